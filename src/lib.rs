@@ -1,0 +1,3 @@
+//! authgate decides, inside Envoy, whether a request may pass.
+
+pub mod json;
