@@ -1,0 +1,447 @@
+//! The configuration as an operator writes it: a mirror in types, without judgement.
+//!
+//! [`parse`] finds what is wrong with its form; what it means, and whether it makes sense, is for
+//! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
+
+pub mod error;
+pub mod reader;
+pub mod source;
+pub mod value;
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
+
+pub use error::{ConfigError, ConfigErrorKind};
+use reader::{List, Named, OneOrMany};
+use value::{Secret, Span};
+
+/// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
+pub fn parse(octets: &[u8]) -> Result<Config, Vec<ConfigError>> {
+    let value = source::parse(octets).map_err(|kind| vec![ConfigError::new("", kind)])?;
+    from_value(value)
+}
+
+/// Reads a configuration from a JSON value.
+pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    if let Value::Object(members) = &mut value {
+        // `x-…` is where YAML anchors live, `$schema` what editors read.
+        members.retain(|name, _| !name.starts_with("x-") && name != "$schema");
+        if members.remove("version").is_some_and(|version| version != 1) {
+            errors.push(ConfigError::new("version", ConfigErrorKind::Expected("1, the only version so far")));
+        }
+    }
+    match reader::read(&value) {
+        Ok(config) if errors.is_empty() => Ok(config),
+        Ok(_) => Err(errors),
+        Err(more) => {
+            errors.extend(more);
+            // A struct is read up to its first wrong member, so ask each of the large ones.
+            let faults = [
+                reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
+                reader::faults_of_member::<List<Rule>>(&value, "rules"),
+                reader::faults_of_member::<Identity>(&value, "identity"),
+            ];
+            for fault in faults.into_iter().flatten() {
+                if !errors.contains(&fault) {
+                    errors.push(fault);
+                }
+            }
+            Err(errors)
+        }
+    }
+}
+
+/// The whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Default realm of every challenge.
+    pub realm: Option<String>,
+    /// Named ways to prove who one is.
+    #[serde(default)]
+    pub authenticators: Named<Authenticator>,
+    /// What a request needs; the first rule that matches decides.
+    pub rules: List<Rule>,
+    /// What the upstream is told.
+    #[serde(default)]
+    pub identity: Identity,
+}
+
+/// A way to prove who one is: exactly one scheme.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authenticator {
+    /// User names and passwords, RFC 7617.
+    Basic(Basic),
+    /// JSON Web Tokens, RFC 7519.
+    Jwt(Box<Jwt>),
+}
+
+/// RFC 7617.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// The text of an htpasswd file.
+    pub htpasswd: Option<Secret>,
+    /// Users one by one.
+    #[serde(default)]
+    pub users: Named<User>,
+    /// Overrides the default realm.
+    pub realm: Option<String>,
+    /// Whether `{PLAIN}` entries may stand.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// Whether the credentials go on to the upstream.
+    #[serde(default)]
+    pub forward_credentials: bool,
+}
+
+/// One user: a hash, or a hash with what else is known of the user.
+#[derive(Debug)]
+pub struct User {
+    /// The hash of the password.
+    pub hash: Secret,
+    /// What the user may do.
+    pub scopes: Vec<String>,
+    /// What else is known of the user.
+    pub claims: serde_json::Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for User {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const FIELDS: &[&str] = &["hash", "scopes", "claims", "env"];
+        struct HashOrMore;
+        impl<'de> Visitor<'de> for HashOrMore {
+            type Value = User;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a hash, {env: NAME} or {hash: …, scopes: […], claims: {…}}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<User, E> {
+                Ok(User {
+                    hash: Secret::Inline(text.to_owned()),
+                    scopes: Vec::new(),
+                    claims: Default::default(),
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<User, A::Error> {
+                let (mut hash, mut scopes, mut claims) = (None, Vec::new(), Default::default());
+                while let Some(name) = members.next_key::<String>()? {
+                    match name.as_str() {
+                        "hash" if hash.is_none() => hash = Some(members.next_value()?),
+                        "env" if hash.is_none() => hash = Some(Secret::Environment(members.next_value()?)),
+                        "scopes" => scopes = members.next_value()?,
+                        "claims" => claims = members.next_value()?,
+                        _ => return Err(A::Error::custom("expected `hash` or `env`, and not both")),
+                    }
+                }
+                let hash = hash.ok_or_else(|| A::Error::missing_field("hash"))?;
+                Ok(User { hash, scopes, claims })
+            }
+        }
+        deserializer.deserialize_struct("User", FIELDS, HashOrMore)
+    }
+}
+
+/// RFC 7519, carried as RFC 6750 says or otherwise.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// Whose tokens are taken, exact.
+    pub issuer: OneOrMany<String>,
+    /// For whom a token must have been made.
+    pub audiences: Option<Vec<String>>,
+    /// Whether `aud` is not looked at.
+    #[serde(default)]
+    pub any_audience: bool,
+    /// What signatures are verified with.
+    pub keys: Keys,
+    /// Allowed algorithms; absent: what the keys can do.
+    pub algorithms: Option<Vec<String>>,
+    /// Allowed media types.
+    pub typ: Option<Vec<String>>,
+    /// By how much clocks may differ.
+    #[serde(default = "default_clock_skew")]
+    pub clock_skew: Span,
+    /// Whether a token without `exp` is refused.
+    #[serde(default = "yes")]
+    pub require_exp: bool,
+    /// How far `exp` may lie behind `iat`.
+    pub max_lifetime: Option<Span>,
+    /// The longest token, in octets.
+    #[serde(default = "default_max_token_bytes")]
+    pub max_token_bytes: usize,
+    /// Claims that a token must have.
+    #[serde(default)]
+    pub claims: Named<Value>,
+    /// Where the subject stands.
+    #[serde(default = "default_subject_claim")]
+    pub subject_claim: String,
+    /// Where scopes stand.
+    pub scope_claims: Option<Vec<String>>,
+    /// Where a token is looked for.
+    pub from: Option<List<TokenLocation>>,
+    /// What proves that a token in a cookie was sent by our own pages.
+    #[serde(default)]
+    pub csrf: Csrf,
+    /// Tokens that are refused before they expire.
+    #[serde(default)]
+    pub revoked: Revoked,
+    /// Overrides the default realm.
+    pub realm: Option<String>,
+    /// Whether the token goes on to the upstream.
+    #[serde(default)]
+    pub forward_credentials: bool,
+}
+
+/// Where keys come from: exactly one of these.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keys {
+    /// A JWK Set (RFC 7517), as an object or as its JSON text.
+    Jwks(Value),
+    /// Public keys in PEM.
+    Pem(OneOrMany<PemKey>),
+    /// Shared secrets.
+    Secret(OneOrMany<SecretKey>),
+}
+
+/// A public key in PEM.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PemKey {
+    /// The text, from BEGIN to END.
+    pub key: String,
+    /// The one algorithm that the key is for.
+    pub algorithm: String,
+    /// The name that tokens give it.
+    pub kid: Option<String>,
+}
+
+/// A shared secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// The secret.
+    pub value: Secret,
+    /// The one algorithm that it is for.
+    pub algorithm: String,
+    /// How it is written.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// The name that tokens give it.
+    pub kid: Option<String>,
+}
+
+/// How a text stands for octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// As its UTF-8.
+    #[default]
+    Utf8,
+    /// RFC 4648 §4.
+    Base64,
+    /// RFC 4648 §5, without padding.
+    Base64Url,
+}
+
+/// What is asked of cookies on unsafe methods.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Csrf {
+    /// `Sec-Fetch-Site` or `Origin` must say same origin.
+    #[default]
+    SameOrigin,
+    /// Nothing.
+    Off,
+}
+
+keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
+keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off, });
+
+/// A place in a request where a token may stand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenLocation {
+    /// The name of a field.
+    pub header: Option<String>,
+    /// The auth-scheme that the field's value starts with.
+    pub scheme: Option<String>,
+    /// The name of a query parameter.
+    pub query: Option<String>,
+    /// The name of a cookie.
+    pub cookie: Option<String>,
+}
+
+/// Tokens that are refused before they expire.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Revoked {
+    /// By identifier.
+    pub jti: Vec<String>,
+    /// By subject.
+    pub subjects: Vec<String>,
+    /// By age, RFC 3339.
+    pub issued_before: Option<String>,
+}
+
+/// What the requests that it matches need.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Labels logs, metrics and errors; default `rule-0`, `rule-1`, ….
+    pub name: Option<String>,
+    /// Any of these; absent: every request.
+    #[serde(rename = "match")]
+    pub matches: Option<OneOrMany<Match>>,
+    /// Passes without credentials.
+    pub public: Option<bool>,
+    /// Is refused.
+    pub deny: Option<bool>,
+    /// Passes with these credentials.
+    pub require: Option<Requirement>,
+    /// Whether no credentials at all pass as anonymous.
+    #[serde(default)]
+    pub optional: bool,
+    /// What the authenticated must be allowed.
+    pub authorize: Option<OneOrMany<Authorization>>,
+}
+
+/// What a request looks like.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// The whole path.
+    pub path: Option<String>,
+    /// Whole segments from the start.
+    pub prefix: Option<String>,
+    /// Segments, some of them variable.
+    pub template: Option<String>,
+    /// A regular expression for the whole path.
+    pub regex: Option<String>,
+    /// Only these methods.
+    pub methods: Option<Vec<String>>,
+    /// All methods but these.
+    pub except_methods: Option<Vec<String>>,
+    /// Only these hosts.
+    pub hosts: Option<Vec<String>>,
+    /// Only from these addresses.
+    pub sources: Option<Vec<String>>,
+}
+
+/// Which authenticators must hold.
+#[derive(Debug)]
+pub enum Requirement {
+    /// This one.
+    One(String),
+    /// The first of these that holds.
+    AnyOf(Vec<Requirement>),
+    /// Each of these.
+    AllOf(Vec<Requirement>),
+}
+
+impl<'de> Deserialize<'de> for Requirement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const FIELDS: &[&str] = &["any_of", "all_of"];
+        struct NameOrSet;
+        impl<'de> Visitor<'de> for NameOrSet {
+            type Value = Requirement;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of an authenticator, {any_of: […]} or {all_of: […]}")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Requirement, E> {
+                Ok(Requirement::One(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Requirement, A::Error> {
+                let requirement = match members.next_key::<String>()?.as_deref() {
+                    Some("any_of") => Requirement::AnyOf(members.next_value::<List<_>>()?.0),
+                    Some("all_of") => Requirement::AllOf(members.next_value::<List<_>>()?.0),
+                    _ => return Err(A::Error::custom("expected exactly one of: any_of, all_of")),
+                };
+                match members.next_key::<String>()? {
+                    None => Ok(requirement),
+                    Some(_) => Err(A::Error::custom("expected exactly one of: any_of, all_of")),
+                }
+            }
+        }
+        deserializer.deserialize_struct("Requirement", FIELDS, NameOrSet)
+    }
+}
+
+/// What an authenticated caller must be allowed; all that is given must hold.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorization {
+    /// For which authenticators this speaks; absent: all of the rule's.
+    pub authenticators: Option<Vec<String>>,
+    /// All of these scopes.
+    pub scopes: Option<Vec<String>>,
+    /// One of these scopes.
+    pub any_scope: Option<Vec<String>>,
+    /// One of these subjects.
+    pub subjects: Option<Vec<String>>,
+    /// Each of these claims.
+    #[serde(default)]
+    pub claims: Named<Value>,
+}
+
+/// What the upstream is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// Field name → template.
+    pub headers: Option<Named<String>>,
+    /// Inbound names that are taken out as well.
+    pub remove: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_clock_skew() -> Span {
+    Span::seconds(60)
+}
+
+fn default_max_token_bytes() -> usize {
+    16_384
+}
+
+fn default_subject_claim() -> String {
+    "sub".to_owned()
+}
+
+/// Reads an enum of plain words from a string.
+macro_rules! keyword {
+    ($type:ident, $expected:literal, { $($word:literal => $variant:ident),* $(,)? }) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Word;
+                impl Visitor<'_> for Word {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expected)
+                    }
+
+                    fn visit_str<E: Error>(self, word: &str) -> Result<$type, E> {
+                        match word {
+                            $($word => Ok($type::$variant),)*
+                            _ => Err(E::custom(concat!("expected ", $expected))),
+                        }
+                    }
+                }
+                deserializer.deserialize_str(Word)
+            }
+        }
+    };
+}
+use keyword;

@@ -1,0 +1,482 @@
+//! A JSON value → the configuration's types, with every fault that can be found on the way.
+//!
+//! serde stops at the first error and does not say where it was. This deserializer knows its place, notes unknown fields
+//! and goes on, and keeps reading the other elements of a [`List`] or [`Named`] after one that was wrong.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+use serde_json::{Map, Value};
+
+use super::error::{ConfigError, ConfigErrorKind, suggestion};
+
+/// Reads `value` as a `T`, or says all that is wrong with it.
+pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<ConfigError>> {
+    read_at(At::Root, value)
+}
+
+/// Reads the member `name` of the root alone, if it is there, for what is wrong with it.
+pub fn faults_of_member<T: DeserializeOwned>(root: &Value, name: &str) -> Vec<ConfigError> {
+    let member = root.get(name).map(|value| read_at::<T>(At::Member(&At::Root, name), value));
+    member.and_then(Result::err).unwrap_or_default()
+}
+
+fn read_at<T: DeserializeOwned>(at: At<'_>, value: &Value) -> Result<T, Vec<ConfigError>> {
+    let errors = RefCell::new(Vec::new());
+    let node = Node { value, at, errors: &errors };
+    let result = node.record(T::deserialize(node));
+    let errors = errors.into_inner();
+    match result {
+        Ok(read) if errors.is_empty() => Ok(read),
+        _ => Err(errors),
+    }
+}
+
+/// The element types of the configuration whose members are read one by one, so that several faults are found.
+pub type Members<T> = Vec<(String, T)>;
+
+/// A JSON array of `T`.
+#[derive(Debug)]
+pub struct List<T>(pub Vec<T>);
+
+/// A JSON object whose members have names of the operator's choice.
+#[derive(Debug)]
+pub struct Named<T>(pub Members<T>);
+
+/// A `T`, or a JSON array of them.
+#[derive(Debug)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List(Vec::new())
+    }
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Named(Vec::new())
+    }
+}
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        OneOrMany(Vec::new())
+    }
+}
+
+const ONE_OR_MANY: &str = "OneOrMany";
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Elements(PhantomData)).map(List)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(ONE_OR_MANY, Elements(PhantomData)).map(OneOrMany)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NamedMembers(PhantomData)).map(Named)
+    }
+}
+
+struct Elements<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        let mut first_error = None;
+        loop {
+            match elements.next_element() {
+                Ok(Some(element)) => list.push(element),
+                Ok(None) => return first_error.map_or(Ok(list), Err),
+                // The reader has noted it and stands at the next element.
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+    }
+}
+
+struct NamedMembers<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedMembers<T> {
+    type Value = Members<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members<T>, A::Error> {
+        let mut named = Vec::new();
+        let mut first_error = None;
+        while let Some(name) = members.next_key()? {
+            match members.next_value() {
+                Ok(value) => named.push((name, value)),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(named), Err)
+    }
+}
+
+/// A fault on its way up: with its place already noted, or still to be.
+#[derive(Debug)]
+enum Fault {
+    Noted,
+    Fresh(ConfigErrorKind),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Noted => f.write_str("noted"),
+            Fault::Fresh(kind) => kind.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl serde::de::Error for Fault {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Fault::Fresh(ConfigErrorKind::Invalid(message.to_string()))
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        // The value itself may be a secret: its type is all that is said.
+        let found = match found {
+            Unexpected::Bool(_) => "a boolean",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+            Unexpected::Str(_) | Unexpected::Char(_) => "a string",
+            Unexpected::Unit | Unexpected::Option => "null",
+            Unexpected::Seq => "a list",
+            Unexpected::Map => "an object",
+            _ => "something else",
+        };
+        // Derived code speaks of Rust's types.
+        let expected = Some(expected.to_string()).filter(|text| !text.starts_with("struct "));
+        Fault::Fresh(ConfigErrorKind::WrongType {
+            expected: expected.unwrap_or_else(|| "an object".to_owned()),
+            found,
+        })
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let suggestion = suggestion(field, expected.iter().copied());
+        Fault::Fresh(ConfigErrorKind::UnknownField { suggestion, expected })
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Fault::Fresh(ConfigErrorKind::MissingField(field))
+    }
+}
+
+/// The way from the root to a value.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Root,
+    Member(&'a At<'a>, &'a str),
+    Element(&'a At<'a>, usize),
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Root => Ok(()),
+            At::Member(parent, name) => {
+                parent.fmt(f)?;
+                write_member(f, matches!(parent, At::Root), name)
+            }
+            At::Element(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result {
+    let plain =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    match (plain, first) {
+        (true, true) => f.write_str(name),
+        (true, false) => write!(f, ".{name}"),
+        (false, _) => write!(f, "[{name:?}]"),
+    }
+}
+
+/// `path` with the member `name` behind it, as error messages write it.
+pub fn member(path: &str, name: &str) -> String {
+    let mut joined = path.to_owned();
+    let _ = write_member(&mut joined, path.is_empty(), name); // writing to a String cannot fail
+    joined
+}
+
+/// A value, its place, and where faults are noted.
+#[derive(Clone, Copy)]
+struct Node<'a, 'de> {
+    value: &'de Value,
+    at: At<'a>,
+    errors: &'a RefCell<Vec<ConfigError>>,
+}
+
+impl<'a, 'de> Node<'a, 'de> {
+    fn note(&self, at: At<'_>, kind: ConfigErrorKind) {
+        self.errors.borrow_mut().push(ConfigError::new(at.to_string(), kind));
+    }
+
+    fn record<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
+        result.map_err(|fault| {
+            if let Fault::Fresh(kind) = fault {
+                self.note(self.at, kind);
+            }
+            Fault::Noted
+        })
+    }
+
+    fn visit<V: Visitor<'de>>(
+        self,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => visit_number(number, visitor),
+            Value::String(value) => visitor.visit_borrowed_str(value),
+            Value::Array(elements) => {
+                visitor.visit_seq(Array { node: self, elements: elements.iter().enumerate() })
+            }
+            Value::Object(members) => {
+                visitor.visit_map(Object { node: self, members: members.iter(), fields, value: None })
+            }
+        }
+    }
+}
+
+fn visit_number<'de, V: Visitor<'de>>(number: &serde_json::Number, visitor: V) -> Result<V::Value, Fault> {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(value), _) => visitor.visit_u64(value),
+        (None, Some(value)) => visitor.visit_i64(value),
+        (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+    }
+}
+
+impl<'de> Deserializer<'de> for Node<'_, 'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.visit(None, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            // Derived code would take the elements as fields in their order.
+            Value::Array(_) => Err(serde::de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            Value::Object(members) => {
+                for (name, _) in members.iter().filter(|(name, _)| !fields.contains(&name.as_str())) {
+                    self.note_unknown(name, fields);
+                }
+                self.visit(Some(fields), visitor)
+            }
+            _ => self.visit(None, visitor),
+        }
+    }
+
+    /// `null` is no way to leave a field out: what a template failed to fill in must not switch a check off.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match (name, self.value) {
+            (ONE_OR_MANY, Value::Array(_)) => self.visit(None, visitor),
+            (ONE_OR_MANY, _) => visitor.visit_seq(Single(Some(self))),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    /// An enum is an object with one member, named like the variant.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::String(_) => Err(Fault::Fresh(ConfigErrorKind::ExactlyOne(variants))),
+            Value::Object(members) => visitor.visit_enum(self.variant(members, variants)?),
+            _ => Err(Fault::Fresh(ConfigErrorKind::WrongType {
+                expected: format!("an object with one of: {}", variants.join(", ")),
+                found: type_name(self.value),
+            })),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+impl<'a, 'de> Node<'a, 'de> {
+    fn variant(
+        self,
+        members: &'de Map<String, Value>,
+        variants: &'static [&'static str],
+    ) -> Result<Variant<'a, 'de>, Fault> {
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            members.iter().partition(|(name, _)| variants.contains(&name.as_str()));
+        for (name, _) in &unknown {
+            self.note_unknown(name, variants);
+        }
+        match known.as_slice() {
+            [(name, value)] => Ok(Variant { node: self, name, value }),
+            [] if !unknown.is_empty() => Err(Fault::Noted),
+            _ => Err(Fault::Fresh(ConfigErrorKind::ExactlyOne(variants))),
+        }
+    }
+
+    fn note_unknown(&self, name: &str, expected: &'static [&'static str]) {
+        let suggestion = suggestion(name, expected.iter().copied());
+        self.note(At::Member(&self.at, name), ConfigErrorKind::UnknownField { suggestion, expected });
+    }
+}
+
+/// The JSON type of a value, as messages name it.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+struct Array<'a, 'de> {
+    node: Node<'a, 'de>,
+    elements: std::iter::Enumerate<std::slice::Iter<'de, Value>>,
+}
+
+impl<'de> SeqAccess<'de> for Array<'_, 'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        let Some((index, value)) = self.elements.next() else { return Ok(None) };
+        let node = Node { value, at: At::Element(&self.node.at, index), errors: self.node.errors };
+        node.record(seed.deserialize(node)).map(Some)
+    }
+}
+
+struct Single<'a, 'de>(Option<Node<'a, 'de>>);
+
+impl<'de> SeqAccess<'de> for Single<'_, 'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        let Some(node) = self.0.take() else { return Ok(None) };
+        node.record(seed.deserialize(node)).map(Some)
+    }
+}
+
+struct Object<'a, 'de> {
+    node: Node<'a, 'de>,
+    members: serde_json::map::Iter<'de>,
+    fields: Option<&'static [&'static str]>,
+    value: Option<(&'de str, &'de Value)>,
+}
+
+impl<'de> MapAccess<'de> for Object<'_, 'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        for (name, value) in self.members.by_ref() {
+            match self.fields {
+                Some(fields) if !fields.contains(&name.as_str()) => {} // noted when the object was entered
+                _ => {
+                    self.value = Some((name, value));
+                    return seed.deserialize(name.as_str().into_deserializer()).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
+        // serde asks for a value only after a key.
+        let Some((name, value)) = self.value.take() else { return Err(Fault::Noted) };
+        let node = Node { value, at: At::Member(&self.node.at, name), errors: self.node.errors };
+        node.record(seed.deserialize(node))
+    }
+}
+
+struct Variant<'a, 'de> {
+    node: Node<'a, 'de>,
+    name: &'de str,
+    value: &'de Value,
+}
+
+impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
+        Ok((seed.deserialize(self.name.into_deserializer())?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Fault;
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        let node =
+            Node { value: self.value, at: At::Member(&self.node.at, self.name), errors: self.node.errors };
+        node.record(seed.deserialize(node))
+    }
+
+    // The configuration's enums have only variants that hold one value.
+    fn unit_variant(self) -> Result<(), Fault> {
+        Err(Fault::Fresh(ConfigErrorKind::Expected("a string")))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, Fault> {
+        Err(Fault::Fresh(ConfigErrorKind::Expected("an object")))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Fault> {
+        Err(Fault::Fresh(ConfigErrorKind::Expected("an object")))
+    }
+}

@@ -1,0 +1,105 @@
+//! The octets that the host hands over → one JSON value.
+
+use prost::Message;
+use prost_types::value::Kind;
+use serde_json::{Map, Number, Value};
+
+use super::error::ConfigErrorKind;
+use crate::json;
+
+/// Reads a configuration: JSON text (from a `google.protobuf.StringValue`), or the encoding of a
+/// `google.protobuf.Struct`, which Envoy passes on as it is.
+///
+/// The two cannot be confused: JSON text starts with `{` after white space, and an encoded Struct with 0x0A, the
+/// length of its first member and 0x0A again, where `{` would be a length that does not fit.
+pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
+    if octets.is_empty() {
+        return Err(ConfigErrorKind::Empty);
+    }
+    if octets.trim_ascii_start().first() == Some(&b'{') {
+        return json::parse(octets).map_err(ConfigErrorKind::Json);
+    }
+    match prost_types::Struct::decode(octets) {
+        Ok(fields) => struct_to_json(fields),
+        Err(_) => Err(ConfigErrorKind::NeitherJsonNorStruct),
+    }
+}
+
+fn struct_to_json(fields: prost_types::Struct) -> Result<Value, ConfigErrorKind> {
+    let members: Result<Map<_, _>, _> =
+        fields.fields.into_iter().map(|(name, value)| Ok((name, value_to_json(value)?))).collect();
+    members.map(Value::Object)
+}
+
+fn value_to_json(value: prost_types::Value) -> Result<Value, ConfigErrorKind> {
+    Ok(match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => Value::Bool(value),
+        Some(Kind::StringValue(value)) => Value::String(value),
+        Some(Kind::NumberValue(value)) => Value::Number(number(value)?),
+        Some(Kind::StructValue(fields)) => struct_to_json(fields)?,
+        Some(Kind::ListValue(list)) => {
+            let elements: Result<Vec<_>, _> = list.values.into_iter().map(value_to_json).collect();
+            Value::Array(elements?)
+        }
+    })
+}
+
+/// A Struct has doubles only; those that are whole numbers were integers in the file.
+fn number(value: f64) -> Result<Number, ConfigErrorKind> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        return Ok(Number::from(value as i64));
+    }
+    Number::from_f64(value).ok_or(ConfigErrorKind::Expected("finite numbers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn value(kind: Kind) -> prost_types::Value {
+        prost_types::Value { kind: Some(kind) }
+    }
+
+    fn object(members: Vec<(&str, Kind)>) -> prost_types::Struct {
+        let fields: BTreeMap<_, _> =
+            members.into_iter().map(|(name, kind)| (name.to_owned(), value(kind))).collect();
+        prost_types::Struct { fields }
+    }
+
+    #[test]
+    fn a_struct_gives_the_value_that_its_json_gives() {
+        let list = prost_types::ListValue {
+            values: vec![value(Kind::NumberValue(1.0)), value(Kind::NumberValue(0.5))],
+        };
+        let octets = object(vec![
+            ("realm", Kind::StringValue("x".to_owned())),
+            ("flag", Kind::BoolValue(true)),
+            ("nothing", Kind::NullValue(0)),
+            ("list", Kind::ListValue(list)),
+            ("inner", Kind::StructValue(object(vec![("n", Kind::NumberValue(-3.0))]))),
+        ])
+        .encode_to_vec();
+        let text = br#" { "realm":"x","flag":true,"nothing":null,"list":[1,0.5],"inner":{"n":-3}}"#;
+        assert_eq!(parse(&octets), parse(text));
+    }
+
+    #[test]
+    fn whatever_comes_is_an_error_and_not_a_trap() {
+        assert_eq!(parse(b""), Err(ConfigErrorKind::Empty));
+        assert_eq!(parse(b"[]"), Err(ConfigErrorKind::NeitherJsonNorStruct));
+        assert_eq!(parse(b"realm: x"), Err(ConfigErrorKind::NeitherJsonNorStruct));
+        assert!(matches!(parse(b"{\"a\":"), Err(ConfigErrorKind::Json(_))));
+        for length in 0..64_u8 {
+            let octets: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37) ^ length).collect();
+            let _ = parse(&octets);
+        }
+        let deep =
+            (0..200).fold(Kind::NullValue(0), |inner, _| Kind::StructValue(object(vec![("a", inner)])));
+        assert!(parse(&object(vec![("a", deep)]).encode_to_vec()).is_err());
+        assert!(parse(&object(vec![("a", Kind::NumberValue(f64::INFINITY))]).encode_to_vec()).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! Values that the configuration writes in a form of their own.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+/// A length of time, written as `"250ms"`, `"60s"`, `"5m"`, `"1h"` or `"7d"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    milliseconds: u64,
+}
+
+impl Span {
+    /// The span of so many seconds.
+    pub const fn seconds(seconds: u32) -> Self {
+        Span { milliseconds: seconds as u64 * 1000 }
+    }
+
+    /// Its length in seconds.
+    pub fn as_seconds(self) -> f64 {
+        self.milliseconds as f64 / 1000.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        const LONGEST: u64 = 100 * 366 * 86_400_000; // a hundred years, so that sums stay exact
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits)?;
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        let milliseconds = number.parse::<u64>().ok()?.checked_mul(factor)?;
+        (milliseconds <= LONGEST).then_some(Span { milliseconds })
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                Span::parse(text).ok_or_else(|| {
+                    E::custom("expected a duration such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\"")
+                })
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A text that nobody may see: as it stands, or `{env: NAME}` for one that the VM's environment holds.
+pub enum Secret {
+    /// Written into the configuration.
+    Inline(String),
+    /// The name of an environment variable.
+    Environment(String),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::Inline(_) => f.write_str("Inline(…)"),
+            Secret::Environment(name) => write!(f, "Environment({name})"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or {env: NAME}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::Inline(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Secret, A::Error> {
+                match members.next_entry::<String, String>()? {
+                    Some((_, name)) => Ok(Secret::Environment(name)),
+                    None => Err(A::Error::missing_field("env")),
+                }
+            }
+        }
+        deserializer.deserialize_struct("Secret", &["env"], Either)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        let check = |text: &str, expected: Option<f64>| {
+            assert_eq!(Span::parse(text).map(Span::as_seconds), expected, "{text}");
+        };
+        check("250ms", Some(0.25));
+        check("60s", Some(60.0));
+        check("5m", Some(300.0));
+        check("1h", Some(3600.0));
+        check("7d", Some(604_800.0));
+        check("0s", Some(0.0));
+        check("60", None);
+        check("", None);
+        check("s", None);
+        check("1.5s", None);
+        check("-1s", None);
+        check(" 1s", None);
+        check("1 s", None);
+        check("1w", None);
+        check("99999999999999999999d", None);
+        check("1000000d", None);
+    }
+}
