@@ -1,4 +1,8 @@
 //! authgate decides, inside Envoy, whether a request may pass.
 
+pub mod challenge;
 pub mod config;
+pub mod credentials;
 pub mod json;
+pub mod place;
+pub mod request;

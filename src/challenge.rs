@@ -1,0 +1,109 @@
+//! Challenges: realm and auth-params → the value of a `WWW-Authenticate` field, RFC 9110 §11.6.1.
+//!
+//! ```text
+//! challenge  = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+//! auth-param = token BWS "=" BWS ( token / quoted-string )
+//! ```
+//!
+//! Every value goes out as a quoted string, escaped; one field holds one challenge.
+
+use std::fmt;
+
+/// A protection space's name (RFC 9110 §11.5): visible ASCII and spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Realm(String);
+
+impl Realm {
+    /// The realm of this name, unless it has octets that not every client shows alike.
+    pub fn new(name: &str) -> Result<Self, RealmError> {
+        let plain = !name.is_empty() && name.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+        if plain { Ok(Realm(name.to_owned())) } else { Err(RealmError) }
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Realm {
+    fn default() -> Self {
+        Realm("restricted".to_owned())
+    }
+}
+
+/// A realm with other octets than visible ASCII and spaces, or with none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RealmError;
+
+impl fmt::Display for RealmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a realm of visible ASCII characters and spaces")
+    }
+}
+
+impl std::error::Error for RealmError {}
+
+/// One challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    scheme: String,
+    params: Vec<(&'static str, String)>,
+}
+
+impl Challenge {
+    /// A challenge of `scheme` for `realm`.
+    pub fn new(scheme: &str, realm: &Realm) -> Self {
+        Challenge { scheme: scheme.to_owned(), params: vec![("realm", realm.as_str().to_owned())] }
+    }
+
+    /// The same with one more auth-param.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// The auth-scheme.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scheme)?;
+        for (at, (name, value)) in self.params.iter().enumerate() {
+            write!(f, "{}{name}=\"", if at == 0 { " " } else { ", " })?;
+            for character in value.chars() {
+                if matches!(character, '"' | '\\') {
+                    f.write_str("\\")?;
+                }
+                write!(f, "{character}")?;
+            }
+            f.write_str("\"")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_and_escaped() {
+        let check = |realm: &str, expected: &str| {
+            let challenge = Challenge::new("Basic", &Realm::new(realm).unwrap()).with("charset", "UTF-8");
+            assert_eq!(challenge.to_string(), expected);
+        };
+        check("restricted", r#"Basic realm="restricted", charset="UTF-8""#);
+        check(r#"a "b" \c"#, r#"Basic realm="a \"b\" \\c", charset="UTF-8""#);
+    }
+
+    #[test]
+    fn realms_are_visible_ascii() {
+        for realm in ["", "a\nb", "a\tb", "é", "a\u{7f}"] {
+            assert_eq!(Realm::new(realm), Err(RealmError), "{realm:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The value of an `Authorization` field, RFC 9110 §11.6.2.
+//!
+//! ```text
+//! Authorization = credentials
+//! credentials   = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+//! auth-param    = token BWS "=" BWS ( token / quoted-string )
+//! ```
+//!
+//! Deviations: what an auth-param's value is made of is left to the scheme, since schemes that are not registered put
+//! other characters there. A comma that does not separate auth-params means that two fields were joined on the way
+//! (proxies do that), so it is not clear which of them the upstream would read.
+
+use crate::request::{is_tchar, trim_ows};
+
+/// An auth-scheme and what follows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credentials<'a> {
+    /// As written; schemes are compared without case.
+    pub scheme: &'a [u8],
+    /// A token68, auth-params, or nothing: for the scheme to judge.
+    pub content: &'a [u8],
+}
+
+/// Why a value is not one set of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsError {
+    /// Not by the grammar.
+    Malformed,
+    /// More than one set of credentials.
+    Ambiguous,
+}
+
+impl<'a> Credentials<'a> {
+    /// Parses a field's value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
+        let value = trim_ows(value);
+        let scheme = scheme(value).ok_or(CredentialsError::Malformed)?;
+        match value.get(scheme.len()..).unwrap_or_default() {
+            [] => Ok(Credentials { scheme, content: &[] }),
+            [b',', ..] => Err(CredentialsError::Ambiguous),
+            [b' ', rest @ ..] => {
+                let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+                let content = rest.get(spaces..).unwrap_or_default();
+                if content.first() == Some(&b'\t') {
+                    return Err(CredentialsError::Malformed);
+                }
+                one_set(content)?;
+                Ok(Credentials { scheme, content })
+            }
+            _ => Err(CredentialsError::Malformed),
+        }
+    }
+}
+
+/// The auth-scheme with which a value starts, even where the rest is malformed.
+pub fn scheme(value: &[u8]) -> Option<&[u8]> {
+    let value = trim_ows(value);
+    let length = value.iter().take_while(|octet| is_tchar(**octet)).count();
+    value.get(..length).filter(|scheme| !scheme.is_empty())
+}
+
+/// Whether no comma separates anything but auth-params.
+fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
+    let elements = split_list(content)?;
+    match elements.as_slice() {
+        [] | [_] => Ok(()),
+        many if many.iter().all(|element| is_auth_param(element)) => Ok(()),
+        _ => Err(CredentialsError::Ambiguous),
+    }
+}
+
+/// Splits at commas outside quoted strings.
+fn split_list(content: &[u8]) -> Result<Vec<&[u8]>, CredentialsError> {
+    let (mut elements, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, octet) in content.iter().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                elements.push(content.get(start..at).unwrap_or_default());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if quoted {
+        return Err(CredentialsError::Malformed);
+    }
+    elements.push(content.get(start..).unwrap_or_default());
+    Ok(elements)
+}
+
+fn is_auth_param(element: &[u8]) -> bool {
+    let element = trim_ows(element);
+    let name = element.iter().take_while(|octet| is_tchar(**octet)).count();
+    let rest = trim_ows(element.get(name..).unwrap_or_default());
+    name > 0 && matches!(rest, [b'=', value @ ..] if !trim_ows(value).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &[u8], expected: Result<(&str, &str), CredentialsError>) {
+        let found = Credentials::parse(value);
+        let expected = expected.map(|(scheme, content)| (scheme.as_bytes(), content.as_bytes()));
+        assert!(found.map(|c| (c.scheme, c.content)) == expected, "{}", value.escape_ascii());
+    }
+
+    #[test]
+    fn one_set_of_credentials_and_nothing_else() {
+        use CredentialsError::*;
+        check(b"Basic YWxpY2U6eA==", Ok(("Basic", "YWxpY2U6eA==")));
+        check(b"  bAsIc    YQ==  ", Ok(("bAsIc", "YQ==")));
+        check(b"Negotiate", Ok(("Negotiate", "")));
+        check(b"Basic ", Ok(("Basic", "")));
+        check(
+            b"Digest username=\"a, b\", nc=00000001,uri=\"/\"",
+            Ok(("Digest", "username=\"a, b\", nc=00000001,uri=\"/\"")),
+        );
+        check(b"Digest a=\"x\\\", Basic y\", b=c", Ok(("Digest", "a=\"x\\\", Basic y\", b=c")));
+        check(
+            b"AWS4-HMAC-SHA256 Credential=A/b/c, SignedHeaders=host;date, Signature=ab",
+            Ok(("AWS4-HMAC-SHA256", "Credential=A/b/c, SignedHeaders=host;date, Signature=ab")),
+        );
+        check(b"Basic\tYQ==", Err(Malformed));
+        check(b"Basic \tYQ==", Err(Malformed));
+        check(b"", Err(Malformed));
+        check(b"   ", Err(Malformed));
+        check(b"\xffBasic YQ==", Err(Malformed));
+        check(b"Ba\xffsic YQ==", Err(Malformed));
+        check(b"Basic:YQ==", Err(Malformed));
+        check(b"\"Basic\" YQ==", Err(Malformed));
+        check(b"Digest a=\"x", Err(Malformed));
+        check(b"Basic YQ==, Bearer x", Err(Ambiguous));
+        check(b"Basic YQ==,Basic YQ==", Err(Ambiguous));
+        check(b"Basic YQ==,", Err(Ambiguous));
+        check(b"Basic,Bearer x", Err(Ambiguous));
+        check(b"Bearer a.b.c,d", Err(Ambiguous));
+        check(b"Digest a=b, Digest c=d", Err(Ambiguous));
+        check(b"Digest a=b, Basic YQ==", Err(Ambiguous));
+        check(b"Digest a=b, Basic =", Err(Ambiguous));
+        check(b"Digest a=b,, c=d", Err(Ambiguous));
+    }
+
+    #[test]
+    fn an_octet_that_is_not_utf8_is_content_like_any_other() {
+        assert!(Credentials::parse(b"Basic \xff").is_ok_and(|c| c.content == b"\xff"));
+    }
+}

@@ -1,0 +1,75 @@
+//! A request's header section as octets: what a decision is made of.
+
+use std::net::IpAddr;
+
+/// A borrowed view of a request. Nothing in it has been checked.
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// `:method`.
+    pub method: &'a [u8],
+    /// `:scheme`.
+    pub scheme: Option<&'a [u8]>,
+    /// `:authority`, which stands for `Host` as well.
+    pub authority: Option<&'a [u8]>,
+    /// `:path` with its query; absent in a plain CONNECT.
+    pub path: Option<&'a [u8]>,
+    /// All other fields, in their order.
+    pub fields: Vec<(&'a [u8], &'a [u8])>,
+    /// The address that the proxy settled on as the client's; known only where it was asked for.
+    pub peer: Option<IpAddr>,
+}
+
+impl<'a> Request<'a> {
+    /// Sorts the pairs of a header map, pseudo fields among them, into a request.
+    pub fn new(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>, peer: Option<IpAddr>) -> Self {
+        let mut request =
+            Request { method: b"", scheme: None, authority: None, path: None, fields: Vec::new(), peer };
+        for (name, value) in pairs {
+            match name {
+                b":method" => request.method = value,
+                b":scheme" => request.scheme = Some(value),
+                b":authority" => request.authority = Some(value),
+                b":path" => request.path = Some(value),
+                _ => request.fields.push((name, value)),
+            }
+        }
+        request
+    }
+
+    /// The values of all fields with this name, which is compared without case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields
+            .iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| *value)
+    }
+
+    /// The one value of a field that stands once.
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.values(name);
+        let first = values.next();
+        first.filter(|_| values.next().is_none())
+    }
+}
+
+/// Without the optional white space (RFC 9110 §5.6.3) around it.
+pub fn trim_ows(mut octets: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = octets {
+        octets = rest;
+    }
+    octets
+}
+
+/// `tchar`, of which tokens are made (RFC 9110 §5.6.2).
+///
+/// ```text
+/// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+/// ```
+pub fn is_tchar(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+/// Whether `text` is a `token`.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
