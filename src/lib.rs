@@ -1,3 +1,4 @@
 //! authgate decides, inside Envoy, whether a request may pass.
 
 pub mod json;
+pub mod password;
