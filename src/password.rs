@@ -8,9 +8,9 @@
 //! | kind | written | bounds |
 //! | --- | --- | --- |
 //! | bcrypt | `$2a$` `$2b$` `$2y$` | cost 4 to 12 |
-//! | SHA-256-crypt, SHA-512-crypt | `$5$` `$6$` | 1,000 to 1,000,000 rounds; 5,000 where none are given |
+//! | SHA-256-crypt, SHA-512-crypt | `$5$` `$6$` | 1,000 to 656,000 rounds, 5,000 where none are given; a password of at most 511 octets, 128 at 656,000 rounds |
 //! | Argon2 | `$argon2id$` `$argon2i$` `$argon2d$` | 64 MiB; memory × passes at most 256 MiB; a digest of 16, 32 or 64 octets |
-//! | scrypt | `$scrypt$` | 64 MiB; memory × `p` at most 128 MiB; a digest of 32 octets |
+//! | scrypt | `$scrypt$` | 64 MiB; memory × `p` at most 128 MiB; `r` × `p` at most 8,192; a digest of 32 octets |
 //! | yescrypt | `$y$` | 64 MiB; parameters as crypt(3) makes them (`j`, N, r) |
 //! | MD5-crypt as Apache has it | `$apr1$` | weak |
 //! | SHA-1, salted or not | `{SSHA}` `{SHA}` | weak; a salt of at most 64 octets |
@@ -138,8 +138,8 @@ impl PasswordHash {
 
     /// Whether `password` is the one. The digests are compared in constant time.
     ///
-    /// A password longer than [`MAX_PASSWORD_LEN`] is wrong without being hashed, and so is one that holds a NUL: to
-    /// the crypt(3) kinds a NUL is the end, and bcrypt takes `a` and `a NUL a` for the same. Where there is not enough
+    /// A password longer than [`MAX_PASSWORD_LEN`] (for SHA-crypt, than its bounds above) is wrong without being hashed, and so
+    /// is one that holds a NUL: to the crypt(3) kinds a NUL is the end, and bcrypt takes `a` and `a NUL a` for the same. Where there is not enough
     /// memory the answer is no.
     pub fn verify(&self, password: &[u8]) -> bool {
         if password.len() > MAX_PASSWORD_LEN || password.contains(&0) {

@@ -99,6 +99,23 @@ fn a_password_has_at_most_1024_octets() {
 }
 
 #[test]
+fn sha_crypt_hashes_no_password_that_is_too_long() {
+    let entries =
+        parse_htpasswd(include_str!("data/htpasswd/python-shacrypt.htpasswd"), Plaintext::Refuse).unwrap();
+    assert_eq!(entries.len(), 6);
+    for entry in entries {
+        let (len, expected) = match entry.user.split('.').next().unwrap() {
+            "octets128" => (128, true), // at 656,000 rounds
+            "octets129" => (129, false),
+            "octets511" => (511, true),
+            "octets512" => (512, false),
+            other => panic!("no password is named {other}"),
+        };
+        assert_eq!(entry.hash.verify("x".repeat(len).as_bytes()), expected, "{}", entry.user);
+    }
+}
+
+#[test]
 fn each_hash_tells_what_it_is() {
     let check = |user: &str, scheme: HashScheme, cost: u64, weak: bool| {
         let (.., text) = lines().find(|line| line.0 == user).unwrap();
@@ -235,8 +252,9 @@ fn no_cost_within_the_bounds_panics() {
         check(format!("$scrypt${cost}${salt}${digest}"));
         check(format!("$scrypt${cost}$AA${digest}"));
     }
-    check(format!("$scrypt$ln=1,r=262144,p=2${salt}${digest}"));
-    check(format!("$scrypt$ln=1,r=1,p=100000${salt}${digest}"));
+    check(format!("$scrypt$ln=1,r=8192,p=1${salt}${digest}"));
+    check(format!("$scrypt$ln=1,r=1,p=8192${salt}${digest}"));
+    check(format!("$scrypt$ln=6,r=8192,p=1${salt}${digest}"));
     let digest = ".".repeat(43);
     for log_n in ["/", "0", "1", "2", "5", "6", "7", "8"] {
         for r in [".", "/", "0", "5", "T", "j"] {
@@ -321,7 +339,7 @@ fn every_fault_of_a_hash_is_told() {
 
     check(&sha256("rounds=999$salt"), TooCheap(Sha256Crypt));
     check(&sha256("rounds=0$salt"), TooCheap(Sha256Crypt));
-    check(&sha256("rounds=1000001$salt"), TooSlow(Sha256Crypt));
+    check(&sha256("rounds=656001$salt"), TooSlow(Sha256Crypt));
     check(&sha256("rounds=05000$salt"), Malformed(Sha256Crypt, Parameters));
     check(&sha256("rounds=$salt"), Malformed(Sha256Crypt, Parameters));
     check(&sha256("rounds=99999999999$salt"), Malformed(Sha256Crypt, Parameters));
@@ -362,7 +380,10 @@ fn every_fault_of_a_hash_is_told() {
     check(&scrypt("ln=17,r=8,p=1"), TooLarge(Scrypt));
     check(&scrypt("ln=63,r=4294967295,p=1"), TooLarge(Scrypt));
     check(&scrypt("ln=16,r=8,p=3"), TooSlow(Scrypt));
-    check(&scrypt("ln=1,r=1,p=4294967295"), TooSlow(Scrypt));
+    check(&scrypt("ln=8,r=1,p=8192"), TooSlow(Scrypt));
+    check(&scrypt("ln=1,r=1,p=8193"), TooLarge(Scrypt));
+    check(&scrypt("ln=1,r=65536,p=65536"), TooLarge(Scrypt));
+    check(&scrypt("ln=1,r=4294967295,p=4294967295"), TooLarge(Scrypt));
     check(&scrypt("ln=64,r=1,p=1"), Malformed(Scrypt, Parameters));
     check(&scrypt("ln=0,r=1,p=1"), Malformed(Scrypt, Parameters));
     check(&scrypt("ln=4,r=0,p=1"), Malformed(Scrypt, Parameters));
@@ -402,7 +423,7 @@ fn costs_at_the_bounds_are_read() {
     check(&format!("$scrypt$ln=16,r=8,p=2${salt}${d43}"), 1_048_576);
     check(&format!("$scrypt$ln=13,r=8,p=10${salt}${d43}"), 655_360);
     check(&format!("$y$jBT$....${}", ".".repeat(43)), 524_288);
-    check(&format!("$5$rounds=1000000$salt${}", ".".repeat(43)), 1_000_000);
+    check(&format!("$5$rounds=656000$salt${}", ".".repeat(43)), 656_000);
     check(&format!("$6$rounds=656000$salt${}", ".".repeat(86)), 656_000);
 }
 

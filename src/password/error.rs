@@ -137,13 +137,13 @@ fn bounds(scheme: HashScheme) -> &'static str {
     match scheme {
         HashScheme::Bcrypt => "make a new one at a cost from 4 to 12, such as `htpasswd -nBC 10 USER`",
         HashScheme::Sha256Crypt | HashScheme::Sha512Crypt => {
-            "make a new one with 1000 to 1000000 rounds, such as `mkpasswd -m sha512crypt -R 100000`"
+            "make a new one with 1000 to 656000 rounds, such as `mkpasswd -m sha512crypt -R 100000`"
         }
         HashScheme::Argon2id | HashScheme::Argon2i | HashScheme::Argon2d => {
             "make a new one with at most 64 MiB, and at most 256 MiB counted over all passes, such as m=19456,t=2,p=1"
         }
         HashScheme::Scrypt => {
-            "make a new one with at most 64 MiB (128 × N × r), and at most 128 MiB times p, such as ln=15,r=8,p=1"
+            "make a new one with at most 64 MiB (128 × N × r), at most 128 MiB times p, r × p at most 8192, such as ln=15,r=8,p=1"
         }
         HashScheme::Yescrypt => {
             "make a new one with at most 64 MiB (128 × N × r), such as `mkpasswd -m yescrypt`"

@@ -1,7 +1,7 @@
 //! Allocation that may fail.
 
-/// What scrypt and yescrypt allocate beside their large block, in octets, with room to spare.
-const SMALL_BLOCKS: usize = 1 << 20;
+/// At least what scrypt and yescrypt allocate beside their large block, in octets.
+const SMALL_BLOCKS: usize = 4 << 20;
 
 /// Whether `octets` and a little more can be had in one piece.
 ///

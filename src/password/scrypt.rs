@@ -10,6 +10,8 @@ use super::{HashError, HashPart, HashScheme::Scrypt, memory};
 const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
 /// In blocks of 128 octets: N × r × p.
 const MAX_FILLED: u64 = (128 << 20) / BLOCK_LEN;
+/// In blocks of 128 octets: r × p, which is 1 MiB beside the memory above.
+const MAX_LANES: u64 = (1 << 20) / BLOCK_LEN;
 const BLOCK_LEN: u64 = 128;
 const SALT_LENS: std::ops::RangeInclusive<usize> = 1..=64;
 /// A digest of scrypt starts like a longer one, so another length would let a cut one pass.
@@ -36,7 +38,7 @@ impl Hash {
         }
         let n = 1u64.checked_shl(log_n).ok_or(malformed(HashPart::Parameters))?;
         let blocks = n.saturating_mul(u64::from(r));
-        if blocks > MAX_MEMORY {
+        if blocks > MAX_MEMORY || u64::from(r).saturating_mul(u64::from(p)) > MAX_LANES {
             return Err(HashError::TooLarge(Scrypt));
         }
         if blocks.saturating_mul(u64::from(p)) > MAX_FILLED {
@@ -49,8 +51,7 @@ impl Hash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        let r = u64::from(self.params.r());
-        let blocks = r.saturating_mul(self.params.n().saturating_add(u64::from(self.params.p())));
+        let blocks = self.params.n().saturating_mul(u64::from(self.params.r()));
         let octets = usize::try_from(blocks.saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
         if !memory::is_available(octets) {
             return false;

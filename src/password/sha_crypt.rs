@@ -5,8 +5,14 @@ use ::sha_crypt::{Params, PasswordVerifier as _, ShaCrypt};
 use super::encoding::{crypt64, decimal, fields, is_crypt64};
 use super::{HashError, HashPart, HashScheme};
 
-const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+/// Up to what passlib, and with it Ansible, uses by default.
+const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=656_000;
 const MAX_SALT_LEN: usize = 16;
+/// crypt(3) takes no longer one.
+const MAX_PASSWORD_LEN: usize = 511;
+/// Rounds × octets of the password: each round hashes it once or twice, so that a client who sends a long one could
+/// make the check ten times as slow.
+const MAX_WORK: u64 = 84_000_000;
 
 pub(super) struct Hash {
     scheme: HashScheme,
@@ -44,7 +50,10 @@ impl Hash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        ShaCrypt::default().verify_password(password, self.text.as_str()).is_ok()
+        let len = u64::try_from(password.len()).unwrap_or(u64::MAX);
+        password.len() <= MAX_PASSWORD_LEN
+            && self.cost().saturating_mul(len) <= MAX_WORK
+            && ShaCrypt::default().verify_password(password, self.text.as_str()).is_ok()
     }
 
     pub(super) fn scheme(&self) -> HashScheme {

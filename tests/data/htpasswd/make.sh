@@ -48,3 +48,9 @@ done > python-argon2.htpasswd
     > python-scrypt.htpasswd
 "$python" make_python.py ssha plain "$plain" utf8 "$utf8" colon "$colon" empty "$empty" long "$long" \
     > python-ssha.htpasswd
+# Passwords as long as they are taken, and longer.
+octets() { head -c "$1" /dev/zero | tr '\0' x; }
+{
+    "$python" make_python.py shacrypt octets511 "$(octets 511)" octets512 "$(octets 512)"
+    "$python" make_python.py shacrypt-slow octets128 "$(octets 128)" octets129 "$(octets 129)"
+} > python-shacrypt.htpasswd

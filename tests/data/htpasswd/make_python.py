@@ -5,7 +5,7 @@ import sys
 
 from argon2 import Type
 from argon2.low_level import hash_secret
-from passlib.hash import ldap_salted_sha1, scrypt
+from passlib.hash import ldap_salted_sha1, scrypt, sha256_crypt, sha512_crypt
 
 
 def argon2(kind):
@@ -33,6 +33,11 @@ def variants(kind):
     elif kind == "ssha":
         for salt_size in (4, 8, 16):
             yield f"ssha-{salt_size}", ldap_salted_sha1.using(salt_size=salt_size).hash, salt_size > 4
+    elif kind == "shacrypt":
+        yield "5-1000", sha256_crypt.using(rounds=1000).hash, False
+        yield "6-1000", sha512_crypt.using(rounds=1000).hash, False
+    elif kind == "shacrypt-slow":
+        yield "6-656000", sha512_crypt.using(rounds=656000).hash, False
     else:
         raise SystemExit(__doc__)
 
