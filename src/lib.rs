@@ -6,3 +6,4 @@ pub mod credentials;
 pub mod json;
 pub mod place;
 pub mod request;
+pub mod password;

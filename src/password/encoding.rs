@@ -1,0 +1,67 @@
+//! What the textual forms of hashes have in common.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64ct::{Base64ShaCrypt, Encoding as _};
+
+/// Whether `text` is of crypt(3)'s base64 alphabet: `[./0-9A-Za-z]`.
+pub(super) fn is_crypt64(text: &str) -> bool {
+    text.bytes().all(|octet| matches!(octet, b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'))
+}
+
+/// The value of one character of crypt(3)'s base64.
+pub(super) fn crypt64_value(character: u8) -> Option<u8> {
+    match character {
+        b'.'..=b'9' => character.checked_sub(b'.'),
+        b'A'..=b'Z' => character.checked_sub(b'A').map(|value| value + 12),
+        b'a'..=b'z' => character.checked_sub(b'a').map(|value| value + 38),
+        _ => None,
+    }
+}
+
+/// Decodes crypt(3)'s base64, least significant bits first, as SHA-crypt and yescrypt write octets.
+pub(super) fn crypt64(text: &str) -> Option<Vec<u8>> {
+    let mut octets = vec![0; text.len()];
+    let len = Base64ShaCrypt::decode(text, &mut octets).ok()?.len();
+    octets.truncate(len);
+    // The round trip refuses stray bits, whatever the decoder thinks of them.
+    let mut encoded = vec![0; text.len()];
+    (Base64ShaCrypt::encode(&octets, &mut encoded) == Ok(text)).then_some(octets)
+}
+
+/// Decodes the base64 of RFC 4648 §4 without padding, as the PHC string format writes octets.
+pub(super) fn phc64(text: &str) -> Option<Vec<u8>> {
+    STANDARD_NO_PAD.decode(text).ok()
+}
+
+/// Decodes the base64 of RFC 4648 §4 with padding.
+pub(super) fn padded64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
+/// Reads a decimal number without sign or leading zeros.
+pub(super) fn decimal(text: &str) -> Option<u32> {
+    let canonical = text == "0" || !text.starts_with('0');
+    (canonical && text.bytes().all(|octet| octet.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// Reads `NAME=number,NAME=number,…` with just these names in just this order, as the PHC string format wants it.
+pub(super) fn parameters<const N: usize>(text: &str, names: [&str; N]) -> Option<[u32; N]> {
+    let mut fields = text.split(',');
+    let mut values = [0; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        let (found, number) = fields.next()?.split_once('=')?;
+        *value = (found == name).then(|| decimal(number)).flatten()?;
+    }
+    fields.next().is_none().then_some(values)
+}
+
+/// Splits `text` at `$` into just `N` parts.
+pub(super) fn fields<const N: usize>(text: &str) -> Option<[&str; N]> {
+    let mut parts = text.split('$');
+    let mut fields = [""; N];
+    for field in &mut fields {
+        *field = parts.next()?;
+    }
+    parts.next().is_none().then_some(fields)
+}

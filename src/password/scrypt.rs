@@ -1,0 +1,68 @@
+//! scrypt (RFC 7914) in the PHC string format: `ln=LOG2_N,r=R,p=P$SALT$DIGEST`.
+
+use ::scrypt::Params;
+use subtle::ConstantTimeEq as _;
+
+use super::encoding::{fields, parameters, phc64};
+use super::{HashError, HashPart, HashScheme::Scrypt, memory};
+
+/// In blocks of 128 octets: N × r, which is 64 MiB.
+const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
+/// In blocks of 128 octets: N × r × p.
+const MAX_FILLED: u64 = (128 << 20) / BLOCK_LEN;
+/// In blocks of 128 octets: r × p, which is 1 MiB beside the memory above.
+const MAX_LANES: u64 = (1 << 20) / BLOCK_LEN;
+const BLOCK_LEN: u64 = 128;
+const SALT_LENS: std::ops::RangeInclusive<usize> = 1..=64;
+/// A digest of scrypt starts like a longer one, so another length would let a cut one pass.
+const DIGEST_LEN: usize = 32;
+
+pub(super) struct Hash {
+    params: Params,
+    salt: Vec<u8>,
+    digest: [u8; DIGEST_LEN],
+}
+
+impl Hash {
+    /// Reads what follows `$scrypt$`.
+    pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
+        let malformed = |part| HashError::Malformed(Scrypt, part);
+        let [settings, salt, digest] = fields(text).ok_or(malformed(HashPart::Layout))?;
+        let [log_n, r, p] = parameters(settings, ["ln", "r", "p"]).ok_or(malformed(HashPart::Parameters))?;
+        let salt = phc64(salt).filter(|salt| SALT_LENS.contains(&salt.len()));
+        let salt = salt.ok_or(malformed(HashPart::Salt))?;
+        let digest = phc64(digest).and_then(|digest| digest.try_into().ok());
+        let digest = digest.ok_or(malformed(HashPart::Digest))?;
+        if log_n == 0 || r == 0 || p == 0 {
+            return Err(malformed(HashPart::Parameters));
+        }
+        let n = 1u64.checked_shl(log_n).ok_or(malformed(HashPart::Parameters))?;
+        let blocks = n.saturating_mul(u64::from(r));
+        if blocks > MAX_MEMORY || u64::from(r).saturating_mul(u64::from(p)) > MAX_LANES {
+            return Err(HashError::TooLarge(Scrypt));
+        }
+        if blocks.saturating_mul(u64::from(p)) > MAX_FILLED {
+            return Err(HashError::TooSlow(Scrypt));
+        }
+        let log_n = u8::try_from(log_n).map_err(|_| malformed(HashPart::Parameters))?;
+        // The bounds come first: the crate multiplies r and p without a check.
+        let params = Params::new(log_n, r, p).map_err(|_| malformed(HashPart::Parameters))?;
+        Ok(Hash { params, salt, digest })
+    }
+
+    pub(super) fn verify(&self, password: &[u8]) -> bool {
+        let blocks = self.params.n().saturating_mul(u64::from(self.params.r()));
+        let octets = usize::try_from(blocks.saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
+        if !memory::is_available(octets) {
+            return false;
+        }
+        let mut digest = [0; DIGEST_LEN];
+        let hashed = ::scrypt::scrypt(password, &self.salt, &self.params, &mut digest);
+        hashed.is_ok() && bool::from(digest.ct_eq(&self.digest))
+    }
+
+    pub(super) fn cost(&self) -> u64 {
+        let blocks = self.params.n().saturating_mul(u64::from(self.params.r()));
+        blocks.saturating_mul(u64::from(self.params.p()))
+    }
+}
