@@ -4,3 +4,4 @@ pub mod authority;
 pub mod cidr;
 pub mod json;
 pub mod path;
+pub mod policy;
