@@ -7,3 +7,8 @@ pub mod json;
 pub mod place;
 pub mod request;
 pub mod password;
+pub mod authority;
+pub mod cidr;
+pub mod json;
+pub mod path;
+pub mod policy;

@@ -1,0 +1,304 @@
+//! The host that a request names in `:authority` (RFC 9110 §7.2, RFC 3986 §3.2), and patterns of hosts.
+//!
+//! Stricter than the RFC: a registered name is made of DNS labels, and user information is refused. What a proxy might
+//! route in another way than we match is an error, not a guess.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The longest name that DNS has (RFC 1035 §2.3.4), in octets.
+pub const MAX_NAME: usize = 253;
+
+/// A host without port: a name in lower case, without the dot of the root, or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host<'a> {
+    /// DNS labels, joined by dots.
+    Name(Cow<'a, str>),
+    /// An IPv4 address, or an IPv6 address that stood in brackets.
+    Ip(IpAddr),
+}
+
+/// The authority is not `reg-name|IP[:port]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadAuthority;
+
+impl fmt::Display for BadAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the authority is not a host name or an IP address, with or without a port")
+    }
+}
+
+impl std::error::Error for BadAuthority {}
+
+impl<'a> Host<'a> {
+    /// Reads an authority. Case, port and one trailing dot are ignored; an empty one names no host.
+    pub fn parse(authority: &'a [u8]) -> Result<Option<Host<'a>>, BadAuthority> {
+        let authority = std::str::from_utf8(authority).map_err(|_| BadAuthority)?;
+        if authority.is_empty() {
+            return Ok(None);
+        }
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(bracketed) => {
+                let (address, port) = bracketed.split_once(']').ok_or(BadAuthority)?;
+                let address: Ipv6Addr = address.parse().map_err(|_| BadAuthority)?;
+                let port =
+                    if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or(BadAuthority)?) };
+                (Host::Ip(address.into()), port)
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (name_or_ipv4(host)?, Some(port)),
+                None => (name_or_ipv4(authority)?, None),
+            },
+        };
+        if port.is_none_or(is_port) { Ok(Some(host)) } else { Err(BadAuthority) }
+    }
+}
+
+/// Which hosts a rule takes: one, or all names below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This host.
+    Exact(Host<'static>),
+    /// `*.x`: names of one or more labels before this one, in lower case. Not `x` itself.
+    Below(Box<str>),
+}
+
+/// Why a text is no host pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostPatternError {
+    /// Neither a host nor `*.` and a name.
+    Syntax,
+    /// Has a port, which is never compared.
+    Port,
+    /// Has a character outside ASCII.
+    NotAscii,
+}
+
+impl fmt::Display for HostPatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HostPatternError::Syntax => {
+                "expected a host name, an IP address (IPv6 in brackets), or `*.` and a name, as in `*.example.com`"
+            }
+            HostPatternError::Port => "expected a host without port: ports are not compared",
+            HostPatternError::NotAscii => {
+                "expected ASCII: write an international name as clients send it, with `xn--`"
+            }
+        })
+    }
+}
+
+impl std::error::Error for HostPatternError {}
+
+impl HostPattern {
+    /// Reads `host` or `*.name`.
+    pub fn parse(pattern: &str) -> Result<HostPattern, HostPatternError> {
+        if !pattern.is_ascii() {
+            return Err(HostPatternError::NotAscii);
+        }
+        let (below, host) = match pattern.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, pattern),
+        };
+        // What stands after the last colon outside brackets can only be a port here.
+        let has_port = host.rsplit(']').next().is_some_and(|tail| tail.contains(':'));
+        match Host::parse(host.as_bytes()) {
+            Ok(Some(_)) if has_port => Err(HostPatternError::Port),
+            Ok(Some(Host::Name(name))) if below => Ok(HostPattern::Below(name.into())),
+            Ok(Some(host)) if !below => Ok(HostPattern::Exact(host.into_owned())),
+            _ => Err(HostPatternError::Syntax),
+        }
+    }
+
+    /// Whether the pattern takes `host`.
+    pub fn takes(&self, host: &Host) -> bool {
+        match (self, host) {
+            (HostPattern::Exact(pattern), host) => pattern == host,
+            (HostPattern::Below(parent), Host::Name(name)) => {
+                name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (HostPattern::Below(_), Host::Ip(_)) => false,
+        }
+    }
+}
+
+impl Host<'_> {
+    fn into_owned(self) -> Host<'static> {
+        match self {
+            Host::Name(name) => Host::Name(name.into_owned().into()),
+            Host::Ip(address) => Host::Ip(address),
+        }
+    }
+}
+
+fn name_or_ipv4(host: &str) -> Result<Host<'_>, BadAuthority> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Ok(Host::Ip(address.into()));
+    }
+    let is_name = host.len() <= MAX_NAME && host.split('.').all(is_label);
+    let has_upper_case = host.bytes().any(|octet| octet.is_ascii_uppercase());
+    match is_name {
+        true if has_upper_case => Ok(Host::Name(host.to_ascii_lowercase().into())),
+        true => Ok(Host::Name(host.into())),
+        false => Err(BadAuthority),
+    }
+}
+
+/// Letters, digits, `-`, and `_`, which hosts do have though RFC 1123 §2.1 does not know it.
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+}
+
+fn is_port(port: &str) -> bool {
+    // Digits are checked since `parse` takes a sign too.
+    (1..=5).contains(&port.len())
+        && port.bytes().all(|octet| octet.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(authority: &[u8], expected: Result<&str, BadAuthority>) {
+        let found = Host::parse(authority).map(|host| match host {
+            Some(Host::Name(name)) => name.into_owned(),
+            Some(Host::Ip(address)) => format!("ip {address}"),
+            None => "none".to_owned(),
+        });
+        assert_eq!(found, expected.map(str::to_owned), "{}", authority.escape_ascii());
+    }
+
+    #[test]
+    fn case_port_and_one_dot_are_ignored() {
+        for authority in ["example.com", "EXAMPLE.com", "example.com.", "example.com:8443", "Example.Com.:1"]
+        {
+            check(authority.as_bytes(), Ok("example.com"));
+        }
+        check(b"", Ok("none"));
+        check(b"localhost", Ok("localhost"));
+        check(b"a-b_c.d:65535", Ok("a-b_c.d"));
+        check(b"a:080", Ok("a"));
+        check(b"10.0.0.1:80", Ok("ip 10.0.0.1"));
+        check(b"10.0.0.1.", Ok("ip 10.0.0.1"));
+        check(b"[::1]", Ok("ip ::1"));
+        check(b"[2001:DB8::0:1]:443", Ok("ip 2001:db8::1"));
+        // No address by the strict grammar, so a name: it must not equal 10.0.0.1.
+        check(b"010.0.0.1", Ok("010.0.0.1"));
+        check("a".repeat(MAX_NAME).as_bytes(), Ok(&"a".repeat(MAX_NAME)));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for authority in [
+            "u@host",
+            "a,b",
+            "host:",
+            "host..",
+            ".host",
+            ".",
+            "..",
+            "a..b",
+            " ",
+            "a b",
+            "a%2eb",
+            "h\u{e9}",
+            ":80",
+            "host:0",
+            "host:65536",
+            "host:+80",
+            "host:80:80",
+            "host:000080",
+            "host:8a",
+            "host: 80",
+            "::1",
+            "[::1",
+            "[::1]80",
+            "[::1]:",
+            "[::1].",
+            "[::1%25eth0]",
+            "[10.0.0.1]",
+            "[]",
+            "[a]",
+            "a/b",
+            "a?b",
+            "a#b",
+            "*.a",
+            "a*",
+            "http://a",
+            "a\\b",
+            "a;b",
+            "a\n",
+            "a\0",
+            "host:80.",
+            "[::1]:80:",
+            "[[::1]]",
+        ] {
+            check(authority.as_bytes(), Err(BadAuthority));
+        }
+        check(b"\xff", Err(BadAuthority));
+        check("a".repeat(MAX_NAME + 1).as_bytes(), Err(BadAuthority));
+    }
+
+    #[test]
+    fn a_plain_name_is_borrowed() {
+        assert!(matches!(Host::parse(b"example.com:80"), Ok(Some(Host::Name(Cow::Borrowed("example.com"))))));
+    }
+
+    fn check_pattern(pattern: &str, takes: &[&str], leaves: &[&str]) {
+        let parsed = HostPattern::parse(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        for (authority, expected) in takes.iter().map(|a| (a, true)).chain(leaves.iter().map(|a| (a, false)))
+        {
+            let host = Host::parse(authority.as_bytes()).unwrap().unwrap();
+            assert_eq!(parsed.takes(&host), expected, "{pattern}, {authority}");
+        }
+    }
+
+    #[test]
+    fn patterns_take_hosts() {
+        check_pattern(
+            "A.example.COM.",
+            &["a.example.com", "A.EXAMPLE.com.:80"],
+            &["example.com", "b.a.example.com"],
+        );
+        check_pattern(
+            "*.Example.net",
+            &["a.example.net", "a.b.example.net:1", "A.EXAMPLE.NET"],
+            &["example.net", "xexample.net", "a.example.net.evil", "10.0.0.1", "net"],
+        );
+        check_pattern(
+            "10.0.0.1",
+            &["10.0.0.1", "10.0.0.1:80"],
+            &["10.0.0.10", "a.10.0.0.1", "[::ffff:10.0.0.1]"],
+        );
+        check_pattern("[::1]", &["[::1]", "[0:0::1]:80"], &["[::2]"]);
+    }
+
+    #[test]
+    fn bad_patterns_say_why() {
+        use HostPatternError::*;
+        let table = [
+            ("", Syntax),
+            ("*", Syntax),
+            ("*.", Syntax),
+            ("*.*.a", Syntax),
+            ("a.*", Syntax),
+            ("*a", Syntax),
+            ("a b", Syntax),
+            ("::1", Syntax),
+            ("*.10.0.0.1", Syntax),
+            ("*.[::1]", Syntax),
+            ("http://a", Syntax),
+            ("a:80", Port),
+            ("[::1]:80", Port),
+            ("*.a:80", Port),
+            ("b\u{fc}cher.example", NotAscii),
+        ];
+        for (pattern, expected) in table {
+            assert_eq!(HostPattern::parse(pattern), Err(expected), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Blocks of IP addresses (RFC 4632 §3.1, RFC 4291 §2.3).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A block of addresses, as in `10.0.0.0/8`, or one address.
+///
+/// An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is the IPv4 address that it holds, in a block as in a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cidr {
+    /// The network and its mask.
+    V4(u32, u32),
+    /// The network and its mask.
+    V6(u128, u128),
+}
+
+/// Why a text is no [`Cidr`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CidrError {
+    /// Neither an address nor an address, `/` and a number.
+    Syntax,
+    /// The prefix is longer than the address.
+    PrefixLength,
+    /// The address has bits beyond the prefix, so it is unclear which was meant.
+    HostBits,
+}
+
+impl fmt::Display for CidrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CidrError::Syntax => {
+                "expected an address or a block, as in `192.0.2.7`, `10.0.0.0/8` or `2001:db8::/32`"
+            }
+            CidrError::PrefixLength => "expected a prefix of at most 32 bits for IPv4 and 128 for IPv6",
+            CidrError::HostBits => "expected zeros after the prefix, as in `10.0.0.0/8` for `10.1.2.3/8`",
+        })
+    }
+}
+
+impl std::error::Error for CidrError {}
+
+impl Cidr {
+    /// Reads a block, or a bare address as a block of one.
+    pub fn parse(text: &str) -> Result<Cidr, CidrError> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix_length(prefix)?)),
+            None => (text, None),
+        };
+        match address.parse().map_err(|_| CidrError::Syntax)? {
+            IpAddr::V4(address) => Cidr::v4(address, prefix.unwrap_or(32)),
+            IpAddr::V6(address) => {
+                let prefix = prefix.unwrap_or(128);
+                match (address.to_ipv4_mapped(), prefix.checked_sub(96)) {
+                    (Some(mapped), Some(prefix)) => Cidr::v4(mapped, prefix),
+                    _ => Cidr::v6(address, prefix),
+                }
+            }
+        }
+    }
+
+    /// Whether `address` lies in the block.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (*self, address.to_canonical()) {
+            (Cidr::V4(network, mask), IpAddr::V4(address)) => u32::from(address) & mask == network,
+            (Cidr::V6(network, mask), IpAddr::V6(address)) => u128::from(address) & mask == network,
+            _ => false,
+        }
+    }
+
+    fn v4(address: Ipv4Addr, prefix: u32) -> Result<Cidr, CidrError> {
+        let host_bits = 32u32.checked_sub(prefix).ok_or(CidrError::PrefixLength)?;
+        let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+        let network = u32::from(address);
+        if network & mask == network { Ok(Cidr::V4(network, mask)) } else { Err(CidrError::HostBits) }
+    }
+
+    fn v6(address: Ipv6Addr, prefix: u32) -> Result<Cidr, CidrError> {
+        let host_bits = 128u32.checked_sub(prefix).ok_or(CidrError::PrefixLength)?;
+        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+        let network = u128::from(address);
+        if network & mask == network { Ok(Cidr::V6(network, mask)) } else { Err(CidrError::HostBits) }
+    }
+}
+
+/// Digits without sign or leading zero.
+fn prefix_length(text: &str) -> Result<u32, CidrError> {
+    let is_number =
+        text.bytes().all(|octet| octet.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if !is_number || text.is_empty() {
+        return Err(CidrError::Syntax);
+    }
+    text.parse().map_err(|_| CidrError::PrefixLength)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(block: &str, inside: &[&str], outside: &[&str]) {
+        let cidr = Cidr::parse(block).unwrap_or_else(|error| panic!("{block}: {error}"));
+        for (address, expected) in inside.iter().map(|a| (a, true)).chain(outside.iter().map(|a| (a, false)))
+        {
+            assert_eq!(cidr.contains(address.parse().unwrap()), expected, "{block}, {address}");
+        }
+    }
+
+    #[test]
+    fn blocks_hold_addresses() {
+        check(
+            "10.0.0.0/8",
+            &["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"],
+            &["11.0.0.0", "9.255.255.255", "::a00:1"],
+        );
+        check("192.0.2.7", &["192.0.2.7"], &["192.0.2.6"]);
+        check("192.0.2.8/31", &["192.0.2.8", "192.0.2.9"], &["192.0.2.10"]);
+        check("0.0.0.0/0", &["0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4"], &["::1"]);
+        check("2001:db8::/32", &["2001:db8::1", "2001:db8:ffff::"], &["2001:db9::"]);
+        check("::1", &["::1"], &["::2", "0.0.0.1"]);
+        check("::/0", &["::1", "ffff::"], &["1.2.3.4", "::ffff:1.2.3.4"]);
+        check("::ffff:10.0.0.0/104", &["10.0.0.1", "::ffff:10.0.0.1"], &["11.0.0.1"]);
+        check("::ffff:0:0/96", &["10.0.0.1"], &["::1"]);
+    }
+
+    #[test]
+    fn bad_blocks_say_why() {
+        use CidrError::*;
+        let table = [
+            ("", Syntax),
+            ("10.0.0.0/", Syntax),
+            ("10.0.0.0/+8", Syntax),
+            ("10.0.0.0/08", Syntax),
+            ("10.0.0/8", Syntax),
+            ("10.0.0.0/8/8", Syntax),
+            ("[::1]", Syntax),
+            ("a/8", Syntax),
+            ("10.0.0.0/-1", Syntax),
+            (" 10.0.0.0/8", Syntax),
+            ("10.0.0.0/255.0.0.0", Syntax),
+            ("010.0.0.0/8", Syntax),
+            ("10.0.0.0/33", PrefixLength),
+            ("::/129", PrefixLength),
+            ("10.0.0.0/99999999999", PrefixLength),
+            ("10.0.0.1/8", HostBits),
+            ("2001:db8::1/32", HostBits),
+            ("0.0.0.1/0", HostBits),
+            ("::ffff:10.0.0.1/104", HostBits),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Cidr::parse(text), Err(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What a request needs.
+
+pub mod rules;

@@ -1,0 +1,119 @@
+//! Which request methods a rule takes (RFC 9110 §9.1).
+
+use std::fmt;
+
+/// Methods are compared octet by octet: case counts, and GET does not imply HEAD.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Methods {
+    /// Every method.
+    #[default]
+    All,
+    /// These only.
+    Only(MethodSet),
+    /// All but these.
+    Except(MethodSet),
+}
+
+/// One or more method names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodSet(Vec<Box<str>>);
+
+/// Why names make no [`MethodSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodError {
+    /// There are none, so the rule could match nothing, or all.
+    Empty,
+    /// This one, counted from 0, is no token (RFC 9110 §5.6.2).
+    NotToken(usize),
+    /// This one, counted from 0, has lower-case letters.
+    NotUpperCase(usize),
+    /// This one, counted from 0, stood there before.
+    Repeated(usize),
+}
+
+impl fmt::Display for MethodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MethodError::Empty => "expected at least one method",
+            MethodError::NotToken(_) => "expected the name of a method, as in `GET`",
+            MethodError::NotUpperCase(_) => "expected a method in upper case, as in `GET`",
+            MethodError::Repeated(_) => "expected each method once",
+        })
+    }
+}
+
+impl std::error::Error for MethodError {}
+
+impl Methods {
+    /// Whether these take `method`.
+    pub fn take(&self, method: &[u8]) -> bool {
+        match self {
+            Methods::All => true,
+            Methods::Only(set) => set.contains(method),
+            Methods::Except(set) => !set.contains(method),
+        }
+    }
+}
+
+impl MethodSet {
+    /// Checks names of methods: upper-case tokens, each once.
+    pub fn new<'m>(names: impl IntoIterator<Item = &'m str>) -> Result<MethodSet, MethodError> {
+        let mut methods: Vec<Box<str>> = Vec::new();
+        for (index, name) in names.into_iter().enumerate() {
+            if name.is_empty() || !name.bytes().all(is_tchar) {
+                return Err(MethodError::NotToken(index));
+            }
+            if name.bytes().any(|octet| octet.is_ascii_lowercase()) {
+                return Err(MethodError::NotUpperCase(index));
+            }
+            if methods.iter().any(|method| **method == *name) {
+                return Err(MethodError::Repeated(index));
+            }
+            methods.push(name.into());
+        }
+        if methods.is_empty() { Err(MethodError::Empty) } else { Ok(MethodSet(methods)) }
+    }
+
+    fn contains(&self, method: &[u8]) -> bool {
+        self.0.iter().any(|name| name.as_bytes() == method)
+    }
+}
+
+/// RFC 9110 §5.6.2: `tchar`.
+fn is_tchar(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_take_what_they_name() {
+        let set = || MethodSet::new(["GET", "M-SEARCH"]).unwrap();
+        for (method, in_set) in
+            [("GET", true), ("M-SEARCH", true), ("HEAD", false), ("get", false), ("", false)]
+        {
+            assert_eq!(Methods::Only(set()).take(method.as_bytes()), in_set, "{method}");
+            assert_eq!(Methods::Except(set()).take(method.as_bytes()), !in_set, "{method}");
+            assert!(Methods::All.take(method.as_bytes()), "{method}");
+        }
+    }
+
+    #[test]
+    fn bad_methods_say_why() {
+        use MethodError::*;
+        let table: [(&[&str], MethodError); 7] = [
+            (&[], Empty),
+            (&[""], NotToken(0)),
+            (&["GET", "P T"], NotToken(1)),
+            (&["*", "A,B"], NotToken(1)),
+            (&["GET", "Head"], NotUpperCase(1)),
+            (&["GET", "PUT", "GET"], Repeated(2)),
+            (&["GÉT"], NotToken(0)),
+        ];
+        for (names, expected) in table {
+            assert_eq!(MethodSet::new(names.iter().copied()), Err(expected), "{names:?}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+use super::*;
+use crate::path::tests::Random;
+
+/// One alternative of a rule, as an operator writes it: the path as `kind:pattern`, then `method:`, `not:`, `host:` and
+/// `from:` words.
+fn spec(text: &str) -> MatchSpec {
+    let mut path = PathPattern::any();
+    let mut methods = Methods::All;
+    let (mut hosts, mut sources) = (Vec::new(), Vec::new());
+    for word in text.split_ascii_whitespace() {
+        let (kind, value) = word.split_once(':').unwrap();
+        let names = || MethodSet::new(value.split(',')).unwrap();
+        match kind {
+            "host" => hosts.push(HostPattern::parse(value).unwrap()),
+            "from" => sources.push(Cidr::parse(value).unwrap()),
+            "method" => methods = Methods::Only(names()),
+            "not" => methods = Methods::Except(names()),
+            _ => path = pattern(kind, value).unwrap_or_else(|error| panic!("{word}: {error}")),
+        }
+    }
+    MatchSpec::new(path, methods, hosts, sources)
+}
+
+fn pattern(kind: &str, value: &str) -> Result<PathPattern, PatternError> {
+    match kind {
+        "path" => PathPattern::exact(value),
+        "prefix" => PathPattern::prefix(value),
+        "template" => PathPattern::template(value),
+        "regex" => PathPattern::regex(value),
+        _ => panic!("{kind}"),
+    }
+}
+
+/// An index of rules that are written one a line, their alternatives separated by ` | `.
+fn index(rules: &str) -> RuleIndex {
+    let specs = |rule: &str| match rule.trim() {
+        "everything" => Vec::new(),
+        rule => rule.split(" | ").map(spec).collect(),
+    };
+    RuleIndex::new(rules.trim().lines().map(specs).collect())
+}
+
+/// Selects for a request that is written as `METHOD path [authority [peer]]`.
+fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPath> {
+    let words: Vec<&str> = request.split_ascii_whitespace().collect();
+    let readings = Readings::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
+    let host = words.get(2).and_then(|authority| Host::parse(authority.as_bytes()).unwrap());
+    let peer = words.get(3).map(|peer| peer.parse().unwrap());
+    index.select(&Target { method: words[0].as_bytes(), host: host.as_ref(), peer, readings: &readings })
+}
+
+fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)]) {
+    let index = index(rules);
+    for (request, expected) in requests {
+        assert_eq!(select(&index, request), *expected, "{request} by {rules}");
+    }
+}
+
+/// Checks which paths one pattern takes and which it leaves.
+fn check_paths(pattern: &str, takes: &[&str], leaves: &[&str]) {
+    let index = index(pattern);
+    for (path, expected) in takes.iter().map(|p| (p, Some(0))).chain(leaves.iter().map(|p| (p, None))) {
+        assert_eq!(select(&index, &format!("GET {path}")), Ok(expected), "{path} by {pattern}");
+    }
+}
+
+const AMBIGUOUS: Result<Option<usize>, AmbiguousPath> = Err(AmbiguousPath);
+
+#[test]
+fn patterns_take_paths() {
+    check_paths("path:/a/b", &["/a/b", "/a/b?c", "/a/b#c"], &["/a/b/", "/a", "/a/b/c", "/a/B", "/"]);
+    check_paths("path:/a/", &["/a/"], &["/a", "/a/b"]);
+    check_paths("path:/", &["/", "/?a"], &["/a"]);
+    check_paths(
+        "prefix:/admin",
+        &["/admin", "/admin/", "/admin/x/y"],
+        &["/administrator", "/", "/x/admin", "/Admin"],
+    );
+    check_paths("prefix:/admin/", &["/admin", "/admin/", "/admin/x"], &["/administrator"]);
+    check_paths("prefix:/", &["/", "/a", "/a/b/"], &[]);
+    check_paths("everything", &["/", "/a/b"], &["*"]);
+    check_paths(
+        "template:/u/{id}/keys",
+        &["/u/7/keys", "/u/a.b/keys"],
+        &["/u/keys", "/u/7/keys/", "/u/7/8/keys", "/u/7"],
+    );
+    check_paths("template:/u/{id}", &["/u/7"], &["/u/", "/u", "/u/7/", "/u/7/8"]);
+    check_paths("template:/u/{id}/", &["/u/7/"], &["/u/7", "/u/"]);
+    check_paths("template:/u/{rest=**}", &["/u/", "/u/a", "/u/a/b/"], &["/u", "/v/a"]);
+    check_paths("template:/{a}/x/{rest=**}", &["/1/x/", "/1/x/2/3"], &["/1/x", "/x/", "/1/y/2"]);
+    check_paths("template:/{rest=**}", &["/", "/a/b"], &["*"]);
+    check_paths("template:/plain", &["/plain"], &["/plain/"]);
+    check_paths("regex:/v[0-9]+/.*", &["/v1/", "/v22/x/y"], &["/v/x", "/x/v1/", "/v1"]);
+    check_paths("regex:/a|/b", &["/a", "/b"], &["/ab", "/a/b", "/xb", "/ax"]);
+    check_paths("regex:(?m)/a$", &["/a"], &["/a/b"]);
+    check_paths("regex:.*", &["/", "/a"], &["*"]);
+}
+
+#[test]
+fn patterns_have_the_form_of_readings() {
+    check_paths("path:/caf%c3%a9", &["/caf%C3%A9", "/caf%c3%a9"], &["/caf"]);
+    check_paths("path:/café", &["/caf%C3%A9"], &["/caf%C3%A8"]);
+    check_paths("path:/%61%2Db", &["/a-b"], &["/a"]);
+    check_paths("path:/a\"b%7bc", &["/a%22b%7Bc"], &["/a"]);
+    check_paths("path:/a%25b", &["/a%25b"], &["/ab"]);
+    check_paths("path:/a@b:c", &["/a@b:c"], &["/a"]);
+    check_paths("path:/a@b | path:/a%40b", &["/a@b", "/a%40b"], &["/a"]);
+    check_paths("path:/a;b | path:/a", &["/a;b", "/a"], &["/b"]);
+    check_paths("regex:/caf%C3%A9", &["/caf%c3%a9"], &["/caf"]);
+}
+
+#[test]
+fn bad_patterns_say_why() {
+    use PatternError::*;
+    let table = [
+        ("path", "", NotAbsolute),
+        ("path", "a", NotAbsolute),
+        ("prefix", "*", NotAbsolute),
+        ("path", "%2Fa", NotAbsolute),
+        ("path", "/a*", Star),
+        ("prefix", "/a/*", Star),
+        ("template", "/a/*", Star),
+        ("template", "/**", Star),
+        ("path", "/u/{id}", Brace),
+        ("prefix", "/{a}", Brace),
+        ("path", "/a}", Brace),
+        ("template", "/u/x{id}", Template),
+        ("template", "/u/{id}x", Template),
+        ("template", "/{", Template),
+        ("template", "/{}", Template),
+        ("template", "/{a=*}", Template),
+        ("template", "/{a b}", Template),
+        ("template", "/{=**}", Template),
+        ("template", "/{a/b}", Template),
+        ("template", "/{a}{b}", Template),
+        ("template", "/{*}", Template),
+        ("template", "/{{a}}", Template),
+        ("template", "/{a=**}/b", RestNotLast),
+        ("template", "/{a=**}/", RestNotLast),
+        ("template", "/{a=**}/{b}", RestNotLast),
+        ("template", "/{a}/{a}", RepeatedName),
+        ("template", "/{a}/{a=**}", RepeatedName),
+        ("path", "/a?b", Query),
+        ("prefix", "/a#", Query),
+        ("template", "/b/c?d", Query),
+        ("path", "/a%2fb", Slash),
+        ("path", "/a%5Cb", Slash),
+        ("prefix", "/a\\b", Slash),
+        ("path", "/a/../b", DotSegment),
+        ("path", "/.", DotSegment),
+        ("prefix", "/%2e%2E/a", DotSegment),
+        ("template", "/{a}/..", DotSegment),
+        ("path", "//", EmptySegment),
+        ("path", "/a//b", EmptySegment),
+        ("path", "/a//", EmptySegment),
+        ("prefix", "/a//", EmptySegment),
+        ("template", "/a//{b}", EmptySegment),
+        ("template", "//{b=**}", EmptySegment),
+        ("path", "/%", BadEscape),
+        ("path", "/%zz", BadEscape),
+        ("path", "/%00", BadEscape),
+        ("path", "/a\n", Control),
+        ("path", "/a\u{7f}", Control),
+        ("regex", "/é", RegexNotAscii),
+    ];
+    for (kind, text, expected) in table {
+        assert_eq!(pattern(kind, text).err(), Some(expected), "{kind} {text:?}");
+    }
+    assert_eq!(pattern("prefix", &"/a".repeat(MAX_PATTERN)).err(), Some(TooLong));
+    assert_eq!(pattern("regex", &"a".repeat(MAX_PATTERN + 1)).err(), Some(TooLong));
+    for text in ["/a)|(?:b", "(", "/a{1000}{1000}", "(?x)/a # all", "/\\", "[", "(?=a)"] {
+        assert!(matches!(pattern("regex", text), Err(Regex(_))), "{text}");
+    }
+}
+
+#[test]
+fn the_first_rule_decides() {
+    check(
+        "path:/healthz | prefix:/docs
+         prefix:/admin not:GET,HEAD host:admin.example.com host:*.example.net from:10.0.0.0/8
+         prefix:/admin method:GET,HEAD
+         template:/users/{id}/keys
+         regex:/users/[0-9]+/.*
+         prefix:/users/me
+         template:/users/{id}/{rest=**}
+         path:/users/me/x
+         method:OPTIONS",
+        &[
+            ("GET /healthz", Ok(Some(0))),
+            ("PUT /docs/x", Ok(Some(0))),
+            ("POST /admin/x admin.example.com 10.1.2.3", Ok(Some(1))),
+            ("POST /admin ADMIN.example.com.:8443 ::ffff:10.1.2.3", Ok(Some(1))),
+            ("POST /admin a.b.example.net 10.1.2.3", Ok(Some(1))),
+            ("POST /admin example.net 10.1.2.3", Ok(None)),
+            ("POST /admin admin.example.com 11.1.2.3", Ok(None)),
+            ("POST /admin admin.example.com", Ok(None)),
+            ("POST /admin", Ok(None)),
+            ("GET /admin", Ok(Some(2))),
+            ("HEAD /admin admin.example.com 10.1.2.3", Ok(Some(2))),
+            ("get /admin", Ok(None)),
+            ("OPTIONS /admin", Ok(Some(8))),
+            ("GET /users/7/keys", Ok(Some(3))),
+            ("GET /users/7/x", Ok(Some(4))),
+            ("GET /users/me", Ok(Some(5))),
+            ("GET /users/me/x", Ok(Some(5))),
+            ("GET /users/me/keys", Ok(Some(3))),
+            ("GET /users/you/x", Ok(Some(6))),
+            ("OPTIONS /users/you", Ok(Some(8))),
+            ("GET /users/you", Ok(None)),
+            ("OPTIONS *", Ok(None)),
+        ],
+    );
+    check("everything\neverything", &[("X /a", Ok(Some(0))), ("OPTIONS *", Ok(None))]);
+    check("", &[("GET /", Ok(None)), ("GET //a/..;/%2e", Ok(None))]);
+}
+
+#[test]
+fn readings_must_agree() {
+    check(
+        "path:/healthz | prefix:/docs
+         prefix:/admin
+         everything",
+        &[
+            ("GET /docs/a%2Fb;c//d/./e", Ok(Some(0))),
+            ("GET /docs/%61", Ok(Some(0))),
+            ("GET /docs/..%2fadmin", AMBIGUOUS),
+            ("GET /docs/../admin", AMBIGUOUS),
+            ("GET /docs/..;/admin", AMBIGUOUS),
+            ("GET //admin", AMBIGUOUS),
+            ("GET //x/admin", AMBIGUOUS),
+            ("GET /%61dmin", AMBIGUOUS),
+            ("GET /admin%2f", AMBIGUOUS),
+            ("GET /admin;x", AMBIGUOUS),
+            ("GET /x/../admin", AMBIGUOUS),
+            ("GET /x\\..\\admin", AMBIGUOUS),
+            ("GET /admin/..", AMBIGUOUS),
+            ("GET /healthz;a", AMBIGUOUS),
+            ("GET /healthz/.", AMBIGUOUS),
+            ("GET /healthz/", Ok(Some(2))),
+            ("GET /admin/./x", Ok(Some(1))),
+            ("GET /admin//x", Ok(Some(1))),
+            ("GET /admin/a%2fb", Ok(Some(1))),
+            ("GET /x%2fy;z//w", Ok(Some(2))),
+            ("GET /administrator", Ok(Some(2))),
+        ],
+    );
+    // One reading that no rule takes is a disagreement too.
+    check(
+        "prefix:/docs",
+        &[("GET /docs/../x", AMBIGUOUS), ("GET /y/../x", Ok(None)), ("GET /%64ocs", AMBIGUOUS)],
+    );
+    check(
+        "template:/files/{name}\neverything",
+        &[("GET /files/a%2Fb", AMBIGUOUS), ("GET /files/a%41", Ok(Some(0))), ("GET /files/..", AMBIGUOUS)],
+    );
+    check("path:/v1/users:delete\neverything", &[("GET /v1/users%3adelete", AMBIGUOUS)]);
+}
+
+#[test]
+fn the_peer_is_wanted_where_a_rule_looks_at_it() {
+    for (rules, expected) in [
+        ("", false),
+        ("everything", false),
+        ("path:/a\nfrom:10.0.0.0/8", true),
+        ("path:/a | regex:/b from:::1", true),
+    ] {
+        assert_eq!(index(rules).wants_peer(), expected, "{rules}");
+    }
+}
+
+#[test]
+fn the_index_gives_what_a_scan_gives() {
+    let paths =
+        words("/ /a /a/ /a/b /a/b/ /a/b/c /b /b/a /a/x/c /x/y/z /b//a /a%2Fb /a;b /a/../b /%61 //a/b /b/a/b");
+    let hosts =
+        ["", "a.example", "a.b.example", "example", "[::1]", "a.example 10.0.0.1", "x.a.b.example 192.0.2.1"];
+    let mut random = Random::new(1);
+    for _ in 0..1_000 {
+        let rules: Vec<Vec<String>> = (0..random.below(9))
+            .map(|_| (0..1 + random.below(3)).map(|_| random_spec(&mut random)).collect())
+            .collect();
+        let text: Vec<String> = rules.iter().map(|specs| specs.join(" | ")).collect();
+        let index = index(&text.join("\n"));
+        for _ in 0..20 {
+            let request = [random.of(&["GET", "PUT"]), random.of(&paths), random.of(&hosts)].join(" ");
+            assert_eq!(select(&index, &request), scan(&rules, &request), "{request} by {text:#?}");
+        }
+    }
+}
+
+fn random_spec(random: &mut Random) -> String {
+    let patterns = words(
+        "path:/ path:/a path:/a/ path:/a/b path:/b/a prefix:/ prefix:/a prefix:/a/b prefix:/b/ template:/{x}
+         template:/a/{x} template:/{x}/b template:/{x}/{y}/c template:/a/{x}/c template:/{x=**} template:/a/{x=**}
+         template:/{x}/b/{y=**} regex:/a/.* regex:/[ab] regex:.*b.*",
+    );
+    let methods = ["", "", "", "method:GET", "not:GET"];
+    let hosts = ["", "", "", "host:a.example", "host:*.example", "host:*.b.example host:[::1]"];
+    let sources = ["", "", "", "from:10.0.0.0/8", "from:192.0.2.1 from:10.0.0.2"];
+    [random.of(&patterns), random.of(&methods), random.of(&hosts), random.of(&sources)].join(" ")
+}
+
+/// What the contract says, rule by rule and reading by reading.
+fn scan(rules: &[Vec<String>], request: &str) -> Result<Option<usize>, AmbiguousPath> {
+    let readings = Readings::of(request.split(' ').nth(1).unwrap().as_bytes()).unwrap();
+    let mut selected = readings.iter().map(|reading| {
+        rules.iter().position(|specs| specs.iter().any(|spec| spec_takes(spec, request, reading)))
+    });
+    let first = selected.next().flatten();
+    if selected.all(|rule| rule == first) { Ok(first) } else { Err(AmbiguousPath) }
+}
+
+fn spec_takes(spec: &str, request: &str, reading: &str) -> bool {
+    let request = words(request);
+    let host = request.get(2).map(|authority| Host::parse(authority.as_bytes()).unwrap().unwrap());
+    let peer = request.get(3).map(|peer| peer.parse().unwrap());
+    // Of several hosts one must match, and so of several sources; of the other kinds there is one.
+    let mut kinds: std::collections::BTreeMap<&str, bool> = Default::default();
+    for word in words(spec) {
+        let (kind, value) = word.split_once(':').unwrap();
+        *kinds.entry(kind).or_default() |= match kind {
+            "method" => value == request[0],
+            "not" => value != request[0],
+            "host" => host.as_ref().is_some_and(|host| HostPattern::parse(value).unwrap().takes(host)),
+            "from" => peer.is_some_and(|peer| Cidr::parse(value).unwrap().contains(peer)),
+            "path" => value == reading,
+            "prefix" => format!("{reading}/").starts_with(&format!("{}/", value.trim_end_matches('/'))),
+            "template" => template_takes(value, reading),
+            _ => Regex::new(&format!("^({value})$")).unwrap().is_match(reading),
+        };
+    }
+    kinds.values().all(|&holds| holds)
+}
+
+fn template_takes(template: &str, reading: &str) -> bool {
+    let mut segments = reading.split('/');
+    for part in template.split('/') {
+        let Some(segment) = segments.next() else { return false };
+        match part {
+            _ if part.ends_with("=**}") => return true,
+            _ if part.starts_with('{') && !segment.is_empty() => {}
+            _ if part == segment => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_ascii_whitespace().collect()
+}
