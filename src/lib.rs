@@ -1,3 +1,5 @@
 //! authgate decides, inside Envoy, whether a request may pass.
 
+pub mod claims;
 pub mod json;
+pub mod numeric_date;
