@@ -2,4 +2,6 @@
 
 pub mod claims;
 pub mod json;
+pub mod jwk;
+pub mod jwt;
 pub mod numeric_date;
