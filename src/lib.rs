@@ -12,3 +12,8 @@ pub mod cidr;
 pub mod json;
 pub mod path;
 pub mod policy;
+pub mod claims;
+pub mod json;
+pub mod jwk;
+pub mod jwt;
+pub mod numeric_date;

@@ -1,0 +1,277 @@
+//! What a configuration asks of a claim.
+
+use std::fmt;
+
+use serde_json::{Number, Value};
+
+/// What a claim must be.
+///
+/// Written as a value, as a list (one of), or as an object with one member: `{present: true}`, `{prefix: …}`,
+/// `{suffix: …}`, `{not: …}`.
+///
+/// - A claim that is absent or null matches nothing, not even `{not: …}`: what is not known grants nothing.
+/// - Values match without conversion (`"1"` is not 1), numbers by value (1 is 1.0).
+/// - An array matches when one of its members does. So `{not: admin}` matches an array that holds no `admin` at all,
+///   not one that also holds something else.
+/// - An object matches `{present: true}` and `{not: …}` only.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClaimMatcher(Kind);
+
+#[derive(Clone, PartialEq, Debug)]
+enum Kind {
+    Present,
+    OneOf(Vec<Scalar>),
+    NotOneOf(Vec<Scalar>),
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Scalar {
+    Text(String),
+    Number(Number),
+    Bool(bool),
+    Prefix(String),
+    Suffix(String),
+}
+
+/// Why a value is no matcher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MatcherError {
+    /// Null, or an object that is none of the four forms.
+    UnknownForm,
+    /// A list that would match nothing, or (under `not`) everything.
+    EmptyList,
+    /// Lists hold values, `{prefix: …}` and `{suffix: …}`, no further lists.
+    NestedList,
+    /// `{present: …}` takes `true` only.
+    PresentNotTrue,
+    /// `prefix` and `suffix` take a text that is not empty.
+    AffixNotText,
+    /// `not` takes a value, a list, `{prefix: …}` or `{suffix: …}`.
+    NotOfThat,
+}
+
+impl fmt::Display for MatcherError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MatcherError::UnknownForm => {
+                "expected a text, a number, true or false, a list of them, or one of \
+                 {present: true}, {prefix: …}, {suffix: …}, {not: …}"
+            }
+            MatcherError::EmptyList => "expected a list with at least one value",
+            MatcherError::NestedList => "expected a value, {prefix: …} or {suffix: …} within the list",
+            MatcherError::PresentNotTrue => {
+                "expected {present: true}; leave the claim out to ask nothing of it"
+            }
+            MatcherError::AffixNotText => "expected a text that is not empty",
+            MatcherError::NotOfThat => {
+                "expected a value, a list of values, {prefix: …} or {suffix: …} under `not`"
+            }
+        })
+    }
+}
+
+impl std::error::Error for MatcherError {}
+
+impl ClaimMatcher {
+    /// Reads a matcher as a configuration writes it.
+    pub fn from_json(value: &Value) -> Result<ClaimMatcher, MatcherError> {
+        Ok(ClaimMatcher(match only_member(value) {
+            Some(("present", Value::Bool(true))) => Kind::Present,
+            Some(("present", _)) => return Err(MatcherError::PresentNotTrue),
+            Some(("not", negated)) => match only_member(negated) {
+                Some(("not" | "present", _)) => return Err(MatcherError::NotOfThat),
+                _ => Kind::NotOneOf(Scalar::list(negated)?),
+            },
+            _ => Kind::OneOf(Scalar::list(value)?),
+        }))
+    }
+
+    /// Whether the claim is what is asked. None stands for an absent claim.
+    pub fn matches(&self, claim: Option<&Value>) -> bool {
+        match (claim, &self.0) {
+            (None | Some(Value::Null), _) => false,
+            (Some(_), Kind::Present) => true,
+            (Some(claim), Kind::OneOf(wanted)) => one_of(wanted, claim),
+            (Some(claim), Kind::NotOneOf(refused)) => !one_of(refused, claim),
+        }
+    }
+}
+
+fn only_member(value: &Value) -> Option<(&str, &Value)> {
+    let members = value.as_object()?;
+    let (name, value) = members.iter().next()?;
+    (members.len() == 1).then_some((name.as_str(), value))
+}
+
+fn one_of(wanted: &[Scalar], claim: &Value) -> bool {
+    let matches = |value: &Value| wanted.iter().any(|scalar| scalar.matches(value));
+    match claim {
+        Value::Array(members) => members.iter().any(matches),
+        value => matches(value),
+    }
+}
+
+impl Scalar {
+    fn list(value: &Value) -> Result<Vec<Scalar>, MatcherError> {
+        match value {
+            Value::Array(values) if values.is_empty() => Err(MatcherError::EmptyList),
+            Value::Array(values) if values.iter().any(Value::is_array) => Err(MatcherError::NestedList),
+            Value::Array(values) => values.iter().map(Scalar::from_json).collect(),
+            value => Ok(vec![Scalar::from_json(value)?]),
+        }
+    }
+
+    fn from_json(value: &Value) -> Result<Scalar, MatcherError> {
+        let affix = |text: &Value| match text.as_str() {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(MatcherError::AffixNotText),
+        };
+        match (value, only_member(value)) {
+            (Value::String(text), _) => Ok(Scalar::Text(text.clone())),
+            (Value::Number(number), _) => Ok(Scalar::Number(number.clone())),
+            (Value::Bool(truth), _) => Ok(Scalar::Bool(*truth)),
+            (_, Some(("prefix", text))) => affix(text).map(Scalar::Prefix),
+            (_, Some(("suffix", text))) => affix(text).map(Scalar::Suffix),
+            _ => Err(MatcherError::UnknownForm),
+        }
+    }
+
+    fn matches(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Scalar::Text(wanted), Value::String(text)) => wanted == text,
+            (Scalar::Number(wanted), Value::Number(number)) => same_number(wanted, number),
+            (Scalar::Bool(wanted), Value::Bool(truth)) => wanted == truth,
+            (Scalar::Prefix(prefix), Value::String(text)) => text.starts_with(prefix.as_str()),
+            (Scalar::Suffix(suffix), Value::String(text)) => text.ends_with(suffix.as_str()),
+            _ => false,
+        }
+    }
+}
+
+/// Integers are compared as integers: as doubles, 2⁵³ and 2⁵³ + 1 would be the same.
+fn same_number(a: &Number, b: &Number) -> bool {
+    match (integer(a), integer(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a.as_f64() == b.as_f64(),
+        _ => false,
+    }
+}
+
+/// The value where it is integral; what lies beyond an i128 saturates and is compared with nothing of its size.
+fn integer(number: &Number) -> Option<i128> {
+    let whole = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+    whole.or_else(|| {
+        let float = number.as_f64()?;
+        (float.fract() == 0.0 && float.abs() < 1e38).then_some(float as i128)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(matcher: Value, claim: Value, expected: bool) {
+        let read = ClaimMatcher::from_json(&matcher).unwrap();
+        assert_eq!(read.matches(Some(&claim)), expected, "{matcher} on {claim}");
+    }
+
+    #[test]
+    fn values() {
+        check(json!("a"), json!("a"), true);
+        check(json!("a"), json!("A"), false);
+        check(json!("a"), json!("a "), false);
+        check(json!("1"), json!(1), false);
+        check(json!("true"), json!(true), false);
+        check(json!(true), json!(true), true);
+        check(json!(true), json!(1), false);
+        check(json!(true), json!(false), false);
+        check(json!(1), json!(1.0), true);
+        check(json!(1.0), json!(1), true);
+        check(json!(-1), json!(-1.0), true);
+        check(json!(0.5), json!(0.5), true);
+        check(json!(0.5), json!(1), false);
+        check(json!(9007199254740993_u64), json!(9007199254740992.0), false);
+        check(json!(9007199254740993_u64), json!(9007199254740992_u64), false);
+        check(json!(u64::MAX), json!(u64::MAX), true);
+        check(json!(1e300), json!(1e300), true);
+        check(json!(1e300), json!(2e300), false);
+        check(json!("a"), json!({"a": "a"}), false);
+    }
+
+    #[test]
+    fn lists_and_arrays() {
+        check(json!(["a", "b"]), json!("b"), true);
+        check(json!(["a", 1, true]), json!(1), true);
+        check(json!(["a", "b"]), json!("c"), false);
+        check(json!(["a", {"prefix": "x-"}]), json!("x-1"), true);
+        check(json!("a"), json!(["b", "a"]), true);
+        check(json!(["a", "b"]), json!(["c", "b"]), true);
+        check(json!("a"), json!(["b", "c"]), false);
+        check(json!("a"), json!([]), false);
+        check(json!("a"), json!([["a"]]), false);
+        check(json!(1), json!([null, "1", 1.0]), true);
+    }
+
+    #[test]
+    fn affixes() {
+        check(json!({"prefix": "ab"}), json!("abc"), true);
+        check(json!({"prefix": "ab"}), json!("ab"), true);
+        check(json!({"prefix": "ab"}), json!("xab"), false);
+        check(json!({"prefix": "1"}), json!(12), false);
+        check(json!({"suffix": "@example.com"}), json!("a@example.com"), true);
+        check(json!({"suffix": "@example.com"}), json!("a@example.com.evil"), false);
+        check(json!({"suffix": "@example.com"}), json!(["x", "a@example.com"]), true);
+    }
+
+    #[test]
+    fn not() {
+        check(json!({"not": "a"}), json!("b"), true);
+        check(json!({"not": "a"}), json!("a"), false);
+        check(json!({"not": ["a", "b"]}), json!("b"), false);
+        check(json!({"not": {"prefix": "svc-"}}), json!("svc-1"), false);
+        check(json!({"not": {"suffix": "x"}}), json!("y"), true);
+        check(json!({"not": "a"}), json!(["b", "a"]), false);
+        check(json!({"not": "a"}), json!(["b", "c"]), true);
+        check(json!({"not": "a"}), json!([]), true);
+        check(json!({"not": 1}), json!(1.0), false);
+    }
+
+    #[test]
+    fn present_and_absent() {
+        for claim in [json!("a"), json!(""), json!(false), json!(0), json!([]), json!({})] {
+            check(json!({"present": true}), claim, true);
+        }
+        for matcher in [json!({"present": true}), json!({"not": "a"}), json!("a"), json!(["a"])] {
+            let read = ClaimMatcher::from_json(&matcher).unwrap();
+            assert!(!read.matches(None), "{matcher} on an absent claim");
+            assert!(!read.matches(Some(&Value::Null)), "{matcher} on null");
+        }
+    }
+
+    #[test]
+    fn what_is_no_matcher() {
+        use MatcherError::*;
+        for (matcher, expected) in [
+            (json!(null), UnknownForm),
+            (json!({}), UnknownForm),
+            (json!({"is": "a"}), UnknownForm),
+            (json!({"prefix": "a", "suffix": "b"}), UnknownForm),
+            (json!(["a", null]), UnknownForm),
+            (json!(["a", {"present": true}]), UnknownForm),
+            (json!(["a", {"not": "b"}]), UnknownForm),
+            (json!([]), EmptyList),
+            (json!({"not": []}), EmptyList),
+            (json!([["a"]]), NestedList),
+            (json!({"present": false}), PresentNotTrue),
+            (json!({"present": "true"}), PresentNotTrue),
+            (json!({"prefix": ""}), AffixNotText),
+            (json!({"suffix": 1}), AffixNotText),
+            (json!({"not": {"not": "a"}}), NotOfThat),
+            (json!({"not": {"present": true}}), NotOfThat),
+            (json!({"not": null}), UnknownForm),
+        ] {
+            assert_eq!(ClaimMatcher::from_json(&matcher), Err(expected), "{matcher}");
+        }
+    }
+}

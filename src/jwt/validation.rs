@@ -1,0 +1,75 @@
+//! What makes a token acceptable (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
+
+use super::{Algorithms, ClaimRules, Header, Jwt, SignatureVerifier, TokenError};
+use crate::jwk::KeySet;
+use crate::numeric_date::NumericDate;
+
+/// What a token must be to be accepted.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    /// Who may have issued it, compared exactly.
+    pub issuers: Vec<String>,
+    /// The algorithms that are allowed. None: what the keys can do.
+    pub algorithms: Option<Algorithms>,
+    /// The types that are allowed, compared without case and without `application/`. None: absent, `JWT` and `at+jwt`.
+    pub types: Option<Vec<String>>,
+    /// What its claims must say.
+    pub rules: ClaimRules,
+}
+
+impl Validation {
+    /// Accepts what these issuers sign and these rules allow, with the default algorithms and types.
+    pub fn new(issuers: Vec<String>, rules: ClaimRules) -> Validation {
+        Validation { issuers, algorithms: None, types: None, rules }
+    }
+
+    /// Checks a token and names its subject.
+    ///
+    /// What costs nothing comes first: issuer, key, algorithm, an `exp` that is past; then the signature; then all
+    /// other claims. [`TokenError::public_code`] keeps to itself what an unsigned token could otherwise find out.
+    pub fn validate<'j>(
+        &self,
+        jwt: &'j Jwt<'_>,
+        keys: &KeySet,
+        now: NumericDate,
+        verifier: &dyn SignatureVerifier,
+    ) -> Result<&'j str, TokenError> {
+        let header = jwt.jws().header();
+        if !header.is_understood() {
+            return Err(TokenError::UnsupportedCritical);
+        }
+        if !jwt.issuer().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer)) {
+            return Err(TokenError::WrongIssuer);
+        }
+        let candidates = jwt.jws().candidates(keys, self.algorithms)?;
+        if self.rules.is_expired(jwt.claims(), now) {
+            return Err(TokenError::Expired);
+        }
+        candidates.verify(jwt.jws(), verifier)?;
+        if !self.takes_type(header) {
+            return Err(TokenError::WrongType);
+        }
+        self.rules.check(jwt.claims(), now)
+    }
+
+    fn takes_type(&self, header: &Header) -> bool {
+        match (&self.types, header.typ()) {
+            (None, None) => true,
+            (Some(_), None) => false,
+            (None, Some(typ)) => ["JWT", "at+jwt"].iter().any(|known| same_type(known, typ)),
+            (Some(types), Some(typ)) => types.iter().any(|known| same_type(known, typ)),
+        }
+    }
+}
+
+/// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).
+fn same_type(a: &str, b: &str) -> bool {
+    short(a).eq_ignore_ascii_case(short(b))
+}
+
+fn short(typ: &str) -> &str {
+    match typ.split_once('/') {
+        Some((top, rest)) if top.eq_ignore_ascii_case("application") => rest,
+        _ => typ,
+    }
+}
