@@ -1,19 +1,32 @@
 //! authgate decides, inside Envoy, whether a request may pass.
+//!
+//! ```text
+//! filter → decision → policy → scheme → { jwt → jwk, password, credentials, challenge }
+//! ```
+//!
+//! Imports point that one way. The core (all but `filter`) reads no clock, does no I/O, logs nothing and calls no host.
+//! Start reading at [`decision`].
 
+pub mod authority;
 pub mod challenge;
+pub mod cidr;
+pub mod claims;
 pub mod config;
 pub mod credentials;
-pub mod json;
-pub mod place;
-pub mod request;
-pub mod password;
-pub mod authority;
-pub mod cidr;
-pub mod json;
-pub mod path;
-pub mod policy;
-pub mod claims;
+pub mod decision;
+pub mod denial;
+pub mod edits;
+#[cfg(target_arch = "wasm32")]
+mod filter;
+pub mod identity;
 pub mod json;
 pub mod jwk;
 pub mod jwt;
 pub mod numeric_date;
+pub mod password;
+pub mod path;
+pub mod place;
+pub mod policy;
+pub mod principal;
+pub mod request;
+pub mod scheme;

@@ -1,3 +1,80 @@
-//! What a request needs.
+//! Configuration → what a request needs.
+//!
+//! A policy is made once and never changes. It knows authenticators by their place in a list; rules are indexed, so that
+//! a request costs the same with one or with a thousand.
 
+mod authenticators;
+pub mod authorization;
+mod build;
+mod matching;
+pub mod requirement;
 pub mod rules;
+
+use crate::denial::Offer;
+use crate::identity::IdentityFields;
+use crate::scheme::Authenticator;
+
+use authorization::Authorization;
+pub use build::{Built, Warning, WarningKind, build};
+use requirement::Requirement;
+use rules::RuleIndex;
+
+/// What requests need, ready to be asked.
+pub struct Policy {
+    /// All authenticators.
+    pub authenticators: Vec<Authenticator>,
+    /// Which rule a request selects; the number is a place in `rules`.
+    pub index: RuleIndex,
+    /// All rules, in their order.
+    pub rules: Vec<Rule>,
+    /// What the upstream is told.
+    pub identity: IdentityFields,
+    /// All query parameters that tokens may stand in.
+    pub token_parameters: Vec<String>,
+}
+
+impl Policy {
+    /// The names of the authenticators, in their order.
+    pub fn names(&self) -> Vec<&str> {
+        self.authenticators.iter().map(|authenticator| authenticator.name.as_str()).collect()
+    }
+}
+
+/// A rule.
+pub struct Rule {
+    /// For logs and metrics.
+    pub name: String,
+    /// What it says.
+    pub access: Access,
+}
+
+/// What a rule says.
+pub enum Access {
+    /// Anyone may pass.
+    Public,
+    /// Nobody may pass.
+    Denied,
+    /// Whoever is authenticated and authorised may pass.
+    Protected(Box<Protection>),
+}
+
+/// What whoever wants to pass needs.
+pub struct Protection {
+    /// Which authenticators must hold.
+    pub requirement: Requirement,
+    /// All that the requirement names, in its order.
+    pub members: Vec<usize>,
+    /// What they ask for, in the same order.
+    pub offers: Vec<Offer>,
+    /// Whether no credentials at all pass as anonymous.
+    pub optional: bool,
+    /// The ways to be allowed; none: whoever is authenticated is.
+    pub ways: Vec<Authorization>,
+}
+
+impl Protection {
+    /// The scopes that a challenge names before anybody is known: those of the first way that has any.
+    pub fn scope(&self) -> Option<String> {
+        self.ways.iter().map(Authorization::scope).find(|scope| !scope.is_empty())
+    }
+}

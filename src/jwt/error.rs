@@ -178,11 +178,12 @@ impl TokenError {
     /// algorithm is not known here. A wrong issuer looks like an unknown key, so that nobody can ask for issuers.
     pub const fn public_code(self) -> Option<&'static str> {
         match self {
-            TokenError::UnsupportedCritical | TokenError::BadSignature => None,
+            TokenError::UnsupportedCritical => None,
             TokenError::WrongIssuer => Some(TokenError::UnknownKey.code()),
             TokenError::UnknownKey
             | TokenError::AlgorithmNotAllowed
             | TokenError::Expired
+            | TokenError::BadSignature
             | TokenError::WrongType
             | TokenError::MalformedClaim(_)
             | TokenError::NotYetValid

@@ -1,6 +1,6 @@
 //! What makes a token acceptable (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
 
-use super::{Algorithms, ClaimRules, Header, Jwt, SignatureVerifier, TokenError};
+use super::{Algorithms, Audiences, ClaimRules, Header, Jwt, SignatureVerifier, TokenError};
 use crate::jwk::KeySet;
 use crate::numeric_date::NumericDate;
 
@@ -38,7 +38,7 @@ impl Validation {
         if !header.is_understood() {
             return Err(TokenError::UnsupportedCritical);
         }
-        if !jwt.issuer().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer)) {
+        if !self.knows_issuer(jwt) {
             return Err(TokenError::WrongIssuer);
         }
         let candidates = jwt.jws().candidates(keys, self.algorithms)?;
@@ -50,6 +50,19 @@ impl Validation {
             return Err(TokenError::WrongType);
         }
         self.rules.check(jwt.claims(), now)
+    }
+
+    /// Whether the token, unverified, says that it is from one of the issuers.
+    pub fn knows_issuer(&self, jwt: &Jwt<'_>) -> bool {
+        jwt.issuer().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer))
+    }
+
+    /// Whether the token, unverified, says that it is meant for one of the audiences.
+    pub fn knows_audience(&self, jwt: &Jwt<'_>) -> bool {
+        match &self.rules.audiences {
+            Audiences::Any => true,
+            Audiences::OneOf(ours) => ours.iter().any(|audience| jwt.is_meant_for(audience)),
+        }
     }
 
     fn takes_type(&self, header: &Header) -> bool {

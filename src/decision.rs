@@ -1,0 +1,298 @@
+//! Decides whether a request may pass.
+//!
+//! [`decide`] is the only way in, and a [`Permit`] is issued in one place, behind authentication and authorisation. What
+//! cannot be decided is refused. The functions stand in the order in which a request meets them.
+
+use std::borrow::Cow;
+
+use crate::authority::Host;
+use crate::credentials::{Credentials, CredentialsError};
+use crate::denial::{Denial, Reason};
+use crate::edits::{self, Edits, Held};
+use crate::path::Readings;
+use crate::place::{Found, Place};
+use crate::policy::authorization::{Authorized, authorize};
+use crate::policy::requirement::Requirement;
+use crate::policy::rules::Target;
+use crate::policy::{Access, Policy, Protection, Rule};
+use crate::principal::{Authenticated, Permit};
+use crate::request::Request;
+use crate::scheme::{Affinity, Presented, Surroundings};
+
+/// What becomes of a request.
+pub struct Decision<'p> {
+    /// Whether it passes.
+    pub verdict: Verdict,
+    /// What changes in its header section, whether it passes or not: what is logged of it must not show a token.
+    pub edits: Edits,
+    /// The rule that decided, if one did.
+    pub rule: Option<&'p Rule>,
+}
+
+/// Whether a request passes.
+pub enum Verdict {
+    /// It does; with a permit where somebody was authenticated.
+    Allow(Option<Permit>),
+    /// It does not.
+    Deny(Denial),
+}
+
+/// Decides what becomes of a request.
+pub fn decide<'p>(policy: &'p Policy, request: &Request<'_>, surroundings: Surroundings<'_>) -> Decision<'p> {
+    let rule = select(policy, request);
+    let (verdict, held) = match &rule {
+        Err(reason) => (Verdict::Deny(Denial::of(*reason)), Vec::new()),
+        Ok(rule) => match &rule.access {
+            Access::Public => (Verdict::Allow(None), Vec::new()),
+            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Vec::new()),
+            Access::Protected(protection) => protect(policy, protection, request, surroundings),
+        },
+    };
+    let rule = rule.ok();
+    let permit = match &verdict {
+        Verdict::Allow(permit) => permit.as_ref(),
+        Verdict::Deny(_) => None,
+    };
+    let edits = match (&verdict, rule.map(|rule| &rule.access)) {
+        (Verdict::Allow(_), Some(Access::Protected(protection))) => {
+            edits::of_protected(policy, protection, request, permit, &held)
+        }
+        (Verdict::Allow(_), _) => edits::of_public(policy, request),
+        (Verdict::Deny(_), _) => edits::of_denied(policy, request),
+    };
+    Decision { verdict, edits, rule }
+}
+
+/// The rule that the request selects.
+fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Reason> {
+    let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
+    let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
+    let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let target =
+        Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+    let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
+    selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
+}
+
+/// Authentication, then authorisation, then the permit.
+fn protect<'p>(
+    policy: &'p Policy,
+    protection: &'p Protection,
+    request: &Request<'_>,
+    surroundings: Surroundings<'_>,
+) -> (Verdict, Held<'p>) {
+    let deny = |reason, authenticator, scope| {
+        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope);
+        (Verdict::Deny(denial), Vec::new())
+    };
+    let presented = present(policy, protection, request);
+    let evaluation = Evaluation { policy, request, surroundings, presented: &presented };
+    match evaluation.evaluate(&protection.requirement) {
+        Outcome::Absent => match stray_authorization(request) {
+            None if protection.optional => (Verdict::Allow(None), Vec::new()),
+            None => deny(Reason::MissingCredentials, None, protection.scope()),
+            Some(reason) => deny(reason, None, protection.scope()),
+        },
+        Outcome::Refused(failure) => deny(failure.reason, failure.authenticator, protection.scope()),
+        Outcome::Held(proofs) => {
+            let held = proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.place)).collect();
+            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            // A requirement that held has at least one; were there none, nobody would be known.
+            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None) };
+            let by = Some(first.authenticator);
+            match authorize(&protection.ways, &first) {
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
+                Authorized::LacksScope(scope) => deny(Reason::InsufficientScope, by, Some(scope)),
+                Authorized::No => deny(Reason::NotAuthorized, by, None),
+            }
+        }
+    }
+}
+
+/// What each member of a rule finds at its places.
+type AllPresented<'p, 'r> = Vec<(usize, Claimed<'p, 'r>)>;
+
+enum Claimed<'p, 'r> {
+    Nothing,
+    Credential(Cow<'r, [u8]>, &'p Place),
+    Unusable(Reason),
+}
+
+/// Looks at the places of all members; where several could take one credential, whose it is.
+fn present<'p, 'r>(
+    policy: &'p Policy,
+    protection: &Protection,
+    request: &Request<'r>,
+) -> AllPresented<'p, 'r> {
+    let find = |at: &usize| {
+        let places = policy.authenticators.get(*at).map(|authenticator| authenticator.scheme.places());
+        (*at, find_one(places.unwrap_or_default(), request))
+    };
+    let mut all: AllPresented<'p, 'r> = protection.members.iter().map(find).collect();
+    if all.len() > 1 {
+        let affinities = all.iter().map(|(at, claimed)| affinity(policy, *at, claimed)).collect::<Vec<_>>();
+        let is_anothers = |mine: usize| {
+            let (Some((_, Claimed::Credential(credential, place))), Some(affinity)) =
+                (all.get(mine), affinities.get(mine))
+            else {
+                return false;
+            };
+            // Of several that like it equally, all may try it.
+            all.iter().zip(&affinities).any(|((_, other), other_affinity)| {
+                matches!(other, Claimed::Credential(same, there) if there.overlaps(place) && same == credential)
+                    && other_affinity > affinity
+            })
+        };
+        let foreign: Vec<bool> = (0..all.len()).map(is_anothers).collect();
+        for ((_, claimed), foreign) in all.iter_mut().zip(foreign) {
+            if foreign {
+                *claimed = Claimed::Nothing;
+            }
+        }
+    }
+    all
+}
+
+/// The one credential at these places: two are as ambiguous as one place with two.
+fn find_one<'p, 'r>(places: &'p [Place], request: &Request<'r>) -> Claimed<'p, 'r> {
+    let mut claimed = Claimed::Nothing;
+    for place in places {
+        let found = match place.find(request) {
+            Found::Nothing => continue,
+            Found::Value(credential) => Claimed::Credential(credential, place),
+            Found::Malformed => Claimed::Unusable(Reason::MalformedCredentials),
+            Found::Ambiguous => Claimed::Unusable(Reason::AmbiguousCredentials),
+        };
+        claimed = match claimed {
+            Claimed::Nothing => found,
+            _ => return Claimed::Unusable(Reason::AmbiguousCredentials),
+        };
+    }
+    claimed
+}
+
+fn affinity(policy: &Policy, at: usize, claimed: &Claimed<'_, '_>) -> Affinity {
+    match (policy.authenticators.get(at), claimed) {
+        (Some(authenticator), Claimed::Credential(credential, _)) => {
+            authenticator.scheme.affinity(credential)
+        }
+        _ => Affinity::Own,
+    }
+}
+
+/// What an Authorization field says that no member reads. It counts as credentials, so nothing passes as anonymous.
+fn stray_authorization(request: &Request<'_>) -> Option<Reason> {
+    let mut values = request.values("authorization");
+    match (values.next(), values.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => Some(Reason::AmbiguousCredentials),
+        (Some(value), None) => Some(match Credentials::parse(value) {
+            Ok(_) => Reason::UnsupportedScheme,
+            Err(CredentialsError::Malformed) => Reason::MalformedCredentials,
+            Err(CredentialsError::Ambiguous) => Reason::AmbiguousCredentials,
+        }),
+    }
+}
+
+/// Tries a requirement on a request.
+struct Evaluation<'a, 'p, 'r> {
+    policy: &'p Policy,
+    request: &'a Request<'r>,
+    surroundings: Surroundings<'a>,
+    presented: &'a AllPresented<'p, 'r>,
+}
+
+enum Outcome<'p> {
+    /// It held, by these; never none.
+    Held(Vec<Proof<'p>>),
+    /// Nothing was presented.
+    Absent,
+    /// Something was presented, and it was not enough.
+    Refused(Failure),
+}
+
+struct Proof<'p> {
+    authenticated: Authenticated,
+    place: &'p Place,
+}
+
+struct Failure {
+    reason: Reason,
+    /// Whose credentials were presented; `None` where they are missing.
+    authenticator: Option<usize>,
+}
+
+impl<'p> Evaluation<'_, 'p, '_> {
+    fn evaluate(&self, requirement: &Requirement) -> Outcome<'p> {
+        match requirement {
+            Requirement::One(at) => self.one(*at),
+            Requirement::AnyOf(parts) => self.any_of(parts),
+            Requirement::AllOf(parts) => self.all_of(parts),
+        }
+    }
+
+    fn one(&self, at: usize) -> Outcome<'p> {
+        let refused = |reason| Outcome::Refused(Failure { reason, authenticator: Some(at) });
+        let claimed = self.presented.iter().find(|(member, _)| *member == at).map(|(_, claimed)| claimed);
+        let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticators.get(at)) else {
+            return refused(Reason::Unavailable);
+        };
+        let (credential, place) = match claimed {
+            Claimed::Nothing => return Outcome::Absent,
+            Claimed::Unusable(reason) => return refused(*reason),
+            Claimed::Credential(credential, place) => (credential, *place),
+        };
+        let presented = Presented { credential, place };
+        match authenticator.scheme.authenticate(presented, self.request, self.surroundings) {
+            Ok(principal) => Outcome::Held(vec![Proof {
+                authenticated: Authenticated { authenticator: at, principal },
+                place,
+            }]),
+            Err(reason) => refused(reason),
+        }
+    }
+
+    /// The first that holds. If none does: what could not be decided, else the first whose credential was presented.
+    fn any_of(&self, parts: &[Requirement]) -> Outcome<'p> {
+        let mut answer: Option<Failure> = None;
+        for part in parts {
+            match self.evaluate(part) {
+                Outcome::Held(proofs) => return Outcome::Held(proofs),
+                Outcome::Absent => {}
+                Outcome::Refused(failure) => match &answer {
+                    Some(first)
+                        if failure.reason != Reason::Unavailable || first.reason == Reason::Unavailable => {}
+                    _ => answer = Some(failure),
+                },
+            }
+        }
+        answer.map_or(Outcome::Absent, Outcome::Refused)
+    }
+
+    /// Each of them. If one does not hold: the first that is missing or wrong.
+    fn all_of(&self, parts: &[Requirement]) -> Outcome<'p> {
+        let mut proofs = Vec::new();
+        for part in parts {
+            match self.evaluate(part) {
+                Outcome::Held(more) => proofs.extend(more),
+                Outcome::Refused(failure) => return Outcome::Refused(failure),
+                Outcome::Absent if parts.iter().any(|part| self.is_presented(part)) => {
+                    return Outcome::Refused(Failure {
+                        reason: Reason::MissingCredentials,
+                        authenticator: None,
+                    });
+                }
+                Outcome::Absent => return Outcome::Absent,
+            }
+        }
+        if proofs.is_empty() { Outcome::Absent } else { Outcome::Held(proofs) }
+    }
+
+    /// Whether anything was presented to any member.
+    fn is_presented(&self, requirement: &Requirement) -> bool {
+        let members = requirement.members();
+        self.presented
+            .iter()
+            .any(|(at, claimed)| members.contains(at) && !matches!(claimed, Claimed::Nothing))
+    }
+}

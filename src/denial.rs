@@ -1,0 +1,245 @@
+//! Why a request is refused → status, challenges and body: the one mapping.
+
+mod text;
+
+use crate::challenge::Challenge;
+use crate::jwt::TokenError;
+
+/// Why a request is refused. Its [`code`](Reason::code) is stable: operators' dashboards and callers' code know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No credentials at all.
+    MissingCredentials,
+    /// Credentials of a scheme that the rule does not take.
+    UnsupportedScheme,
+    /// More than one set of credentials where one is expected.
+    AmbiguousCredentials,
+    /// Credentials that cannot be taken apart, or are too long.
+    MalformedCredentials,
+    /// Wrong user, password or key.
+    InvalidCredentials,
+    /// A token that is not valid, and why.
+    InvalidToken(TokenError),
+    /// Authenticated, but without the scopes that are needed.
+    InsufficientScope,
+    /// Authenticated, but not allowed.
+    NotAuthorized,
+    /// A token in a cookie, and nothing that shows that the request came from our own pages.
+    CrossOrigin,
+    /// No rule matches.
+    NoRule,
+    /// The rule says so.
+    RuleDenied,
+    /// A path that can be read in ways which different rules match, or that cannot be read.
+    AmbiguousPath,
+    /// An authority that is not a host with perhaps a port.
+    BadAuthority,
+    /// What the decision needs cannot be had.
+    Unavailable,
+}
+
+impl Reason {
+    /// The stable code, as in bodies, logs and metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::MissingCredentials => "missing_credentials",
+            Reason::UnsupportedScheme => "unsupported_scheme",
+            Reason::AmbiguousCredentials => "ambiguous_credentials",
+            Reason::MalformedCredentials => "malformed_credentials",
+            Reason::InvalidCredentials => "invalid_credentials",
+            Reason::InvalidToken(_) => "invalid_token",
+            Reason::InsufficientScope => "insufficient_scope",
+            Reason::NotAuthorized => "not_authorized",
+            Reason::CrossOrigin => "cross_origin",
+            Reason::NoRule => "no_rule",
+            Reason::RuleDenied => "rule_denied",
+            Reason::AmbiguousPath => "ambiguous_path",
+            Reason::BadAuthority => "bad_authority",
+            Reason::Unavailable => "unavailable",
+        }
+    }
+
+    /// The full detail, for logs and metrics. The client may be told less.
+    pub fn detail_code(self) -> Option<&'static str> {
+        match self {
+            Reason::InvalidToken(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+
+    /// The detail that the client may be told.
+    fn public_detail(self) -> Option<&'static str> {
+        match self {
+            Reason::InvalidToken(error) => error.public_code(),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Reason::MissingCredentials
+            | Reason::UnsupportedScheme
+            | Reason::MalformedCredentials
+            | Reason::InvalidCredentials
+            | Reason::InvalidToken(_) => 401,
+            Reason::InsufficientScope
+            | Reason::NotAuthorized
+            | Reason::CrossOrigin
+            | Reason::NoRule
+            | Reason::RuleDenied => 403,
+            Reason::AmbiguousCredentials | Reason::AmbiguousPath | Reason::BadAuthority => 400,
+            Reason::Unavailable => 503,
+        }
+    }
+
+    /// The gRPC status code (google.rpc.Code) that says the same.
+    fn grpc_status(self) -> u8 {
+        match self.status() {
+            400 => 3,  // INVALID_ARGUMENT
+            401 => 16, // UNAUTHENTICATED
+            403 => 7,  // PERMISSION_DENIED
+            _ => 14,   // UNAVAILABLE
+        }
+    }
+
+    /// RFC 6750 §3.1: what a Bearer challenge says of credentials that were presented.
+    fn bearer_error(self) -> Option<&'static str> {
+        match self {
+            Reason::MalformedCredentials | Reason::InvalidToken(_) => Some("invalid_token"),
+            Reason::AmbiguousCredentials => Some("invalid_request"),
+            Reason::InsufficientScope => Some("insufficient_scope"),
+            _ => None,
+        }
+    }
+}
+
+/// A scheme that the rule takes: its bare challenge, and whether it explains errors as RFC 6750 does.
+#[derive(Clone)]
+pub struct Offer {
+    /// The authenticator that makes the offer.
+    pub authenticator: usize,
+    /// With the realm and what the scheme always says.
+    pub challenge: Challenge,
+    /// Whether `error` and `scope` belong to its auth-params.
+    pub is_bearer: bool,
+}
+
+/// A refused request: what its answer is made of.
+pub struct Denial {
+    /// Why.
+    pub reason: Reason,
+    /// By whose credentials, where there were any.
+    pub authenticator: Option<usize>,
+    challenges: Vec<Challenge>,
+    accepted: Vec<String>,
+    scope: Option<String>,
+}
+
+impl Denial {
+    /// A refusal that has nothing to do with credentials.
+    pub fn of(reason: Reason) -> Self {
+        Denial { reason, authenticator: None, challenges: Vec::new(), accepted: Vec::new(), scope: None }
+    }
+
+    /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
+    /// credentials were presented.
+    pub fn by_rule(
+        reason: Reason,
+        authenticator: Option<usize>,
+        offers: &[Offer],
+        scope: Option<String>,
+    ) -> Self {
+        let presented = offers.iter().find(|offer| Some(offer.authenticator) == authenticator);
+        let mut accepted: Vec<String> = Vec::new();
+        for offer in offers {
+            let scheme = offer.challenge.scheme();
+            if !accepted.iter().any(|known| known == scheme) {
+                accepted.push(scheme.to_owned());
+            }
+        }
+        let challenges = challenges(reason, presented, offers, scope.as_deref());
+        Denial { reason, authenticator, challenges, accepted, scope }
+    }
+
+    /// The answer to the client.
+    pub fn response(&self) -> Response {
+        let mut fields: Vec<(&'static str, String)> =
+            self.challenges.iter().map(|challenge| ("www-authenticate", challenge.to_string())).collect();
+        fields.push(("cache-control", "no-store".to_owned()));
+        if self.reason == Reason::Unavailable {
+            fields.push(("retry-after", "5".to_owned()));
+        }
+        fields.push(("content-type", "text/plain; charset=utf-8".to_owned()));
+        Response {
+            status: self.reason.status(),
+            fields,
+            body: text::body(self),
+            grpc_status: self.reason.grpc_status(),
+            grpc_message: text::summary(self),
+        }
+    }
+}
+
+/// What goes back to the client.
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Fields in their order; a name may repeat.
+    pub fields: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// For a gRPC call: its status code.
+    pub grpc_status: u8,
+    /// For a gRPC call: its message.
+    pub grpc_message: String,
+}
+
+/// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
+fn challenges(
+    reason: Reason,
+    presented: Option<&Offer>,
+    offers: &[Offer],
+    scope: Option<&str>,
+) -> Vec<Challenge> {
+    let bare = |offer: &Offer| offer.challenge.clone();
+    let with_scope = |offer: &Offer| match scope {
+        Some(scope) if offer.is_bearer => bare(offer).with("scope", scope),
+        _ => bare(offer),
+    };
+    let with_error = |offer: &Offer| match reason.bearer_error() {
+        Some(error) if offer.is_bearer => {
+            bare(offer).with("error", error).with("error_description", text::error_description(reason))
+        }
+        _ => bare(offer),
+    };
+    let mut challenges = Vec::new();
+    match reason {
+        Reason::MissingCredentials | Reason::UnsupportedScheme => {
+            challenges.extend(offers.iter().map(with_scope))
+        }
+        Reason::MalformedCredentials | Reason::InvalidCredentials | Reason::InvalidToken(_) => {
+            challenges.extend(presented.map(with_error));
+            let said = presented.map(bare);
+            challenges.extend(offers.iter().map(bare).filter(|challenge| Some(challenge) != said.as_ref()));
+        }
+        Reason::AmbiguousCredentials => {
+            challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
+        }
+        Reason::InsufficientScope => {
+            challenges.extend(presented.filter(|offer| offer.is_bearer).map(|offer| match scope {
+                Some(scope) => with_error(offer).with("scope", scope),
+                None => with_error(offer),
+            }));
+        }
+        _ => {}
+    }
+    // Identical ones go out once.
+    let mut distinct: Vec<Challenge> = Vec::new();
+    for challenge in challenges {
+        if !distinct.contains(&challenge) {
+            distinct.push(challenge);
+        }
+    }
+    distinct
+}

@@ -1,0 +1,133 @@
+//! Permit → the fields that tell the upstream who the caller is; and which inbound fields must not reach it.
+
+mod template;
+
+use std::collections::HashSet;
+
+use crate::principal::Permit;
+use crate::request::is_token;
+
+pub use template::{Template, TemplateError};
+
+/// What the upstream is told, and what callers cannot tell it themselves.
+pub struct IdentityFields {
+    fields: Vec<(String, Template)>,
+    reserved: HashSet<Vec<u8>>,
+}
+
+impl IdentityFields {
+    /// `fields` are written for every permit; they and `removed` are taken out of every request.
+    pub fn new(fields: Vec<(String, Template)>, removed: &[String]) -> Self {
+        let reserved =
+            fields.iter().map(|(name, _)| name).chain(removed).map(|name| canonical(name.as_bytes()));
+        IdentityFields { reserved: reserved.collect(), fields }
+    }
+
+    /// Whether an inbound field of this name could be taken for identity: in any case, with `_` or `.` for `-`.
+    pub fn reserves(&self, name: &[u8]) -> bool {
+        self.reserved.contains(&canonical(name))
+    }
+
+    /// The fields for this permit. `names` are the authenticators' in the policy's order.
+    pub fn render(&self, permit: &Permit, names: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let rendered = self.fields.iter().map(|(name, template)| (name, template.render(permit, names)));
+        rendered.filter_map(|(name, value)| Some((name.clone(), value?))).collect()
+    }
+}
+
+/// Servers that build variables from field names (CGI, WSGI, PHP) see one name where these differ.
+pub fn canonical(name: &[u8]) -> Vec<u8> {
+    let fold = |octet: &u8| match octet {
+        b'_' | b'.' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    name.iter().map(fold).collect()
+}
+
+/// Why a field name cannot carry identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldNameError {
+    /// Not a `token` (RFC 9110 §5.1).
+    NotAToken,
+    /// The proxy or the protocol gives it a meaning of its own.
+    Reserved,
+}
+
+impl std::fmt::Display for FieldNameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotAToken => "expected a field name such as x-auth-user",
+            Self::Reserved => {
+                "this field has a meaning of its own for proxies and servers; expected a name such as x-auth-user"
+            }
+        })
+    }
+}
+
+impl std::error::Error for FieldNameError {}
+
+/// A name for a field that is only taken out, lower-cased.
+pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
+    const UNTOUCHABLE: &[&str] = &[
+        "connection",
+        "content-length",
+        "cookie",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if !is_token(name) {
+        return Err(FieldNameError::NotAToken);
+    }
+    let lower = name.to_ascii_lowercase();
+    if UNTOUCHABLE.contains(&lower.as_str()) { Err(FieldNameError::Reserved) } else { Ok(lower) }
+}
+
+/// A name for a field that carries identity, lower-cased.
+pub fn identity_name(name: &str) -> Result<String, FieldNameError> {
+    let name = removable_name(name)?;
+    let folded = canonical(name.as_bytes());
+    let proxys = [&b"x-envoy-"[..], b"x-forwarded-"].iter().any(|prefix| folded.starts_with(prefix));
+    if proxys { Err(FieldNameError::Reserved) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_reserved_name_is_known() {
+        let fields = IdentityFields::new(Vec::new(), &["x-auth-user".to_owned()]);
+        for name in ["x-auth-user", "X-Auth-User", "x_auth_user", "x.auth.user", "X_auth-USER"] {
+            assert!(fields.reserves(name.as_bytes()), "{name}");
+        }
+        for name in ["x-auth-users", "xauthuser", "x auth user"] {
+            assert!(!fields.reserves(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_with_a_meaning_of_their_own_are_refused() {
+        use FieldNameError::*;
+        let check =
+            |name: &str, removable: Result<&str, FieldNameError>, identity: Result<&str, FieldNameError>| {
+                assert_eq!(removable_name(name), removable.map(str::to_owned), "{name}");
+                assert_eq!(identity_name(name), identity.map(str::to_owned), "{name}");
+            };
+        check("X-Auth-User", Ok("x-auth-user"), Ok("x-auth-user"));
+        check("x_user", Ok("x_user"), Ok("x_user"));
+        check("x-forwarded-user", Ok("x-forwarded-user"), Err(Reserved));
+        check("x_forwarded_user", Ok("x_forwarded_user"), Err(Reserved));
+        check("x-envoy-peer", Ok("x-envoy-peer"), Err(Reserved));
+        for name in ["Host", "connection", "cookie", "transfer-encoding"] {
+            check(name, Err(Reserved), Err(Reserved));
+        }
+        for name in ["", ":path", "x user", "x:user", "ü"] {
+            check(name, Err(NotAToken), Err(NotAToken));
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Templates for identity fields: text with `{subject}`, `{claim:email}`, `{machines.subject}`, ….
+
+use std::fmt::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::claims::{ClaimSelector, SelectorError};
+use crate::principal::{Permit, Principal};
+
+/// The value of an identity field.
+pub struct Template(Vec<Part>);
+
+enum Part {
+    Text(String),
+    Placeholder {
+        /// Of which authenticator; absent: of the principal whose identity counts.
+        authenticator: Option<usize>,
+        attribute: Attribute,
+    },
+}
+
+enum Attribute {
+    Subject,
+    Authenticator,
+    Issuer,
+    Scopes,
+    Claims,
+    Claim(ClaimSelector),
+}
+
+/// Why a template cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateError {
+    /// A brace without its partner.
+    Unbalanced,
+    /// A placeholder that does not exist.
+    UnknownPlaceholder,
+    /// `{name.…}` where no authenticator has the name.
+    UnknownAuthenticator(String),
+    /// The claim of `{claim:…}`.
+    Claim(SelectorError),
+    /// Text that a field cannot hold.
+    Text,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unbalanced => f.write_str("a brace without its partner; expected a template such as \"{subject}\""),
+            Self::UnknownPlaceholder => f.write_str(
+                "unknown placeholder; expected {subject}, {authenticator}, {issuer}, {scopes}, {claims} or {claim:NAME}",
+            ),
+            Self::UnknownAuthenticator(name) => write!(f, "no authenticator is named \"{name}\""),
+            Self::Claim(error) => error.fmt(f),
+            Self::Text => f.write_str("expected visible ASCII characters around placeholders"),
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl Template {
+    /// Reads a template. `names` are the authenticators' in the policy's order.
+    pub fn parse(text: &str, names: &[&str]) -> Result<Self, TemplateError> {
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while !rest.is_empty() {
+            let (before, after) = rest.split_once('{').unwrap_or((rest, ""));
+            if before.contains('}') {
+                return Err(TemplateError::Unbalanced);
+            }
+            if !before.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+                return Err(TemplateError::Text);
+            }
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            if before.len() == rest.len() {
+                break;
+            }
+            let (placeholder, after) = after.split_once('}').ok_or(TemplateError::Unbalanced)?;
+            parts.push(parse_placeholder(placeholder, names)?);
+            rest = after;
+        }
+        Ok(Template(parts))
+    }
+
+    /// The value for this permit; `None` where something that it names is absent.
+    pub fn render(&self, permit: &Permit, names: &[&str]) -> Option<Vec<u8>> {
+        let mut value = Vec::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => value.extend_from_slice(text.as_bytes()),
+                Part::Placeholder { authenticator, attribute } => {
+                    let at = authenticator.unwrap_or(permit.first().authenticator);
+                    value.extend_from_slice(attribute.render(permit.by(at)?, names.get(at)?)?.as_bytes());
+                }
+            }
+        }
+        Some(value)
+    }
+}
+
+fn parse_placeholder(text: &str, names: &[&str]) -> Result<Part, TemplateError> {
+    let attribute = |text: &str| {
+        Ok(match text {
+            "subject" => Attribute::Subject,
+            "authenticator" => Attribute::Authenticator,
+            "issuer" => Attribute::Issuer,
+            "scopes" => Attribute::Scopes,
+            "claims" => Attribute::Claims,
+            _ => match text.strip_prefix("claim:") {
+                Some(claim) => Attribute::Claim(ClaimSelector::parse(claim).map_err(TemplateError::Claim)?),
+                None => return Err(TemplateError::UnknownPlaceholder),
+            },
+        })
+    };
+    // A claim's name may hold dots, an authenticator's may not.
+    match text.split_once('.').filter(|_| !text.starts_with("claim:")) {
+        None => Ok(Part::Placeholder { authenticator: None, attribute: attribute(text)? }),
+        Some((name, rest)) => {
+            let at = names.iter().position(|known| *known == name);
+            let at = at.ok_or_else(|| TemplateError::UnknownAuthenticator(name.to_owned()))?;
+            Ok(Part::Placeholder { authenticator: Some(at), attribute: attribute(rest)? })
+        }
+    }
+}
+
+impl Attribute {
+    fn render(&self, principal: &Principal, authenticator: &str) -> Option<String> {
+        match self {
+            Attribute::Subject => Some(encode(&principal.subject, false)),
+            Attribute::Authenticator => Some(authenticator.to_owned()),
+            Attribute::Issuer => principal.issuer.as_ref().map(|issuer| encode(issuer, false)),
+            Attribute::Scopes if principal.scopes.is_empty() => None,
+            Attribute::Scopes => Some(join(principal.scopes.iter().map(String::as_str))),
+            Attribute::Claims => Some(base64url_of(&Value::Object(principal.claims.members().clone()))),
+            Attribute::Claim(selector) => render_claim(selector.find(&principal.claims)?),
+        }
+    }
+}
+
+/// Scalars as text, arrays of them joined with `,`, all else as base64url of its JSON.
+fn render_claim(claim: &Value) -> Option<String> {
+    match claim {
+        Value::Array(elements) => {
+            let scalars: Option<Vec<String>> = elements.iter().map(scalar).collect();
+            Some(match scalars {
+                Some(scalars) => join(scalars.iter().map(String::as_str)),
+                None => base64url_of(claim),
+            })
+        }
+        Value::Object(_) => Some(base64url_of(claim)),
+        _ => scalar(claim).map(|text| encode(&text, false)),
+    }
+}
+
+/// `null` says as little as an absent claim.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn join<'a>(elements: impl Iterator<Item = &'a str>) -> String {
+    elements.map(|element| encode(element, true)).collect::<Vec<_>>().join(",")
+}
+
+fn base64url_of(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// Percent-encodes what is not visible ASCII, `%` itself, and in a list its separator.
+fn encode(text: &str, in_list: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'%' => encoded.push_str("%25"),
+            b',' if in_list => encoded.push_str("%2C"),
+            b'!'..=b'~' => encoded.push(char::from(octet)),
+            _ => {
+                let _ = write!(encoded, "%{octet:02X}"); // writing to a String cannot fail
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::claims::Claims;
+    use crate::principal::Authenticated;
+
+    const NAMES: &[&str] = &["people", "machines", "others"];
+
+    fn permit() -> Permit {
+        let claims = json!({
+            "email": "a@b.c", "name": "Ünal, 100%", "n": 7, "ok": true, "none": null,
+            "list": ["a,b", "c d", 1], "mixed": [{"a": 1}], "o": {"b": [1]}, "a.b": "dotted", "empty": [],
+        });
+        let principal = Principal {
+            subject: "al ice\n".to_owned(),
+            issuer: Some("https://idp".to_owned()),
+            scopes: vec!["read".to_owned(), "a,b".to_owned()],
+            claims: Claims::from_json(claims).unwrap(),
+        };
+        let machine = Principal {
+            subject: "ci".to_owned(),
+            issuer: None,
+            scopes: Vec::new(),
+            claims: Claims::from_json(json!({"team": "web"})).unwrap(),
+        };
+        Permit::issue(
+            Authenticated { authenticator: 0, principal },
+            vec![Authenticated { authenticator: 1, principal: machine }],
+        )
+    }
+
+    #[test]
+    fn values_are_visible_ascii_and_absent_ones_write_nothing() {
+        let permit = permit();
+        let check = |template: &str, expected: Option<&str>| {
+            let value = Template::parse(template, NAMES).unwrap().render(&permit, NAMES);
+            assert_eq!(
+                value.map(|value| String::from_utf8(value).unwrap()).as_deref(),
+                expected,
+                "{template}"
+            );
+        };
+        check("{subject}", Some("al%20ice%0A"));
+        check("{authenticator}/{subject}", Some("people/al%20ice%0A"));
+        check("{issuer}", Some("https://idp"));
+        check("{scopes}", Some("read,a%2Cb"));
+        check("{claim:email}", Some("a@b.c"));
+        check("{claim:name}", Some("%C3%9Cnal,%20100%25"));
+        check("{claim:n}{claim:ok}", Some("7true"));
+        check("{claim:list}", Some("a%2Cb,c%20d,1"));
+        check("{claim:empty}", Some(""));
+        check("{claim:mixed}", Some("W3siYSI6MX1d"));
+        check("{claim:o}", Some("eyJiIjpbMV19"));
+        check("{claim:/o/b/0}", Some("1"));
+        check("{claim:a.b}", Some("dotted"));
+        check("{claim:none}", None);
+        check("{claim:missing}", None);
+        check("x{claim:missing}", None);
+        check("{machines.subject}", Some("ci"));
+        check("{machines.authenticator}", Some("machines"));
+        check("{machines.claim:team}", Some("web"));
+        check("{machines.claims}", Some("eyJ0ZWFtIjoid2ViIn0"));
+        check("{machines.issuer}", None);
+        check("{machines.scopes}", None);
+        check("{others.subject}", None);
+        check("fixed text", Some("fixed text"));
+    }
+
+    #[test]
+    fn templates_with_faults_are_refused() {
+        let check = |template: &str, expected: TemplateError| {
+            assert_eq!(Template::parse(template, NAMES).err(), Some(expected), "{template}");
+        };
+        check("{subject", TemplateError::Unbalanced);
+        check("subject}", TemplateError::Unbalanced);
+        check("{subject}}", TemplateError::Unbalanced);
+        check("{sub}", TemplateError::UnknownPlaceholder);
+        check("{}", TemplateError::UnknownPlaceholder);
+        check("{machines.sub}", TemplateError::UnknownPlaceholder);
+        check("{nobody.subject}", TemplateError::UnknownAuthenticator("nobody".to_owned()));
+        check("a\n{subject}", TemplateError::Text);
+        check("ü", TemplateError::Text);
+    }
+}

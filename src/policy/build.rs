@@ -1,0 +1,288 @@
+//! Makes a policy of a configuration, or says all that is wrong with it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::requirement::Requirement;
+use super::rules::RuleIndex;
+use super::{Access, Policy, Protection, Rule};
+use crate::challenge::Realm;
+use crate::config::reader::{Named, member};
+use crate::config::value::Secret;
+use crate::config::{self, Config, ConfigError, ConfigErrorKind};
+use crate::denial::Offer;
+use crate::identity::{IdentityFields, Template, canonical, identity_name, removable_name};
+use crate::jwk::IgnoredKey;
+use crate::place::Place;
+use crate::scheme::Authenticator;
+
+/// A policy, and what is legal but should be looked at.
+pub struct Built {
+    /// The policy.
+    pub policy: Policy,
+    /// For the log.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something legal that should be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The place in the configuration.
+    pub path: String,
+    /// What is there.
+    pub kind: WarningKind,
+}
+
+/// What should be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WarningKind {
+    /// So many passwords have hashes that are fast to guess.
+    WeakHashes(usize),
+    /// A member of a key set that is not used.
+    IgnoredKey(IgnoredKey),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path)?;
+        match &self.kind {
+            WarningKind::WeakHashes(count) => write!(
+                f,
+                "{count} password(s) hashed with {{SHA}}, {{SSHA}} or $apr1$, or not at all, which are fast to guess; \
+                 make new ones with `htpasswd -B`"
+            ),
+            WarningKind::IgnoredKey(ignored) => ignored.fmt(f),
+        }
+    }
+}
+
+/// Makes a policy. `environment` is where `{env: NAME}` is looked up.
+pub fn build(
+    config: &Config,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Built, Vec<ConfigError>> {
+    let mut builder = Builder {
+        environment,
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        declared: config.authenticators.0.iter().map(|(name, _)| name.clone()).collect(),
+    };
+    let policy = builder.policy(config);
+    if builder.errors.is_empty() {
+        Ok(Built { policy, warnings: builder.warnings })
+    } else {
+        Err(builder.errors)
+    }
+}
+
+/// What is at hand while a policy is made. Faults are noted and building goes on, so that all are found.
+pub(super) struct Builder<'a> {
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) errors: Vec<ConfigError>,
+    pub(super) warnings: Vec<Warning>,
+    /// The names of all authenticators, of those with faults too.
+    pub(super) declared: Vec<String>,
+}
+
+impl Builder<'_> {
+    pub(super) fn error(&mut self, path: impl Into<String>, kind: ConfigErrorKind) {
+        self.errors.push(ConfigError::new(path, kind));
+    }
+
+    pub(super) fn invalid(&mut self, path: impl Into<String>, cause: &dyn fmt::Display) {
+        self.errors.push(ConfigError::invalid(path, cause));
+    }
+
+    pub(super) fn warn(&mut self, path: impl Into<String>, kind: WarningKind) {
+        self.warnings.push(Warning { path: path.into(), kind });
+    }
+
+    /// Notes a fault, or gives what there is.
+    pub(super) fn checked<T, E: fmt::Display>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.invalid(path, &error)).ok()
+    }
+
+    /// A secret, wherever it stands.
+    pub(super) fn secret(&mut self, path: &str, secret: &Secret) -> Option<String> {
+        let name = match secret {
+            Secret::Inline(text) => return Some(text.clone()),
+            Secret::Environment(name) => name,
+        };
+        let value = (self.environment)(name);
+        // Files end in a newline that is not meant.
+        let value = value.map(|value| match value.strip_suffix('\n') {
+            Some(line) => line.strip_suffix('\r').unwrap_or(line).to_owned(),
+            None => value,
+        });
+        let value = value.filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.error(path, ConfigErrorKind::NoEnvironmentVariable(name.clone()));
+        }
+        value
+    }
+
+    pub(super) fn realm(&mut self, path: &str, own: Option<&String>, default: &Realm) -> Realm {
+        let own = own.and_then(|realm| self.checked(&member(path, "realm"), Realm::new(realm)));
+        own.unwrap_or_else(|| default.clone())
+    }
+
+    fn policy(&mut self, config: &Config) -> Policy {
+        let realm = self.realm("", config.realm.as_ref(), &Realm::default());
+        let authenticators = self.authenticators(&config.authenticators, &realm);
+        let specs = self.matches(&config.rules.0);
+        let rules = self.rules(&config.rules.0, &authenticators);
+        let identity = self.identity(&config.identity, &authenticators);
+        let places = authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
+        let token_parameters = places
+            .filter_map(|place| match place {
+                Place::Query(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        Policy { index: RuleIndex::new(specs), rules, identity, token_parameters, authenticators }
+    }
+
+    fn rules(&mut self, rules: &[config::Rule], authenticators: &[Authenticator]) -> Vec<Rule> {
+        if rules.is_empty() {
+            self.error("rules", ConfigErrorKind::Expected("at least one rule"));
+        }
+        let mut names = HashSet::new();
+        let mut built = Vec::with_capacity(rules.len());
+        for (at, rule) in rules.iter().enumerate() {
+            let path = format!("rules[{at}]");
+            let name = rule.name.clone().unwrap_or_else(|| format!("rule-{at}"));
+            if !is_label(&name) {
+                let expected = "a name of letters, digits, `-`, `_` and `.`";
+                self.error(format!("{path}.name"), ConfigErrorKind::Expected(expected));
+            } else if !names.insert(name.clone()) {
+                self.error(format!("{path}.name"), ConfigErrorKind::DuplicateName(name.clone()));
+            }
+            if let Some(access) = self.access(&path, rule, authenticators) {
+                built.push(Rule { name, access });
+            }
+        }
+        built
+    }
+
+    fn access(
+        &mut self,
+        path: &str,
+        rule: &config::Rule,
+        authenticators: &[Authenticator],
+    ) -> Option<Access> {
+        for (name, value) in [("public", rule.public), ("deny", rule.deny)] {
+            if value == Some(false) {
+                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("true, or no such field"));
+            }
+        }
+        let access = match (rule.public, rule.deny, &rule.require) {
+            (Some(_), None, None) => Some(Access::Public),
+            (None, Some(_), None) => Some(Access::Denied),
+            (None, None, Some(requirement)) => {
+                return self.protection(path, rule, requirement, authenticators).map(Access::Protected);
+            }
+            _ => {
+                self.error(path, ConfigErrorKind::ExactlyOne(&["public", "deny", "require"]));
+                None
+            }
+        };
+        for (name, stands) in [("optional", rule.optional), ("authorize", rule.authorize.is_some())] {
+            if stands {
+                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("`require` beside it"));
+            }
+        }
+        access
+    }
+
+    fn protection(
+        &mut self,
+        path: &str,
+        rule: &config::Rule,
+        requirement: &config::Requirement,
+        authenticators: &[Authenticator],
+    ) -> Option<Box<Protection>> {
+        if rule.optional && rule.authorize.is_some() {
+            let expected = "no `authorize` beside it: nothing is known of a caller without credentials";
+            self.error(format!("{path}.optional"), ConfigErrorKind::Expected(expected));
+        }
+        let requirement = self.requirement(&format!("{path}.require"), requirement, authenticators);
+        let members = requirement.as_ref().map(Requirement::members).unwrap_or_default();
+        let ways = match (&rule.authorize, &requirement) {
+            (Some(ways), Some(_)) => {
+                self.authorizations(&format!("{path}.authorize"), ways, &members, authenticators)
+            }
+            _ => Vec::new(),
+        };
+        let offer = |at: &usize| {
+            let authenticator = authenticators.get(*at)?;
+            let is_bearer = authenticator.scheme.is_bearer();
+            Some(Offer { authenticator: *at, challenge: authenticator.challenge.clone(), is_bearer })
+        };
+        let offers = members.iter().filter_map(offer).collect();
+        Some(Box::new(Protection {
+            requirement: requirement?,
+            members,
+            offers,
+            optional: rule.optional,
+            ways,
+        }))
+    }
+
+    fn identity(&mut self, identity: &config::Identity, authenticators: &[Authenticator]) -> IdentityFields {
+        let defaults = default_headers(self.declared.len());
+        let headers = identity.headers.as_ref().unwrap_or(&defaults);
+        let names: Vec<String> = self.declared.clone();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut known = HashSet::new();
+        let mut fields = Vec::new();
+        for (name, template) in &headers.0 {
+            let path = member("identity.headers", name);
+            let name = self.checked(&path, identity_name(name));
+            let template = self.checked(&path, Template::parse(template, &names));
+            let (Some(name), Some(template)) = (name, template) else { continue };
+            self.not_read_by_anyone(&path, &name, authenticators);
+            if !known.insert(canonical(name.as_bytes())) {
+                self.error(path, ConfigErrorKind::DuplicateName(name.clone()));
+            }
+            fields.push((name, template));
+        }
+        let mut removed = Vec::new();
+        for (at, name) in identity.remove.iter().enumerate() {
+            let path = format!("identity.remove[{at}]");
+            if let Some(name) = self.checked(&path, removable_name(name)) {
+                self.not_read_by_anyone(&path, &name, authenticators);
+                removed.push(name);
+            }
+        }
+        IdentityFields::new(fields, &removed)
+    }
+
+    /// A field cannot both bring credentials and be taken out as forged identity.
+    fn not_read_by_anyone(&mut self, path: &str, name: &str, authenticators: &[Authenticator]) {
+        let is_same = |place: &Place| match place {
+            Place::Field { name: read, .. } => canonical(read.as_bytes()) == canonical(name.as_bytes()),
+            _ => false,
+        };
+        let reader =
+            authenticators.iter().find(|authenticator| authenticator.scheme.places().iter().any(is_same));
+        if let Some(reader) = reader {
+            let text =
+                format!("\"{}\" reads credentials from this field; expected another name", reader.name);
+            self.error(path, ConfigErrorKind::Invalid(text));
+        }
+    }
+}
+
+fn default_headers(authenticators: usize) -> Named<String> {
+    let mut headers = vec![("x-auth-user".to_owned(), "{subject}".to_owned())];
+    if authenticators > 1 {
+        headers.push(("x-auth-by".to_owned(), "{authenticator}".to_owned()));
+    }
+    Named(headers)
+}
+
+/// Names that can stand in metrics, logs and templates as they are.
+pub(super) fn is_label(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
+}

@@ -1,0 +1,97 @@
+//! The Basic scheme, RFC 7617: user name and password.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Presented, Scheme, Surroundings};
+use crate::challenge::{Challenge, Realm};
+use crate::claims::Claims;
+use crate::denial::Reason;
+use crate::password::{HashScheme, PasswordHash};
+use crate::place::Place;
+use crate::principal::Principal;
+use crate::request::Request;
+
+/// One user.
+pub struct User {
+    /// What the password has to be.
+    pub hash: PasswordHash,
+    /// What the user may do.
+    pub scopes: Vec<String>,
+    /// What else is known of the user.
+    pub claims: Claims,
+}
+
+/// The users of one protection space.
+pub struct Basic {
+    places: [Place; 1],
+    users: HashMap<String, User>,
+    /// Whose hash is computed for a user who does not exist, so that the time taken does not tell.
+    dummy: Option<String>,
+}
+
+impl Basic {
+    /// A scheme with these users.
+    pub fn new(users: HashMap<String, User>) -> Self {
+        let dummy = commonest(&users);
+        Basic { places: [Place::authorization("Basic")], users, dummy }
+    }
+}
+
+/// One of the users whose hash is of the commonest kind and cost.
+fn commonest(users: &HashMap<String, User>) -> Option<String> {
+    let mut kinds: HashMap<(HashScheme, u64), (usize, &String)> = HashMap::new();
+    for (name, user) in users {
+        let (count, representative) =
+            kinds.entry((user.hash.scheme(), user.hash.cost())).or_insert((0, name));
+        *count += 1;
+        // The same one whatever the map's order.
+        *representative = name.min(representative);
+    }
+    kinds
+        .into_values()
+        .max_by_key(|(count, name)| (*count, std::cmp::Reverse(*name)))
+        .map(|(_, name)| name.clone())
+}
+
+impl Scheme for Basic {
+    fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    fn challenge(&self, realm: &Realm) -> Challenge {
+        Challenge::new("Basic", realm).with("charset", "UTF-8")
+    }
+
+    fn authenticate(
+        &self,
+        presented: Presented<'_>,
+        _request: &Request<'_>,
+        _surroundings: Surroundings<'_>,
+    ) -> Result<Principal, Reason> {
+        let decoded = STANDARD.decode(presented.credential).map_err(|_| Reason::MalformedCredentials)?;
+        let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
+        let known = self.users.get(name);
+        let user = known.or_else(|| self.dummy.as_ref().and_then(|name| self.users.get(name)));
+        let holds = user.is_some_and(|user| user.hash.verify(password.as_bytes()));
+        match known {
+            Some(user) if holds => Ok(Principal {
+                subject: name.to_owned(),
+                issuer: None,
+                scopes: user.scopes.clone(),
+                claims: user.claims.clone(),
+            }),
+            _ => Err(Reason::InvalidCredentials),
+        }
+    }
+}
+
+/// Takes `user-id ":" password` (RFC 7617 §2) apart; the first colon splits.
+fn user_pass(decoded: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(decoded).ok()?;
+    let (name, password) = text.split_once(':')?;
+    let well_formed = !name.is_empty() && !name.chars().any(char::is_control) && !password.contains('\0');
+    well_formed.then_some((name, password))
+}
