@@ -4,7 +4,7 @@
 //! for `/admin`. So no reading is taken for the right one: [`Readings`] holds them all, and a rule applies only where
 //! they agree (RFC 3986 §6.2.2 and §6.2.3 name the steps that servers take; the rest is what they are seen to do).
 //!
-//! The readings are closed under the steps of [`STEPS`]: in any order and any number of times, as a chain of proxies
+//! The readings are closed under the steps in `STEPS`, taken in any order and any number of times, as a chain of proxies
 //! might take them. Nothing is decoded twice, for no step decodes `%25`.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use std::fmt;
 pub const MAX_READINGS: usize = 128;
 
 /// How many octets the readings of a path may take up together, but for the first.
-pub const MAX_OCTETS: usize = 256 * 1024;
+pub const MAX_OCTETS: usize = 128 * 1024;
 
 /// All distinct readings of one path; none where the request has no path.
 ///

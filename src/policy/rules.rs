@@ -22,6 +22,10 @@ pub use methods::{MethodError, MethodSet, Methods};
 pub use pattern::{MAX_PATTERN, MAX_REGEX, PathPattern, PatternError};
 use pattern::{Pattern, Segment, Tail};
 
+/// How many octets of readings, but for the first, regexes are run over. A path with more is ambiguous: a hostile one
+/// must not multiply what a regex costs by the number of its readings.
+pub const MAX_REGEX_READINGS: usize = 8 * 1024;
+
 /// One alternative of a rule's `match`: all of its parts must hold.
 #[derive(Debug, Clone)]
 pub struct MatchSpec {
@@ -97,6 +101,10 @@ impl RuleIndex {
     pub fn select(&self, target: &Target) -> Result<Option<usize>, AmbiguousPath> {
         let mut readings = target.readings.iter();
         let Some(first) = readings.next() else { return Ok(None) };
+        let others: usize = target.readings.iter().skip(1).map(str::len).sum();
+        if !self.regexes.is_empty() && others > MAX_REGEX_READINGS {
+            return Err(AmbiguousPath);
+        }
         let selected = self.select_for(first, target);
         if readings.all(|reading| self.select_for(reading, target) == selected) {
             Ok(selected)

@@ -14,7 +14,7 @@ use crate::path::{self, Octet};
 pub const MAX_PATTERN: usize = 2048;
 
 /// How much memory a compiled regex may take up, in octets. It bounds the time per octet of a path as well.
-pub const MAX_REGEX: usize = 64 * 1024;
+pub const MAX_REGEX: usize = 32 * 1024;
 
 /// Which paths a rule takes.
 #[derive(Debug, Clone)]

@@ -52,7 +52,7 @@ fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPa
 fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)]) {
     let index = index(rules);
     for (request, expected) in requests {
-        assert_eq!(select(&index, request), *expected, "{request} by {rules}");
+        assert_eq!(select(&index, request), *expected, "{request:.80} by {rules}");
     }
 }
 
@@ -254,6 +254,21 @@ fn readings_must_agree() {
         &[("GET /files/a%2Fb", AMBIGUOUS), ("GET /files/a%41", Ok(Some(0))), ("GET /files/..", AMBIGUOUS)],
     );
     check("path:/v1/users:delete\neverything", &[("GET /v1/users%3adelete", AMBIGUOUS)]);
+}
+
+#[test]
+fn readings_do_not_multiply_what_a_regex_costs() {
+    let long = "a".repeat(MAX_REGEX_READINGS);
+    let short = "a".repeat(MAX_REGEX_READINGS - 3);
+    check(
+        "regex:/.*",
+        &[
+            (&format!("GET /{long}{long}"), Ok(Some(0))),
+            (&format!("GET /%61/{short}"), Ok(Some(0))),
+            (&format!("GET /%61/{long}"), AMBIGUOUS),
+        ],
+    );
+    check("prefix:/", &[(&format!("GET /%61/{long}"), Ok(Some(0)))]);
 }
 
 #[test]
