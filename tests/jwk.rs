@@ -1,5 +1,13 @@
 //! Keys and key sets: which are read, what they are pinned to, which are refused and why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)] // tests may
+
 mod mint;
 
 use authgate::jwk::{
