@@ -246,7 +246,7 @@ fn wycheproof_ecdsa() {
             }
         }
     }
-    assert!(count > 1000, "{count}");
+    assert_eq!(count, 1112);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn wycheproof_ed25519() {
             count += 1;
         }
     }
-    assert!(count > 100, "{count}");
+    assert_eq!(count, 151);
 }
 
 /// An exponent that jwt-simple does not take is the one reason for which a key of these vectors is refused.
@@ -300,7 +300,7 @@ fn wycheproof_rsa_pkcs1() {
             }
         }
     }
-    assert!(count > 2000, "{count}");
+    assert_eq!(count, 2325);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn wycheproof_rsa_pss() {
             }
         }
     }
-    assert!(count > 500, "{count}");
+    assert_eq!(count, 978);
 }
 
 /// A JWS MAC is never truncated, and its key never shorter than the hash.
@@ -362,5 +362,5 @@ fn wycheproof_hmac() {
             }
         }
     }
-    assert!(count > 300, "{count}");
+    assert_eq!(count, 504);
 }
