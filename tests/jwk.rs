@@ -1,5 +1,13 @@
 //! Keys and key sets: which are read, what they are pinned to, which are refused and why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)] // tests may
+
 mod mint;
 
 use authgate::jwk::{
@@ -110,6 +118,17 @@ fn keys_that_are_refused() {
         (changed(ec(), json!({"y": x_of(ec())})), Malformed),
         (changed(ec(), json!({"x": encode(&octets(&x_of(ec()))[1..])})), Malformed),
         (changed(ec(), json!({"x": encode(&[&[0][..], &octets(&x_of(ec()))].concat())})), Malformed),
+        // The octets of the right point, cut in the wrong place.
+        (
+            changed(
+                ec(),
+                json!({
+                    "x": encode(&octets(&x_of(ec()))[..31]),
+                    "y": encode(&[&octets(&x_of(ec()))[31..], &octets(ec()["y"].as_str().unwrap())].concat()),
+                }),
+            ),
+            Malformed,
+        ),
         (changed(ec(), json!({"x": encode(&[0; 32]), "y": encode(&[0; 32])})), Malformed),
         (changed(ec(), json!({"x": encode(&[0xff; 32])})), Malformed),
         (changed(ec(), json!({"crv": "secp256k1"})), Malformed),

@@ -1,5 +1,5 @@
 //! Keys and tokens for tests: signs whatever it is given, well-formed or not.
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unused_imports)] // each test binary uses a part
 
 use authgate::jwk::{Algorithm, KeySet, KeySetOrigin};
 use base64::Engine as _;
