@@ -137,7 +137,7 @@ fn what_a_client_may_be_told() {
         (UnknownKey, "unknown_key", Some("unknown_key")),
         (AlgorithmNotAllowed, "algorithm_not_allowed", Some("algorithm_not_allowed")),
         (Expired, "expired", Some("expired")),
-        (BadSignature, "bad_signature", None),
+        (BadSignature, "bad_signature", Some("bad_signature")),
         (WrongType, "wrong_type", Some("wrong_type")),
         (MalformedClaim(Claim::Exp), "malformed_claim", Some("malformed_claim")),
         (NotYetValid, "not_yet_valid", Some("not_yet_valid")),

@@ -1,0 +1,250 @@
+//! The core as a whole: a configuration and requests in, decisions out. The cases are in `tests/cases/decide/*.yaml`;
+//! each file says what its fields mean by using them, and `Case` and `File` below say it in types.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
+
+mod mint;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use authgate::config;
+use authgate::decision::{Verdict, decide};
+use authgate::edits::Edits;
+use authgate::jwk::Algorithm;
+use authgate::jwt::SoftwareVerifier;
+use authgate::numeric_date::NumericDate;
+use authgate::policy::{Policy, build};
+use authgate::request::Request;
+use authgate::scheme::Surroundings;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The time of all cases: 2023-11-14T22:13:20Z.
+const NOW: f64 = 1_700_000_000.0;
+
+/// One configuration and what requests get from it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The filter's configuration. `{jwk: ALG}` in it stands for the public test key of that algorithm.
+    config: Value,
+    /// Tokens by name.
+    #[serde(default)]
+    tokens: BTreeMap<String, Token>,
+    cases: Vec<Case>,
+}
+
+/// A token that is signed when the test runs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    #[serde(default = "es256")]
+    alg: String,
+    /// Added to `alg`; `null` takes a member out.
+    #[serde(default)]
+    header: serde_json::Map<String, Value>,
+    claims: Value,
+    /// Signs with another key of the same kind.
+    #[serde(default)]
+    wrong_key: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    /// `METHOD target`.
+    request: String,
+    #[serde(default = "host")]
+    authority: String,
+    /// `name: value`, in their order. `<token NAME>` stands for a token, `<basic USER:PASSWORD>` for `Basic …`,
+    /// `<xHH>` for an octet.
+    #[serde(default)]
+    fields: Vec<String>,
+    peer: Option<IpAddr>,
+    /// `allow`, or `STATUS reason` or `STATUS reason/detail`.
+    expect: String,
+    /// The WWW-Authenticate fields, exactly.
+    challenges: Option<Vec<String>>,
+    /// All fields that go on, exactly; `:path` first where it changes.
+    upstream: Option<Vec<String>>,
+    /// What the body has to contain.
+    #[serde(default)]
+    body: Vec<String>,
+}
+
+fn es256() -> String {
+    "ES256".to_owned()
+}
+
+fn host() -> String {
+    "api.example.com".to_owned()
+}
+
+#[test]
+fn every_case_is_decided_as_it_says() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/decide");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (mut failures, mut count) = (Vec::new(), 0);
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for file in serde_yaml_ng::Deserializer::from_str(&text) {
+            let file = File::deserialize(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let policy = policy(&name, file.config);
+            let tokens = file.tokens.iter().map(|(name, token)| (name.as_str(), token.mint())).collect();
+            for case in &file.cases {
+                count += 1;
+                failures.extend(
+                    check(&policy, &tokens, case).err().map(|why| format!("{name}: {}: {why}", case.name)),
+                );
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {count} cases:\n{}", failures.len(), failures.join("\n"));
+    assert!(count > 0);
+}
+
+fn policy(name: &str, mut value: Value) -> Policy {
+    insert_keys(&mut value);
+    let config = config::from_value(value).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+    build(&config, &|_| None).unwrap_or_else(|errors| panic!("{name}: {errors:?}")).policy
+}
+
+/// Puts public keys where `{jwk: ALG}` stands.
+fn insert_keys(value: &mut Value) {
+    match value {
+        Value::Object(members) if members.len() == 1 && members.contains_key("jwk") => {
+            let algorithm = Algorithm::from_name(members["jwk"].as_str().unwrap()).unwrap();
+            let mut jwk = mint::SigningKey::for_algorithm(algorithm).jwk();
+            jwk["alg"] = json!(algorithm.name());
+            *value = jwk;
+        }
+        Value::Object(members) => members.values_mut().for_each(insert_keys),
+        Value::Array(elements) => elements.iter_mut().for_each(insert_keys),
+        _ => {}
+    }
+}
+
+impl Token {
+    fn mint(&self) -> String {
+        let algorithm = Algorithm::from_name(&self.alg).unwrap();
+        let mut header = json!({"alg": self.alg});
+        for (name, value) in &self.header {
+            header[name] = value.clone();
+        }
+        header.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let key = if self.wrong_key {
+            mint::SigningKey::other(algorithm)
+        } else {
+            mint::SigningKey::for_algorithm(algorithm)
+        };
+        mint::sign_text(&header.to_string(), &self.claims.to_string(), &key, algorithm)
+    }
+}
+
+fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Result<(), String> {
+    let (method, path) = case.request.split_once(' ').unwrap();
+    let path = String::from_utf8(expand(path, tokens)).unwrap();
+    let mut pairs: Vec<(String, Vec<u8>)> = vec![
+        (":method".to_owned(), method.into()),
+        (":scheme".to_owned(), b"https".to_vec()),
+        (":authority".to_owned(), case.authority.clone().into()),
+        (":path".to_owned(), path.into()),
+    ];
+    for field in &case.fields {
+        let (name, value) = field.split_once(':').unwrap();
+        pairs.push((name.to_owned(), expand(value.trim(), tokens)));
+    }
+    let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let request = Request::new(pairs, case.peer);
+    let surroundings =
+        Surroundings { now: NumericDate::from_seconds(NOW).unwrap(), signatures: &SoftwareVerifier };
+    let decision = decide(policy, &request, surroundings);
+
+    let (found, response) = match &decision.verdict {
+        Verdict::Allow(_) => ("allow".to_owned(), None),
+        Verdict::Deny(denial) => {
+            let (reason, response) = (denial.reason, denial.response());
+            let detail = reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
+            (format!("{} {}{detail}", response.status, reason.code()), Some(response))
+        }
+    };
+    expect("decision", &case.expect, &found)?;
+    let challenges = response.iter().flat_map(|response| &response.fields);
+    let challenges: Vec<&str> =
+        challenges.filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value.as_str()).collect();
+    if let Some(expected) = &case.challenges {
+        expect("challenges", &expected.join("\n"), &challenges.join("\n"))?;
+    }
+    if found.starts_with("401") && challenges.is_empty() {
+        return Err("a 401 without a challenge".to_owned());
+    }
+    if let Some(expected) = &case.upstream {
+        let expected: Vec<_> =
+            expected.iter().map(|field| String::from_utf8(expand(field, tokens)).unwrap()).collect();
+        expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
+    }
+    let body = response.as_ref().map(|response| response.body.as_str()).unwrap_or_default();
+    for expected in &case.body {
+        if !body.contains(expected) {
+            return Err(format!("the body lacks {expected:?}:\n{body}"));
+        }
+    }
+    no_secret_of(&request, &challenges.join("\n"), body)
+}
+
+fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(format!("{what}\n  expected: {expected}\n  found:    {found}"))
+    }
+}
+
+/// Nothing that a request carries in credentials comes back in an answer.
+fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
+    let values =
+        request.values("authorization").chain(request.values("cookie")).chain(request.values("x-jwt"));
+    for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
+        let word = String::from_utf8_lossy(word).into_owned();
+        if word.len() > 8 && (challenges.contains(&word) || body.contains(&word)) {
+            return Err(format!("the answer repeats {word:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The request's fields after the edits, as `name: value`; `:path` first where it changes.
+fn after(request: &Request<'_>, edits: &Edits) -> Vec<String> {
+    let line = |name: &[u8], value: &[u8]| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
+    let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
+    let path = edits.set.iter().filter(|(name, _)| name == ":path");
+    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(*name) && !is_set(name));
+    let written = edits.set.iter().filter(|(name, _)| name != ":path");
+    let path = path.map(|(name, value)| line(name.as_bytes(), value));
+    let kept = kept.map(|(name, value)| line(name, value));
+    path.chain(kept).chain(written.map(|(name, value)| line(name.as_bytes(), value))).collect()
+}
+
+/// Replaces `<token NAME>`, `<basic USER:PASSWORD>` and `<xHH>`.
+fn expand(text: &str, tokens: &BTreeMap<&str, String>) -> Vec<u8> {
+    let (mut octets, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('<') {
+        octets.extend_from_slice(before.as_bytes());
+        let (what, after) = after.split_once('>').unwrap();
+        match what.split_once(' ') {
+            Some(("token", name)) => octets.extend_from_slice(tokens[name].as_bytes()),
+            Some(("basic", pair)) => {
+                octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
+            }
+            _ => octets.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
+        }
+        rest = after;
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    octets
+}
