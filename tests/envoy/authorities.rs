@@ -1,0 +1,104 @@
+//! Rules for hosts, and authorities that are written to slip past them.
+
+use crate::bootstrap::{Listener, listener};
+use crate::check::{check, denied, passes, refused};
+use crate::client::get;
+use crate::house::{BEARER, good, policy};
+use crate::mint::token_for;
+use crate::proxy::Proxy;
+
+/// Two hosts are guarded, every other is open.
+fn hosts(name: &'static str) -> Listener {
+    let policy = policy(
+        r#"
+        authenticators:
+          partners: {jwt: {issuer: $ISSUER, audiences: [api], keys: {jwks: $JWKS}}}
+        rules:
+          - {match: {hosts: [admin.example.com, "*.example.net"]}, require: partners}
+          - {match: {hosts: [public.example.com, api.example.com, example.net]}, public: true}
+        "#,
+    );
+    listener(name, policy, good())
+}
+
+const GUARDED: [&str; 11] = [
+    "admin.example.com",
+    "admin.example.com:8443",
+    "admin.example.com.",
+    "admin.example.com.:8443",
+    "ADMIN.example.com",
+    "Admin.Example.Com:80",
+    "a.example.net",
+    "a.b.example.net",
+    "a.example.net:1",
+    "A.EXAMPLE.NET.",
+    "public.example.com.example.net",
+];
+
+const BAD: [&str; 14] = [
+    "u@admin.example.com",
+    "u:p@admin.example.com",
+    "public.example.com@admin.example.com",
+    "admin.example.com,public.example.com",
+    "public.example.com,admin.example.com",
+    "a,b",
+    "admin.example.com/",
+    "public.example.com/admin.example.com",
+    "public.example.com?admin.example.com",
+    "public.example.com#admin.example.com",
+    "admin.example.com:x",
+    "[admin.example.com]",
+    "public.example.com\\admin.example.com",
+    "[::1",
+];
+
+/// Envoy strips one port and one dot where it is told to; what is left of these is the guarded host.
+const STRIPPED: [&str; 2] = ["admin.example.com:80:80", "admin.example.com.."];
+
+#[test]
+fn no_authority_gets_past_its_rule() {
+    let proxy = Proxy::start("authorities", vec![hosts("hosts"), hosts("raw").raw()]);
+    for name in ["hosts", "raw"] {
+        check(
+            &proxy,
+            name,
+            GUARDED.map(|host| {
+                denied(host, get("/").host(host), 401, "missing_credentials").challenge(&[BEARER])
+            }),
+        );
+        check(&proxy, name, GUARDED.map(|host| passes(host, get("/").host(host).bearer(&token_for("t")))));
+        check(&proxy, name, BAD.map(|host| refused(host, get("/").host(host))));
+        check(&proxy, name, BAD.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
+        check(
+            &proxy,
+            name,
+            [
+                passes("an open host", get("/").host("public.example.com")),
+                passes("with a port", get("/").host("public.example.com:8080")),
+                passes("the name itself is not below itself", get("/").host("example.net")),
+                refused(
+                    "two Host fields",
+                    get("/").host("public.example.com").field("host", "admin.example.com"),
+                ),
+                refused(
+                    "absolute form beats Host",
+                    get("http://admin.example.com/").host("public.example.com"),
+                ),
+                denied("a host that no rule names", get("/").host("elsewhere.example.org"), 403, "no_rule"),
+                denied("an address", get("/").host("127.0.0.1:80"), 403, "no_rule"),
+                denied("an address of version 6", get("/").host("[::1]:80"), 403, "no_rule"),
+            ],
+        );
+    }
+    let missing = |host| denied(host, get("/").host(host), 401, "missing_credentials").challenge(&[BEARER]);
+    check(&proxy, "hosts", STRIPPED.map(missing));
+    check(&proxy, "raw", STRIPPED.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
+    // Where Envoy lets them through, the reason is ours.
+    check(
+        &proxy,
+        "raw",
+        ["a,b", "public.example.com,admin.example.com"]
+            .map(|host| denied(host, get("/").host(host), 400, "bad_authority")),
+    );
+    proxy.finish();
+}

@@ -1,0 +1,136 @@
+//! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
+
+use serde_json::{Value, json};
+
+use crate::client::Request;
+use crate::process::module;
+
+const HCM: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+const ACCESS_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
+const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
+const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
+
+/// A listener with the filter in it. All of a test's share one VM, as in Istio, unless their environment differs.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Its name, by which tests address it.
+    pub name: &'static str,
+    /// A request that gets 200, sent after each hostile one.
+    pub good: Request,
+    configuration: Value,
+    normalise: bool,
+    environment: Value,
+}
+
+/// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
+pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
+    let configuration = json!({"@type": STRUCT, "value": configuration});
+    Listener { name, good, configuration, normalise: true, environment: Value::Null }
+}
+
+impl Listener {
+    /// Configured from a `StringValue` instead.
+    pub fn in_a_string(mut self) -> Self {
+        self.configuration = json!({"@type": STRING_VALUE, "value": self.configuration["value"].to_string()});
+        self
+    }
+
+    /// Configured from a `StringValue` of any text.
+    pub fn of_text(mut self, text: &str) -> Self {
+        self.configuration = json!({"@type": STRING_VALUE, "value": text});
+        self
+    }
+
+    /// Without Envoy's normalisation of paths and hosts.
+    pub fn raw(mut self) -> Self {
+        self.normalise = false;
+        self
+    }
+
+    /// With `environment_variables` for the VM.
+    pub fn environment(mut self, environment: Value) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    fn to_envoy(&self, access_log: &str) -> Value {
+        let mut vm = json!({
+            "vm_id": "authgate",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": module()}},
+        });
+        if !self.environment.is_null() {
+            vm["environment_variables"] = self.environment.clone();
+        }
+        let wasm = json!({"@type": WASM, "config": {
+            "name": self.name,
+            "failure_policy": "FAIL_RELOAD",
+            "vm_config": vm,
+            "configuration": self.configuration,
+        }});
+        let mut hcm = json!({
+            "@type": HCM,
+            "stat_prefix": self.name,
+            "max_request_headers_kb": 96,
+            "generate_request_id": false,
+            "http_protocol_options": {"enable_trailers": true},
+            "http_filters": [
+                {"name": "authgate", "typed_config": wasm},
+                {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
+            ],
+            "route_config": {"virtual_hosts": [{
+                "name": "all", "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+            }]},
+            "access_log": [{"name": "file", "typed_config": {
+                "@type": ACCESS_LOG,
+                "path": access_log,
+                "log_format": {"text_format_source": {
+                    "inline_string": "%REQ(X-CASE)% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS%\n",
+                }},
+            }}],
+        });
+        if self.normalise {
+            hcm["normalize_path"] = json!(true);
+            hcm["merge_slashes"] = json!(true);
+            hcm["path_with_escaped_slashes_action"] = json!("REJECT_REQUEST");
+            hcm["strip_any_host_port"] = json!(true);
+            hcm["strip_trailing_host_dot"] = json!(true);
+        }
+        json!({
+            "name": self.name,
+            "address": address(0),
+            "filter_chains": [{"filters": [{"name": "hcm", "typed_config": hcm}]}],
+        })
+    }
+}
+
+/// The bootstrap with these listeners before the service on `upstream`.
+pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Value {
+    let listeners: Vec<Value> = listeners.iter().map(|listener| listener.to_envoy(access_log)).collect();
+    let options = json!({
+        "@type": HTTP_OPTIONS,
+        "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+    });
+    json!({
+        "admin": {"address": address(0)},
+        "static_resources": {
+            "listeners": listeners,
+            "clusters": [{
+                "name": "upstream",
+                "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+                "load_assignment": {"cluster_name": "upstream", "endpoints": [
+                    {"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]},
+                ]},
+            }],
+        },
+    })
+}
+
+fn address(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}

@@ -1,0 +1,39 @@
+//! authgate in a real Envoy, over raw sockets. `make test` prepares what these tests need and runs them.
+//!
+//! Each test starts one Envoy with a listener for each configuration, sends cases from tables, and ends with
+//! [`proxy::Proxy::finish`]. A missing Envoy or module is a failure, never a skip.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+// The harness.
+mod bootstrap;
+mod check;
+mod client;
+mod mint;
+mod process;
+mod proxy;
+mod upstream;
+mod wire;
+
+// What every scenario starts from.
+mod house;
+
+// The scenarios.
+mod answers;
+mod arrival;
+mod authorities;
+mod forged;
+mod hostile;
+mod passwords;
+mod paths;
+mod places;
+mod refused;
+mod requirements;
+mod sample;
+mod tokens;

@@ -1,0 +1,50 @@
+//! The service behind the proxy: it answers 200 to everything and remembers what reached it.
+
+use std::io::{BufReader, Result, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::wire::Message;
+
+/// A listening service. Its threads live as long as the test process.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    seen: Arc<Mutex<Vec<Message>>>,
+}
+
+impl Upstream {
+    /// Listens on a free port.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("the port").port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let records = Arc::clone(&seen);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let records = Arc::clone(&records);
+                thread::spawn(move || serve(stream, &records));
+            }
+        });
+        Self { port, seen }
+    }
+
+    /// The requests whose `x-case` is `mark`.
+    pub fn seen(&self, mark: &str) -> Vec<Message> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().filter(|message| message.all("x-case") == [mark]).cloned().collect()
+    }
+}
+
+fn serve(stream: TcpStream, records: &Mutex<Vec<Message>>) -> Result<()> {
+    let mut writer = stream.try_clone()?;
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = Message::read(&mut reader, false)? {
+        let body = if request.start.starts_with("HEAD ") { "" } else { "upstream" };
+        records.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        writer.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{body}").as_bytes())?;
+    }
+    Ok(())
+}
