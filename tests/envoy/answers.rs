@@ -4,11 +4,12 @@ use serde_json::json;
 
 use crate::check::{Case, check, denied, passes};
 use crate::client::{get, request};
-use crate::house::{ALICE, BASIC, BEARER, BEARER_ADMIN, BOB, INVALID_REQUEST, INVALID_TOKEN, house_listener};
+use crate::house::{
+    ALICE, BASIC, BEARER, BEARER_ADMIN, BOB, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN,
+    house_listener,
+};
 use crate::mint::{claims_but, expired_token, scoped_token, token, token_for};
 use crate::proxy::Proxy;
-
-const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="restricted", error="insufficient_scope", scope="admin""#;
 
 #[test]
 fn every_row_of_the_answer_table() {
@@ -167,6 +168,13 @@ fn forbidden() -> Vec<Case> {
         passes("the claim holds", get("/team").bearer(&team("ops"))).upstream("x-auth-team", "ops"),
         denied("the claim does not hold", get("/team").bearer(&team("sales")), 403, "not_authorized"),
         denied("the claim is absent", get("/team").bearer(&token_for("x")), 403, "not_authorized"),
+        denied(
+            "a body does not slip past",
+            request("POST", "/basic").chunked("body", &[("x", "y")]),
+            401,
+            "missing_credentials",
+        )
+        .challenge(&[BASIC]),
         denied("a rule that denies", get("/denied"), 403, "rule_denied"),
         denied("whoever asks", get("/denied").basic("alice", ALICE), 403, "rule_denied"),
         denied("no rule", get("/elsewhere"), 403, "no_rule"),

@@ -35,7 +35,7 @@ const GUARDED: [&str; 11] = [
     "public.example.com.example.net",
 ];
 
-const BAD: [&str; 14] = [
+const BAD: [&str; 16] = [
     "u@admin.example.com",
     "u:p@admin.example.com",
     "public.example.com@admin.example.com",
@@ -47,13 +47,12 @@ const BAD: [&str; 14] = [
     "public.example.com?admin.example.com",
     "public.example.com#admin.example.com",
     "admin.example.com:x",
+    "admin.example.com:80:80",
+    "admin.example.com..",
     "[admin.example.com]",
     "public.example.com\\admin.example.com",
     "[::1",
 ];
-
-/// Envoy strips one port and one dot where it is told to; what is left of these is the guarded host.
-const STRIPPED: [&str; 2] = ["admin.example.com:80:80", "admin.example.com.."];
 
 #[test]
 fn no_authority_gets_past_its_rule() {
@@ -68,7 +67,6 @@ fn no_authority_gets_past_its_rule() {
         );
         check(&proxy, name, GUARDED.map(|host| passes(host, get("/").host(host).bearer(&token_for("t")))));
         check(&proxy, name, BAD.map(|host| refused(host, get("/").host(host))));
-        check(&proxy, name, BAD.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
         check(
             &proxy,
             name,
@@ -90,9 +88,8 @@ fn no_authority_gets_past_its_rule() {
             ],
         );
     }
-    let missing = |host| denied(host, get("/").host(host), 401, "missing_credentials").challenge(&[BEARER]);
-    check(&proxy, "hosts", STRIPPED.map(missing));
-    check(&proxy, "raw", STRIPPED.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
+    // Nor do credentials help. (Where Envoy strips, it makes good names of some.)
+    check(&proxy, "raw", BAD.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
     // Where Envoy lets them through, the reason is ours.
     check(
         &proxy,

@@ -128,7 +128,7 @@ impl Case {
     fn challenge_fault(&self, expected: &[String], found: &[&str]) -> Option<String> {
         let (first, rest) = found.split_at(expected.len().min(found.len()));
         let alike = first.len() == expected.len()
-            && expected.iter().zip(first).all(|(pattern, text)| matches(pattern, text));
+            && expected.iter().zip(first).all(|(pattern, text)| fits(pattern, text));
         let rest_is_plain = rest.iter().all(|challenge| !challenge.contains("error="));
         let rest_is_wanted = rest.is_empty() || self.more_challenges && rest_is_plain;
         (!alike || !rest_is_wanted).then(|| format!("challenges {found:?} instead of {expected:?}"))
@@ -156,7 +156,7 @@ fn every_spelling(seen: &Message, name: &str) -> Vec<String> {
 }
 
 /// Whether a text fits a pattern in which `…` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('…') {
         None => pattern == text,
         Some((start, end)) => {

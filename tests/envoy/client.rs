@@ -1,5 +1,6 @@
 //! Requests as octets, over a raw socket: a client library would tidy what these tests want to send untidily.
 
+use std::fmt;
 use std::io::{BufReader, Error, ErrorKind, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -126,6 +127,13 @@ impl Request {
         }
         octets.extend(b"\r\n");
         octets
+    }
+}
+
+/// As octets, those that are no text escaped.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.300}", self.octets("").escape_ascii().to_string())
     }
 }
 

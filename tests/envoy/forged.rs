@@ -82,6 +82,26 @@ fn forged_identity_in_trailers() {
 }
 
 #[test]
+fn a_subject_cannot_write_a_field_of_its_own() {
+    let proxy = Proxy::start("subjects", vec![house_listener()]);
+    let subjects = [
+        ("a b\r\nx-admin: 1%\u{e9}", "a%20b%0D%0Ax-admin:%201%25%C3%A9"),
+        ("\0\u{7f}\t", "%00%7F%09"),
+        ("a,b;c=\"d\"", "a,b;c=\"d\""),
+    ];
+    check(
+        &proxy,
+        "house",
+        subjects.map(|(subject, written)| {
+            passes(format!("{subject:?}"), get("/jwt").bearer(&token_for(subject)))
+                .identity(written, "partners")
+                .upstream_lacks("x-admin")
+        }),
+    );
+    proxy.finish();
+}
+
+#[test]
 fn a_connection_carries_no_identity_to_the_next_request() {
     let proxy = Proxy::start("connection", vec![house_listener()]);
     let mut connection = proxy.connect("house");

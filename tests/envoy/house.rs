@@ -21,6 +21,9 @@ pub const BEARER: &str = r#"Bearer realm="restricted""#;
 pub const BEARER_ADMIN: &str = r#"Bearer realm="restricted", scope="admin""#;
 /// The challenge to a client whose token is refused.
 pub const INVALID_TOKEN: &str = r#"Bearer realm="restricted", error="invalid_token", error_description="…""#;
+/// The challenge to a client whose token is good, but without the scope `admin`.
+pub const INSUFFICIENT_SCOPE: &str =
+    r#"Bearer realm="restricted", error="insufficient_scope", …scope="admin""#;
 /// The challenge to a client that presents credentials in more than one way.
 pub const INVALID_REQUEST: &str = r#"Bearer realm="restricted", error="invalid_request"…"#;
 

@@ -50,9 +50,17 @@ pub fn public_jwk(alg: &str) -> Value {
     jwk
 }
 
-/// The RSA public key as PEM: what an HS256 forger keys the HMAC with.
-pub fn rsa_public_pem() -> String {
-    RSA.public_key().to_pem().expect("a public key in PEM")
+/// The RSA public key in every form with which a forger might key an HMAC.
+pub fn rsa_public_forms() -> Vec<(&'static str, Vec<u8>)> {
+    let key = RSA.public_key();
+    let pem = key.to_pem().expect("a public key in PEM");
+    vec![
+        ("PEM, trimmed", pem.trim().as_bytes().to_vec()),
+        ("PEM", pem.into_bytes()),
+        ("DER", key.to_der().expect("a public key in DER")),
+        ("JWK", jwks()["keys"][0].to_string().into_bytes()),
+        ("modulus", key.to_components().n),
+    ]
 }
 
 /// Claims that every verifier of these tests accepts, for a subject.
