@@ -1,0 +1,310 @@
+//! What the documents say holds: their configurations are read by the real reader, refused ones are refused in these
+//! words, no field and no code is missing from the reference, no module from the map, and every link leads somewhere.
+//!
+//! The information string of a fenced block says what is done with it, for YAML and JSON alike:
+//!
+//! - `yaml authgate`: a configuration. Where `rules` or `authenticators` are left out, [`complete`] adds them.
+//! - `yaml authgate spec.pluginConfig`: the configuration stands there in the block.
+//! - `yaml authgate refused`: a configuration with faults; the next block holds the messages, one a line.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use authgate::config;
+use authgate::decision::{Verdict, decide};
+use authgate::jwt::SoftwareVerifier;
+use authgate::numeric_date::NumericDate;
+use authgate::policy::{Policy, build};
+use authgate::request::Request;
+use authgate::scheme::Surroundings;
+use serde_json::{Value, json};
+
+const REFERENCE: &str = "docs/configuration.md";
+
+#[test]
+fn every_configuration_is_read() {
+    let mut count = 0;
+    for (document, text) in documents() {
+        let blocks = blocks(&text);
+        for (at, block) in blocks.iter().enumerate() {
+            let place = format!("{document}:{}", block.line);
+            match block.info.as_slice() {
+                [_, "authgate", "refused"] => {
+                    let messages = &blocks.get(at + 1).unwrap_or_else(|| panic!("{place}: no messages")).text;
+                    let found = policy(value(block, &place)).err().unwrap_or_default();
+                    assert_eq!(found.join("\n"), messages.trim_end(), "{place}");
+                }
+                [_, "authgate", path @ ..] => {
+                    let mut configuration = find(value(block, &place), path.first(), &place);
+                    complete(&mut configuration);
+                    if let Err(errors) = policy(configuration) {
+                        panic!("{place}:\n{}\n{}", errors.join("\n"), block.text);
+                    }
+                }
+                // A configuration that nobody checks would rot.
+                ["yaml" | "json", ..] => {
+                    let is_ours = ["authenticators", "rules:", "\"rules\"", "require"];
+                    assert!(!is_ours.iter().any(|word| block.text.contains(word)), "{place}: not checked");
+                    continue;
+                }
+                _ => continue,
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count} configurations found");
+}
+
+#[test]
+fn the_answer_in_the_readme_is_the_real_one() {
+    let readme = read("README.md");
+    let blocks = blocks(&readme);
+    let first = blocks.iter().find(|block| block.info.get(1) == Some(&"authgate")).unwrap();
+    let configuration = find(value(first, "README.md"), first.info.get(2), "README.md");
+    let policy = policy(configuration).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pairs =
+        [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
+    let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
+    let surroundings = Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier };
+    let Verdict::Deny(denial) = decide(&policy, &request, surroundings).verdict else {
+        panic!("allowed without credentials")
+    };
+    let response = denial.response();
+    let fields = response.fields.iter().map(|(name, value)| format!("{name}: {value}\n"));
+    let answer = format!(
+        "HTTP/1.1 {} Unauthorized\n{}\n{}",
+        response.status,
+        fields.collect::<String>(),
+        response.body
+    );
+    assert!(blocks.iter().any(|block| block.text == answer), "expected in README.md:\n{answer}");
+}
+
+#[test]
+fn the_reference_names_every_field_and_every_code() {
+    let reference = read(REFERENCE);
+    let names = [field_names(&read("src/config.rs")), codes("src/denial.rs"), codes("src/jwt/error.rs")];
+    for (names, at_least) in names.iter().zip([60, 14, 14]) {
+        assert!(names.len() >= at_least, "only {names:?}");
+        let missing: Vec<_> = names.iter().filter(|name| !reference.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{REFERENCE} lacks {missing:?}");
+    }
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let map = read("ARCHITECTURE.md");
+    let source = root().join("src");
+    let mut modules: Vec<String> = files_below(&source)
+        .iter()
+        .map(|path| path.strip_prefix(&source).unwrap().to_string_lossy().into_owned())
+        .filter(|path| path.ends_with(".rs") && !path.ends_with("tests.rs"))
+        .collect();
+    modules.sort();
+    assert!(modules.len() > 50, "{modules:?}");
+    let named: BTreeSet<&str> = map.split('`').filter(|text| text.ends_with(".rs")).collect();
+    let missing: Vec<_> = modules.iter().filter(|module| !named.contains(module.as_str())).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md lacks {missing:?}");
+    for name in named {
+        let exists = modules.iter().any(|module| module == name) || root().join(name).exists();
+        assert!(exists, "ARCHITECTURE.md names {name}, which does not exist");
+    }
+    assert!(map.lines().count() <= 150, "ARCHITECTURE.md has {} lines", map.lines().count());
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut count = 0;
+    for (document, text) in documents() {
+        let prose = without_blocks(&text);
+        for target in
+            prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+        {
+            if target.contains("://") {
+                continue;
+            }
+            count += 1;
+            let (file, heading) =
+                target.split_once('#').map_or((target, None), |(file, at)| (file, Some(at)));
+            let path = match file {
+                "" => root().join(&document),
+                _ => root().join(&document).parent().unwrap().join(file),
+            };
+            assert!(path.exists(), "{document}: {target} does not exist");
+            if let Some(heading) = heading {
+                let text = fs::read_to_string(&path).unwrap();
+                let anchors: Vec<String> =
+                    without_blocks(&text).lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+                assert!(anchors.iter().any(|known| known == heading), "{document}: no heading {target}");
+            }
+        }
+    }
+    assert!(count > 5, "{count} links found");
+}
+
+/// A fenced block.
+struct Block<'a> {
+    /// Where it starts, from 1.
+    line: usize,
+    /// The words after the fence.
+    info: Vec<&'a str>,
+    text: String,
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let (mut blocks, mut open) = (Vec::new(), None::<(usize, Block<'_>)>);
+    for (line, content) in (1..).zip(text.lines()) {
+        let indent = content.len() - content.trim_start().len();
+        match (content.trim_start().strip_prefix("```"), open.take()) {
+            (Some(_), Some((_, block))) => blocks.push(block),
+            (Some(info), None) => {
+                let info = info.split_whitespace().collect();
+                open = Some((indent, Block { line, info, text: String::new() }));
+            }
+            (None, Some((indent, mut block))) => {
+                block.text.push_str(content.get(indent..).unwrap_or_default());
+                block.text.push('\n');
+                open = Some((indent, block));
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a fence that is not closed");
+    blocks
+}
+
+fn without_blocks(text: &str) -> String {
+    let outside = text.split("```").step_by(2);
+    outside.collect::<Vec<_>>().join("\n")
+}
+
+/// YAML reads JSON too.
+fn value(block: &Block<'_>, place: &str) -> Value {
+    serde_yaml_ng::from_str(&block.text).unwrap_or_else(|error| panic!("{place}: {error}"))
+}
+
+/// What stands at a dotted path.
+fn find(mut value: Value, path: Option<&&str>, place: &str) -> Value {
+    for step in path.iter().flat_map(|path| path.split('.')) {
+        let member = match step.parse::<usize>() {
+            Ok(index) => value.get_mut(index),
+            Err(_) => value.get_mut(step),
+        };
+        value = member.unwrap_or_else(|| panic!("{place}: no {step}")).take();
+    }
+    // A JSON text, as a `google.protobuf.StringValue` holds it.
+    match value {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or_else(|error| panic!("{place}: {error}")),
+        other => other,
+    }
+}
+
+/// Adds what an excerpt leaves out: one rule for all of its authenticators, or the authenticators that its rules name.
+fn complete(configuration: &mut Value) {
+    let Some(members) = configuration.as_object_mut() else { return };
+    if !members.contains_key("authenticators") {
+        let jwt = |issuer, header| {
+            json!({"jwt": {"issuer": issuer, "audiences": ["api"], "from": [header],
+                "keys": {"secret": {"value": {"env": "SECRET"}, "algorithm": "HS256"}}}})
+        };
+        let bearer = json!({"header": "authorization", "scheme": "Bearer"});
+        let authenticators = json!({
+            "staff": {"basic": {"users": {"alice": {"env": "ALICE_HASH"}}}},
+            "partners": jwt("https://idp.example.com", bearer),
+            "edge": jwt("https://edge.example.com", json!({"header": "x-edge-token"})),
+        });
+        members.insert("authenticators".to_owned(), authenticators);
+    }
+    if !members.contains_key("rules") {
+        let names: Vec<_> = members["authenticators"].as_object().unwrap().keys().cloned().collect();
+        members.insert("rules".to_owned(), json!([{"require": {"any_of": names}}]));
+    }
+}
+
+fn policy(configuration: Value) -> Result<Policy, Vec<String>> {
+    let config = config::from_value(configuration);
+    let built = config.and_then(|config| build(&config, &|name| Some(environment(name))));
+    match built {
+        Ok(built) => Ok(built.policy),
+        Err(errors) => Err(errors.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// A value of the kind that the name tells.
+fn environment(name: &str) -> String {
+    const HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
+    if name.ends_with("_UNSET") {
+        String::new()
+    } else if name.ends_with("_HASH") {
+        HASH.to_owned()
+    } else if name.contains("HTPASSWD") {
+        format!("alice:{HASH}\n")
+    } else {
+        "A".repeat(88) // long enough for every algorithm, and base64 too
+    }
+}
+
+/// The names that an operator can write: fields, variants and words of the configuration's types.
+fn field_names(source: &str) -> BTreeSet<String> {
+    let (mut names, mut renamed, mut in_variants) = (BTreeSet::new(), None, false);
+    for line in source.lines() {
+        let words = line.trim();
+        if let Some(rest) = words.strip_prefix("#[serde(rename = \"") {
+            renamed = rest.split('"').next().map(str::to_owned);
+        } else if words.starts_with("#[serde(rename_all = \"snake_case\")]") {
+            in_variants = true;
+        } else if let Some((name, _)) = line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": ")) {
+            names.insert(renamed.take().unwrap_or_else(|| name.to_owned()));
+        } else if in_variants && line == "}" {
+            in_variants = false;
+        } else if let (true, Some((variant, _))) =
+            (in_variants && !words.starts_with("//"), words.split_once('('))
+        {
+            names.insert(variant.to_lowercase());
+        } else if words.starts_with("const FIELDS") || words.starts_with("keyword!(") {
+            let quoted = words.split('"').skip(1).step_by(2);
+            names.extend(quoted.filter(|word| !word.contains(' ')).map(str::to_owned));
+        }
+    }
+    names
+}
+
+/// The codes that a source file gives, as in `=> "no_rule",`.
+fn codes(path: &str) -> BTreeSet<String> {
+    let source = read(path);
+    let quoted = source.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
+    let is_code = |text: &&str| text.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+    let is_part = |text: &&str| matches!(*text, "header" | "payload" | "signature");
+    quoted.filter(|text| is_code(text) && !is_part(text)).map(str::to_owned).collect()
+}
+
+/// As GitHub makes one of a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The documents, by their path from the root.
+fn documents() -> impl Iterator<Item = (String, String)> {
+    let mut names = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let docs = files_below(&root().join("docs"));
+    let docs = docs.iter().map(|path| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
+    names.extend(docs.filter(|name| name.ends_with(".md")));
+    names.into_iter().map(|name| (name.clone(), read(&name)))
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
