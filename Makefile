@@ -10,7 +10,7 @@ ENVOY_VERSION := 1.40.0
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
-SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
 
 # `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
 ifeq ($(origin ENVOY),undefined)
@@ -31,14 +31,13 @@ build: $(WASM) ## Build dist/authgate.wasm
 
 check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)
-	mkdir -p $(@D)
-	cp $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
 
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
 .PHONY: .wasm-target

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use error::{ConfigError, ConfigErrorKind};
 use reader::{List, Named, OneOrMany};
-use value::{Secret, Span};
+use value::{ByteSize, Secret, Span};
 
 /// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
 pub fn parse(octets: &[u8]) -> Result<Config, Vec<ConfigError>> {
@@ -44,6 +44,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
+                reader::faults_of_member::<Cache>(&value, "cache"),
             ];
             for fault in faults.into_iter().flatten() {
                 if !errors.contains(&fault) {
@@ -69,6 +70,9 @@ pub struct Config {
     /// What the upstream is told.
     #[serde(default)]
     pub identity: Identity,
+    /// What is remembered of verified credentials.
+    #[serde(default)]
+    pub cache: Cache,
 }
 
 /// A way to prove who one is: exactly one scheme.
@@ -401,6 +405,24 @@ pub struct Identity {
     pub headers: Option<Named<String>>,
     /// Inbound names that are taken out as well.
     pub remove: Vec<String>,
+}
+
+/// What each worker remembers of verified credentials.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// The most credentials; 0: none.
+    pub max_entries: usize,
+    /// The most octets.
+    pub max_bytes: ByteSize,
+    /// For how long.
+    pub ttl: Span,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Cache { max_entries: 4096, max_bytes: ByteSize::mebibytes(16), ttl: Span::seconds(300) }
+    }
 }
 
 fn yes() -> bool {

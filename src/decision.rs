@@ -4,20 +4,22 @@
 //! cannot be decided is refused. The functions stand in the order in which a request meets them.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::authority::Host;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::denial::{Denial, Reason};
 use crate::edits::{self, Edits, Held};
+use crate::memory::{Memory, Slot};
 use crate::path::Readings;
 use crate::place::{Found, Place};
 use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::requirement::Requirement;
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
-use crate::principal::{Authenticated, Permit};
+use crate::principal::{Authenticated, Permit, Principal};
 use crate::request::Request;
-use crate::scheme::{Affinity, Presented, Surroundings};
+use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
 
 /// What becomes of a request.
 pub struct Decision<'p> {
@@ -38,14 +40,21 @@ pub enum Verdict {
 }
 
 /// Decides what becomes of a request.
-pub fn decide<'p>(policy: &'p Policy, request: &Request<'_>, surroundings: Surroundings<'_>) -> Decision<'p> {
+///
+/// `memory` is the policy's own: what it holds was decided by this policy.
+pub fn decide<'p>(
+    policy: &'p Policy,
+    request: &Request<'_>,
+    memory: &mut Memory,
+    surroundings: Surroundings<'_>,
+) -> Decision<'p> {
     let rule = select(policy, request);
     let (verdict, held) = match &rule {
         Err(reason) => (Verdict::Deny(Denial::of(*reason)), Vec::new()),
         Ok(rule) => match &rule.access {
             Access::Public => (Verdict::Allow(None), Vec::new()),
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Vec::new()),
-            Access::Protected(protection) => protect(policy, protection, request, surroundings),
+            Access::Protected(protection) => protect(policy, protection, request, memory, surroundings),
         },
     };
     let rule = rule.ok();
@@ -79,6 +88,7 @@ fn protect<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
     request: &Request<'_>,
+    memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
     let deny = |reason, authenticator, scope| {
@@ -86,7 +96,7 @@ fn protect<'p>(
         (Verdict::Deny(denial), Vec::new())
     };
     let presented = present(policy, protection, request);
-    let evaluation = Evaluation { policy, request, surroundings, presented: &presented };
+    let mut evaluation = Evaluation { policy, request, memory, surroundings, presented: &presented };
     match evaluation.evaluate(&protection.requirement) {
         Outcome::Absent => match stray_authorization(request) {
             None if protection.optional => (Verdict::Allow(None), Vec::new()),
@@ -118,7 +128,7 @@ enum Claimed<'p, 'r> {
     Unusable(Reason),
 }
 
-/// Looks at the places of all members; where several could take one credential, whose it is.
+/// Looks at the places of all members.
 fn present<'p, 'r>(
     policy: &'p Policy,
     protection: &Protection,
@@ -128,29 +138,7 @@ fn present<'p, 'r>(
         let places = policy.authenticators.get(*at).map(|authenticator| authenticator.scheme.places());
         (*at, find_one(places.unwrap_or_default(), request))
     };
-    let mut all: AllPresented<'p, 'r> = protection.members.iter().map(find).collect();
-    if all.len() > 1 {
-        let affinities = all.iter().map(|(at, claimed)| affinity(policy, *at, claimed)).collect::<Vec<_>>();
-        let is_anothers = |mine: usize| {
-            let (Some((_, Claimed::Credential(credential, place))), Some(affinity)) =
-                (all.get(mine), affinities.get(mine))
-            else {
-                return false;
-            };
-            // Of several that like it equally, all may try it.
-            all.iter().zip(&affinities).any(|((_, other), other_affinity)| {
-                matches!(other, Claimed::Credential(same, there) if there.overlaps(place) && same == credential)
-                    && other_affinity > affinity
-            })
-        };
-        let foreign: Vec<bool> = (0..all.len()).map(is_anothers).collect();
-        for ((_, claimed), foreign) in all.iter_mut().zip(foreign) {
-            if foreign {
-                *claimed = Claimed::Nothing;
-            }
-        }
-    }
-    all
+    protection.members.iter().map(find).collect()
 }
 
 /// The one credential at these places: two are as ambiguous as one place with two.
@@ -171,15 +159,6 @@ fn find_one<'p, 'r>(places: &'p [Place], request: &Request<'r>) -> Claimed<'p, '
     claimed
 }
 
-fn affinity(policy: &Policy, at: usize, claimed: &Claimed<'_, '_>) -> Affinity {
-    match (policy.authenticators.get(at), claimed) {
-        (Some(authenticator), Claimed::Credential(credential, _)) => {
-            authenticator.scheme.affinity(credential)
-        }
-        _ => Affinity::Own,
-    }
-}
-
 /// What an Authorization field says that no member reads. It counts as credentials, so nothing passes as anonymous.
 fn stray_authorization(request: &Request<'_>) -> Option<Reason> {
     let mut values = request.values("authorization");
@@ -198,20 +177,22 @@ fn stray_authorization(request: &Request<'_>) -> Option<Reason> {
 struct Evaluation<'a, 'p, 'r> {
     policy: &'p Policy,
     request: &'a Request<'r>,
+    memory: &'a mut Memory,
     surroundings: Surroundings<'a>,
     presented: &'a AllPresented<'p, 'r>,
 }
 
 enum Outcome<'p> {
     /// It held, by these; never none.
-    Held(Vec<Proof<'p>>),
+    Held(Vec<Member<'p>>),
     /// Nothing was presented.
     Absent,
     /// Something was presented, and it was not enough.
     Refused(Failure),
 }
 
-struct Proof<'p> {
+/// A member that held, and where its credential stood.
+struct Member<'p> {
     authenticated: Authenticated,
     place: &'p Place,
 }
@@ -223,7 +204,7 @@ struct Failure {
 }
 
 impl<'p> Evaluation<'_, 'p, '_> {
-    fn evaluate(&self, requirement: &Requirement) -> Outcome<'p> {
+    fn evaluate(&mut self, requirement: &Requirement) -> Outcome<'p> {
         match requirement {
             Requirement::One(at) => self.one(*at),
             Requirement::AnyOf(parts) => self.any_of(parts),
@@ -231,7 +212,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         }
     }
 
-    fn one(&self, at: usize) -> Outcome<'p> {
+    fn one(&mut self, at: usize) -> Outcome<'p> {
         let refused = |reason| Outcome::Refused(Failure { reason, authenticator: Some(at) });
         let claimed = self.presented.iter().find(|(member, _)| *member == at).map(|(_, claimed)| claimed);
         let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticators.get(at)) else {
@@ -240,11 +221,24 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let (credential, place) = match claimed {
             Claimed::Nothing => return Outcome::Absent,
             Claimed::Unusable(reason) => return refused(*reason),
-            Claimed::Credential(credential, place) => (credential, *place),
+            Claimed::Credential(credential, place) => (credential.as_ref(), *place),
         };
-        let presented = Presented { credential, place };
-        match authenticator.scheme.authenticate(presented, self.request, self.surroundings) {
-            Ok(principal) => Outcome::Held(vec![Proof {
+        let slot = self.memory.slot(at, credential);
+        let known = self.memory.held(slot, self.surroundings.now);
+        // What has held here before is meant for this authenticator.
+        if known.is_none() && self.is_anothers(at, credential, place) {
+            return Outcome::Absent;
+        }
+        let scheme = authenticator.scheme.as_ref();
+        if let Err(reason) = scheme.admit(Presented { credential, place }, self.request) {
+            return refused(reason);
+        }
+        let principal = match known {
+            Some(principal) => Ok(principal),
+            None => self.authenticate(scheme, slot, credential),
+        };
+        match principal {
+            Ok(principal) => Outcome::Held(vec![Member {
                 authenticated: Authenticated { authenticator: at, principal },
                 place,
             }]),
@@ -252,8 +246,48 @@ impl<'p> Evaluation<'_, 'p, '_> {
         }
     }
 
+    /// Checks a credential that is not remembered, and remembers the outcome where that is worth it.
+    fn authenticate(
+        &mut self,
+        scheme: &dyn Scheme,
+        slot: Slot,
+        credential: &[u8],
+    ) -> Result<Rc<Principal>, Reason> {
+        let now = self.surroundings.now;
+        if scheme.failures_are_slow() && self.memory.failed(slot, now) {
+            return Err(Reason::InvalidCredentials);
+        }
+        match scheme.authenticate(credential, self.surroundings) {
+            Ok(proof) => {
+                let principal = Rc::new(proof.principal);
+                self.memory.remember_held(slot, &principal, now, proof.valid_until);
+                Ok(principal)
+            }
+            Err(reason) => {
+                if reason == Reason::InvalidCredentials && scheme.failures_are_slow() {
+                    self.memory.remember_failed(slot, now);
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// Whether the credential is meant for another member that reads the same place. Of several that it fits equally,
+    /// all may try it.
+    fn is_anothers(&self, at: usize, credential: &[u8], place: &Place) -> bool {
+        let affinity = |at: usize| {
+            let authenticator = self.policy.authenticators.get(at);
+            authenticator.map_or(Affinity::Foreign, |authenticator| authenticator.scheme.affinity(credential))
+        };
+        let mut rivals = self.presented.iter().filter(|(other, claimed)| {
+            let same = |there: &Place, found: &[u8]| there.overlaps(place) && found == credential;
+            *other != at && matches!(claimed, Claimed::Credential(found, there) if same(there, found))
+        });
+        rivals.any(|(other, _)| affinity(*other) > affinity(at))
+    }
+
     /// The first that holds. If none does: what could not be decided, else the first whose credential was presented.
-    fn any_of(&self, parts: &[Requirement]) -> Outcome<'p> {
+    fn any_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
         let mut answer: Option<Failure> = None;
         for part in parts {
             match self.evaluate(part) {
@@ -270,7 +304,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
     }
 
     /// Each of them. If one does not hold: the first that is missing or wrong.
-    fn all_of(&self, parts: &[Requirement]) -> Outcome<'p> {
+    fn all_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
         let mut proofs = Vec::new();
         for part in parts {
             match self.evaluate(part) {

@@ -1,12 +1,16 @@
 //! The filter: carries requests from the host to the core and decisions back. Compiled for wasm only.
 //!
 //! Nothing is decided here. What the host cannot do, or refuses, ends in a 503: a request never passes by accident.
+//!
+//! The SDK serves configuration and ticks. Requests come in through [`entry`], straight on the ABI; the build step
+//! (`xtask trim`) exports that in the SDK's place. A module without that step traps on its first request.
 
-// The entry macro declares and calls the linker's constructors; it is the only `unsafe` of the crate.
+// The entry macro declares and calls the linker's constructors.
 #![allow(unsafe_code, missing_docs)]
 
+mod entry;
+mod gates;
 mod host;
-mod http;
 mod root;
 
 use proxy_wasm::types::LogLevel;
@@ -14,5 +18,5 @@ use proxy_wasm::types::LogLevel;
 proxy_wasm::main! {{
     // The host drops what its own level does not want.
     proxy_wasm::set_log_level(LogLevel::Debug);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }}

@@ -2,7 +2,7 @@
 
 mod template;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::principal::Permit;
 use crate::request::is_token;
@@ -12,7 +12,8 @@ pub use template::{Template, TemplateError};
 /// What the upstream is told, and what callers cannot tell it themselves.
 pub struct IdentityFields {
     fields: Vec<(String, Template)>,
-    reserved: HashSet<Vec<u8>>,
+    /// Canonical, each once. They are few, and their lengths tell most names apart.
+    reserved: Vec<Vec<u8>>,
 }
 
 impl IdentityFields {
@@ -20,12 +21,16 @@ impl IdentityFields {
     pub fn new(fields: Vec<(String, Template)>, removed: &[String]) -> Self {
         let reserved =
             fields.iter().map(|(name, _)| name).chain(removed).map(|name| canonical(name.as_bytes()));
-        IdentityFields { reserved: reserved.collect(), fields }
+        let reserved = reserved.collect::<BTreeSet<_>>().into_iter().collect();
+        IdentityFields { reserved, fields }
     }
 
     /// Whether an inbound field of this name could be taken for identity: in any case, with `_` or `.` for `-`.
     pub fn reserves(&self, name: &[u8]) -> bool {
-        self.reserved.contains(&canonical(name))
+        let is_same = |reserved: &Vec<u8>| {
+            reserved.len() == name.len() && reserved.iter().zip(name).all(|(a, b)| *a == fold(*b))
+        };
+        self.reserved.iter().any(is_same)
     }
 
     /// The fields for this permit. `names` are the authenticators' in the policy's order.
@@ -37,11 +42,14 @@ impl IdentityFields {
 
 /// Servers that build variables from field names (CGI, WSGI, PHP) see one name where these differ.
 pub fn canonical(name: &[u8]) -> Vec<u8> {
-    let fold = |octet: &u8| match octet {
+    name.iter().copied().map(fold).collect()
+}
+
+fn fold(octet: u8) -> u8 {
+    match octet {
         b'_' | b'.' => b'-',
         other => other.to_ascii_lowercase(),
-    };
-    name.iter().map(fold).collect()
+    }
 }
 
 /// Why a field name cannot carry identity.

@@ -18,10 +18,12 @@ pub mod denial;
 pub mod edits;
 #[cfg(target_arch = "wasm32")]
 mod filter;
+pub mod header_map;
 pub mod identity;
 pub mod json;
 pub mod jwk;
 pub mod jwt;
+pub mod memory;
 pub mod numeric_date;
 pub mod password;
 pub mod path;

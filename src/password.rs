@@ -91,6 +91,10 @@ enum Kind {
     Plain(plain::Hash),
 }
 
+/// A hash whose memory could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory;
+
 impl PasswordHash {
     /// Reads `text`, which is what follows `user:` in an htpasswd line.
     ///
@@ -138,22 +142,25 @@ impl PasswordHash {
 
     /// Whether `password` is the one. The digests are compared in constant time.
     ///
-    /// A password longer than [`MAX_PASSWORD_LEN`] (for SHA-crypt, than its bounds above) is wrong without being hashed, and so
-    /// is one that holds a NUL: to the crypt(3) kinds a NUL is the end, and bcrypt takes `a` and `a NUL a` for the same. Where there is not enough
-    /// memory the answer is no.
-    pub fn verify(&self, password: &[u8]) -> bool {
+    /// A password longer than [`MAX_PASSWORD_LEN`] (for SHA-crypt, than its bounds above) is wrong without being hashed,
+    /// and so is one that holds a NUL: to the crypt(3) kinds a NUL is the end, and bcrypt takes `a` and `a NUL a` for the
+    /// same.
+    ///
+    /// # Errors
+    /// There is not enough memory for the hash, so nothing is known of the password.
+    pub fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         if password.len() > MAX_PASSWORD_LEN || password.contains(&0) {
-            return false;
+            return Ok(false);
         }
         match &self.0 {
-            Kind::Bcrypt(hash) => hash.verify(password),
-            Kind::Apr1(hash) => hash.verify(password),
-            Kind::Sha1(hash) => hash.verify(password),
-            Kind::ShaCrypt(hash) => hash.verify(password),
+            Kind::Bcrypt(hash) => Ok(hash.verify(password)),
+            Kind::Apr1(hash) => Ok(hash.verify(password)),
+            Kind::Sha1(hash) => Ok(hash.verify(password)),
+            Kind::ShaCrypt(hash) => Ok(hash.verify(password)),
             Kind::Argon2(hash) => hash.verify(password),
             Kind::Scrypt(hash) => hash.verify(password),
             Kind::Yescrypt(hash) => hash.verify(password),
-            Kind::Plain(hash) => hash.verify(password),
+            Kind::Plain(hash) => Ok(hash.verify(password)),
         }
     }
 

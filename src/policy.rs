@@ -12,6 +12,7 @@ pub mod rules;
 
 use crate::denial::Offer;
 use crate::identity::IdentityFields;
+use crate::memory::Limits;
 use crate::scheme::Authenticator;
 
 use authorization::Authorization;
@@ -29,6 +30,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// What the upstream is told.
     pub identity: IdentityFields,
+    /// How much is remembered of verified credentials.
+    pub limits: Limits,
     /// All query parameters that tokens may stand in.
     pub token_parameters: Vec<String>,
 }

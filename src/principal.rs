@@ -1,5 +1,9 @@
 //! Who a caller was shown to be, and the permit that lets the request through.
 
+use std::rc::Rc;
+
+use serde_json::Value;
+
 use crate::claims::Claims;
 
 /// A caller whose credentials held.
@@ -15,13 +19,40 @@ pub struct Principal {
     pub claims: Claims,
 }
 
+impl Principal {
+    /// How many octets it takes, by estimate.
+    pub fn size(&self) -> usize {
+        let texts =
+            self.scopes.iter().map(String::len).sum::<usize>() + self.scopes.len() * size_of::<String>();
+        let issuer = self.issuer.as_ref().map_or(0, String::len);
+        size_of::<Principal>() + self.subject.len() + issuer + texts + members_size(self.claims.members())
+    }
+}
+
+fn members_size(members: &serde_json::Map<String, Value>) -> usize {
+    // A node of the map has room for eleven members, and is half full at the least.
+    let member = |(name, value): (&String, &Value)| {
+        2 * (size_of::<String>() + size_of::<Value>()) + name.len() + size(value)
+    };
+    members.iter().map(member).sum()
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(|element| size_of::<Value>() + size(element)).sum(),
+        Value::Object(members) => members_size(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// A principal and the authenticator that it came by.
 #[derive(Clone)]
 pub struct Authenticated {
     /// The authenticator's place in the policy.
     pub authenticator: usize,
     /// Who the caller is.
-    pub principal: Principal,
+    pub principal: Rc<Principal>,
 }
 
 /// The proof that authentication and authorisation have both succeeded. Nothing else can write identity.
@@ -46,6 +77,6 @@ impl Permit {
         std::iter::once(&self.first)
             .chain(&self.others)
             .find(|authenticated| authenticated.authenticator == authenticator)
-            .map(|authenticated| &authenticated.principal)
+            .map(|authenticated| authenticated.principal.as_ref())
     }
 }

@@ -42,6 +42,14 @@ pub struct Presented<'a> {
     pub place: &'a Place,
 }
 
+/// What a credential that holds shows.
+pub struct Proof {
+    /// Who the caller is.
+    pub principal: Principal,
+    /// From when on the credential does not hold any more.
+    pub valid_until: Option<NumericDate>,
+}
+
 /// A way to prove who one is.
 pub trait Scheme {
     /// Where it looks for credentials.
@@ -60,13 +68,19 @@ pub trait Scheme {
         Affinity::Own
     }
 
-    /// Who the caller is, or why the credential does not hold.
-    fn authenticate(
-        &self,
-        presented: Presented<'_>,
-        request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-    ) -> Result<Principal, Reason>;
+    /// What the request around a credential must show each time, whether the credential is remembered or not.
+    fn admit(&self, _presented: Presented<'_>, _request: &Request<'_>) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
+    /// time and what the scheme was made of, so that it can be remembered.
+    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason>;
+
+    /// Whether finding a credential wrong costs so much that it is remembered.
+    fn failures_are_slow(&self) -> bool {
+        false
+    }
 }
 
 /// A scheme with what the configuration says of every authenticator.

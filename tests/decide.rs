@@ -12,6 +12,7 @@ use authgate::decision::{Verdict, decide};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
+use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
@@ -163,7 +164,13 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
     let request = Request::new(pairs, case.peer);
     let surroundings =
         Surroundings { now: NumericDate::from_seconds(NOW).unwrap(), signatures: &SoftwareVerifier };
-    let decision = decide(policy, &request, surroundings);
+    let mut memory = Memory::new([0; 16], policy.limits);
+    // The second time from memory: nothing of the outcome may change.
+    let first = decide(policy, &request, &mut memory, surroundings);
+    let decision = decide(policy, &request, &mut memory, surroundings);
+    if first.edits != decision.edits || code(&first.verdict) != code(&decision.verdict) {
+        return Err("what is remembered changes the decision".to_owned());
+    }
 
     let (found, response) = match &decision.verdict {
         Verdict::Allow(_) => ("allow".to_owned(), None),
@@ -195,6 +202,13 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
         }
     }
     no_secret_of(&request, &challenges.join("\n"), body)
+}
+
+fn code(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow(_) => "allow",
+        Verdict::Deny(denial) => denial.reason.code(),
+    }
 }
 
 fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {

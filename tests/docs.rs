@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use authgate::config;
 use authgate::decision::{Verdict, decide};
 use authgate::jwt::SoftwareVerifier;
+use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
@@ -68,7 +69,8 @@ fn the_answer_in_the_readme_is_the_real_one() {
         [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
     let surroundings = Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier };
-    let Verdict::Deny(denial) = decide(&policy, &request, surroundings).verdict else {
+    let mut memory = Memory::new([0; 16], policy.limits);
+    let Verdict::Deny(denial) = decide(&policy, &request, &mut memory, surroundings).verdict else {
         panic!("allowed without credentials")
     };
     let response = denial.response();

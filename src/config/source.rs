@@ -10,18 +10,22 @@ use crate::json;
 /// Reads a configuration: JSON text (from a `google.protobuf.StringValue`), or the encoding of a
 /// `google.protobuf.Struct`, which Envoy passes on as it is.
 ///
-/// The two cannot be confused: JSON text starts with `{` after white space, and an encoded Struct with 0x0A, the
-/// length of its first member and 0x0A again, where `{` would be a length that does not fit.
+/// An encoded Struct is never JSON text, since its lengths and tags are control characters; but it can look like its
+/// beginning, with 0x0A for white space and an entry of 123 octets for `{`.
 pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
     if octets.is_empty() {
         return Err(ConfigErrorKind::Empty);
     }
-    if octets.trim_ascii_start().first() == Some(&b'{') {
-        return json::parse(octets).map_err(ConfigErrorKind::Json);
+    let json = json::parse(octets);
+    if let Ok(value @ Value::Object(_)) = json {
+        return Ok(value);
     }
-    match prost_types::Struct::decode(octets) {
-        Ok(fields) => struct_to_json(fields),
-        Err(_) => Err(ConfigErrorKind::NeitherJsonNorStruct),
+    match (prost_types::Struct::decode(octets), json) {
+        (Ok(fields), _) => struct_to_json(fields),
+        (Err(_), Err(error)) if octets.trim_ascii_start().first() == Some(&b'{') => {
+            Err(ConfigErrorKind::Json(error))
+        }
+        (Err(_), _) => Err(ConfigErrorKind::NeitherJsonNorStruct),
     }
 }
 
@@ -85,6 +89,14 @@ mod tests {
         .encode_to_vec();
         let text = br#" { "realm":"x","flag":true,"nothing":null,"list":[1,0.5],"inner":{"n":-3}}"#;
         assert_eq!(parse(&octets), parse(text));
+    }
+
+    #[test]
+    fn a_struct_of_any_size_is_a_struct() {
+        for length in 0..300 {
+            let octets = object(vec![("realm", Kind::StringValue("x".repeat(length)))]).encode_to_vec();
+            assert!(parse(&octets).is_ok_and(|value| value.is_object()), "{length}");
+        }
     }
 
     #[test]

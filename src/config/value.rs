@@ -59,6 +59,56 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// A number of octets, written as `"16MiB"`, `"512KiB"`, `"1GiB"` or `"65536B"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(usize);
+
+impl ByteSize {
+    /// So many MiB.
+    pub const fn mebibytes(mebibytes: u16) -> Self {
+        ByteSize((mebibytes as usize) << 20)
+    }
+
+    /// As a number of octets.
+    pub fn octets(self) -> usize {
+        self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits)?;
+        let factor = match unit {
+            "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return None,
+        };
+        // A VM has 4 GiB at the most, whatever the machine that reads this.
+        let octets = number.parse::<u32>().ok()?.checked_mul(factor)?;
+        usize::try_from(octets).ok().map(ByteSize)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = ByteSize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size such as \"512KiB\" or \"16MiB\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+                ByteSize::parse(text)
+                    .ok_or_else(|| E::custom("expected a size such as \"512KiB\" or \"16MiB\""))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
 /// A text that nobody may see: as it stands, or `{env: NAME}` for one that the VM's environment holds.
 pub enum Secret {
     /// Written into the configuration.
@@ -126,5 +176,21 @@ mod tests {
         check("1w", None);
         check("99999999999999999999d", None);
         check("1000000d", None);
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        let check = |text: &str, expected: Option<usize>| {
+            assert_eq!(ByteSize::parse(text).map(ByteSize::octets), expected, "{text}");
+        };
+        check("16MiB", Some(16 << 20));
+        check("512KiB", Some(512 << 10));
+        check("1GiB", Some(1 << 30));
+        check("0B", Some(0));
+        check("16MB", None);
+        check("16", None);
+        check("1.5MiB", None);
+        check("4GiB", None);
+        check("-1B", None);
     }
 }

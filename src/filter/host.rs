@@ -1,12 +1,13 @@
 //! Calls to the host. Octets come and go as octets: the SDK's getters for text trap on what is not UTF-8.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, MapType, Status};
 
 use crate::denial::Response;
+use crate::memory::MemoryKey;
 use crate::numeric_date::NumericDate;
 
 /// The configuration; empty where there is none.
@@ -20,6 +21,17 @@ pub fn now() -> NumericDate {
     since.and_then(|since| NumericDate::from_seconds(since.as_secs_f64())).unwrap_or(NumericDate::EPOCH)
 }
 
+/// Has the root's tick called; a host without timers keeps nothing up to date that needs one.
+pub fn tick_every(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
+}
+
+/// A key that nobody can guess; `None` where the host has no randomness.
+pub fn random_key() -> Option<MemoryKey> {
+    let mut key = MemoryKey::default();
+    getrandom::fill(&mut key).ok().map(|()| key)
+}
+
 /// The address that the proxy settled on as the client's.
 pub fn peer() -> Option<IpAddr> {
     let address = hostcalls::get_property(vec!["source", "address"]).ok().flatten()?;
@@ -27,13 +39,29 @@ pub fn peer() -> Option<IpAddr> {
     address.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| address.parse()).ok()
 }
 
-/// All pairs of a map.
-pub fn map(map: MapType) -> Result<Vec<(String, Bytes)>, Status> {
-    hostcalls::get_map_bytes(map)
+/// A map as the ABI serialises it, for [`header_map`](crate::header_map); `None` where the host has none.
+pub fn map(map: MapType) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
+    // SAFETY: both pointers are valid for the call; the host writes where it put the map and how long it is.
+    let status = unsafe { proxy_get_header_map_pairs(map as u32, &mut data, &mut size) };
+    match (status, data.is_null()) {
+        (0, true) => Some(Vec::new()),
+        // SAFETY: the host put the map into memory that it got from `proxy_on_memory_allocate`, which gives out a
+        // `Vec<u8>` of exactly this length and leaves it to us.
+        (0, false) => Some(unsafe { Vec::from_raw_parts(data, size, size) }),
+        _ => None,
+    }
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
 }
 
 /// Takes all fields of a name out.
-pub fn remove(map: MapType, name: &str) -> Result<(), Status> {
+pub fn remove(map: MapType, name: &[u8]) -> Result<(), Status> {
+    // Names of fields are tokens, hence ASCII.
+    let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
     hostcalls::remove_map_value(map, name)
 }
 

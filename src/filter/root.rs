@@ -1,27 +1,32 @@
-//! One configuration of the filter. Its state is its own, though other configurations may share the VM.
+//! The root context: takes a configuration.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::time::Duration;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, RootContext};
 use proxy_wasm::types::ContextType;
 
+use super::gates::{self, Gate};
 use super::host;
-use super::http::Http;
 use crate::config;
-use crate::policy::{self, Policy};
+use crate::memory::{Limits, Memory};
+use crate::policy;
 
-/// The root context.
-#[derive(Default)]
+/// One configuration of the filter. Its state is in [`gates`], where requests find it.
 pub struct Root {
-    /// Absent until a configuration was accepted.
-    policy: Option<Rc<Policy>>,
+    id: u32,
+}
+
+impl Root {
+    pub fn new(id: u32) -> Self {
+        Root { id }
+    }
 }
 
 impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
-        self.policy = None;
         let environment = |name: &str| std::env::var(name).ok();
         let built =
             config::parse(&host::configuration()).and_then(|config| policy::build(&config, &environment));
@@ -30,20 +35,24 @@ impl RootContext for Root {
                 for warning in built.warnings {
                     log::warn!("authgate: {warning}");
                 }
-                self.policy = Some(Rc::new(built.policy));
+                // Without a key that nobody can guess nothing is remembered.
+                let memory = match host::random_key() {
+                    Some(key) => Memory::new(key, built.policy.limits),
+                    None => Memory::new(Default::default(), Limits { max_entries: 0, ..built.policy.limits }),
+                };
+                let memory = RefCell::new(memory);
+                gates::put(self.id, Some(Gate { policy: built.policy, memory }));
+                host::tick_every(Duration::from_secs(1));
                 true
             }
             Err(errors) => {
                 for error in errors {
                     log::error!("authgate: configuration refused: {error}");
                 }
+                gates::put(self.id, None);
                 false
             }
         }
-    }
-
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(self.policy.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -191,6 +191,8 @@ fn encode(text: &str, in_list: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use serde_json::json;
 
     use super::*;
@@ -217,8 +219,8 @@ mod tests {
             claims: Claims::from_json(json!({"team": "web"})).unwrap(),
         };
         Permit::issue(
-            Authenticated { authenticator: 0, principal },
-            vec![Authenticated { authenticator: 1, principal: machine }],
+            Authenticated { authenticator: 0, principal: Rc::new(principal) },
+            vec![Authenticated { authenticator: 1, principal: Rc::new(machine) }],
         )
     }
 

@@ -4,7 +4,7 @@ use ::argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq as _;
 
 use super::encoding::{fields, parameters, phc64};
-use super::{HashError, HashPart, HashScheme};
+use super::{HashError, HashPart, HashScheme, OutOfMemory};
 
 const MAX_MEMORY_KIB: u32 = 64 * 1024;
 /// What is filled over all passes; PHP's default (64 MiB, 4 passes) just keeps it.
@@ -57,11 +57,12 @@ impl Hash {
         Ok(Hash { scheme, argon2: Argon2::new(algorithm, version, params), salt, digest })
     }
 
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
+    pub(super) fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         let mut digest = vec![0; self.digest.len()];
-        // Where memory is out the crate says so.
+        // Parameters were checked when the hash was read, so memory is all that can be wanting.
         let hashed = self.argon2.hash_password_into(password, &self.salt, &mut digest);
-        hashed.is_ok() && bool::from(digest.ct_eq(&self.digest))
+        hashed.map_err(|_| OutOfMemory)?;
+        Ok(digest.ct_eq(&self.digest).into())
     }
 
     pub(super) fn scheme(&self) -> HashScheme {

@@ -4,7 +4,7 @@ use ::scrypt::Params;
 use subtle::ConstantTimeEq as _;
 
 use super::encoding::{fields, parameters, phc64};
-use super::{HashError, HashPart, HashScheme::Scrypt, memory};
+use super::{HashError, HashPart, HashScheme::Scrypt, OutOfMemory, memory};
 
 /// In blocks of 128 octets: N × r, which is 64 MiB.
 const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
@@ -50,15 +50,16 @@ impl Hash {
         Ok(Hash { params, salt, digest })
     }
 
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
+    pub(super) fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         let blocks = self.params.n().saturating_mul(u64::from(self.params.r()));
         let octets = usize::try_from(blocks.saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
         if !memory::is_available(octets) {
-            return false;
+            return Err(OutOfMemory);
         }
         let mut digest = [0; DIGEST_LEN];
         let hashed = ::scrypt::scrypt(password, &self.salt, &self.params, &mut digest);
-        hashed.is_ok() && bool::from(digest.ct_eq(&self.digest))
+        hashed.map_err(|_| OutOfMemory)?;
+        Ok(digest.ct_eq(&self.digest).into())
     }
 
     pub(super) fn cost(&self) -> u64 {

@@ -7,7 +7,7 @@ use ::yescrypt::{Mode, Params};
 use subtle::ConstantTimeEq as _;
 
 use super::encoding::{crypt64, crypt64_value, fields};
-use super::{HashError, HashPart, HashScheme::Yescrypt, memory};
+use super::{HashError, HashPart, HashScheme::Yescrypt, OutOfMemory, memory};
 
 /// In blocks of 128 octets: N × r, which is 64 MiB. With it the time is bounded too.
 const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
@@ -43,14 +43,15 @@ impl Hash {
         Ok(Hash { params, salt, digest })
     }
 
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
+    pub(super) fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         let octets = usize::try_from(self.cost().saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
         if !memory::is_available(octets) {
-            return false;
+            return Err(OutOfMemory);
         }
         let mut digest = [0; DIGEST_LEN];
         let hashed = ::yescrypt::yescrypt(password, &self.salt, &self.params, &mut digest);
-        hashed.is_ok() && bool::from(digest.ct_eq(&self.digest))
+        hashed.map_err(|_| OutOfMemory)?;
+        Ok(digest.ct_eq(&self.digest).into())
     }
 
     pub(super) fn cost(&self) -> u64 {

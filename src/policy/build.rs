@@ -13,6 +13,7 @@ use crate::config::{self, Config, ConfigError, ConfigErrorKind};
 use crate::denial::Offer;
 use crate::identity::{IdentityFields, Template, canonical, identity_name, removable_name};
 use crate::jwk::IgnoredKey;
+use crate::memory::Limits;
 use crate::place::Place;
 use crate::scheme::Authenticator;
 
@@ -139,7 +140,12 @@ impl Builder<'_> {
                 _ => None,
             })
             .collect();
-        Policy { index: RuleIndex::new(specs), rules, identity, token_parameters, authenticators }
+        let limits = Limits {
+            max_entries: config.cache.max_entries,
+            max_bytes: config.cache.max_bytes.octets(),
+            ttl: config.cache.ttl.as_seconds(),
+        };
+        Policy { index: RuleIndex::new(specs), rules, identity, limits, token_parameters, authenticators }
     }
 
     fn rules(&mut self, rules: &[config::Rule], authenticators: &[Authenticator]) -> Vec<Rule> {

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Presented, Scheme, Surroundings};
+use super::{Proof, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
 use crate::password::{HashScheme, PasswordHash};
 use crate::place::Place;
 use crate::principal::Principal;
-use crate::request::Request;
 
 /// One user.
 pub struct User {
@@ -30,13 +29,15 @@ pub struct Basic {
     users: HashMap<String, User>,
     /// Whose hash is computed for a user who does not exist, so that the time taken does not tell.
     dummy: Option<String>,
+    has_slow_hashes: bool,
 }
 
 impl Basic {
     /// A scheme with these users.
     pub fn new(users: HashMap<String, User>) -> Self {
         let dummy = commonest(&users);
-        Basic { places: [Place::authorization("Basic")], users, dummy }
+        let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
+        Basic { places: [Place::authorization("Basic")], users, dummy, has_slow_hashes }
     }
 }
 
@@ -65,26 +66,32 @@ impl Scheme for Basic {
         Challenge::new("Basic", realm).with("charset", "UTF-8")
     }
 
-    fn authenticate(
-        &self,
-        presented: Presented<'_>,
-        _request: &Request<'_>,
-        _surroundings: Surroundings<'_>,
-    ) -> Result<Principal, Reason> {
-        let decoded = STANDARD.decode(presented.credential).map_err(|_| Reason::MalformedCredentials)?;
+    fn authenticate(&self, credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+        let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let known = self.users.get(name);
         let user = known.or_else(|| self.dummy.as_ref().and_then(|name| self.users.get(name)));
-        let holds = user.is_some_and(|user| user.hash.verify(password.as_bytes()));
+        let holds = match user {
+            // A hash that could not be computed says nothing of the password.
+            Some(user) => user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?,
+            None => false,
+        };
         match known {
-            Some(user) if holds => Ok(Principal {
-                subject: name.to_owned(),
-                issuer: None,
-                scopes: user.scopes.clone(),
-                claims: user.claims.clone(),
-            }),
+            Some(user) if holds => {
+                let principal = Principal {
+                    subject: name.to_owned(),
+                    issuer: None,
+                    scopes: user.scopes.clone(),
+                    claims: user.claims.clone(),
+                };
+                Ok(Proof { principal, valid_until: None })
+            }
             _ => Err(Reason::InvalidCredentials),
         }
+    }
+
+    fn failures_are_slow(&self) -> bool {
+        self.has_slow_hashes
     }
 }
 

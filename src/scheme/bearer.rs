@@ -1,6 +1,6 @@
 //! The Bearer scheme, RFC 6750, with JSON Web Tokens, RFC 7519.
 
-use super::{Affinity, Presented, Scheme, Surroundings};
+use super::{Affinity, Presented, Proof, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::{ClaimSelector, Claims};
 use crate::denial::Reason;
@@ -53,25 +53,26 @@ impl Scheme for Bearer {
         }
     }
 
-    fn authenticate(
-        &self,
-        presented: Presented<'_>,
-        request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-    ) -> Result<Principal, Reason> {
+    fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
         let is_cookie = matches!(presented.place, Place::Cookie(_));
         if is_cookie && !self.trusts_cookies && !same_origin::is_shown(request) {
             return Err(Reason::CrossOrigin);
         }
-        if presented.credential.len() > self.max_token_bytes {
+        Ok(())
+    }
+
+    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+        if credential.len() > self.max_token_bytes {
             return Err(Reason::MalformedCredentials);
         }
-        let jwt = Jwt::parse(presented.credential).map_err(|_| Reason::MalformedCredentials)?;
+        let jwt = Jwt::parse(credential).map_err(|_| Reason::MalformedCredentials)?;
         let validated = self.validation.validate(&jwt, &self.keys, surroundings.now, surroundings.signatures);
         let subject = validated.map_err(Reason::InvalidToken)?.to_owned();
         let issuer = jwt.issuer().map(str::to_owned);
         let claims = jwt.into_claims();
-        Ok(Principal { subject, issuer, scopes: scopes(&self.scope_claims, &claims), claims })
+        let valid_until = self.validation.rules.valid_until(&claims);
+        let principal = Principal { subject, issuer, scopes: scopes(&self.scope_claims, &claims), claims };
+        Ok(Proof { principal, valid_until })
     }
 }
 

@@ -1,0 +1,144 @@
+//! Requests, straight on the ABI: no context object for each, no copy of each field.
+//!
+//! The host calls `proxy_on_context_create(stream, root)` right before `proxy_on_request_headers(stream)`, so what the
+//! first says is kept in one place for the second.
+
+use std::cell::Cell;
+
+use proxy_wasm::types::{Action, MapType, Status};
+
+use super::gates::{self, Gate};
+use super::host;
+use crate::decision::{Decision, Verdict, decide};
+use crate::denial::{Denial, Reason};
+use crate::header_map;
+use crate::jwt::SoftwareVerifier;
+use crate::request::Request;
+use crate::scheme::Surroundings;
+
+unsafe extern "C" {
+    // The SDK's own, for root contexts.
+    fn proxy_on_context_create(context: u32, root: u32);
+    fn proxy_on_delete(context: u32);
+    fn proxy_on_tick(root: u32);
+}
+
+thread_local! {
+    /// The stream that was created last, and its root.
+    static CREATED: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_context_create(context: u32, root: u32) {
+    if root == 0 {
+        // SAFETY: an exported function of the SDK with this signature; it takes any id.
+        unsafe { proxy_on_context_create(context, root) }
+    } else {
+        CREATED.set((context, root));
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_request_headers(stream: u32, _count: usize, _end_of_stream: u32) -> Action {
+    let (created, root) = CREATED.get();
+    // A stream that is not the one created last has no policy that we know of.
+    let gate = if created == stream { gates::of(root) } else { None };
+    on_request_headers(gate.as_deref()).unwrap_or_else(|| refuse(&Denial::of(Reason::Unavailable), false))
+}
+
+/// Trailers can carry forged identity as well as a header section can. Which configuration a stream belongs to is not
+/// kept, so what any of them reserves is taken out.
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Action {
+    let Some(map) = host::map(MapType::HttpRequestTrailers) else { return Action::Pause };
+    let Some(trailers) = header_map::pairs(&map) else { return Action::Pause };
+    let gates = gates::all();
+    for (name, _) in trailers {
+        if gates.iter().any(|gate| gate.policy.identity.reserves(name))
+            && host::remove(MapType::HttpRequestTrailers, name).is_err()
+        {
+            return Action::Pause;
+        }
+    }
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_tick(root: u32) {
+    // SAFETY: exported functions of the SDK with these signatures. The ids are those of roots that it knows: a gate is
+    // only put by a root's own configuration.
+    unsafe {
+        proxy_on_tick(root);
+        for dropped in gates::tick(root) {
+            proxy_on_delete(dropped);
+        }
+    }
+}
+
+/// `None` where the host gave nothing that can be decided on.
+fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
+    let map = host::map(MapType::HttpRequestHeaders)?;
+    let pairs = header_map::pairs(&map)?;
+    let Some(gate) = gate else {
+        // A configuration that was refused lets nothing through.
+        return Some(refuse(
+            &Denial::of(Reason::Unavailable),
+            is_grpc(&Request::new(pairs.into_iter(), None)),
+        ));
+    };
+    let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
+    let request = Request::new(pairs.into_iter(), peer);
+    let surroundings = Surroundings { now: host::now(), signatures: &SoftwareVerifier };
+    let mut memory = gate.memory.try_borrow_mut().ok()?;
+    let decision = decide(&gate.policy, &request, &mut memory, surroundings);
+    let edited = apply(&decision);
+    Some(match &decision.verdict {
+        Verdict::Allow(_) if edited.is_ok() => Action::Continue,
+        Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable), is_grpc(&request)),
+        Verdict::Deny(denial) => {
+            log_denial(gate, &decision, denial);
+            refuse(denial, is_grpc(&request))
+        }
+    })
+}
+
+fn apply(decision: &Decision<'_>) -> Result<(), Status> {
+    for name in &decision.edits.remove {
+        host::remove(MapType::HttpRequestHeaders, name)?;
+    }
+    for (name, value) in &decision.edits.set {
+        host::replace(MapType::HttpRequestHeaders, name, value)?;
+    }
+    Ok(())
+}
+
+/// Answers in the upstream's place. This is the last thing that is done with a request.
+fn refuse(denial: &Denial, is_grpc: bool) -> Action {
+    let response = denial.response();
+    if is_grpc {
+        host::respond_grpc(&response)
+    } else {
+        host::respond(&response)
+    }
+    Action::Pause
+}
+
+fn is_grpc(request: &Request<'_>) -> bool {
+    let is_grpc_type = |value: &[u8]| match value.strip_prefix(b"application/grpc") {
+        Some(rest) => matches!(rest, [] | [b'+' | b';', ..]),
+        None => false,
+    };
+    request.values("content-type").any(is_grpc_type)
+}
+
+/// The full reason, for the operator; of the request only what the policy says of it.
+fn log_denial(gate: &Gate, decision: &Decision<'_>, denial: &Denial) {
+    let detail = denial.reason.detail_code().unwrap_or("-");
+    let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
+    let authenticator = denial.authenticator.and_then(|at| gate.policy.authenticators.get(at));
+    let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
+    log::debug!(
+        "authgate: denied: reason={} detail={detail} rule={rule} authenticator={authenticator}",
+        denial.reason.code()
+    );
+}

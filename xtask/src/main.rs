@@ -1,0 +1,25 @@
+//! Build steps that cargo has none for. `make` calls them.
+//!
+//! ```text
+//! cargo run -p xtask -- trim IN.wasm OUT.wasm
+//! ```
+
+mod trim;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["trim", input, output] => trim::file(input.as_ref(), output.as_ref()),
+        _ => Err("usage: xtask trim IN.wasm OUT.wasm".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
