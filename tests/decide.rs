@@ -247,7 +247,9 @@ fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(
 
 /// The request's fields after the edits, as `name: value`; `:path` first where it changes.
 fn after(request: &Request<'_>, edits: &Edits) -> Vec<String> {
-    let line = |name: &[u8], value: &[u8]| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
+    let line = |name: &[u8], value: &[u8]| {
+        format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+    };
     let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
     let path = edits.set.iter().filter(|(name, _)| name == ":path");
     let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(*name) && !is_set(name));
