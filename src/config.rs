@@ -82,7 +82,7 @@ pub enum Authenticator {
 }
 
 /// RFC 7617.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basic {
     /// The text of an htpasswd file.
@@ -98,6 +98,13 @@ pub struct Basic {
     /// Whether the credentials go on to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
+}
+
+/// Shows nothing: whoever writes a line of an htpasswd file where a user's name belongs has a hash in a name.
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").finish_non_exhaustive()
+    }
 }
 
 /// One user: a hash, or a hash with what else is known of the user.
@@ -201,7 +208,7 @@ pub struct Jwt {
 }
 
 /// Where keys come from: exactly one of these.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
     /// A JWK Set (RFC 7517), as an object or as its JSON text.
@@ -212,8 +219,15 @@ pub enum Keys {
     Secret(OneOrMany<SecretKey>),
 }
 
+/// Shows nothing: a set may hold shared secrets, and somebody's PEM a private key.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
 /// A public key in PEM.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// The text, from BEGIN to END.
@@ -225,7 +239,7 @@ pub struct PemKey {
 }
 
 /// A shared secret.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretKey {
     /// The secret.
@@ -262,7 +276,7 @@ pub enum Csrf {
 }
 
 keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
-keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off, });
+keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off });
 
 /// A place in a request where a token may stand.
 #[derive(Debug, Deserialize)]
