@@ -276,7 +276,7 @@ pub enum Csrf {
 }
 
 keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
-keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off });
+keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
 
 /// A place in a request where a token may stand.
 #[derive(Debug, Deserialize)]
@@ -433,9 +433,12 @@ fn default_subject_claim() -> String {
     "sub".to_owned()
 }
 
-/// Reads an enum of plain words from a string.
+/// Reads an enum of plain words from a string. YAML 1.1, which Envoy and Kubernetes read, takes a bare `off` for `false`.
 macro_rules! keyword {
-    ($type:ident, $expected:literal, { $($word:literal => $variant:ident),* $(,)? }) => {
+    (
+        $type:ident, $expected:literal,
+        { $($word:literal => $variant:ident),* $(,)? } $(, { $truth:literal => $other:ident })?
+    ) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Word;
@@ -452,6 +455,15 @@ macro_rules! keyword {
                             _ => Err(E::custom(concat!("expected ", $expected))),
                         }
                     }
+
+                    $(
+                        fn visit_bool<E: Error>(self, truth: bool) -> Result<$type, E> {
+                            match truth {
+                                $truth => Ok($type::$other),
+                                _ => Err(E::custom(concat!("expected ", $expected, ", found a boolean"))),
+                            }
+                        }
+                    )?
                 }
                 deserializer.deserialize_str(Word)
             }
