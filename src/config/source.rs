@@ -13,7 +13,7 @@ use crate::json;
 /// The two cannot be confused: JSON text starts with `{` after white space, and an encoded Struct with 0x0A, the
 /// length of its first member and 0x0A again, where `{` would be a length that does not fit.
 pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
-    if octets.is_empty() {
+    if octets.trim_ascii().is_empty() {
         return Err(ConfigErrorKind::Empty);
     }
     if octets.trim_ascii_start().first() == Some(&b'{') {
