@@ -86,7 +86,7 @@ pub enum Authenticator {
 }
 
 /// RFC 7617.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basic {
     /// The text of an htpasswd file.
@@ -102,6 +102,13 @@ pub struct Basic {
     /// Whether the credentials go on to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
+}
+
+/// Shows nothing: whoever writes a line of an htpasswd file where a user's name belongs has a hash in a name.
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").finish_non_exhaustive()
+    }
 }
 
 /// One user: a hash, or a hash with what else is known of the user.
@@ -205,7 +212,7 @@ pub struct Jwt {
 }
 
 /// Where keys come from: exactly one of these.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
     /// A JWK Set (RFC 7517), as an object or as its JSON text.
@@ -216,8 +223,15 @@ pub enum Keys {
     Secret(OneOrMany<SecretKey>),
 }
 
+/// Shows nothing: a set may hold shared secrets, and somebody's PEM a private key.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
 /// A public key in PEM.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// The text, from BEGIN to END.
@@ -229,7 +243,7 @@ pub struct PemKey {
 }
 
 /// A shared secret.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretKey {
     /// The secret.
@@ -266,7 +280,7 @@ pub enum Csrf {
 }
 
 keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
-keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off, });
+keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
 
 /// A place in a request where a token may stand.
 #[derive(Debug, Deserialize)]
@@ -441,9 +455,12 @@ fn default_subject_claim() -> String {
     "sub".to_owned()
 }
 
-/// Reads an enum of plain words from a string.
+/// Reads an enum of plain words from a string. YAML 1.1, which Envoy and Kubernetes read, takes a bare `off` for `false`.
 macro_rules! keyword {
-    ($type:ident, $expected:literal, { $($word:literal => $variant:ident),* $(,)? }) => {
+    (
+        $type:ident, $expected:literal,
+        { $($word:literal => $variant:ident),* $(,)? } $(, { $truth:literal => $other:ident })?
+    ) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Word;
@@ -460,6 +477,15 @@ macro_rules! keyword {
                             _ => Err(E::custom(concat!("expected ", $expected))),
                         }
                     }
+
+                    $(
+                        fn visit_bool<E: Error>(self, truth: bool) -> Result<$type, E> {
+                            match truth {
+                                $truth => Ok($type::$other),
+                                _ => Err(E::custom(concat!("expected ", $expected, ", found a boolean"))),
+                            }
+                        }
+                    )?
                 }
                 deserializer.deserialize_str(Word)
             }

@@ -82,6 +82,8 @@ pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
         "cookie",
         "host",
         "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
         "proxy-connection",
         "te",
         "trailer",
@@ -91,8 +93,13 @@ pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
     if !is_token(name) {
         return Err(FieldNameError::NotAToken);
     }
-    let lower = name.to_ascii_lowercase();
-    if UNTOUCHABLE.contains(&lower.as_str()) { Err(FieldNameError::Reserved) } else { Ok(lower) }
+    // Every spelling of a name is taken out, so `content_length` would take Content-Length.
+    let folded = canonical(name.as_bytes());
+    if UNTOUCHABLE.iter().any(|untouchable| folded == untouchable.as_bytes()) {
+        Err(FieldNameError::Reserved)
+    } else {
+        Ok(name.to_ascii_lowercase())
+    }
 }
 
 /// A name for a field that carries identity, lower-cased.

@@ -29,7 +29,8 @@ const NOW: f64 = 1_700_000_000.0;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The filter's configuration. `{jwk: ALG}` in it stands for the public test key of that algorithm.
+    /// The filter's configuration. `{jwk: ALG, …}` in it stands for the public test key of that algorithm, with these
+    /// members too (null takes one out); `{other: true}` among them for another key.
     config: Value,
     /// Tokens by name.
     #[serde(default)]
@@ -46,7 +47,14 @@ struct Token {
     /// Added to `alg`; `null` takes a member out.
     #[serde(default)]
     header: serde_json::Map<String, Value>,
+    /// The header's text, in place of both.
+    header_text: Option<String>,
+    #[serde(default)]
     claims: Value,
+    /// The payload's text, in place of `claims`.
+    payload_text: Option<String>,
+    /// Replaces the text after the second dot.
+    signature: Option<String>,
     /// Signs with another key of the same kind.
     #[serde(default)]
     wrong_key: bool,
@@ -61,7 +69,8 @@ struct Case {
     #[serde(default = "host")]
     authority: String,
     /// `name: value`, in their order. `<token NAME>` stands for a token, `<basic USER:PASSWORD>` for `Basic …`,
-    /// `<xHH>` for an octet.
+    /// `<basic64 TEXT>` for base64, `<long N USER>` for `Basic …` with a password of N times `p`, `<repeat N TEXT>` for
+    /// that many, `<xHH>` for an octet.
     #[serde(default)]
     fields: Vec<String>,
     peer: Option<IpAddr>,
@@ -74,6 +83,8 @@ struct Case {
     /// What the body has to contain.
     #[serde(default)]
     body: Vec<String>,
+    /// The gRPC status.
+    grpc: Option<u8>,
 }
 
 fn es256() -> String {
@@ -118,10 +129,16 @@ fn policy(name: &str, mut value: Value) -> Policy {
 /// Puts public keys where `{jwk: ALG}` stands.
 fn insert_keys(value: &mut Value) {
     match value {
-        Value::Object(members) if members.len() == 1 && members.contains_key("jwk") => {
+        Value::Object(members) if members.contains_key("jwk") => {
             let algorithm = Algorithm::from_name(members["jwk"].as_str().unwrap()).unwrap();
-            let mut jwk = mint::SigningKey::for_algorithm(algorithm).jwk();
-            jwk["alg"] = json!(algorithm.name());
+            let key = match members.remove("other") {
+                Some(_) => mint::SigningKey::other(algorithm),
+                None => mint::SigningKey::for_algorithm(algorithm),
+            };
+            members.remove("jwk");
+            let mut jwk = key.jwk_with(json!({"alg": algorithm.name()}));
+            jwk.as_object_mut().unwrap().extend(std::mem::take(members));
+            jwk.as_object_mut().unwrap().retain(|_, member| !member.is_null());
             *value = jwk;
         }
         Value::Object(members) => members.values_mut().for_each(insert_keys),
@@ -143,7 +160,13 @@ impl Token {
         } else {
             mint::SigningKey::for_algorithm(algorithm)
         };
-        mint::sign_text(&header.to_string(), &self.claims.to_string(), &key, algorithm)
+        let header = self.header_text.clone().unwrap_or_else(|| header.to_string());
+        let payload = self.payload_text.clone().unwrap_or_else(|| self.claims.to_string());
+        let token = mint::sign_text(&header, &payload, &key, algorithm);
+        match &self.signature {
+            None => token,
+            Some(signature) => format!("{}.{signature}", token.rsplit_once('.').unwrap().0),
+        }
     }
 }
 
@@ -195,6 +218,10 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
             expected.iter().map(|field| String::from_utf8(expand(field, tokens)).unwrap()).collect();
         expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
     }
+    if let Some(expected) = case.grpc {
+        let found = response.as_ref().map(|response| response.grpc_status);
+        expect("gRPC status", &format!("{:?}", Some(expected)), &format!("{found:?}"))?;
+    }
     let body = response.as_ref().map(|response| response.body.as_str()).unwrap_or_default();
     for expected in &case.body {
         if !body.contains(expected) {
@@ -234,7 +261,9 @@ fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(
 
 /// The request's fields after the edits, as `name: value`; `:path` first where it changes.
 fn after(request: &Request<'_>, edits: &Edits) -> Vec<String> {
-    let line = |name: &[u8], value: &[u8]| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
+    let line = |name: &[u8], value: &[u8]| {
+        format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+    };
     let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
     let path = edits.set.iter().filter(|(name, _)| name == ":path");
     let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(*name) && !is_set(name));
@@ -244,7 +273,7 @@ fn after(request: &Request<'_>, edits: &Edits) -> Vec<String> {
     path.chain(kept).chain(written.map(|(name, value)| line(name.as_bytes(), value))).collect()
 }
 
-/// Replaces `<token NAME>`, `<basic USER:PASSWORD>` and `<xHH>`.
+/// Replaces `<token NAME>`, `<xHH>` and the like, see [`Case::fields`].
 fn expand(text: &str, tokens: &BTreeMap<&str, String>) -> Vec<u8> {
     let (mut octets, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once('<') {
@@ -254,6 +283,16 @@ fn expand(text: &str, tokens: &BTreeMap<&str, String>) -> Vec<u8> {
             Some(("token", name)) => octets.extend_from_slice(tokens[name].as_bytes()),
             Some(("basic", pair)) => {
                 octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
+            }
+            Some(("basic64", text)) => octets.extend_from_slice(STANDARD.encode(text).as_bytes()),
+            Some(("long", rest)) => {
+                let (count, user) = rest.split_once(' ').unwrap();
+                let pair = format!("{user}:{}", "p".repeat(count.parse().unwrap()));
+                octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes());
+            }
+            Some(("repeat", rest)) => {
+                let (count, text) = rest.split_once(' ').unwrap();
+                octets.extend_from_slice(text.repeat(count.parse().unwrap()).as_bytes());
             }
             _ => octets.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
         }

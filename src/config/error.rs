@@ -117,11 +117,12 @@ impl fmt::Display for ConfigErrorKind {
     }
 }
 
-/// Of `candidates` the one that `name` was probably meant to be: at most a third of its letters differ.
+/// Of `candidates` the one that `name` was probably meant to be: at most a third of its letters differ, case aside.
 pub fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let limit = name.chars().count().max(3) / 3;
+    let limit = name.chars().count() / 3;
+    let lower = name.to_lowercase();
     candidates
-        .map(|candidate| (distance(name, candidate), candidate))
+        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())

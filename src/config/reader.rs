@@ -171,11 +171,14 @@ impl serde::de::Error for Fault {
             _ => "something else",
         };
         // Derived code speaks of Rust's types.
-        let expected = Some(expected.to_string()).filter(|text| !text.starts_with("struct "));
-        Fault::Fresh(ConfigErrorKind::WrongType {
-            expected: expected.unwrap_or_else(|| "an object".to_owned()),
-            found,
-        })
+        let expected = match expected.to_string().as_str() {
+            "a map" => "an object".to_owned(),
+            text if text.starts_with("struct ") => "an object".to_owned(),
+            "a sequence" => "a list".to_owned(),
+            "usize" | "u64" | "u32" => "a whole number, not negative".to_owned(),
+            text => text.to_owned(),
+        };
+        Fault::Fresh(ConfigErrorKind::WrongType { expected, found })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -206,11 +209,21 @@ impl fmt::Display for At<'_> {
             At::Root => Ok(()),
             At::Member(parent, name) => {
                 parent.fmt(f)?;
+                let name = if matches!(parent, At::Member(_, USERS)) { user_name(name) } else { name };
                 write_member(f, matches!(parent, At::Root), name)
             }
             At::Element(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
+}
+
+/// The object whose members are named like users.
+const USERS: &str = "users";
+
+/// The part of it that may be shown: a name holds no colon, but a line of an htpasswd file in the place of one does, and
+/// behind it a hash.
+fn user_name(name: &str) -> &str {
+    name.find(':').and_then(|colon| name.get(..=colon)).unwrap_or(name)
 }
 
 fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result {
@@ -226,6 +239,7 @@ fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result 
 /// `path` with the member `name` behind it, as error messages write it.
 pub fn member(path: &str, name: &str) -> String {
     let mut joined = path.to_owned();
+    let name = if path.rsplit('.').next() == Some(USERS) { user_name(name) } else { name };
     let _ = write_member(&mut joined, path.is_empty(), name); // writing to a String cannot fail
     joined
 }

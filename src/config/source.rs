@@ -13,7 +13,7 @@ use crate::json;
 /// An encoded Struct is never JSON text, since its lengths and tags are control characters; but it can look like its
 /// beginning, with 0x0A for white space and an entry of 123 octets for `{`.
 pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
-    if octets.is_empty() {
+    if octets.trim_ascii().is_empty() {
         return Err(ConfigErrorKind::Empty);
     }
     let json = json::parse(octets);

@@ -86,7 +86,10 @@ impl fmt::Display for KeyError {
                 "a member is missing, of the wrong type or length, or no canonical base64url, or the point is \
                  not on its curve"
             }
-            KeyError::TooShort => "too short: RSA needs 2048 bits, a shared secret the length of its hash",
+            KeyError::TooShort => {
+                "too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 octets, HS384: 48, \
+                 HS512: 64)"
+            },
             KeyError::UnsupportedRsa => {
                 "RSA is supported from 2048 to 4096 bits with the public exponent 65537"
             }

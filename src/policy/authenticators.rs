@@ -13,7 +13,9 @@ use crate::config::error::suggestion;
 use crate::config::reader::{List, Named, member};
 use crate::config::{self, ConfigErrorKind, Csrf, Encoding, Keys, TokenLocation};
 use crate::json;
-use crate::jwk::{Algorithm, Algorithms, KeySet, KeySetOrigin, VerifyingKey};
+use crate::jwk::{
+    Algorithm, Algorithms, IgnoredKey, KeyError, KeySet, KeySetError, KeySetOrigin, VerifyingKey,
+};
 use crate::jwt::{Audiences, ClaimRules, Revoked, Validation};
 use crate::numeric_date::NumericDate;
 use crate::password::{PasswordHash, Plaintext, parse_htpasswd};
@@ -75,7 +77,7 @@ impl Builder<'_> {
         for (name, user) in &basic.users.0 {
             let path = member(&format!("{path}.users"), name);
             if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
-                let expected = "a user name without colons and control characters (RFC 7617 section 2)";
+                let expected = "a user name that is not empty, without colons and control characters (RFC 7617 section 2)";
                 self.error(&path, ConfigErrorKind::Expected(expected));
             }
             let scopes = if user.scopes.is_empty() { None } else { Some(user.scopes.as_slice()) };
@@ -84,7 +86,7 @@ impl Builder<'_> {
             let Some(hash) = self.checked(&path, PasswordHash::parse(&text, plaintext)) else { continue };
             let user = User { hash, scopes, claims: Claims::from(user.claims.clone()) };
             if users.insert(name.clone(), user).is_some() {
-                self.error(path, ConfigErrorKind::DuplicateName(name.clone()));
+                self.error(path, ConfigErrorKind::Expected("a user who does not stand in `htpasswd` too"));
             }
         }
         if users.is_empty() && self.errors.len() == errors {
@@ -104,12 +106,12 @@ impl Builder<'_> {
         realm: &Realm,
     ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
         let realm = self.realm(path, jwt.realm.as_ref(), realm);
-        self.non_empty(&format!("{path}.issuer"), &jwt.issuer.0);
+        self.texts(&format!("{path}.issuer"), &jwt.issuer.0);
         let keys = self.keys(&format!("{path}.keys"), &jwt.keys);
         let algorithms =
             self.algorithms(&format!("{path}.algorithms"), jwt.algorithms.as_deref(), keys.as_ref());
         if let Some(types) = &jwt.typ {
-            self.non_empty(&format!("{path}.typ"), types);
+            self.texts(&format!("{path}.typ"), types);
         }
         if jwt.max_token_bytes == 0 {
             self.error(format!("{path}.max_token_bytes"), ConfigErrorKind::Expected("more than 0"));
@@ -142,7 +144,7 @@ impl Builder<'_> {
     fn claim_rules(&mut self, path: &str, jwt: &config::Jwt) -> Option<ClaimRules> {
         let audiences = match (&jwt.audiences, jwt.any_audience) {
             (Some(audiences), false) => {
-                self.non_empty(&format!("{path}.audiences"), audiences);
+                self.texts(&format!("{path}.audiences"), audiences);
                 Audiences::OneOf(audiences.clone())
             }
             (None, true) => Audiences::Any,
@@ -212,10 +214,14 @@ impl Builder<'_> {
             serde_json::Value::String(text) => Some(self.checked(path, json::parse(text.as_bytes()))?),
             _ => None,
         };
-        let (keys, ignored) =
-            self.checked(path, KeySet::from_jwks(parsed.as_ref().unwrap_or(jwks), KeySetOrigin::Inline))?;
-        for ignored in ignored {
-            self.warn(path, WarningKind::IgnoredKey(ignored));
+        let read = KeySet::from_jwks(parsed.as_ref().unwrap_or(jwks), KeySetOrigin::Inline);
+        if let Err(KeySetError::PrivateKey { index }) = read {
+            self.invalid(format!("{path}.keys[{index}]"), &KeyError::Private);
+            return None;
+        }
+        let (keys, ignored) = self.checked(path, read)?;
+        for IgnoredKey { index, error } in ignored {
+            self.warn(format!("{path}.keys[{index}]"), WarningKind::IgnoredKey(error));
         }
         Some(keys)
     }
@@ -324,8 +330,16 @@ impl Builder<'_> {
             }
             (None, Some(name), None) if !name.is_empty() => Some(Place::Query(name.clone())),
             (None, None, Some(name)) if is_token(name) => Some(Place::Cookie(name.clone())),
-            (None, Some(_), None) | (None, None, Some(_)) => {
-                self.error(path, ConfigErrorKind::Expected("the name of a query parameter or cookie"));
+            (None, Some(_), None) => {
+                self.error(
+                    format!("{path}.query"),
+                    ConfigErrorKind::Expected("the name of a query parameter"),
+                );
+                None
+            }
+            (None, None, Some(_)) => {
+                let expected = "the name of a cookie, such as session";
+                self.error(format!("{path}.cookie"), ConfigErrorKind::Expected(expected));
                 None
             }
             _ => {

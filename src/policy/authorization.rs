@@ -166,13 +166,17 @@ impl Builder<'_> {
         members: &[usize],
         authenticators: &[Authenticator],
     ) -> Option<(usize, String)> {
+        if subject.is_empty() {
+            self.error(path, ConfigErrorKind::Expected("a subject that is not empty"));
+            return None;
+        }
         if let [only] = members {
             return Some((*only, subject.to_owned()));
         }
         let found = subject.split_once('/').and_then(|(name, subject)| {
             let at =
                 members.iter().find(|at| authenticators.get(**at).is_some_and(|known| known.name == name))?;
-            Some((*at, subject.to_owned()))
+            (!subject.is_empty()).then(|| (*at, subject.to_owned()))
         });
         if found.is_none() {
             let expected = "`authenticator/subject`, since this rule takes several authenticators";
@@ -211,6 +215,15 @@ impl Builder<'_> {
             }
         }
         matchers
+    }
+
+    /// A list that is not empty, of texts that are not empty: an empty one could only be a slip.
+    pub(super) fn texts(&mut self, path: &str, list: &[String]) {
+        self.non_empty(path, list);
+        for (at, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+            let path = if list.len() == 1 { path.to_owned() } else { format!("{path}[{at}]") };
+            self.error(path, ConfigErrorKind::Expected("a text that is not empty"));
+        }
     }
 
     pub(super) fn non_empty(&mut self, path: &str, list: &[String]) {

@@ -11,8 +11,8 @@ use crate::config::reader::{Named, member};
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind};
 use crate::denial::Offer;
-use crate::identity::{IdentityFields, Template, canonical, identity_name, removable_name};
-use crate::jwk::IgnoredKey;
+use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
+use crate::jwk::KeyError;
 use crate::memory::Limits;
 use crate::place::Place;
 use crate::scheme::Authenticator;
@@ -39,8 +39,8 @@ pub struct Warning {
 pub enum WarningKind {
     /// So many passwords have hashes that are fast to guess.
     WeakHashes(usize),
-    /// A member of a key set that is not used.
-    IgnoredKey(IgnoredKey),
+    /// A member of a key set that is not used, and why.
+    IgnoredKey(KeyError),
 }
 
 impl fmt::Display for Warning {
@@ -52,7 +52,7 @@ impl fmt::Display for Warning {
                 "{count} password(s) hashed with {{SHA}}, {{SSHA}} or $apr1$, or not at all, which are fast to guess; \
                  make new ones with `htpasswd -B`"
             ),
-            WarningKind::IgnoredKey(ignored) => ignored.fmt(f),
+            WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
         }
     }
 }
@@ -107,6 +107,12 @@ impl Builder<'_> {
     pub(super) fn secret(&mut self, path: &str, secret: &Secret) -> Option<String> {
         let name = match secret {
             Secret::Inline(text) => return Some(text.clone()),
+            // What cannot be a name may be the secret itself, so it is not shown.
+            Secret::Environment(name) if !is_label(name) => {
+                let expected = "the name of an environment variable, of letters, digits, `_`, `-` and `.`";
+                self.error(format!("{path}.env"), ConfigErrorKind::Expected(expected));
+                return None;
+            }
             Secret::Environment(name) => name,
         };
         let value = (self.environment)(name);
@@ -244,7 +250,13 @@ impl Builder<'_> {
         for (name, template) in &headers.0 {
             let path = member("identity.headers", name);
             let name = self.checked(&path, identity_name(name));
-            let template = self.checked(&path, Template::parse(template, &names));
+            let template = match Template::parse(template, &names) {
+                Err(TemplateError::UnknownAuthenticator(name)) => {
+                    self.unknown_authenticator(&path, &name);
+                    None
+                }
+                template => self.checked(&path, template),
+            };
             let (Some(name), Some(template)) = (name, template) else { continue };
             self.not_read_by_anyone(&path, &name, authenticators);
             if !known.insert(canonical(name.as_bytes())) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::build::Builder;
-use super::rules::{MatchSpec, MethodSet, Methods, PathPattern};
+use super::rules::{MatchSpec, MethodError, MethodSet, Methods, PathPattern};
 use crate::authority::HostPattern;
 use crate::cidr::Cidr;
 use crate::config::{self, ConfigErrorKind};
@@ -82,8 +82,14 @@ impl Builder<'_> {
     }
 
     fn method_set(&mut self, path: &str, names: &[String]) -> Option<MethodSet> {
-        self.non_empty(path, names);
-        self.checked(path, MethodSet::new(names.iter().map(String::as_str)))
+        let set = MethodSet::new(names.iter().map(String::as_str));
+        let path = match set {
+            Err(MethodError::NotToken(at) | MethodError::NotUpperCase(at) | MethodError::Repeated(at)) => {
+                format!("{path}[{at}]")
+            }
+            _ => path.to_owned(),
+        };
+        self.checked(&path, set)
     }
 
     /// Reads each element of a list that may be absent but not empty.

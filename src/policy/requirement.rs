@@ -54,9 +54,11 @@ impl Builder<'_> {
                 let path = format!("{path}.all_of");
                 let parts = self.parts(&path, parts, authenticators)?;
                 if let Some((a, b)) = overlap(&parts, authenticators) {
-                    let text = format!(
-                        "\"{a}\" and \"{b}\" read the same place, so one request cannot satisfy both"
-                    );
+                    let text = if a == b {
+                        format!("\"{a}\" stands in two parts of it; expected it in one")
+                    } else {
+                        format!("\"{a}\" and \"{b}\" read the same place, so one request cannot satisfy both")
+                    };
                     self.error(path, ConfigErrorKind::Invalid(text));
                     return None;
                 }
@@ -94,12 +96,15 @@ impl Builder<'_> {
         }
         // One that exists and has faults of its own was reported there.
         if !self.declared.iter().any(|declared| declared == name) {
-            let suggestion = suggestion(name, self.declared.iter().map(String::as_str));
-            let kind =
-                ConfigErrorKind::UnknownName { what: "authenticator", name: name.to_owned(), suggestion };
-            self.error(path, kind);
+            self.unknown_authenticator(path, name);
         }
         None
+    }
+
+    pub(super) fn unknown_authenticator(&mut self, path: &str, name: &str) {
+        let suggestion = suggestion(name, self.declared.iter().map(String::as_str));
+        let kind = ConfigErrorKind::UnknownName { what: "authenticator", name: name.to_owned(), suggestion };
+        self.error(path, kind);
     }
 }
 
