@@ -1,0 +1,435 @@
+//! Whatever a client sends: the core answers, in bounded time, and lets through nobody whose credential is not right.
+//!
+//! Requests are random or mutated from good ones, from a fixed seed: a failure names the seed of its request.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
+
+mod mint;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use authgate::config;
+use authgate::decision::{Verdict, decide};
+use authgate::jwk::Algorithm;
+use authgate::jwt::SoftwareVerifier;
+use authgate::numeric_date::NumericDate;
+use authgate::policy::{Access, Policy, build};
+use authgate::request::Request;
+use authgate::scheme::Surroundings;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// A request as it is handed over.
+#[derive(Clone, Debug)]
+struct Sent {
+    method: Vec<u8>,
+    authority: Vec<u8>,
+    path: Vec<u8>,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+/// xorshift64*, so that a seed always makes the same requests.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+
+    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len())]
+    }
+}
+
+/// Policies that read credentials from everywhere, and one good credential for each way in.
+fn policies() -> Vec<Policy> {
+    let key = |algorithm| mint::SigningKey::for_algorithm(algorithm).jwk();
+    let jwt = |issuer: &str, algorithm, from: Value| json!({"jwt": {"issuer": issuer, "audiences": ["api"], "keys": {"jwks": {"keys": [key(algorithm)]}}, "from": from}});
+    let bearer = json!([{"header": "authorization", "scheme": "Bearer"}]);
+    let authenticators = json!({
+        "staff": {"basic": {"allow_plaintext": true, "users": {"alice": "{PLAIN}correct horse"}}},
+        "people": jwt("people", Algorithm::EdDSA, bearer.clone()),
+        "others": jwt("others", Algorithm::HS256, bearer),
+        "edge": jwt("edge", Algorithm::EdDSA, json!([{"header": "x-jwt"}, {"query": "access_token"}, {"cookie": "session"}])),
+    });
+    let any = json!({"any_of": ["staff", "people", "others", "edge"]});
+    let rules = [
+        json!([{"require": any}]),
+        json!([{"match": {"prefix": "/public"}, "public": true}, {"require": any}]),
+        json!([{"match": {"prefix": "/public"}, "require": any, "optional": true}, {"require": {"all_of": ["people", "edge"]}}]),
+        json!([
+            {"match": {"regex": "/(public|open)(/.*)?", "methods": ["GET"]}, "public": true},
+            {"match": {"template": "/a/{b}/c/{d=**}", "hosts": ["*.example.com"], "sources": ["10.0.0.0/8"]}, "public": true},
+            {"match": {"prefix": "/admin"}, "require": any, "authorize": {"subjects": ["staff/alice"], "claims": {"/a/b": {"not": 1}}}},
+            {"require": {"any_of": [{"all_of": ["edge", {"any_of": ["staff", "people"]}]}, "others"]}},
+        ]),
+    ];
+    let made = rules.into_iter().map(|rules| {
+        let identity = json!({"headers": {"x-user": "{subject}", "x-all": "{claims}"}, "remove": ["x-gone"]});
+        let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
+        build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy
+    });
+    made.collect()
+}
+
+/// What decides: never a panic, never slow, never a way in. The limit is wide, since this runs unoptimised beside
+/// others; what it finds is an exponent, not a constant.
+fn check(policies: &[Policy], sent: &Sent, holds_good_credential: bool, what: &str) {
+    let pseudo: [(&[u8], &[u8]); 4] = [
+        (b":method", &sent.method),
+        (b":scheme", b"https"),
+        (b":authority", &sent.authority),
+        (b":path", &sent.path),
+    ];
+    let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let request = Request::new(pseudo.into_iter().chain(fields), Some(IpAddr::from([10, 0, 0, 1])));
+    let surroundings = Surroundings {
+        now: NumericDate::from_seconds(1_700_000_000.0).unwrap(),
+        signatures: &SoftwareVerifier,
+    };
+    for (at, policy) in policies.iter().enumerate() {
+        let start = Instant::now();
+        let decision = decide(policy, &request, surroundings);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(2), "{what}, policy {at}: {took:?}");
+        match decision.verdict {
+            Verdict::Deny(denial) => {
+                let response = denial.response();
+                assert!((400..=503).contains(&response.status), "{what}");
+                let challenged = response.fields.iter().any(|(name, _)| *name == "www-authenticate");
+                assert!(challenged || response.status != 401, "{what}: a 401 without challenge");
+                for (name, value) in &response.fields {
+                    assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
+                }
+            }
+            Verdict::Allow(Some(permit)) => {
+                let subject = &permit.first().principal.subject;
+                assert!(holds_good_credential, "{what}, policy {at}: passes as {subject}");
+                assert!(["alice", "ann"].contains(&subject.as_str()), "{what}, policy {at}: {subject}");
+            }
+            Verdict::Allow(None) => {
+                let anonymous = match decision.rule.map(|rule| &rule.access) {
+                    Some(Access::Public) => true,
+                    Some(Access::Protected(protection)) => protection.optional,
+                    _ => false,
+                };
+                assert!(anonymous, "{what}, policy {at}: passes as nobody");
+                let presents = sent.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+                let public = matches!(decision.rule.map(|rule| &rule.access), Some(Access::Public));
+                assert!(public || !presents, "{what}, policy {at}: presents something and passes as nobody");
+            }
+        }
+        for name in ["x-user", "X_USER", "x.all", "x-gone"] {
+            let stood = sent.fields.iter().any(|(sent, _)| sent == name);
+            assert!(!stood || decision.edits.remove.contains(name.as_bytes()), "{what}, policy {at}: {name}");
+        }
+        for (name, value) in &decision.edits.set {
+            let plain = value.iter().all(|octet| matches!(octet, b'!'..=b'~' | b' '));
+            let is_identity = ["x-user", "x-all"].contains(&name.as_str());
+            assert!(plain || !is_identity, "{what}, policy {at}: {name}");
+        }
+    }
+}
+
+fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
+    let claims = json!({"iss": issuer, "sub": subject, "aud": "api", "exp": 1_700_000_100});
+    mint::sign(&claims, &mint::SigningKey::for_algorithm(algorithm), algorithm)
+}
+
+fn basic(pair: &str) -> String {
+    format!("Basic {}", STANDARD.encode(pair))
+}
+
+fn sent(path: &[u8], fields: &[(&str, &[u8])]) -> Sent {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+    Sent { method: b"GET".to_vec(), authority: b"api.example.com".to_vec(), path: path.to_vec(), fields }
+}
+
+#[test]
+fn good_credentials_pass_where_they_should() {
+    // So that the tests below refuse something.
+    let policies = policies();
+    let good = [
+        sent(b"/", &[("authorization", basic("alice:correct horse").as_bytes())]),
+        sent(
+            b"/",
+            &[("authorization", format!("Bearer {}", token("people", "ann", Algorithm::EdDSA)).as_bytes())],
+        ),
+        sent(
+            b"/",
+            &[("authorization", format!("Bearer {}", token("others", "ann", Algorithm::HS256)).as_bytes())],
+        ),
+        sent(b"/", &[("x-jwt", token("edge", "ann", Algorithm::EdDSA).as_bytes())]),
+    ];
+    for sent in &good {
+        check(&policies, sent, true, "good");
+        let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        let request = Request::new([(&b":path"[..], &sent.path[..])].into_iter().chain(fields), None);
+        let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
+        let surroundings = Surroundings { now, signatures: &SoftwareVerifier };
+        assert!(matches!(decide(&policies[0], &request, surroundings).verdict, Verdict::Allow(Some(_))));
+    }
+}
+
+#[test]
+fn every_single_change_of_a_token_or_password_is_refused() {
+    let policies = policies();
+    let jwt = token("people", "ann", Algorithm::EdDSA).into_bytes();
+    let pair = STANDARD.encode("alice:correct horse").into_bytes();
+    for (scheme, credential) in [(&b"Bearer "[..], jwt), (&b"Basic "[..], pair)] {
+        for at in 0..credential.len() {
+            for octet in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {
+                let (mut replaced, mut inserted) = (credential.clone(), credential.clone());
+                replaced[at] = octet;
+                inserted.insert(at, octet);
+                let mut removed = credential.clone();
+                removed.remove(at);
+                for changed in [replaced, inserted, removed, credential[..at].to_vec()] {
+                    // A space before a credential is one of several behind the scheme.
+                    let same = changed.strip_prefix(b" ").unwrap_or(&changed) == credential;
+                    let value = [scheme, &changed[..]].concat();
+                    let what = format!("{at}, {octet}: {}", value.escape_ascii());
+                    check(&policies[..1], &sent(b"/", &[("authorization", &value)]), same, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_and_deep_requests_are_answered_in_time() {
+    let policies = policies();
+    let nested = |open: &str, count: usize| mint::encode(open.repeat(count).as_bytes());
+    let header = mint::encode(br#"{"alg":"EdDSA"}"#);
+    let many = 50_000;
+    let mut values: Vec<Vec<u8>> = vec![
+        format!("{header}.{}.AA", nested("[", 15_000)).into_bytes(),
+        format!("{header}.{}.AA", nested(r#"{"a":"#, 10_000)).into_bytes(),
+        format!("{}.{}.AA", nested(r#"{"a":["#, 6_000), nested("[", 15_000)).into_bytes(),
+        format!(
+            "{header}.{}.AA",
+            mint::encode(format!(r#"{{"iss":"people","x":[{}1]}}"#, "1,".repeat(15_000)).as_bytes())
+        )
+        .into_bytes(),
+        format!("{header}.{}.AA", mint::encode(format!(r#"{{"exp":{}}}"#, "9".repeat(12_000)).as_bytes()))
+            .into_bytes(),
+        format!("{header}.{}.AA", mint::encode(format!(r#"{{"exp":1e{}}}"#, "9".repeat(12_000)).as_bytes()))
+            .into_bytes(),
+        STANDARD.encode(format!("alice:{}", "p".repeat(37_000))).into_bytes(),
+        STANDARD.encode(format!("{}:p", "u".repeat(37_000))).into_bytes(),
+        STANDARD.encode(":".repeat(37_000)).into_bytes(),
+    ];
+    for octet in
+        [b'A', b'.', b',', b';', b'&', b'=', b'"', b'\\', b' ', b'\t', b'%', b'/', b'+', 0, 0x7F, 0x80, 0xFF]
+    {
+        values.push(vec![octet; many]);
+        values.push([b'a', octet].repeat(many / 2));
+        values.push([b'a', b'=', b'b', octet].repeat(many / 4));
+        values.push([b'"', b'\\', octet].repeat(many / 3));
+    }
+    let keys: String = (0..4_000).map(|at| format!("\"k{at}\":1,")).collect();
+    values
+        .push(format!("{header}.{}.AA", mint::encode(format!("{{{keys}\"z\":1}}").as_bytes())).into_bytes());
+    for value in &values {
+        let with = |before: &str| [before.as_bytes(), value].concat();
+        let what = format!("{} …", value[..value.len().min(40)].escape_ascii());
+        for before in ["", "Basic ", "Bearer ", "bearer a, ", "Basic \"", "Digest a=\"b\", "] {
+            check(&policies, &sent(b"/", &[("authorization", &with(before))]), false, &what);
+        }
+        check(&policies, &sent(b"/", &[("x-jwt", value)]), false, &what);
+        for before in ["", "session=", "a=b; session=", "session"] {
+            check(&policies, &sent(b"/", &[("cookie", &with(before))]), false, &what);
+        }
+        for before in
+            ["/", "/?", "/?access_token=", "/?a&access_token", "/public/", "/a/b/c/", "/public;", "/%2e%2e/"]
+        {
+            // The policy with a regex and a template: it does most.
+            check(&policies[3..], &sent(&with(before), &[]), false, &what);
+        }
+        let mut odd = sent(b"/", &[]);
+        odd.authority.clone_from(value);
+        odd.method.clone_from(value);
+        check(&policies, &odd, false, &what);
+    }
+    let cookies: Vec<(&str, &[u8])> = vec![("cookie", b"session=a; a=b"); 2_000];
+    check(&policies, &sent(b"/", &cookies), false, "2,000 Cookie fields");
+    let fields: Vec<(&str, &[u8])> = vec![("authorization", b"Bearer a.b.c"); 2_000];
+    check(&policies, &sent(b"/", &fields), false, "2,000 Authorization fields");
+    let path: Vec<u8> = b"/public?".iter().copied().chain(b"access_token=a&".repeat(3_000)).collect();
+    check(&policies, &sent(&path, &[]), false, "3,000 parameters");
+}
+
+/// Pieces of which requests are made: what parsers look for, and what they do not expect.
+const PIECES: &[&[u8]] = &[
+    b"Basic",
+    b"Bearer",
+    b"bearer ",
+    b"Digest ",
+    b" ",
+    b"  ",
+    b"\t",
+    b",",
+    b", ",
+    b";",
+    b"; ",
+    b"=",
+    b"==",
+    b"&",
+    b"?",
+    b"#",
+    b"/",
+    b"//",
+    b"/..",
+    b"/.",
+    b"..;/",
+    b"%2f",
+    b"%2F",
+    b"%5c",
+    b"\\",
+    b"%2e%2e",
+    b"%00",
+    b"%",
+    b"%z",
+    b"%zz",
+    b"%25",
+    b"\0",
+    b"\xFF",
+    b"\x80",
+    b"\xC3\xA9",
+    b"\r\n",
+    b"\"",
+    b"\\\"",
+    b"session",
+    b"session=",
+    b"access_token",
+    b"access_token=",
+    b"access%5Ftoken=",
+    b"a",
+    b"a.b.c",
+    b"..",
+    b"e30",
+    b"e30.e30.",
+    b"YWxpY2U6",
+    b"public",
+    b"/public",
+    b"/open",
+    b"/admin",
+    b"admin",
+    b"/a/b/c",
+    b"alice",
+    b"alice:",
+    b":",
+    b"@",
+    b"[::1]",
+    b"127.0.0.1",
+    b"api.example.com",
+    b".",
+    b"*",
+    b"+",
+    b"x",
+    b"eyJhbGciOiJub25lIn0",
+    b"eyJhbGciOiJFZERTQSJ9",
+    b"eyJpc3MiOiJwZW9wbGUiLCJzdWIiOiJyb290In0",
+    b"{",
+    b"}",
+    b"null",
+    b"0",
+];
+
+const NAMES: &[&str] = &[
+    "authorization",
+    "Authorization",
+    "x-jwt",
+    "X-JWT",
+    "cookie",
+    "x-user",
+    "X_USER",
+    "x.all",
+    "x-gone",
+    "origin",
+    "sec-fetch-site",
+    "upgrade",
+    "x-other",
+    "content-type",
+    "proxy-authorization",
+    "",
+];
+
+#[test]
+fn random_requests_get_nowhere() {
+    let policies = policies();
+    // Right for somebody else's place or issuer, expired, unsigned, or for another audience.
+    let wrong: Vec<Vec<u8>> = [
+        basic("alice:correct horse "),
+        basic("Alice:correct horse"),
+        basic("bob:correct horse"),
+        format!("Bearer {}", token("edge", "root", Algorithm::EdDSA)),
+        format!("Bearer {}", token("people", "root", Algorithm::HS256)),
+        format!("Bearer {}", token("others", "root", Algorithm::EdDSA)),
+        token("people", "root", Algorithm::EdDSA),
+        token("people", "root", Algorithm::ES256),
+        mint::sign(
+            &json!({"iss": "edge", "sub": "root", "aud": "api", "exp": 1}),
+            &mint::SigningKey::for_algorithm(Algorithm::EdDSA),
+            Algorithm::EdDSA,
+        ),
+        mint::sign(
+            &json!({"iss": "edge", "sub": "root", "aud": "api", "exp": 1_700_000_100}),
+            &mint::SigningKey::other(Algorithm::EdDSA),
+            Algorithm::EdDSA,
+        ),
+    ]
+    .into_iter()
+    .map(String::into_bytes)
+    .collect();
+    for seed in 0..12_000 {
+        let mut random = Random::new(seed);
+        let mut request = sent(b"/", &[]);
+        request.method =
+            random.pick(&[&b"GET"[..], b"POST", b"CONNECT", b"OPTIONS", b"get", b"", b"\xFF"]).to_vec();
+        if random.below(4) == 0 {
+            request.authority = words(&mut random, &wrong);
+        }
+        if random.below(2) == 0 {
+            request.path = [b"/", &words(&mut random, &wrong)[..]].concat();
+        }
+        if random.below(20) == 0 {
+            request.path = words(&mut random, &wrong);
+        }
+        for _ in 0..random.below(5) {
+            let name = (*random.pick(NAMES)).to_owned();
+            request.fields.push((name, words(&mut random, &wrong)));
+        }
+        check(&policies, &request, false, &format!("seed {seed}: {request:?}"));
+    }
+}
+
+/// A few pieces, now and then a whole credential that is wrong, now and then with one octet changed.
+fn words(random: &mut Random, wrong: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for _ in 0..=random.below(7) {
+        if random.below(8) == 0 {
+            text.extend_from_slice(random.pick(wrong).as_slice());
+        } else {
+            let piece: &&[u8] = random.pick(PIECES);
+            text.extend_from_slice(piece);
+        }
+    }
+    if !text.is_empty() && random.below(3) == 0 {
+        let at = random.below(text.len());
+        text[at] = random.next() as u8;
+    }
+    text
+}
