@@ -77,6 +77,10 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Rea
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    // A rule for some addresses, perhaps one that denies, cannot be passed over because the address is not known.
+    if policy.index.wants_peer() && request.peer.is_none() {
+        return Err(Reason::Unavailable);
+    }
     let target =
         Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
     let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
@@ -134,29 +138,36 @@ fn present<'p, 'r>(
     protection: &Protection,
     request: &Request<'r>,
 ) -> AllPresented<'p, 'r> {
-    let find = |at: &usize| {
-        let places = policy.authenticators.get(*at).map(|authenticator| authenticator.scheme.places());
-        (*at, find_one(places.unwrap_or_default(), request))
-    };
-    protection.members.iter().map(find).collect()
+    let members = protection.members.iter().filter_map(|at| Some((*at, policy.authenticators.get(*at)?)));
+    members.map(|(at, authenticator)| (at, find_one(authenticator.scheme.as_ref(), request))).collect()
 }
 
-/// The one credential at these places: two are as ambiguous as one place with two.
-fn find_one<'p, 'r>(places: &'p [Place], request: &Request<'r>) -> Claimed<'p, 'r> {
-    let mut claimed = Claimed::Nothing;
-    for place in places {
-        let found = match place.find(request) {
-            Found::Nothing => continue,
-            Found::Value(credential) => Claimed::Credential(credential, place),
-            Found::Malformed => Claimed::Unusable(Reason::MalformedCredentials),
-            Found::Ambiguous => Claimed::Unusable(Reason::AmbiguousCredentials),
-        };
-        claimed = match claimed {
-            Claimed::Nothing => found,
-            _ => return Claimed::Unusable(Reason::AmbiguousCredentials),
-        };
+/// The one credential of this scheme. Two are as ambiguous in two places as in one, unless all but one of them are
+/// somebody else's.
+fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
+    let mut found: Vec<Claimed<'p, 'r>> = Vec::new();
+    for place in scheme.places() {
+        found.extend(match place.find(request) {
+            Found::Nothing => None,
+            Found::Value(credential) => Some(Claimed::Credential(credential, place)),
+            Found::Malformed => Some(Claimed::Unusable(Reason::MalformedCredentials)),
+            Found::Ambiguous => Some(Claimed::Unusable(Reason::AmbiguousCredentials)),
+        });
     }
-    claimed
+    if found.len() > 1 {
+        let is_foreign = |claimed: &Claimed<'_, '_>| match claimed {
+            Claimed::Credential(credential, _) => scheme.affinity(credential) == Affinity::Foreign,
+            _ => false,
+        };
+        if !found.iter().all(is_foreign) {
+            found.retain(|claimed| !is_foreign(claimed));
+        }
+    }
+    match found.pop() {
+        None => Claimed::Nothing,
+        Some(only) if found.is_empty() => only,
+        Some(_) => Claimed::Unusable(Reason::AmbiguousCredentials),
+    }
 }
 
 /// What an Authorization field says that no member reads. It counts as credentials, so nothing passes as anonymous.
@@ -277,7 +288,8 @@ impl<'p> Evaluation<'_, 'p, '_> {
     fn is_anothers(&self, at: usize, credential: &[u8], place: &Place) -> bool {
         let affinity = |at: usize| {
             let authenticator = self.policy.authenticators.get(at);
-            authenticator.map_or(Affinity::Foreign, |authenticator| authenticator.scheme.affinity(credential))
+            authenticator
+                .map_or(Affinity::Unreadable, |authenticator| authenticator.scheme.affinity(credential))
         };
         let mut rivals = self.presented.iter().filter(|(other, claimed)| {
             let same = |there: &Place, found: &[u8]| there.overlaps(place) && found == credential;

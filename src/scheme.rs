@@ -27,6 +27,8 @@ pub struct Surroundings<'a> {
 pub enum Affinity {
     /// Somebody else's, as far as can be seen without checking it.
     Foreign,
+    /// It does not say whose it is.
+    Unreadable,
     /// Made by one of ours, for somebody else.
     Issuer,
     /// Ours.

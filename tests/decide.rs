@@ -5,7 +5,6 @@
 mod mint;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use authgate::config;
 use authgate::decision::{Verdict, decide};
@@ -73,7 +72,9 @@ struct Case {
     /// that many, `<xHH>` for an octet.
     #[serde(default)]
     fields: Vec<String>,
-    peer: Option<IpAddr>,
+    /// An address, or `unknown`.
+    #[serde(default = "peer")]
+    peer: String,
     /// `allow`, or `STATUS reason` or `STATUS reason/detail`.
     expect: String,
     /// The WWW-Authenticate fields, exactly.
@@ -89,6 +90,10 @@ struct Case {
 
 fn es256() -> String {
     "ES256".to_owned()
+}
+
+fn peer() -> String {
+    "192.0.2.1".to_owned()
 }
 
 fn host() -> String {
@@ -184,7 +189,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
         pairs.push((name.to_owned(), expand(value.trim(), tokens)));
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let request = Request::new(pairs, case.peer);
+    let request = Request::new(pairs, case.peer.parse().ok());
     let surroundings =
         Surroundings { now: NumericDate::from_seconds(NOW).unwrap(), signatures: &SoftwareVerifier };
     let mut memory = Memory::new([0; 16], policy.limits);

@@ -5,13 +5,15 @@
 
 mod mint;
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use authgate::config;
-use authgate::decision::{Verdict, decide};
+use authgate::decision::{Decision, Verdict, decide};
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
+use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Access, Policy, build};
 use authgate::request::Request;
@@ -53,8 +55,20 @@ impl Random {
     }
 }
 
+/// A policy with one memory for all that is tried on it: what held must open no door for anything else.
+struct Gate {
+    policy: Policy,
+    memory: RefCell<Memory>,
+}
+
+impl Gate {
+    fn decide(&self, request: &Request<'_>, surroundings: Surroundings<'_>) -> Decision<'_> {
+        decide(&self.policy, request, &mut self.memory.borrow_mut(), surroundings)
+    }
+}
+
 /// Policies that read credentials from everywhere, and one good credential for each way in.
-fn policies() -> Vec<Policy> {
+fn policies() -> Vec<Gate> {
     let key = |algorithm| mint::SigningKey::for_algorithm(algorithm).jwk();
     let jwt = |issuer: &str, algorithm, from: Value| json!({"jwt": {"issuer": issuer, "audiences": ["api"], "keys": {"jwks": {"keys": [key(algorithm)]}}, "from": from}});
     let bearer = json!([{"header": "authorization", "scheme": "Bearer"}]);
@@ -79,14 +93,16 @@ fn policies() -> Vec<Policy> {
     let made = rules.into_iter().map(|rules| {
         let identity = json!({"headers": {"x-user": "{subject}", "x-all": "{claims}"}, "remove": ["x-gone"]});
         let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
-        build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy
+        let policy = build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy;
+        let memory = RefCell::new(Memory::new([1; 16], policy.limits));
+        Gate { policy, memory }
     });
     made.collect()
 }
 
 /// What decides: never a panic, never slow, never a way in. The limit is wide, since this runs unoptimised beside
 /// others; what it finds is an exponent, not a constant.
-fn check(policies: &[Policy], sent: &Sent, holds_good_credential: bool, what: &str) {
+fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str) {
     let pseudo: [(&[u8], &[u8]); 4] = [
         (b":method", &sent.method),
         (b":scheme", b"https"),
@@ -101,7 +117,7 @@ fn check(policies: &[Policy], sent: &Sent, holds_good_credential: bool, what: &s
     };
     for (at, policy) in policies.iter().enumerate() {
         let start = Instant::now();
-        let decision = decide(policy, &request, surroundings);
+        let decision = policy.decide(&request, surroundings);
         let took = start.elapsed();
         assert!(took < Duration::from_secs(2), "{what}, policy {at}: {took:?}");
         match decision.verdict {
@@ -179,7 +195,7 @@ fn good_credentials_pass_where_they_should() {
         let request = Request::new([(&b":path"[..], &sent.path[..])].into_iter().chain(fields), None);
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
         let surroundings = Surroundings { now, signatures: &SoftwareVerifier };
-        assert!(matches!(decide(&policies[0], &request, surroundings).verdict, Verdict::Allow(Some(_))));
+        assert!(matches!(policies[0].decide(&request, surroundings).verdict, Verdict::Allow(Some(_))));
     }
 }
 
@@ -188,6 +204,14 @@ fn every_single_change_of_a_token_or_password_is_refused() {
     let policies = policies();
     let jwt = token("people", "ann", Algorithm::EdDSA).into_bytes();
     let pair = STANDARD.encode("alice:correct horse").into_bytes();
+    // The good ones are remembered first.
+    check(&policies[..1], &sent(b"/", &[("authorization", &[b"Bearer ", &jwt[..]].concat())]), true, "token");
+    check(
+        &policies[..1],
+        &sent(b"/", &[("authorization", &[b"Basic ", &pair[..]].concat())]),
+        true,
+        "password",
+    );
     for (scheme, credential) in [(&b"Bearer "[..], jwt), (&b"Basic "[..], pair)] {
         for at in 0..credential.len() {
             for octet in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {

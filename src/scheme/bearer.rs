@@ -43,13 +43,13 @@ impl Scheme for Bearer {
 
     fn affinity(&self, credential: &[u8]) -> Affinity {
         if credential.len() > self.max_token_bytes {
-            return Affinity::Foreign;
+            return Affinity::Unreadable;
         }
         match Jwt::parse(credential) {
             Ok(jwt) if !self.validation.knows_issuer(&jwt) => Affinity::Foreign,
             Ok(jwt) if !self.validation.knows_audience(&jwt) => Affinity::Issuer,
             Ok(_) => Affinity::Own,
-            Err(_) => Affinity::Foreign,
+            Err(_) => Affinity::Unreadable,
         }
     }
 
