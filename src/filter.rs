@@ -12,6 +12,7 @@ mod entry;
 mod gates;
 mod host;
 mod root;
+mod signatures;
 
 use proxy_wasm::types::LogLevel;
 

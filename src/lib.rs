@@ -23,6 +23,7 @@ pub mod identity;
 pub mod json;
 pub mod jwk;
 pub mod jwt;
+pub mod known_answers;
 pub mod memory;
 pub mod numeric_date;
 pub mod password;

@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "place",
     "principal",
     "jwk",
+    "known_answers",
     "jwt",
     "denial",
     "identity",

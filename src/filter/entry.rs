@@ -12,7 +12,6 @@ use super::host;
 use crate::decision::{Decision, Verdict, decide};
 use crate::denial::{Denial, Reason};
 use crate::header_map;
-use crate::jwt::SoftwareVerifier;
 use crate::request::Request;
 use crate::scheme::Surroundings;
 
@@ -88,7 +87,7 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     };
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
     let request = Request::new(pairs.into_iter(), peer);
-    let surroundings = Surroundings { now: host::now(), signatures: &SoftwareVerifier };
+    let surroundings = Surroundings { now: host::now(), signatures: &gate.signatures };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
     let decision = decide(&gate.policy, &request, &mut memory, surroundings);
     let edited = apply(&decision);

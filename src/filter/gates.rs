@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::signatures::Signatures;
 use crate::memory::Memory;
 use crate::policy::Policy;
 
@@ -13,6 +14,8 @@ pub struct Gate {
     pub policy: Policy,
     /// What is remembered of credentials.
     pub memory: RefCell<Memory>,
+    /// Who verifies signatures.
+    pub signatures: Signatures,
 }
 
 struct Slot {

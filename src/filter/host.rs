@@ -58,6 +58,38 @@ unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
 }
 
+/// Calls a function that this host has beyond the ABI; `None` where it has none of this name, or cannot answer.
+///
+/// The SDK's own call traps on any status that it does not expect.
+pub fn call_foreign_function(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
+    // SAFETY: all pointers are valid for the call; the host writes where it put its answer and how long it is.
+    let status = unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &mut data,
+            &mut size,
+        )
+    };
+    // SAFETY: as for `map`.
+    (status == 0 && !data.is_null()).then(|| unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+}
+
 /// Takes all fields of a name out.
 pub fn remove(map: MapType, name: &[u8]) -> Result<(), Status> {
     // Names of fields are tokens, hence ASCII.

@@ -8,6 +8,7 @@ use proxy_wasm::types::ContextType;
 
 use super::gates::{self, Gate};
 use super::host;
+use super::signatures::Signatures;
 use crate::config;
 use crate::memory::{Limits, Memory};
 use crate::policy;
@@ -41,7 +42,9 @@ impl RootContext for Root {
                     None => Memory::new(Default::default(), Limits { max_entries: 0, ..built.policy.limits }),
                 };
                 let memory = RefCell::new(memory);
-                gates::put(self.id, Some(Gate { policy: built.policy, memory }));
+                let signatures = Signatures::probe();
+                log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
+                gates::put(self.id, Some(Gate { policy: built.policy, memory, signatures }));
                 host::tick_every(Duration::from_secs(1));
                 true
             }
