@@ -10,6 +10,7 @@ ENVOY_VERSION := 1.40.0
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
+VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
 SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
 
 # `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
@@ -24,8 +25,9 @@ help: ## Show this list
 run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
-test: $(WASM) $(ENVOY_READY) ## Run every test; the end-to-end ones in a real Envoy
-	ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))' cargo test --locked
+test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) ## Run every test; the end-to-end ones in a real Envoy
+	ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))' AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' \
+		cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
 
@@ -37,6 +39,11 @@ check: .wasm-target ## Formatting, lints and documentation, with warnings as err
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)
+	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+
+# For tests: its configuration is a list of signatures, which it runs through both verifiers.
+$(VECTORS_WASM): $(WASM)
+	cargo build --locked --release --lib --target $(WASM_TARGET) --features vectors
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
 
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.

@@ -13,6 +13,8 @@ mod gates;
 mod host;
 mod root;
 mod signatures;
+#[cfg(feature = "vectors")]
+mod vectors;
 
 use proxy_wasm::types::LogLevel;
 

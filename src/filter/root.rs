@@ -28,6 +28,10 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
+        #[cfg(feature = "vectors")]
+        if let Some(right) = super::vectors::run(&host::configuration()) {
+            return right;
+        }
         let environment = |name: &str| std::env::var(name).ok();
         let built =
             config::parse(&host::configuration()).and_then(|config| policy::build(&config, &environment));

@@ -1,5 +1,7 @@
 //! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::client::Request;
@@ -24,12 +26,13 @@ pub struct Listener {
     configuration: Value,
     normalise: bool,
     environment: Value,
+    module: PathBuf,
 }
 
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
-    Listener { name, good, configuration, normalise: true, environment: Value::Null }
+    Listener { name, good, configuration, normalise: true, environment: Value::Null, module: module() }
 }
 
 impl Listener {
@@ -51,6 +54,12 @@ impl Listener {
         self
     }
 
+    /// With another module than the one under test.
+    pub fn module(mut self, module: PathBuf) -> Self {
+        self.module = module;
+        self
+    }
+
     /// With `environment_variables` for the VM.
     pub fn environment(mut self, environment: Value) -> Self {
         self.environment = environment;
@@ -61,7 +70,7 @@ impl Listener {
         let mut vm = json!({
             "vm_id": "authgate",
             "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": module()}},
+            "code": {"local": {"filename": self.module}},
         });
         if !self.environment.is_null() {
             vm["environment_variables"] = self.environment.clone();

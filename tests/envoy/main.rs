@@ -18,6 +18,8 @@ mod client;
 mod mint;
 mod process;
 mod proxy;
+#[path = "../third_party/mod.rs"]
+mod third_party;
 mod upstream;
 mod wire;
 
@@ -37,3 +39,4 @@ mod refused;
 mod requirements;
 mod sample;
 mod tokens;
+mod vectors;

@@ -23,6 +23,11 @@ pub fn module() -> PathBuf {
     existing("AUTHGATE_WASM", "dist/authgate.wasm", "the built module")
 }
 
+/// The same built to run signature vectors: `AUTHGATE_VECTORS_WASM`, else where `make test` puts it.
+pub fn vectors_module() -> PathBuf {
+    existing("AUTHGATE_VECTORS_WASM", "target/authgate-vectors.wasm", "the module that runs vectors")
+}
+
 fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable)
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);

@@ -1,0 +1,45 @@
+//! Runs signatures through the host's verifier and our own, inside the host. Only in a module that was built for tests.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::signatures::Signatures;
+use crate::jwk::{KeySet, KeySetOrigin};
+use crate::jwt::{Jws, SignatureVerifier, SoftwareVerifier};
+
+#[derive(Deserialize)]
+struct Vectors {
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    jwks: Value,
+    token: String,
+    valid: bool,
+}
+
+/// Whether both verifiers say of all vectors what is expected; `None` if the configuration is another.
+pub fn run(configuration: &[u8]) -> Option<bool> {
+    let Vectors { vectors } = serde_json::from_slice(configuration).ok()?;
+    let host = Signatures::probe();
+    let mut wrong = 0;
+    for vector in &vectors {
+        for (who, verifier) in [("host", &host as &dyn SignatureVerifier), ("module", &SoftwareVerifier)] {
+            let found = KeySet::from_jwks(&vector.jwks, KeySetOrigin::Inline).is_ok_and(|(keys, _)| {
+                Jws::parse(vector.token.as_bytes()).is_ok_and(|jws| jws.verify(&keys, None, verifier).is_ok())
+            });
+            if found != vector.valid {
+                wrong += 1;
+                log::error!("vectors: {who} says {found} of {}", vector.name);
+            }
+        }
+    }
+    log::info!(
+        "vectors: {} run twice, {wrong} wrong; the host verifies: {}",
+        vectors.len(),
+        host.host_algorithms()
+    );
+    Some(wrong == 0)
+}
