@@ -76,6 +76,7 @@ fn main() -> ExitCode {
 fn over_cases(options: &Options) -> Verdicts {
     let cases = cases();
     let wanted = wanted(&cases, options);
+    assert!(!wanted.is_empty() || growth::is_wanted(options), "no case has such a name");
     let mut samples = Samples::new();
     if !wanted.is_empty() {
         let empty =
@@ -87,10 +88,7 @@ fn over_cases(options: &Options) -> Verdicts {
     }
     let costs = Costs(&samples);
     if !samples.is_empty() {
-        println!(
-            "CPU of Envoy per request, over the same listener without a filter; medians.
-"
-        );
+        println!("CPU of Envoy per request, over the same listener without a filter; medians.\n");
         costs.table(&wanted).print(options.markdown);
     }
     let mut verdicts = Verdicts::on_ratios(&costs);

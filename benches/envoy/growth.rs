@@ -19,6 +19,11 @@ const MIB: f64 = (1 << 20) as f64;
 const LOADING: &str = "loading 100,000 users";
 const MODULE: &str = "size of the module";
 
+/// Whether any of this is asked for.
+pub fn is_wanted(options: &Options) -> bool {
+    options.wants(MODULE) || options.wants(LOADING)
+}
+
 /// The limits on what does not depend on requests.
 pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
     if options.wants(MODULE) {

@@ -10,15 +10,21 @@ use crate::options::Options;
 use crate::process::Envoy;
 use crate::usage::cpu_nanoseconds;
 
-/// Microseconds of CPU per request, of each case, as often as it was measured.
+/// Microseconds of CPU per request, of each case as often as it was measured: those of [`BARE`] as they are, those of all
+/// others over [`BARE`].
 pub type Samples = BTreeMap<&'static str, Vec<f64>>;
 
 /// Minting takes longer than sending.
 const MOST_FRESH: usize = 300;
 /// What a slice has at least, however slow the case is.
 const FEWEST: usize = 4;
-/// After so many cases, those that all others are compared with are measured once more.
-const YARDSTICKS_EVERY: usize = 8;
+/// How long a case is warmed up, and with how many requests.
+const WARM_UP: Duration = Duration::from_millis(300);
+const MOST_TO_WARM_UP: usize = 5000;
+/// So many requests are sent between looks at the clock.
+const CHUNK: usize = 8;
+/// Most ratios stand on the empty filter, so it is measured once more after so many cases.
+const EMPTY_EVERY: usize = 8;
 /// After that long without a request, Envoy has tidied up after the last one, and sleeps.
 const SETTLE: Duration = Duration::from_millis(3);
 
@@ -32,6 +38,7 @@ pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
         slices.push(bench.requests_per_slice(case, options));
     }
 
+    let place = |name| cases.iter().position(|case| case.name == name);
     let mut samples = Samples::new();
     for round in 0..options.rounds {
         if start.elapsed() > options.limit {
@@ -40,11 +47,15 @@ pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
         }
         bench.tokens.start_round();
         for (number, at) in order(round, cases.len()).into_iter().enumerate() {
-            // All ratios stand on these two, so they are looked at more often.
-            let yardsticks = (0..cases.len()).filter(|&at| [BARE, EMPTY].contains(&cases[at].name));
-            let repeated = if number % YARDSTICKS_EVERY == 0 { yardsticks.collect() } else { Vec::new() };
-            for at in repeated.into_iter().chain([at]) {
-                samples.entry(cases[at].name).or_default().push(bench.slice(cases[at], slices[at]));
+            let again = if number % EMPTY_EVERY == 0 { place(EMPTY) } else { None };
+            for at in again.into_iter().chain([at]) {
+                // A machine's pace drifts: each slice is compared with one of the bare listener right before it.
+                let bare = place(BARE).map_or(0.0, |bare| bench.slice(cases[bare], slices[bare]));
+                samples.entry(BARE).or_default().push(bare);
+                if cases[at].name != BARE {
+                    let cost = bench.slice(cases[at], slices[at]) - bare;
+                    samples.entry(cases[at].name).or_default().push(cost);
+                }
             }
         }
         eprint!("\rround {} of {} ", round + 1, options.rounds);
@@ -87,24 +98,25 @@ impl Bench<'_> {
         }
     }
 
-    /// How many requests a slice of this case has. Warms the case up as well.
+    /// Warms the case up, so that V8 has compiled all of it for good, and says how many requests a slice of it has.
     fn requests_per_slice(&mut self, case: &Case, options: &Options) -> usize {
-        let most = match case.traffic {
-            Traffic::Same(_) => options.requests,
-            Traffic::Fresh { .. } => options.requests.min(MOST_FRESH),
+        let (most, warm_up) = match case.traffic {
+            Traffic::Same(_) => (options.requests, MOST_TO_WARM_UP),
+            Traffic::Fresh { .. } => (options.requests.min(MOST_FRESH), MOST_FRESH),
         };
         self.tokens.start_round();
-        let requests = self.tokens.requests(case, most + FEWEST);
+        let requests = self.tokens.requests(case, FEWEST + warm_up);
         let requests: Vec<&[u8]> = requests.iter().map(Vec::as_slice).collect();
+        // What is remembered from the first on is not what the first ones cost.
         let (first, rest) = requests.split_at(FEWEST);
         let mut load = self.open(case);
         self.drive(case, &mut load, first);
         let start = Instant::now();
         let mut sent = 0;
-        for chunk in rest.chunks(FEWEST) {
+        for chunk in rest.chunks(CHUNK) {
             self.drive(case, &mut load, chunk);
             sent += chunk.len();
-            if start.elapsed() > options.slice * 2 {
+            if start.elapsed() > WARM_UP {
                 break;
             }
         }

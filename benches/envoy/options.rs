@@ -58,6 +58,7 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--bench" => {} // from cargo
+                "--help" => return Err("What the bench takes:".to_owned()),
                 "--filter" => options.filter = Some(value()?.to_lowercase()),
                 "--rounds" => options.rounds = number(&value()?)?,
                 "--requests" => options.requests = number(&value()?)?,

@@ -10,7 +10,7 @@ pub struct Costs<'s>(pub &'s Samples);
 impl Costs<'_> {
     /// Microseconds; none where the case was not measured.
     pub fn of(&self, case: &str) -> Option<f64> {
-        Some(median(self.0.get(case)?) - median(self.0.get(BARE)?))
+        Some(median(self.0.get(case)?))
     }
 
     /// One case over another.
@@ -27,13 +27,14 @@ impl Costs<'_> {
     fn row(&self, case: &Case) -> Option<Vec<String>> {
         let ratio = |over: &str| self.ratio(case.name, over).map(|ratio| format!("{ratio:.2}×"));
         let samples = self.0.get(case.name)?;
-        let spread = format!("±{:.1}", spread(samples));
+        let spread = format!("±{:.2}", spread(samples));
         if case.name == BARE {
             let (name, whole) = (format!("{BARE}, the whole request"), format!("{:.1}", median(samples)));
             return Some(vec![name, whole, String::new(), String::new(), spread]);
         }
         let native = case.native.and_then(ratio).unwrap_or_default();
-        let cost = format!("{:.1}", self.of(case.name)?);
+        let cost = self.of(case.name)?;
+        let cost = if cost < 10.0 { format!("{cost:.2}") } else { format!("{cost:.1}") };
         Some(vec![case.name.to_owned(), cost, ratio(EMPTY).unwrap_or_default(), native, spread])
     }
 }
@@ -46,7 +47,33 @@ struct Verdict {
     measured: String,
     at_most: String,
     goal: String,
-    met: bool,
+    outcome: Outcome,
+}
+
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    Missed,
+    Met,
+    GoalMet,
+}
+
+impl Outcome {
+    fn of(measured: f64, at_most: f64, goal: Option<f64>) -> Self {
+        // Noise can make a cost of next to nothing negative, which tells nothing.
+        match measured {
+            _ if !(0.0..=at_most).contains(&measured) => Self::Missed,
+            _ if goal.is_some_and(|goal| measured <= goal) => Self::GoalMet,
+            _ => Self::Met,
+        }
+    }
+
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Missed => "MISSED",
+            Self::Met => "met",
+            Self::GoalMet => "goal met",
+        }
+    }
 }
 
 impl Verdicts {
@@ -64,7 +91,7 @@ impl Verdicts {
                 measured: format!("{ratio:.2}×"),
                 at_most: format!("{:.2}×", limit.at_most),
                 goal: limit.goal.map_or(String::new(), |goal| format!("{goal:.2}×")),
-                met: ratio <= limit.at_most,
+                outcome: Outcome::of(ratio, limit.at_most, limit.goal),
             })
         };
         Self(LIMITS.iter().filter_map(verdict).collect())
@@ -77,25 +104,24 @@ impl Verdicts {
             measured: format!("{measured:.2} {unit}"),
             at_most: format!("{at_most} {unit}"),
             goal: String::new(),
-            met: measured <= at_most,
+            outcome: Outcome::of(measured.max(0.0), at_most, None),
         });
     }
 
     /// Whether no limit is missed.
     pub fn all_met(&self) -> bool {
-        self.0.iter().all(|verdict| verdict.met)
+        self.0.iter().all(|verdict| verdict.outcome != Outcome::Missed)
     }
 
     /// As a table.
     pub fn table(&self) -> Table {
         let row = |verdict: &Verdict| {
-            let outcome = if verdict.met { "met" } else { "MISSED" };
             vec![
                 verdict.what.clone(),
                 verdict.measured.clone(),
                 verdict.at_most.clone(),
                 verdict.goal.clone(),
-                outcome.to_owned(),
+                verdict.outcome.text().to_owned(),
             ]
         };
         Table::new(vec!["limit", "measured", "at most", "goal", ""], self.0.iter().map(row).collect())
