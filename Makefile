@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build check
+.PHONY: help run test build check bench bench-memory
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -11,6 +11,7 @@ WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
 VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
+EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
 
 # `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
@@ -19,15 +20,17 @@ ENVOY := .venv/bin/envoy
 ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
 endif
 
+IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
+ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' cargo bench --locked --bench envoy --
+
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-17s %s\n' "$$name" "$$text"; done
 
 run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
 test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) ## Run every test; the end-to-end ones in a real Envoy
-	ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))' AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' \
-		cargo test --locked --workspace
+	$(IN_ENVOY) AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
 
@@ -37,6 +40,13 @@ check: .wasm-target ## Formatting, lints and documentation, with warnings as err
 	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
+bench: $(WASM) $(EMPTY_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
+	cargo bench --locked --bench decide
+	$(ENVOY_BENCH) $(ARGS)
+
+bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different tokens
+	$(ENVOY_BENCH) --memory $(ARGS)
+
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
@@ -45,6 +55,9 @@ $(WASM): $(SOURCES) | .wasm-target
 $(VECTORS_WASM): $(WASM)
 	cargo build --locked --release --lib --target $(WASM_TARGET) --features vectors
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+
+$(EMPTY_WASM): benches/empty/Cargo.toml benches/empty/Cargo.lock benches/empty/src/lib.rs | .wasm-target
+	cargo build --locked --release --manifest-path $< --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/empty
 
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
 .PHONY: .wasm-target

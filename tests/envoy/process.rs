@@ -28,7 +28,8 @@ pub fn vectors_module() -> PathBuf {
     existing("AUTHGATE_VECTORS_WASM", "target/authgate-vectors.wasm", "the module that runs vectors")
 }
 
-fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
+/// The file that a variable names, else the one at `default`, from the root of the repository.
+pub fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable)
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);
     assert!(path.exists(), "{what} is needed at {}: run `make test`, or set {variable}", path.display());
@@ -135,6 +136,12 @@ impl Envoy {
             let port = &listener["local_address"]["socket_address"]["port_value"];
             self.ports.insert(name, port.as_u64().and_then(|port| port.try_into().ok()).expect("a port"));
         }
+    }
+
+    /// Its process.
+    #[allow(dead_code)] // benches/envoy.rs reads what it has used
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the admin interface answers to a path; nothing where it does not.

@@ -1,0 +1,174 @@
+//! What a decision costs in the core alone, compiled for this machine: no proxy, no VM, signatures in software.
+//! `make bench` runs it; `docs/performance.md` says how to read what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+#[allow(dead_code)]
+#[path = "../tests/envoy/mint.rs"]
+mod mint;
+#[allow(dead_code)]
+#[path = "envoy/policy.rs"]
+mod policy;
+#[path = "envoy/table.rs"]
+mod table;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use authgate::authority::Host;
+use authgate::config;
+use authgate::decision::{Verdict, decide};
+use authgate::jwt::SoftwareVerifier;
+use authgate::memory::{Limits, Memory};
+use authgate::numeric_date::NumericDate;
+use authgate::path::Readings;
+use authgate::policy::rules::Target;
+use authgate::policy::{Policy, build};
+use authgate::request::Request;
+use authgate::scheme::Surroundings;
+use serde_json::{Value, json};
+
+use crate::mint::{claims, claims_but, other_token, token};
+use crate::policy::{BOB, PASSWORD, basic, house, keys, rules, users};
+use crate::table::{Table, median, spread};
+
+/// How often each figure is taken.
+const SAMPLES: usize = 31;
+/// How long each of them takes, unless one call takes longer.
+const SAMPLE: Duration = Duration::from_millis(3);
+/// Most of the fields that a browser sends and a proxy adds.
+const FIELDS: &[(&str, &str)] = &[
+    (":method", "GET"),
+    (":scheme", "https"),
+    (":authority", "api.example.com"),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ("accept-language", "en-GB,en;q=0.7"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("x-forwarded-proto", "https"),
+    ("x-request-id", "7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+];
+
+/// A request to a policy.
+struct Case<'p> {
+    name: &'static str,
+    policy: &'p Policy,
+    path: &'static str,
+    authorization: Option<String>,
+    allowed: bool,
+}
+
+fn main() {
+    let text = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let filter = text.unwrap_or_default().to_lowercase();
+    let (house, many_users) = (policy_of(house()), policy_of(users(100_000)));
+    let (one_rule, many_rules) = (policy_of(rules(1)), policy_of(rules(1000)));
+    let (one_key, many_keys) = (policy_of(keys(1)), policy_of(keys(100)));
+    let bearer = |token: String| Some(format!("Bearer {token}"));
+    let signed = |alg: &str| bearer(token(alg, &claims("alice")));
+    let alice = Some(basic("alice", PASSWORD));
+    let case =
+        |name, policy, path, authorization, allowed| Case { name, policy, path, authorization, allowed };
+    let cases = [
+        case("public route", &house, "/public/x", None, true),
+        case("Basic {SHA}", &house, "/basic/x", alice.clone(), true),
+        case("Basic bcrypt", &house, "/bcrypt/x", Some(basic("bob", BOB)), true),
+        case("RS256", &house, "/jwt/x", signed("RS256"), true),
+        case("ES256", &house, "/jwt/x", signed("ES256"), true),
+        case("EdDSA", &house, "/jwt/x", signed("EdDSA"), true),
+        case("HS256", &house, "/shared/x", bearer(other_token("alice")), true),
+        case("missing", &house, "/basic/x", None, false),
+        case("malformed", &house, "/basic/x", Some("Basic !!!!".to_owned()), false),
+        case("wrong password", &house, "/basic/x", Some(basic("alice", "no")), false),
+        case("expired", &house, "/jwt/x", bearer(policy::expired()), false),
+        case("bad signature", &house, "/jwt/x", bearer(policy::badly_signed()), false),
+        case(
+            "insufficient scope",
+            &house,
+            "/admin/x",
+            bearer(token("EdDSA", &claims_but("alice", json!({"scope": "read"})))),
+            false,
+        ),
+        case("no rule", &house, "/nowhere", alice.clone(), false),
+        case("100,000 users", &many_users, "/x", Some(basic("user-7", PASSWORD)), true),
+        case("1 rule", &one_rule, "/team-last/x", alice.clone(), true),
+        case("1,000 rules", &many_rules, "/team-last/x", alice, true),
+        case("1 key, HS256", &one_key, "/x", bearer(policy::token_of_first_key(1)), true),
+        case("100 keys, HS256", &many_keys, "/x", bearer(policy::token_of_first_key(1)), true),
+    ];
+    let rows = cases.iter().filter(|case| case.name.to_lowercase().contains(&filter)).map(Case::row);
+    println!("The core alone, native; medians in nanoseconds.\n");
+    Table::new(
+        vec!["case", "parse", "select", "decide, first sight", "decide, remembered", "spread"],
+        rows.collect(),
+    )
+    .print(false);
+}
+
+fn policy_of(configuration: Value) -> Policy {
+    let config = config::from_value(configuration).expect("a configuration");
+    build(&config, &|_| None).expect("a policy").policy
+}
+
+impl Case<'_> {
+    fn row(&self) -> Vec<String> {
+        let fields: Vec<_> = self.fields();
+        let parse = || Request::new(black_box(&fields).iter().copied(), None);
+        let request = parse();
+        let nothing = Limits { max_entries: 0, ..Limits::default() };
+        let mut forgetful = Memory::new([1; 16], nothing);
+        let mut remembering = Memory::new([1; 16], Limits::default());
+        let now = surroundings();
+        let mut first = || decide(self.policy, black_box(&request), &mut forgetful, now);
+        let allowed = matches!(first().verdict, Verdict::Allow(_));
+        assert_eq!(allowed, self.allowed, "{} is decided otherwise", self.name);
+        let again = || decide(self.policy, black_box(&request), &mut remembering, now);
+
+        let (parsing, selecting) = (time(parse), time(|| self.select(&request)));
+        let (first, again) = (time(first), time(again));
+        let cell = |samples: &[f64]| format!("{:.0}", median(samples));
+        let spread = format!("±{:.0}", spread(&again));
+        vec![self.name.to_owned(), cell(&parsing), cell(&selecting), cell(&first), cell(&again), spread]
+    }
+
+    fn fields(&self) -> Vec<(&[u8], &[u8])> {
+        let authorization = self.authorization.iter().map(|value| ("authorization", value.as_str()));
+        let all = FIELDS.iter().copied().chain([(":path", self.path)]).chain(authorization);
+        all.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
+    }
+
+    /// Host, path and rule, as `decide` begins.
+    fn select(&self, request: &Request<'_>) -> Option<usize> {
+        let request = black_box(request);
+        let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
+        let readings = Readings::of(request.path.expect("a path")).expect("a plain path");
+        let target =
+            Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+        self.policy.index.select(&target).expect("one rule or none")
+    }
+}
+
+fn surroundings() -> Surroundings<'static> {
+    let now = NumericDate::from_seconds(mint::now() as f64).expect("a time");
+    Surroundings { now, signatures: &SoftwareVerifier }
+}
+
+/// Nanoseconds that a call takes, several times.
+fn time<T>(mut call: impl FnMut() -> T) -> Vec<f64> {
+    let mut batch = |count: u32| {
+        let start = Instant::now();
+        for _ in 0..count {
+            black_box(call());
+        }
+        start.elapsed()
+    };
+    let once = batch(1).max(Duration::from_nanos(1)).min(batch(1).max(Duration::from_nanos(1)));
+    let count = (SAMPLE.as_nanos() / once.as_nanos()).clamp(1, 100_000) as u32;
+    (0..SAMPLES).map(|_| batch(count).as_nanos() as f64 / f64::from(count)).collect()
+}

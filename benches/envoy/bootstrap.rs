@@ -1,0 +1,124 @@
+//! Envoy's bootstrap: listeners that differ in one filter, before the same direct response.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::mint::{ISSUER, jwks};
+use crate::policy::{self, sha};
+
+/// A listener: its name, and the filter that it has before the router.
+pub type Listener = (&'static str, Option<Value>);
+
+/// The module of authgate with a configuration. Listeners of one `vm_id` share a VM.
+pub fn authgate(module: &Path, vm_id: &str, configuration: Value) -> Option<Value> {
+    let configuration =
+        json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration});
+    wasm(module, vm_id, configuration)
+}
+
+/// A module that needs no configuration.
+pub fn empty(module: &Path) -> Option<Value> {
+    wasm(module, "empty", json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": ""}))
+}
+
+fn wasm(module: &Path, vm_id: &str, configuration: Value) -> Option<Value> {
+    Some(json!({
+        "name": "wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": vm_id,
+                "failure_policy": "FAIL_CLOSED",
+                "vm_config": {
+                    "vm_id": vm_id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": module}},
+                },
+                "configuration": configuration,
+            },
+        },
+    }))
+}
+
+/// Envoy's own Basic filter. It knows {SHA} only.
+pub fn basic_auth() -> Option<Value> {
+    Some(json!({
+        "name": "envoy.filters.http.basic_auth",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
+            "users": {"inline_string": format!("alice:{}\n", sha(policy::PASSWORD))},
+        },
+    }))
+}
+
+/// Envoy's own JWT filter, with or without its memory of tokens.
+pub fn jwt_authn(cached: bool) -> Option<Value> {
+    let mut provider = json!({
+        "issuer": ISSUER,
+        "audiences": ["api"],
+        "local_jwks": {"inline_string": jwks().to_string()},
+    });
+    if cached {
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": 4096});
+    }
+    Some(json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"tokens": provider},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}}],
+        },
+    }))
+}
+
+/// The same with something in it that Envoy reads and nobody uses.
+pub fn with_ballast(mut bootstrap: Value, ballast: Value) -> Value {
+    let metadata = json!({"filter_metadata": {"ballast": ballast}});
+    bootstrap["static_resources"]["listeners"][0]["metadata"] = metadata;
+    bootstrap
+}
+
+/// The bootstrap with these listeners on free ports of the loopback interface.
+pub fn bootstrap(listeners: &[Listener]) -> Value {
+    json!({
+        "admin": {"address": address()},
+        "static_resources": {"listeners": listeners.iter().map(listener).collect::<Vec<_>>()},
+    })
+}
+
+fn listener((name, filter): &Listener) -> Value {
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    });
+    let filters: Vec<_> = filter.iter().cloned().chain([router]).collect();
+    let hcm = json!({
+        "@type":
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "strip_any_host_port": true,
+        "strip_trailing_host_dot": true,
+        "http_filters": filters,
+        "route_config": {"virtual_hosts": [{
+            "name": "all",
+            "domains": ["*"],
+            "routes": [{
+                "match": {"prefix": "/"},
+                "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
+            }],
+        }]},
+    });
+    json!({
+        "name": name,
+        "address": address(),
+        "filter_chains": [{"filters": [{"name": "hcm", "typed_config": hcm}]}],
+    })
+}
+
+fn address() -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
+}

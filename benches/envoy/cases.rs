@@ -1,0 +1,203 @@
+//! What is measured, and what is asked of it: the limits of the project stand here as data.
+
+use std::path::Path;
+
+use crate::bootstrap::{Listener, authgate, basic_auth, empty, jwt_authn};
+use crate::mint::{self, claims, claims_but};
+use crate::policy::{self, BOB, PASSWORD, basic, house};
+
+/// The listener without a filter: what everything else is counted from.
+pub const BARE: &str = "no filter";
+/// The filter that does nothing.
+pub const EMPTY: &str = "empty filter";
+
+/// As many users as a large htpasswd file has.
+pub const MANY_USERS: usize = 100_000;
+
+/// One kind of request to one listener.
+pub struct Case {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// Where it goes.
+    pub listener: &'static str,
+    /// What is sent.
+    pub traffic: Traffic,
+    /// The status of every answer.
+    pub status: u16,
+    /// The case in which Envoy's own filter does the same.
+    pub native: Option<&'static str>,
+}
+
+/// What is sent.
+pub enum Traffic {
+    /// The same request each time.
+    Same(Vec<u8>),
+    /// A token each time that this listener has not seen.
+    Fresh {
+        /// The path.
+        path: &'static str,
+        /// Makes the token of a serial number. Listeners get the tokens of the same numbers.
+        mint: fn(u64) -> String,
+    },
+}
+
+/// What a ratio may be at most.
+pub struct Limit {
+    /// This case …
+    pub case: &'static str,
+    /// … over this one.
+    pub over: &'static str,
+    /// More is a miss.
+    pub at_most: f64,
+    /// Better still.
+    pub goal: Option<f64>,
+}
+
+/// All limits on ratios of CPU per request over [`BARE`].
+pub const LIMITS: &[Limit] = &[
+    limit("Basic {SHA}", EMPTY, 1.8).or_better(1.5),
+    limit("Basic bcrypt", EMPTY, 1.8).or_better(1.5),
+    limit("RS256", EMPTY, 1.8).or_better(1.5),
+    limit("ES256", EMPTY, 1.8).or_better(1.5),
+    limit("HS256", EMPTY, 1.8).or_better(1.5),
+    limit("EdDSA", EMPTY, 1.8).or_better(1.5),
+    limit("RS256", "jwt_authn RS256", 0.38).or_better(0.3),
+    limit("ES256", "jwt_authn ES256", 0.25),
+    limit("RS256, new tokens", "jwt_authn RS256", 1.4).or_better(1.0),
+    limit("ES256, new tokens", "jwt_authn ES256", 1.3),
+    limit("401 missing", "Basic {SHA}", 1.5),
+    limit("100,000 users", "10 users", 1.1),
+    limit("1,000 rules", "1 rule", 1.1),
+    limit("100 keys, new tokens", "1 key, new tokens", 1.1),
+];
+
+const fn limit(case: &'static str, over: &'static str, at_most: f64) -> Limit {
+    Limit { case, over, at_most, goal: None }
+}
+
+impl Limit {
+    const fn or_better(self, goal: f64) -> Self {
+        Self { goal: Some(goal), ..self }
+    }
+}
+
+/// All cases.
+pub fn cases() -> Vec<Case> {
+    let rs256 = bearer(&mint::token("RS256", &claims("alice")));
+    let es256 = bearer(&mint::token("ES256", &claims("alice")));
+    let eddsa = bearer(&mint::token("EdDSA", &claims("alice")));
+    let hs256 = bearer(&mint::other_token("alice"));
+    let scoped = bearer(&mint::token("RS256", &claims_but("alice", serde_json::json!({"scope": "read"}))));
+    let alice = basic("alice", PASSWORD);
+    let user = basic("user-7", PASSWORD);
+    [
+        // The yardsticks. They get a credential too, since Envoy has to read it.
+        allowed(BARE, "bare", "/basic/x", &alice),
+        allowed(EMPTY, "empty", "/basic/x", &alice),
+        allowed("basic_auth {SHA}", "basic_auth", "/basic/x", &alice),
+        allowed("jwt_authn RS256", "jwt_authn", "/jwt/x", &rs256),
+        allowed("jwt_authn ES256", "jwt_authn", "/jwt/x", &es256),
+        allowed("jwt_authn RS256, its cache", "jwt_authn-cache", "/jwt/x", &rs256),
+        fresh("jwt_authn RS256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_rs256),
+        fresh("jwt_authn ES256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_es256),
+        fresh("jwt_authn RS256, its cache, new tokens", "jwt_authn-cache", "/jwt/x", policy::fresh_rs256),
+        // The same tokens or passwords again and again.
+        same("public route", "house", "/public/x", None, 200),
+        allowed("Basic {SHA}", "house", "/basic/x", &alice).beside("basic_auth {SHA}"),
+        allowed("Basic bcrypt", "house", "/bcrypt/x", &basic("bob", BOB)),
+        allowed("RS256", "house", "/jwt/x", &rs256).beside("jwt_authn RS256"),
+        allowed("ES256", "house", "/jwt/x", &es256).beside("jwt_authn ES256"),
+        allowed("HS256", "house", "/shared/x", &hs256),
+        allowed("EdDSA", "house", "/jwt/x", &eddsa),
+        // Each token once.
+        fresh("RS256, new tokens", "house-fresh", "/jwt/x", policy::fresh_rs256)
+            .beside("jwt_authn RS256, new tokens"),
+        fresh("ES256, new tokens", "house-fresh", "/jwt/x", policy::fresh_es256)
+            .beside("jwt_authn ES256, new tokens"),
+        fresh("HS256, new tokens", "house-fresh", "/shared/x", policy::fresh_hs256),
+        // Each way to be refused.
+        same("401 missing", "house", "/basic/x", None, 401),
+        same("401 malformed", "house", "/basic/x", Some("Basic !!!!"), 401),
+        same("401 wrong password", "house", "/basic/x", Some(&basic("alice", "no")), 401),
+        same("401 expired", "house", "/jwt/x", Some(&bearer(&policy::expired())), 401),
+        same("401 bad signature", "house", "/jwt/x", Some(&bearer(&policy::badly_signed())), 401),
+        same("403 insufficient scope", "house", "/admin/x", Some(&scoped), 403),
+        same("403 no rule", "house", "/nowhere", Some(&alice), 403),
+        // Small and large.
+        allowed("10 users", "users-10", "/x", &user),
+        allowed("100,000 users", "users-100000", "/x", &user),
+        allowed("1 rule", "rules-1", "/team-last/x", &alice),
+        allowed("1,000 rules", "rules-1000", "/team-last/x", &alice),
+        fresh("1 key, new tokens", "keys-1", "/x", policy::token_of_first_key),
+        fresh("100 keys, new tokens", "keys-100", "/x", policy::token_of_first_key),
+    ]
+    .into()
+}
+
+/// The listeners of all cases. New tokens and great numbers have listeners of their own, so that what they leave in
+/// memory is not in the way of others.
+pub fn listeners(module: &Path, empty_module: &Path) -> Vec<Listener> {
+    vec![
+        ("bare", None),
+        ("empty", empty(empty_module)),
+        ("basic_auth", basic_auth()),
+        ("jwt_authn", jwt_authn(false)),
+        ("jwt_authn-cache", jwt_authn(true)),
+        ("house", authgate(module, "house", house())),
+        ("house-fresh", authgate(module, "house-fresh", house())),
+        ("users-10", authgate(module, "users-10", policy::users(10))),
+        ("users-100000", authgate(module, "users-100000", policy::users(MANY_USERS))),
+        ("rules-1", authgate(module, "rules-1", policy::rules(1))),
+        ("rules-1000", authgate(module, "rules-1000", policy::rules(1000))),
+        ("keys-1", authgate(module, "keys-1", policy::keys(1))),
+        ("keys-100", authgate(module, "keys-100", policy::keys(100))),
+    ]
+}
+
+fn same(
+    name: &'static str,
+    listener: &'static str,
+    path: &str,
+    authorization: Option<&str>,
+    status: u16,
+) -> Case {
+    Case { name, listener, traffic: Traffic::Same(request(path, authorization)), status, native: None }
+}
+
+fn allowed(name: &'static str, listener: &'static str, path: &str, authorization: &str) -> Case {
+    same(name, listener, path, Some(authorization), 200)
+}
+
+fn fresh(name: &'static str, listener: &'static str, path: &'static str, mint: fn(u64) -> String) -> Case {
+    Case { name, listener, traffic: Traffic::Fresh { path, mint }, status: 200, native: None }
+}
+
+impl Case {
+    fn beside(self, native: &'static str) -> Self {
+        Self { native: Some(native), ..self }
+    }
+
+    /// Its request without credentials, where what is asked for it is a credential: it has to be refused.
+    pub fn stripped(&self) -> Option<Vec<u8>> {
+        let text = match &self.traffic {
+            Traffic::Fresh { path, .. } => return Some(request(path, None)),
+            Traffic::Same(request) => std::str::from_utf8(request).expect("plain text"),
+        };
+        let (before, after) = text.split_once("Authorization: ")?;
+        let (_, after) = after.split_once("\r\n")?;
+        let asks = self.status == 200 && !["bare", "empty"].contains(&self.listener);
+        asks.then(|| format!("{before}{after}").into_bytes())
+    }
+}
+
+/// What a small client sends.
+pub fn request(path: &str, authorization: Option<&str>) -> Vec<u8> {
+    let authorization = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+    let fields = "Host: api.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n";
+    format!("GET {path} HTTP/1.1\r\n{fields}{authorization}\r\n").into_bytes()
+}
+
+/// RFC 6750 §2.1.
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}

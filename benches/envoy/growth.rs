@@ -1,0 +1,107 @@
+//! What grows with size: the time to load a large configuration, the memory of the VM, the module itself.
+
+use std::fs;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::bootstrap::{authgate, bootstrap, with_ballast};
+use crate::cases::{MANY_USERS, bearer, request};
+use crate::load::Load;
+use crate::options::Options;
+use crate::policy::{fresh_hs256, house, users};
+use crate::process::{Envoy, directory, module};
+use crate::report::Verdicts;
+use crate::table::{Table, median};
+use crate::usage::{largest_vm, resident};
+
+const MIB: f64 = (1 << 20) as f64;
+const LOADING: &str = "loading 100,000 users";
+const MODULE: &str = "size of the module";
+
+/// Whether any of this is asked for.
+pub fn is_wanted(options: &Options) -> bool {
+    options.wants(MODULE) || options.wants(LOADING)
+}
+
+/// The limits on what does not depend on requests.
+pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
+    if options.wants(MODULE) {
+        let octets = fs::metadata(module()).expect("the module").len();
+        verdicts.add(MODULE, octets as f64 / MIB, 1.2, "MiB");
+    }
+    if options.wants(LOADING) {
+        let runs = if options.rounds > 3 { 3 } else { 1 };
+        let (mut seconds, mut vm) = (Vec::new(), 0.0);
+        for _ in 0..runs {
+            let few = Start::of(users(10), Some(users(MANY_USERS)));
+            let many = Start::of(users(MANY_USERS), None);
+            seconds.push(many.seconds - few.seconds);
+            vm = many.vm as f64 / MIB;
+        }
+        verdicts.add(LOADING, median(&seconds), 2.0, "s");
+        verdicts.add("memory of the VM with 100,000 users", vm, 64.0, "MiB");
+    }
+}
+
+/// One start of Envoy with one listener.
+struct Start {
+    /// Until it serves. It has then configured the filter three times: to look whether that works, in its main thread
+    /// and in its worker.
+    seconds: f64,
+    /// Memory of the largest VM.
+    vm: u64,
+}
+
+impl Start {
+    /// With a configuration of the filter, and with one that Envoy reads without giving it to the filter: what is left of
+    /// a difference is then not Envoy's own reading of its file.
+    fn of(configuration: Value, ballast: Option<Value>) -> Self {
+        let listener = ("loading", authgate(&module(), "loading", configuration));
+        let bootstrap =
+            with_ballast(bootstrap(&[listener]), ballast.unwrap_or(Value::Object(Default::default())));
+        let directory = directory("bench-loading");
+        let start = Instant::now();
+        let envoy = Envoy::start(&directory, &bootstrap, &[]);
+        Self { seconds: start.elapsed().as_secs_f64(), vm: largest_vm(envoy.pid()) }
+    }
+}
+
+/// Memory while a worker sees very many different tokens.
+pub fn over_tokens(options: &Options) -> Verdicts {
+    const SAMPLES: usize = 10;
+    const CHUNK: usize = 1000;
+    /// What Envoy itself may take in the meantime: its counters, its allocator's caches.
+    const NOISE: f64 = 1.0;
+
+    let bootstrap = bootstrap(&[("house", authgate(&module(), "house", house()))]);
+    let envoy = Envoy::start(&directory("bench-memory"), &bootstrap, &[]);
+    let mut load = Load::open(envoy.ports["house"]).expect("a connection to Envoy");
+    let mut serial = 0;
+    let mut rows = Vec::new();
+    for sample in 0..=SAMPLES {
+        let until = (options.tokens * sample / SAMPLES) as u64;
+        while serial < until {
+            let chunk = serial..until.min(serial + CHUNK as u64);
+            serial = chunk.end;
+            let requests: Vec<_> =
+                chunk.map(|n| request("/shared/x", Some(&bearer(&fresh_hs256(n))))).collect();
+            load.drive(requests.iter().map(Vec::as_slice), 200).expect("200 to every token");
+        }
+        rows.push((serial, largest_vm(envoy.pid()) as f64 / MIB, resident(envoy.pid()) as f64 / MIB));
+        eprint!("\r{serial} tokens ");
+    }
+    eprintln!();
+    assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new(), "the module trapped");
+
+    let cells = |(tokens, vm, resident): &(u64, f64, f64)| {
+        vec![tokens.to_string(), format!("{vm:.2}"), format!("{resident:.2}")]
+    };
+    Table::new(vec!["different tokens", "VM, MiB", "Envoy resident, MiB"], rows.iter().map(cells).collect())
+        .print(options.markdown);
+    let mut verdicts = Verdicts::none();
+    let (half, end) = (rows[SAMPLES / 2], rows[SAMPLES]);
+    verdicts.add("memory of the VM, added by the second half", end.1 - half.1, 0.0, "MiB");
+    verdicts.add("Envoy resident, added by the second half", end.2 - half.2, NOISE, "MiB");
+    verdicts
+}

@@ -1,0 +1,89 @@
+//! What the bench was asked for.
+
+use std::time::Duration;
+
+/// What to say to whoever asks, or asks wrongly.
+pub const USAGE: &str = "\
+make bench ARGS='…', or ENVOY=… cargo bench --bench envoy -- …
+
+  --filter TEXT    only the cases whose name contains TEXT (case is ignored), and those that they are compared with
+  --rounds N       how often each case is measured (default 15)
+  --requests N     at most so many requests in one measurement (default 2000)
+  --seconds N      no round starts after so many seconds (default 150)
+  --quick          3 short rounds: does everything work?
+  --markdown       tables in Markdown
+  --check          exit with 1 where a limit is missed
+  --memory         instead: memory over many different tokens
+  --tokens N       how many (default 1000000)";
+
+/// The command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Only cases whose name contains this; lower case.
+    pub filter: Option<String>,
+    /// How often each case is measured.
+    pub rounds: usize,
+    /// The most requests in one measurement.
+    pub requests: usize,
+    /// How long one measurement should take at most, as far as [`Options::requests`] can bring that about.
+    pub slice: Duration,
+    /// No round starts after that long.
+    pub limit: Duration,
+    /// Tables in Markdown.
+    pub markdown: bool,
+    /// Missed limits are an error.
+    pub check: bool,
+    /// Measure memory over many tokens, and nothing else.
+    pub memory: bool,
+    /// How many tokens that is.
+    pub tokens: usize,
+}
+
+impl Options {
+    /// Reads the command line; the error says what is wrong with it.
+    pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            filter: None,
+            rounds: 15,
+            requests: 2000,
+            slice: Duration::from_millis(120),
+            limit: Duration::from_secs(150),
+            markdown: false,
+            check: false,
+            memory: false,
+            tokens: 1_000_000,
+        };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--bench" => {} // from cargo
+                "--help" => return Err("What the bench takes:".to_owned()),
+                "--filter" => options.filter = Some(value()?.to_lowercase()),
+                "--rounds" => options.rounds = number(&value()?)?,
+                "--requests" => options.requests = number(&value()?)?,
+                "--seconds" => options.limit = Duration::from_secs(number(&value()?)? as u64),
+                "--quick" => {
+                    options.rounds = 3;
+                    options.requests = 300;
+                    options.slice = Duration::from_millis(30);
+                }
+                "--markdown" => options.markdown = true,
+                "--check" => options.check = true,
+                "--memory" => options.memory = true,
+                "--tokens" => options.tokens = number(&value()?)?,
+                _ => return Err(format!("{argument} is not known")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a case of this name is asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| name.to_lowercase().contains(filter))
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or(format!("{text} is not a number above 0"))
+}
