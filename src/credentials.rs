@@ -33,6 +33,13 @@ pub enum CredentialsError {
 impl<'a> Credentials<'a> {
     /// Parses a field's value.
     pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
+        let credentials = Credentials::split(value)?;
+        one_set(credentials.content)?;
+        Ok(credentials)
+    }
+
+    /// Splits a field's value into auth-scheme and content, which has to be looked at by [`one_set`] before it counts.
+    pub fn split(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let value = trim_ows(value);
         let scheme = scheme(value).ok_or(CredentialsError::Malformed)?;
         match value.get(scheme.len()..).unwrap_or_default() {
@@ -44,7 +51,6 @@ impl<'a> Credentials<'a> {
                 if content.first() == Some(&b'\t') {
                     return Err(CredentialsError::Malformed);
                 }
-                one_set(content)?;
                 Ok(Credentials { scheme, content })
             }
             _ => Err(CredentialsError::Malformed),
@@ -60,7 +66,10 @@ pub fn scheme(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether no comma separates anything but auth-params.
-fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
+pub fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
+    if !content.iter().any(|octet| matches!(octet, b',' | b'"')) {
+        return Ok(());
+    }
     let elements = split_list(content)?;
     match elements.as_slice() {
         [] | [_] => Ok(()),

@@ -22,13 +22,13 @@ use crate::request::Request;
 use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
 
 /// What becomes of a request.
-pub struct Decision<'p> {
+pub struct Decision<'a> {
     /// Whether it passes.
     pub verdict: Verdict,
     /// What changes in its header section, whether it passes or not: what is logged of it must not show a token.
-    pub edits: Edits,
+    pub edits: Edits<'a>,
     /// The rule that decided, if one did.
-    pub rule: Option<&'p Rule>,
+    pub rule: Option<&'a Rule>,
 }
 
 /// Whether a request passes.
@@ -42,12 +42,12 @@ pub enum Verdict {
 /// Decides what becomes of a request.
 ///
 /// `memory` is the policy's own: what it holds was decided by this policy.
-pub fn decide<'p>(
-    policy: &'p Policy,
-    request: &Request<'_>,
+pub fn decide<'a>(
+    policy: &'a Policy,
+    request: &Request<'a>,
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
-) -> Decision<'p> {
+) -> Decision<'a> {
     let rule = select(policy, request);
     let (verdict, held) = match &rule {
         Err(reason) => (Verdict::Deny(Denial::of(*reason)), Vec::new()),
@@ -145,28 +145,22 @@ fn present<'p, 'r>(
 /// The one credential of this scheme. Two are as ambiguous in two places as in one, unless all but one of them are
 /// somebody else's.
 fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
-    let mut found: Vec<Claimed<'p, 'r>> = Vec::new();
-    for place in scheme.places() {
-        found.extend(match place.find(request) {
-            Found::Nothing => None,
-            Found::Value(credential) => Some(Claimed::Credential(credential, place)),
-            Found::Malformed => Some(Claimed::Unusable(Reason::MalformedCredentials)),
-            Found::Ambiguous => Some(Claimed::Unusable(Reason::AmbiguousCredentials)),
-        });
-    }
-    if found.len() > 1 {
-        let is_foreign = |claimed: &Claimed<'_, '_>| match claimed {
-            Claimed::Credential(credential, _) => scheme.affinity(credential) == Affinity::Foreign,
-            _ => false,
-        };
-        if !found.iter().all(is_foreign) {
-            found.retain(|claimed| !is_foreign(claimed));
-        }
-    }
-    match found.pop() {
-        None => Claimed::Nothing,
-        Some(only) if found.is_empty() => only,
-        Some(_) => Claimed::Unusable(Reason::AmbiguousCredentials),
+    let mut found = scheme.places().iter().filter_map(|place| match place.find(request) {
+        Found::Nothing => None,
+        Found::Value(credential) => Some(Claimed::Credential(credential, place)),
+        Found::Malformed => Some(Claimed::Unusable(Reason::MalformedCredentials)),
+        Found::Ambiguous => Some(Claimed::Unusable(Reason::AmbiguousCredentials)),
+    });
+    let Some(first) = found.next() else { return Claimed::Nothing };
+    let Some(second) = found.next() else { return first };
+    let is_own = |claimed: &Claimed<'_, '_>| match claimed {
+        Claimed::Credential(credential, _) => scheme.affinity(credential) != Affinity::Foreign,
+        _ => true,
+    };
+    let mut own = [first, second].into_iter().chain(found).filter(is_own);
+    match (own.next(), own.next()) {
+        (Some(only), None) => only,
+        _ => Claimed::Unusable(Reason::AmbiguousCredentials),
     }
 }
 
@@ -239,6 +233,13 @@ impl<'p> Evaluation<'_, 'p, '_> {
         // What has held here before is meant for this authenticator.
         if known.is_none() && self.is_anothers(at, credential, place) {
             return Outcome::Absent;
+        }
+        if known.is_none() {
+            match place.vet(credential) {
+                Ok(()) => {}
+                Err(CredentialsError::Malformed) => return refused(Reason::MalformedCredentials),
+                Err(CredentialsError::Ambiguous) => return refused(Reason::AmbiguousCredentials),
+            }
         }
         let scheme = authenticator.scheme.as_ref();
         if let Err(reason) = scheme.admit(Presented { credential, place }, self.request) {

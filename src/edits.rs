@@ -1,7 +1,5 @@
 //! What changes in a request's header section before it goes on, or before it is logged.
 
-use std::collections::BTreeSet;
-
 use crate::place::{self, Cookies, Place};
 use crate::policy::{Policy, Protection};
 use crate::principal::Permit;
@@ -12,22 +10,22 @@ pub type Held<'p> = Vec<(usize, &'p Place)>;
 
 /// Changes to a header section: first fields are taken out, then written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Edits {
-    /// Names of fields that are taken out.
-    pub remove: BTreeSet<Vec<u8>>,
+pub struct Edits<'a> {
+    /// Names of fields that are taken out, as they stand in the request, each once.
+    pub remove: Vec<&'a [u8]>,
     /// Fields that replace all of their name. `:path` may be among them.
-    pub set: Vec<(String, Vec<u8>)>,
+    pub set: Vec<(&'a str, Vec<u8>)>,
 }
 
 /// A public rule touches no credential; forged identity is taken out all the same.
-pub fn of_public(policy: &Policy, request: &Request<'_>) -> Edits {
+pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
     let mut edits = Edits::default();
-    edits.without_forged_identity(policy, request);
+    edits.remove_present(request, |name| policy.identity.reserves(name));
     edits
 }
 
 /// A request that is refused goes nowhere, but it is logged: tokens are taken out of its query.
-pub fn of_denied(policy: &Policy, request: &Request<'_>) -> Edits {
+pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
     let mut edits = of_public(policy, request);
     let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
     edits.without_parameters(request, &names);
@@ -36,13 +34,13 @@ pub fn of_denied(policy: &Policy, request: &Request<'_>) -> Edits {
 
 /// Every place that the rule's authenticators read is emptied, but for credentials that held and are to be forwarded.
 /// Then the permit's identity is written.
-pub fn of_protected(
-    policy: &Policy,
+pub fn of_protected<'a>(
+    policy: &'a Policy,
     protection: &Protection,
-    request: &Request<'_>,
+    request: &Request<'a>,
     permit: Option<&Permit>,
     held: &Held<'_>,
-) -> Edits {
+) -> Edits<'a> {
     let mut edits = of_public(policy, request);
     let is_forwarded = |place: &Place| {
         held.iter().any(|(at, held)| {
@@ -54,14 +52,11 @@ pub fn of_protected(
         })
     };
     let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
-    let emptied: Vec<&Place> =
-        members.flat_map(|member| member.scheme.places()).filter(|place| !is_forwarded(place)).collect();
+    let emptied = members.flat_map(|member| member.scheme.places()).filter(|place| !is_forwarded(place));
     let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
     for place in emptied {
         match place {
-            Place::Field { name, .. } => {
-                edits.remove_present(request, |field| field.eq_ignore_ascii_case(name.as_bytes()))
-            }
+            Place::Field { name, .. } => edits.remove_named(request, name),
             Place::Query(name) => parameters.push(name.as_str()),
             Place::Cookie(name) => cookies.push(name.as_str()),
         }
@@ -69,31 +64,34 @@ pub fn of_protected(
     edits.without_parameters(request, &parameters);
     match place::without_cookies(request, &cookies) {
         Cookies::Unchanged => {}
-        Cookies::Empty => edits.remove_present(request, |field| field.eq_ignore_ascii_case(b"cookie")),
+        Cookies::Empty => edits.remove_named(request, "cookie"),
         Cookies::Left(value) => {
-            edits.remove_present(request, |field| field.eq_ignore_ascii_case(b"cookie"));
-            edits.set.push(("cookie".to_owned(), value));
+            edits.remove_named(request, "cookie");
+            edits.set.push(("cookie", value));
         }
     }
     if let Some(permit) = permit {
-        edits.set.extend(policy.identity.render(permit, &policy.names()));
+        edits.set.extend(policy.identity.render(permit));
     }
     edits
 }
 
-impl Edits {
-    fn without_forged_identity(&mut self, policy: &Policy, request: &Request<'_>) {
-        self.remove_present(request, |name| policy.identity.reserves(name));
-    }
-
-    fn without_parameters(&mut self, request: &Request<'_>, names: &[&str]) {
+impl<'a> Edits<'a> {
+    fn without_parameters(&mut self, request: &Request<'a>, names: &[&str]) {
         if let Some(path) = request.path.and_then(|path| place::without_parameters(path, names)) {
-            self.set.push((":path".to_owned(), path));
+            self.set.push((":path", path));
         }
     }
 
-    fn remove_present(&mut self, request: &Request<'_>, is_removed: impl Fn(&[u8]) -> bool) {
-        let removed = request.fields.iter().filter(|(name, _)| is_removed(name));
-        self.remove.extend(removed.map(|(name, _)| name.to_vec()));
+    fn remove_named(&mut self, request: &Request<'a>, name: &str) {
+        self.remove_present(request, |field| field.eq_ignore_ascii_case(name.as_bytes()));
+    }
+
+    fn remove_present(&mut self, request: &Request<'a>, is_removed: impl Fn(&[u8]) -> bool) {
+        for (name, _) in request.fields.iter().filter(|(name, _)| is_removed(name)) {
+            if !self.remove.contains(name) {
+                self.remove.push(name);
+            }
+        }
     }
 }

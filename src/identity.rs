@@ -12,17 +12,20 @@ pub use template::{Template, TemplateError};
 /// What the upstream is told, and what callers cannot tell it themselves.
 pub struct IdentityFields {
     fields: Vec<(String, Template)>,
+    /// The authenticators' names in the policy's order.
+    authenticators: Vec<String>,
     /// Canonical, each once. They are few, and their lengths tell most names apart.
     reserved: Vec<Vec<u8>>,
 }
 
 impl IdentityFields {
-    /// `fields` are written for every permit; they and `removed` are taken out of every request.
-    pub fn new(fields: Vec<(String, Template)>, removed: &[String]) -> Self {
+    /// `fields` are written for every permit; they and `removed` are taken out of every request. `authenticators` are the
+    /// names of all, in the policy's order.
+    pub fn new(fields: Vec<(String, Template)>, removed: &[String], authenticators: Vec<String>) -> Self {
         let reserved =
             fields.iter().map(|(name, _)| name).chain(removed).map(|name| canonical(name.as_bytes()));
         let reserved = reserved.collect::<BTreeSet<_>>().into_iter().collect();
-        IdentityFields { reserved, fields }
+        IdentityFields { reserved, fields, authenticators }
     }
 
     /// Whether an inbound field of this name could be taken for identity: in any case, with `_` or `.` for `-`.
@@ -33,10 +36,11 @@ impl IdentityFields {
         self.reserved.iter().any(is_same)
     }
 
-    /// The fields for this permit. `names` are the authenticators' in the policy's order.
-    pub fn render(&self, permit: &Permit, names: &[&str]) -> Vec<(String, Vec<u8>)> {
-        let rendered = self.fields.iter().map(|(name, template)| (name, template.render(permit, names)));
-        rendered.filter_map(|(name, value)| Some((name.clone(), value?))).collect()
+    /// The fields for this permit.
+    pub fn render<'s>(&'s self, permit: &Permit) -> impl Iterator<Item = (&'s str, Vec<u8>)> {
+        let rendered =
+            self.fields.iter().map(|(name, template)| (name, template.render(permit, &self.authenticators)));
+        rendered.filter_map(|(name, value)| Some((name.as_str(), value?)))
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_reserved_name_is_known() {
-        let fields = IdentityFields::new(Vec::new(), &["x-auth-user".to_owned()]);
+        let fields = IdentityFields::new(Vec::new(), &["x-auth-user".to_owned()], Vec::new());
         for name in ["x-auth-user", "X-Auth-User", "x_auth_user", "x.auth.user", "X_auth-USER"] {
             assert!(fields.reserves(name.as_bytes()), "{name}");
         }

@@ -26,7 +26,7 @@ pub enum Place {
 pub enum Found<'a> {
     /// Nothing that is meant for the reader.
     Nothing,
-    /// A value, perhaps an empty one.
+    /// A value, perhaps an empty one, for [`Place::vet`] to look at.
     Value(Cow<'a, [u8]>),
     /// Something that cannot be taken apart.
     Malformed,
@@ -45,6 +45,16 @@ impl Place {
         match (self, other) {
             (Place::Field { name: a, .. }, Place::Field { name: b, .. }) => a == b,
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether a value from this place is one value, and not what a proxy made of two fields. A value that held before
+    /// need not be looked at again.
+    pub fn vet(&self, value: &[u8]) -> Result<(), CredentialsError> {
+        match self {
+            Place::Field { scheme: Some(_), .. } => credentials::one_set(value),
+            Place::Field { scheme: None, .. } if value.contains(&b',') => Err(CredentialsError::Ambiguous),
+            Place::Field { .. } | Place::Query(_) | Place::Cookie(_) => Ok(()),
         }
     }
 
@@ -71,14 +81,16 @@ impl Place {
 
 fn in_field<'a>(value: &'a [u8], scheme: Option<&str>) -> Found<'a> {
     let Some(expected) = scheme else {
-        // A list is what two fields become when a proxy joins them.
-        let list = value.contains(&b',');
-        return if list { Found::Ambiguous } else { Found::Value(Cow::Borrowed(trim_ows(value))) };
+        return Found::Value(Cow::Borrowed(trim_ows(value)));
     };
     let is_expected = |scheme: &[u8]| scheme.eq_ignore_ascii_case(expected.as_bytes());
-    match Credentials::parse(value) {
+    match Credentials::split(value) {
         Ok(credentials) if is_expected(credentials.scheme) => {
             Found::Value(Cow::Borrowed(credentials.content))
+        }
+        // Two fields that were joined are somebody's and ours, whatever stands first.
+        Ok(credentials) if credentials::one_set(credentials.content) == Err(CredentialsError::Ambiguous) => {
+            Found::Ambiguous
         }
         Ok(_) => Found::Nothing,
         Err(CredentialsError::Ambiguous) => Found::Ambiguous,
@@ -108,6 +120,9 @@ fn only_one<'a>(mut values: impl Iterator<Item = Found<'a>>) -> Found<'a> {
 
 /// `:path` without the query parameters of these names; `None` where there are none. What is left stays as it is.
 pub fn without_parameters(path: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    if names.is_empty() {
+        return None;
+    }
     let (before, query) = split_at_query(path);
     let query = query?;
     let is_kept = |parameter: &&[u8]| !names.iter().any(|name| is_named(split_pair(parameter).0, name));
@@ -133,6 +148,9 @@ pub enum Cookies {
 
 /// The Cookie fields without the cookies of these names. What is left stays as it is.
 pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
+    if names.is_empty() {
+        return Cookies::Unchanged;
+    }
     let is_kept = |pair: &&[u8]| !names.iter().any(|name| split_cookie(pair).0 == name.as_bytes());
     let (mut left, mut removed) = (Vec::new(), false);
     for field in request.values("cookie") {
@@ -232,7 +250,15 @@ mod tests {
         let bearer = Place::authorization("Bearer");
         let plain = Place::Field { name: "x-jwt".to_owned(), scheme: None };
         let check = |place: &Place, fields: &[(&str, &str)], expected: &str| {
-            assert_eq!(show(place.find(&request("/", fields))), expected, "{fields:?}");
+            let found = match place.find(&request("/", fields)) {
+                Found::Value(value) => match place.vet(&value) {
+                    Ok(()) => Found::Value(value),
+                    Err(CredentialsError::Ambiguous) => Found::Ambiguous,
+                    Err(CredentialsError::Malformed) => Found::Malformed,
+                },
+                other => other,
+            };
+            assert_eq!(show(found), expected, "{fields:?}");
         };
         check(&bearer, &[], "nothing");
         check(&bearer, &[("authorization", "bearer  a.b.c")], "=a.b.c");

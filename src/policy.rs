@@ -36,13 +36,6 @@ pub struct Policy {
     pub token_parameters: Vec<String>,
 }
 
-impl Policy {
-    /// The names of the authenticators, in their order.
-    pub fn names(&self) -> Vec<&str> {
-        self.authenticators.iter().map(|authenticator| authenticator.name.as_str()).collect()
-    }
-}
-
 /// A rule.
 pub struct Rule {
     /// For logs and metrics.

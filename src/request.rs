@@ -22,18 +22,19 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Sorts the pairs of a header map, pseudo fields among them, into a request.
     pub fn new(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>, peer: Option<IpAddr>) -> Self {
-        let mut request =
-            Request { method: b"", scheme: None, authority: None, path: None, fields: Vec::new(), peer };
-        for (name, value) in pairs {
-            match name {
-                b":method" => request.method = value,
-                b":scheme" => request.scheme = Some(value),
-                b":authority" => request.authority = Some(value),
-                b":path" => request.path = Some(value),
-                _ => request.fields.push((name, value)),
+        let mut fields: Vec<_> = pairs.collect();
+        let (mut method, mut scheme, mut authority, mut path) = (&b""[..], None, None, None);
+        fields.retain(|(name, value)| {
+            match *name {
+                b":method" => method = value,
+                b":scheme" => scheme = Some(*value),
+                b":authority" => authority = Some(*value),
+                b":path" => path = Some(*value),
+                _ => return true,
             }
-        }
-        request
+            false
+        });
+        Request { method, scheme, authority, path, fields, peer }
     }
 
     /// The values of all fields with this name, which is compared without case.

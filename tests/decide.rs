@@ -265,14 +265,14 @@ fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(
 }
 
 /// The request's fields after the edits, as `name: value`; `:path` first where it changes.
-fn after(request: &Request<'_>, edits: &Edits) -> Vec<String> {
+fn after(request: &Request<'_>, edits: &Edits<'_>) -> Vec<String> {
     let line = |name: &[u8], value: &[u8]| {
         format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
     };
     let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
-    let path = edits.set.iter().filter(|(name, _)| name == ":path");
-    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(*name) && !is_set(name));
-    let written = edits.set.iter().filter(|(name, _)| name != ":path");
+    let path = edits.set.iter().filter(|(name, _)| *name == ":path");
+    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name) && !is_set(name));
+    let written = edits.set.iter().filter(|(name, _)| *name != ":path");
     let path = path.map(|(name, value)| line(name.as_bytes(), value));
     let kept = kept.map(|(name, value)| line(name, value));
     path.chain(kept).chain(written.map(|(name, value)| line(name.as_bytes(), value))).collect()

@@ -62,7 +62,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn decide(&self, request: &Request<'_>, surroundings: Surroundings<'_>) -> Decision<'_> {
+    fn decide<'a>(&'a self, request: &Request<'a>, surroundings: Surroundings<'_>) -> Decision<'a> {
         decide(&self.policy, request, &mut self.memory.borrow_mut(), surroundings)
     }
 }
@@ -149,11 +149,14 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
         }
         for name in ["x-user", "X_USER", "x.all", "x-gone"] {
             let stood = sent.fields.iter().any(|(sent, _)| sent == name);
-            assert!(!stood || decision.edits.remove.contains(name.as_bytes()), "{what}, policy {at}: {name}");
+            assert!(
+                !stood || decision.edits.remove.contains(&name.as_bytes()),
+                "{what}, policy {at}: {name}"
+            );
         }
         for (name, value) in &decision.edits.set {
             let plain = value.iter().all(|octet| matches!(octet, b'!'..=b'~' | b' '));
-            let is_identity = ["x-user", "x-all"].contains(&name.as_str());
+            let is_identity = ["x-user", "x-all"].contains(name);
             assert!(plain || !is_identity, "{what}, policy {at}: {name}");
         }
     }

@@ -15,6 +15,7 @@ pub const EMPTY: &str = "empty filter";
 pub const MANY_USERS: usize = 100_000;
 
 /// One kind of request to one listener.
+#[derive(Clone)]
 pub struct Case {
     /// Its name in tables.
     pub name: &'static str,
@@ -29,6 +30,7 @@ pub struct Case {
 }
 
 /// What is sent.
+#[derive(Clone)]
 pub enum Traffic {
     /// The same request each time.
     Same(Vec<u8>),

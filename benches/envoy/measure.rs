@@ -49,12 +49,22 @@ pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
         for (number, at) in order(round, cases.len()).into_iter().enumerate() {
             let again = if number % EMPTY_EVERY == 0 { place(EMPTY) } else { None };
             for at in again.into_iter().chain([at]) {
-                // A machine's pace drifts: each slice is compared with one of the bare listener right before it.
-                let bare = place(BARE).map_or(0.0, |bare| bench.slice(cases[bare], slices[bare]));
-                samples.entry(BARE).or_default().push(bare);
-                if cases[at].name != BARE {
-                    let cost = bench.slice(cases[at], slices[at]) - bare;
-                    samples.entry(cases[at].name).or_default().push(cost);
+                // A machine's pace drifts: each slice is compared with one of the bare listener right before it, of the
+                // same requests, since Envoy has more to read of a token than of a password.
+                let Some(bare) = place(BARE) else { continue };
+                let case = cases[at];
+                let unfiltered =
+                    Case { listener: cases[bare].listener, status: cases[bare].status, ..case.clone() };
+                let count = match case.traffic {
+                    Traffic::Same(_) => slices[bare],
+                    Traffic::Fresh { .. } => slices[at],
+                };
+                let unfiltered = bench.slice(&unfiltered, count);
+                if case.name == BARE {
+                    samples.entry(BARE).or_default().push(unfiltered);
+                } else {
+                    let cost = bench.slice(case, slices[at]) - unfiltered;
+                    samples.entry(case.name).or_default().push(cost);
                 }
             }
         }

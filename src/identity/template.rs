@@ -1,6 +1,8 @@
 //! Templates for identity fields: text with `{subject}`, `{claim:email}`, `{machines.subject}`, ….
 
-use std::fmt::{self, Write};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -87,14 +89,14 @@ impl Template {
     }
 
     /// The value for this permit; `None` where something that it names is absent.
-    pub fn render(&self, permit: &Permit, names: &[&str]) -> Option<Vec<u8>> {
+    pub fn render(&self, permit: &Permit, names: &[String]) -> Option<Vec<u8>> {
         let mut value = Vec::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => value.extend_from_slice(text.as_bytes()),
                 Part::Placeholder { authenticator, attribute } => {
                     let at = authenticator.unwrap_or(permit.first().authenticator);
-                    value.extend_from_slice(attribute.render(permit.by(at)?, names.get(at)?)?.as_bytes());
+                    attribute.render(permit.by(at)?, names.get(at)?, &mut value)?;
                 }
             }
         }
@@ -128,65 +130,70 @@ fn parse_placeholder(text: &str, names: &[&str]) -> Result<Part, TemplateError> 
 }
 
 impl Attribute {
-    fn render(&self, principal: &Principal, authenticator: &str) -> Option<String> {
+    /// Writes it, unless it is absent.
+    fn render(&self, principal: &Principal, authenticator: &str, value: &mut Vec<u8>) -> Option<()> {
         match self {
-            Attribute::Subject => Some(encode(&principal.subject, false)),
-            Attribute::Authenticator => Some(authenticator.to_owned()),
-            Attribute::Issuer => principal.issuer.as_ref().map(|issuer| encode(issuer, false)),
-            Attribute::Scopes if principal.scopes.is_empty() => None,
-            Attribute::Scopes => Some(join(principal.scopes.iter().map(String::as_str))),
-            Attribute::Claims => Some(base64url_of(&Value::Object(principal.claims.members().clone()))),
-            Attribute::Claim(selector) => render_claim(selector.find(&principal.claims)?),
+            Attribute::Subject => encode(&principal.subject, false, value),
+            Attribute::Authenticator => value.extend_from_slice(authenticator.as_bytes()),
+            Attribute::Issuer => encode(principal.issuer.as_ref()?, false, value),
+            Attribute::Scopes if principal.scopes.is_empty() => return None,
+            Attribute::Scopes => join(principal.scopes.iter().map(String::as_str), value),
+            Attribute::Claims => base64url_of(&Value::Object(principal.claims.members().clone()), value),
+            Attribute::Claim(selector) => render_claim(selector.find(&principal.claims)?, value)?,
         }
+        Some(())
     }
 }
 
 /// Scalars as text, arrays of them joined with `,`, all else as base64url of its JSON.
-fn render_claim(claim: &Value) -> Option<String> {
+fn render_claim(claim: &Value, value: &mut Vec<u8>) -> Option<()> {
     match claim {
         Value::Array(elements) => {
-            let scalars: Option<Vec<String>> = elements.iter().map(scalar).collect();
-            Some(match scalars {
-                Some(scalars) => join(scalars.iter().map(String::as_str)),
-                None => base64url_of(claim),
-            })
+            let scalars: Option<Vec<Cow<'_, str>>> = elements.iter().map(scalar).collect();
+            match scalars {
+                Some(scalars) => join(scalars.iter().map(Cow::as_ref), value),
+                None => base64url_of(claim, value),
+            }
         }
-        Value::Object(_) => Some(base64url_of(claim)),
-        _ => scalar(claim).map(|text| encode(&text, false)),
+        Value::Object(_) => base64url_of(claim, value),
+        _ => encode(&scalar(claim)?, false, value),
     }
+    Some(())
 }
 
 /// `null` says as little as an absent claim.
-fn scalar(value: &Value) -> Option<String> {
+fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(_) | Value::Number(_) => Some(Cow::Owned(value.to_string())),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-fn join<'a>(elements: impl Iterator<Item = &'a str>) -> String {
-    elements.map(|element| encode(element, true)).collect::<Vec<_>>().join(",")
+fn join<'a>(elements: impl Iterator<Item = &'a str>, value: &mut Vec<u8>) {
+    for (at, element) in elements.enumerate() {
+        if at > 0 {
+            value.push(b',');
+        }
+        encode(element, true, value);
+    }
 }
 
-fn base64url_of(value: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(value.to_string())
+fn base64url_of(json: &Value, value: &mut Vec<u8>) {
+    value.extend_from_slice(URL_SAFE_NO_PAD.encode(json.to_string()).as_bytes());
 }
 
 /// Percent-encodes what is not visible ASCII, `%` itself, and in a list its separator.
-fn encode(text: &str, in_list: bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
+fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
+    let is_plain =
+        |octet: &u8| matches!(octet, b'!'..=b'~') && *octet != b'%' && !(in_list && *octet == b',');
     for octet in text.bytes() {
-        match octet {
-            b'%' => encoded.push_str("%25"),
-            b',' if in_list => encoded.push_str("%2C"),
-            b'!'..=b'~' => encoded.push(char::from(octet)),
-            _ => {
-                let _ = write!(encoded, "%{octet:02X}"); // writing to a String cannot fail
-            }
+        if is_plain(&octet) {
+            value.push(octet);
+        } else {
+            let _ = write!(value, "%{octet:02X}"); // writing to a Vec cannot fail
         }
     }
-    encoded
 }
 
 #[cfg(test)]
@@ -200,6 +207,10 @@ mod tests {
     use crate::principal::Authenticated;
 
     const NAMES: &[&str] = &["people", "machines", "others"];
+
+    fn names() -> Vec<String> {
+        NAMES.iter().map(|name| (*name).to_owned()).collect()
+    }
 
     fn permit() -> Permit {
         let claims = json!({
@@ -228,7 +239,7 @@ mod tests {
     fn values_are_visible_ascii_and_absent_ones_write_nothing() {
         let permit = permit();
         let check = |template: &str, expected: Option<&str>| {
-            let value = Template::parse(template, NAMES).unwrap().render(&permit, NAMES);
+            let value = Template::parse(template, NAMES).unwrap().render(&permit, &names());
             assert_eq!(
                 value.map(|value| String::from_utf8(value).unwrap()).as_deref(),
                 expected,

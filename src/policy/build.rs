@@ -272,7 +272,7 @@ impl Builder<'_> {
                 removed.push(name);
             }
         }
-        IdentityFields::new(fields, &removed)
+        IdentityFields::new(fields, &removed, self.declared.clone())
     }
 
     /// A field cannot both bring credentials and be taken out as forged identity.
