@@ -12,6 +12,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
 VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
 EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
+FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
 
 # `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
@@ -21,7 +22,8 @@ ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
 endif
 
 IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
-ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' cargo bench --locked --bench envoy --
+ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(abspath $(FLOOR_WASM))' \
+	cargo bench --locked --bench envoy --
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-17s %s\n' "$$name" "$$text"; done
@@ -40,7 +42,7 @@ check: .wasm-target ## Formatting, lints and documentation, with warnings as err
 	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-bench: $(WASM) $(EMPTY_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
+bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
 	cargo bench --locked --bench decide
 	$(ENVOY_BENCH) $(ARGS)
 
@@ -56,8 +58,11 @@ $(VECTORS_WASM): $(WASM)
 	cargo build --locked --release --lib --target $(WASM_TARGET) --features vectors
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
 
-$(EMPTY_WASM): benches/empty/Cargo.toml benches/empty/Cargo.lock benches/empty/src/lib.rs | .wasm-target
-	cargo build --locked --release --manifest-path $< --target $(WASM_TARGET) --target-dir $(TARGET_DIR)/empty
+$(EMPTY_WASM): $(wildcard benches/empty/Cargo.* benches/empty/src/*)
+$(FLOOR_WASM): $(wildcard benches/floor/Cargo.* benches/floor/src/*)
+$(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
+	cargo build --locked --release --manifest-path benches/$(basename $(@F))/Cargo.toml --target $(WASM_TARGET) \
+		--target-dir $(TARGET_DIR)/$(basename $(@F))
 
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
 .PHONY: .wasm-target

@@ -81,7 +81,9 @@ fn over_cases(options: &Options) -> Verdicts {
     if !wanted.is_empty() {
         let empty =
             existing("EMPTY_WASM", "target/empty/wasm32-wasip1/release/empty.wasm", "the empty filter");
-        let bootstrap = bootstrap::bootstrap(&listeners(&module(), &empty));
+        let floor =
+            existing("FLOOR_WASM", "target/floor/wasm32-wasip1/release/floor.wasm", "the floor of the host");
+        let bootstrap = bootstrap::bootstrap(&listeners(&module(), &empty, &floor));
         let envoy = Envoy::start(&directory("bench"), &bootstrap, &[]);
         samples = measure(&envoy, &wanted, options);
         assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new(), "the module trapped");

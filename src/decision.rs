@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::authority::Host;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::denial::{Denial, Reason};
@@ -50,10 +52,10 @@ pub fn decide<'a>(
 ) -> Decision<'a> {
     let rule = select(policy, request);
     let (verdict, held) = match &rule {
-        Err(reason) => (Verdict::Deny(Denial::of(*reason)), Vec::new()),
+        Err(reason) => (Verdict::Deny(Denial::of(*reason)), Held::new()),
         Ok(rule) => match &rule.access {
-            Access::Public => (Verdict::Allow(None), Vec::new()),
-            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Vec::new()),
+            Access::Public => (Verdict::Allow(None), Held::new()),
+            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
             Access::Protected(protection) => protect(policy, protection, request, memory, surroundings),
         },
     };
@@ -97,13 +99,13 @@ fn protect<'p>(
 ) -> (Verdict, Held<'p>) {
     let deny = |reason, authenticator, scope| {
         let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope);
-        (Verdict::Deny(denial), Vec::new())
+        (Verdict::Deny(denial), Held::new())
     };
     let presented = present(policy, protection, request);
     let mut evaluation = Evaluation { policy, request, memory, surroundings, presented: &presented };
     match evaluation.evaluate(&protection.requirement) {
         Outcome::Absent => match stray_authorization(request) {
-            None if protection.optional => (Verdict::Allow(None), Vec::new()),
+            None if protection.optional => (Verdict::Allow(None), Held::new()),
             None => deny(Reason::MissingCredentials, None, protection.scope()),
             Some(reason) => deny(reason, None, protection.scope()),
         },
@@ -124,7 +126,7 @@ fn protect<'p>(
 }
 
 /// What each member of a rule finds at its places.
-type AllPresented<'p, 'r> = Vec<(usize, Claimed<'p, 'r>)>;
+type AllPresented<'p, 'r> = SmallVec<[(usize, Claimed<'p, 'r>); 4]>;
 
 enum Claimed<'p, 'r> {
     Nothing,
@@ -189,12 +191,14 @@ struct Evaluation<'a, 'p, 'r> {
 
 enum Outcome<'p> {
     /// It held, by these; never none.
-    Held(Vec<Member<'p>>),
+    Held(Members<'p>),
     /// Nothing was presented.
     Absent,
     /// Something was presented, and it was not enough.
     Refused(Failure),
 }
+
+type Members<'p> = SmallVec<[Member<'p>; 2]>;
 
 /// A member that held, and where its credential stood.
 struct Member<'p> {
@@ -250,7 +254,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
             None => self.authenticate(scheme, slot, credential),
         };
         match principal {
-            Ok(principal) => Outcome::Held(vec![Member {
+            Ok(principal) => Outcome::Held(smallvec![Member {
                 authenticated: Authenticated { authenticator: at, principal },
                 place,
             }]),
@@ -318,7 +322,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
 
     /// Each of them. If one does not hold: the first that is missing or wrong.
     fn all_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
-        let mut proofs = Vec::new();
+        let mut proofs = Members::new();
         for part in parts {
             match self.evaluate(part) {
                 Outcome::Held(more) => proofs.extend(more),

@@ -1,20 +1,22 @@
 //! What changes in a request's header section before it goes on, or before it is logged.
 
+use smallvec::SmallVec;
+
 use crate::place::{self, Cookies, Place};
 use crate::policy::{Policy, Protection};
 use crate::principal::Permit;
 use crate::request::Request;
 
 /// Whose credentials held, and where they stood.
-pub type Held<'p> = Vec<(usize, &'p Place)>;
+pub type Held<'p> = SmallVec<[(usize, &'p Place); 2]>;
 
 /// Changes to a header section: first fields are taken out, then written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Edits<'a> {
     /// Names of fields that are taken out, as they stand in the request, each once.
-    pub remove: Vec<&'a [u8]>,
+    pub remove: SmallVec<[&'a [u8]; 4]>,
     /// Fields that replace all of their name. `:path` may be among them.
-    pub set: Vec<(&'a str, Vec<u8>)>,
+    pub set: SmallVec<[(&'a str, Vec<u8>); 4]>,
 }
 
 /// A public rule touches no credential; forged identity is taken out all the same.

@@ -6,14 +6,16 @@
 //!
 //! Numbers are little-endian.
 
+use crate::request::Fields;
+
 /// The pairs of a serialised map; `None` where it is not of that form.
-pub fn pairs(map: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+pub fn pairs(map: &[u8]) -> Option<Fields<'_>> {
     if map.is_empty() {
-        return Some(Vec::new());
+        return Some(Fields::new());
     }
     let (count, rest) = number(map)?;
     let (mut lengths, mut octets) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pairs = Vec::with_capacity(count);
+    let mut pairs = Fields::with_capacity(count);
     for _ in 0..count {
         let (name_length, rest) = number(lengths)?;
         let (value_length, rest) = number(rest)?;

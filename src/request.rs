@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// Names and values.
+pub type Fields<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// A borrowed view of a request. Nothing in it has been checked.
 #[derive(Clone)]
 pub struct Request<'a> {
@@ -14,7 +17,7 @@ pub struct Request<'a> {
     /// `:path` with its query; absent in a plain CONNECT.
     pub path: Option<&'a [u8]>,
     /// All other fields, in their order.
-    pub fields: Vec<(&'a [u8], &'a [u8])>,
+    pub fields: Fields<'a>,
     /// The address that the proxy settled on as the client's; known only where it was asked for.
     pub peer: Option<IpAddr>,
 }
@@ -22,14 +25,18 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Sorts the pairs of a header map, pseudo fields among them, into a request.
     pub fn new(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>, peer: Option<IpAddr>) -> Self {
-        let mut fields: Vec<_> = pairs.collect();
+        Request::of(pairs.collect(), peer)
+    }
+
+    /// The same of pairs that were collected.
+    pub fn of(mut fields: Fields<'a>, peer: Option<IpAddr>) -> Self {
         let (mut method, mut scheme, mut authority, mut path) = (&b""[..], None, None, None);
-        fields.retain(|(name, value)| {
-            match *name {
+        fields.retain(|&(name, value)| {
+            match name {
                 b":method" => method = value,
-                b":scheme" => scheme = Some(*value),
-                b":authority" => authority = Some(*value),
-                b":path" => path = Some(*value),
+                b":scheme" => scheme = Some(value),
+                b":authority" => authority = Some(value),
+                b":path" => path = Some(value),
                 _ => return true,
             }
             false

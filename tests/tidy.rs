@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// The modules from the leaves up. Each may use those before it, and nothing may use `filter`.
 const ORDER: &[&str] = &[
     "json",
-    "header_map",
     "request",
+    "header_map",
     "path",
     "cidr",
     "challenge",

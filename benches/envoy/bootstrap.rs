@@ -17,9 +17,9 @@ pub fn authgate(module: &Path, vm_id: &str, configuration: Value) -> Option<Valu
     wasm(module, vm_id, configuration)
 }
 
-/// A module that needs no configuration.
-pub fn empty(module: &Path) -> Option<Value> {
-    wasm(module, "empty", json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": ""}))
+/// A module with a text for a configuration.
+pub fn plain(module: &Path, vm_id: &str, text: &str) -> Option<Value> {
+    wasm(module, vm_id, json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}))
 }
 
 fn wasm(module: &Path, vm_id: &str, configuration: Value) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bootstrap::{Listener, authgate, basic_auth, empty, jwt_authn};
+use crate::bootstrap::{Listener, authgate, basic_auth, jwt_authn, plain};
 use crate::mint::{self, claims, claims_but};
 use crate::policy::{self, BOB, PASSWORD, basic, house};
 
@@ -63,6 +63,8 @@ pub const LIMITS: &[Limit] = &[
     limit("ES256", EMPTY, 1.8).or_better(1.5),
     limit("HS256", EMPTY, 1.8).or_better(1.5),
     limit("EdDSA", EMPTY, 1.8).or_better(1.5),
+    limit("Basic {SHA}, alone", EMPTY, 1.8).or_better(1.5),
+    limit("RS256, alone", EMPTY, 1.8).or_better(1.5),
     limit("RS256", "jwt_authn RS256", 0.38).or_better(0.3),
     limit("ES256", "jwt_authn ES256", 0.25),
     limit("RS256, new tokens", "jwt_authn RS256", 1.4).or_better(1.0),
@@ -103,6 +105,13 @@ pub fn cases() -> Vec<Case> {
         fresh("jwt_authn RS256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_rs256),
         fresh("jwt_authn ES256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_es256),
         fresh("jwt_authn RS256, its cache, new tokens", "jwt_authn-cache", "/jwt/x", policy::fresh_rs256),
+        // What the host alone charges, call by call; see benches/floor.
+        allowed("floor: entries", "floor", "/basic/x", &alice),
+        allowed("floor: + map", "floor-m", "/basic/x", &alice),
+        allowed("floor: + clock", "floor-mc", "/basic/x", &alice),
+        allowed("floor: + one removed", "floor-mcr", "/basic/x", &alice),
+        allowed("floor: + one written", "floor-mcrw", "/basic/x", &alice),
+        allowed("floor: + two written", "floor-mcrww", "/basic/x", &alice),
         // The same tokens or passwords again and again.
         same("public route", "house", "/public/x", None, 200),
         allowed("Basic {SHA}", "house", "/basic/x", &alice).beside("basic_auth {SHA}"),
@@ -111,6 +120,9 @@ pub fn cases() -> Vec<Case> {
         allowed("ES256", "house", "/jwt/x", &es256).beside("jwt_authn ES256"),
         allowed("HS256", "house", "/shared/x", &hs256),
         allowed("EdDSA", "house", "/jwt/x", &eddsa),
+        // The same where there is one authenticator, so that one identity field is written.
+        allowed("Basic {SHA}, alone", "staff", "/basic/x", &alice),
+        allowed("RS256, alone", "tokens", "/jwt/x", &rs256),
         // Each token once.
         fresh("RS256, new tokens", "house-fresh", "/jwt/x", policy::fresh_rs256)
             .beside("jwt_authn RS256, new tokens"),
@@ -138,14 +150,22 @@ pub fn cases() -> Vec<Case> {
 
 /// The listeners of all cases. New tokens and great numbers have listeners of their own, so that what they leave in
 /// memory is not in the way of others.
-pub fn listeners(module: &Path, empty_module: &Path) -> Vec<Listener> {
+pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
     vec![
         ("bare", None),
-        ("empty", empty(empty_module)),
+        ("empty", plain(empty, "empty", "")),
+        ("floor", plain(floor, "floor", "")),
+        ("floor-m", plain(floor, "floor-m", "m")),
+        ("floor-mc", plain(floor, "floor-mc", "mc")),
+        ("floor-mcr", plain(floor, "floor-mcr", "mcr")),
+        ("floor-mcrw", plain(floor, "floor-mcrw", "mcrw")),
+        ("floor-mcrww", plain(floor, "floor-mcrww", "mcrww")),
         ("basic_auth", basic_auth()),
         ("jwt_authn", jwt_authn(false)),
         ("jwt_authn-cache", jwt_authn(true)),
         ("house", authgate(module, "house", house())),
+        ("staff", authgate(module, "staff", policy::alone("staff"))),
+        ("tokens", authgate(module, "tokens", policy::alone("tokens"))),
         ("house-fresh", authgate(module, "house-fresh", house())),
         ("users-10", authgate(module, "users-10", policy::users(10))),
         ("users-100000", authgate(module, "users-100000", policy::users(MANY_USERS))),
@@ -187,7 +207,9 @@ impl Case {
         };
         let (before, after) = text.split_once("Authorization: ")?;
         let (_, after) = after.split_once("\r\n")?;
-        let asks = self.status == 200 && !["bare", "empty"].contains(&self.listener);
+        let asks = self.status == 200
+            && !["bare", "empty"].contains(&self.listener)
+            && !self.listener.starts_with("floor");
         asks.then(|| format!("{before}{after}").into_bytes())
     }
 }

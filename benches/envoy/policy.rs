@@ -37,6 +37,11 @@ pub fn house() -> Value {
     })
 }
 
+/// One authenticator of [`house`], and one rule.
+pub fn alone(name: &str) -> Value {
+    json!({"authenticators": {name: house()["authenticators"][name]}, "rules": [{"require": name}]})
+}
+
 /// One rule over an htpasswd text of so many users, `user-0` and so on.
 pub fn users(count: usize) -> Value {
     let hash = sha(PASSWORD);

@@ -80,13 +80,10 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let pairs = header_map::pairs(&map)?;
     let Some(gate) = gate else {
         // A configuration that was refused lets nothing through.
-        return Some(refuse(
-            &Denial::of(Reason::Unavailable),
-            is_grpc(&Request::new(pairs.into_iter(), None)),
-        ));
+        return Some(refuse(&Denial::of(Reason::Unavailable), is_grpc(&Request::of(pairs, None))));
     };
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
-    let request = Request::new(pairs.into_iter(), peer);
+    let request = Request::of(pairs, peer);
     let surroundings = Surroundings { now: host::now(), signatures: &gate.signatures };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
     let decision = decide(&gate.policy, &request, &mut memory, surroundings);

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -90,7 +89,7 @@ impl Template {
 
     /// The value for this permit; `None` where something that it names is absent.
     pub fn render(&self, permit: &Permit, names: &[String]) -> Option<Vec<u8>> {
-        let mut value = Vec::new();
+        let mut value = Vec::with_capacity(32);
         for part in &self.0 {
             match part {
                 Part::Text(text) => value.extend_from_slice(text.as_bytes()),
@@ -191,7 +190,10 @@ fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
         if is_plain(&octet) {
             value.push(octet);
         } else {
-            let _ = write!(value, "%{octet:02X}"); // writing to a Vec cannot fail
+            value.push(b'%');
+            for digit in [octet >> 4, octet & 0xF] {
+                value.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
+            }
         }
     }
 }
