@@ -33,8 +33,11 @@ impl RootContext for Root {
             return right;
         }
         let environment = |name: &str| std::env::var(name).ok();
-        let built =
-            config::parse(&host::configuration()).and_then(|config| policy::build(&config, &environment));
+        // What was read is given back before more is made of it: a VM never shrinks.
+        let configuration = host::configuration();
+        let config = config::parse(&configuration);
+        drop(configuration);
+        let built = config.and_then(|config| policy::build(&config, &environment));
         match built {
             Ok(built) => {
                 for warning in built.warnings {

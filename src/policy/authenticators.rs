@@ -235,11 +235,11 @@ impl Builder<'_> {
             Encoding::Base64Url => Some(alphabet::URL_SAFE),
         };
         let octets = match alphabet {
-            None => text.into_bytes(),
+            None => text.into_owned().into_bytes(),
             Some(alphabet) => {
                 let padding =
                     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-                let Ok(octets) = GeneralPurpose::new(&alphabet, padding).decode(text) else {
+                let Ok(octets) = GeneralPurpose::new(&alphabet, padding).decode(text.as_bytes()) else {
                     let expected = "text in the encoding that `encoding` names";
                     self.error(format!("{path}.value"), ConfigErrorKind::Expected(expected));
                     return None;

@@ -1,5 +1,6 @@
 //! Makes a policy of a configuration, or says all that is wrong with it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -104,9 +105,9 @@ impl Builder<'_> {
     }
 
     /// A secret, wherever it stands.
-    pub(super) fn secret(&mut self, path: &str, secret: &Secret) -> Option<String> {
+    pub(super) fn secret<'s>(&mut self, path: &str, secret: &'s Secret) -> Option<Cow<'s, str>> {
         let name = match secret {
-            Secret::Inline(text) => return Some(text.clone()),
+            Secret::Inline(text) => return Some(Cow::Borrowed(text)),
             // What cannot be a name may be the secret itself, so it is not shown.
             Secret::Environment(name) if !is_label(name) => {
                 let expected = "the name of an environment variable, of letters, digits, `_`, `-` and `.`";
@@ -125,7 +126,7 @@ impl Builder<'_> {
         if value.is_none() {
             self.error(path, ConfigErrorKind::NoEnvironmentVariable(name.clone()));
         }
-        value
+        value.map(Cow::Owned)
     }
 
     pub(super) fn realm(&mut self, path: &str, own: Option<&String>, default: &Realm) -> Realm {
