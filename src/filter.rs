@@ -2,8 +2,8 @@
 //!
 //! Nothing is decided here. What the host cannot do, or refuses, ends in a 503: a request never passes by accident.
 //!
-//! The SDK serves configuration and ticks. Requests come in through [`entry`], straight on the ABI; the build step
-//! (`xtask trim`) exports that in the SDK's place. A module without that step traps on its first request.
+//! The SDK calls the host, allocates and logs. What the host calls is in [`entry`], straight on the ABI; the build step
+//! (`xtask trim`) exports that in the SDK's place. A module without that step traps when it is loaded.
 
 // The entry macro declares and calls the linker's constructors.
 #![allow(unsafe_code, missing_docs)]
@@ -21,5 +21,4 @@ use proxy_wasm::types::LogLevel;
 proxy_wasm::main! {{
     // The host drops what its own level does not want.
     proxy_wasm::set_log_level(LogLevel::Debug);
-    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }}

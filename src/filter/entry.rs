@@ -1,4 +1,4 @@
-//! Requests, straight on the ABI: no context object for each, no copy of each field.
+//! The ABI: what the host calls. No context object for each request, no copy of each field.
 //!
 //! The host calls `proxy_on_context_create(stream, root)` right before `proxy_on_request_headers(stream)`, so what the
 //! first says is kept in one place for the second.
@@ -8,19 +8,12 @@ use std::cell::Cell;
 use proxy_wasm::types::{Action, MapType, Status};
 
 use super::gates::{self, Gate};
-use super::host;
+use super::{host, root};
 use crate::decision::{Decision, Verdict, decide};
 use crate::denial::{Denial, Reason};
 use crate::header_map;
 use crate::request::Request;
 use crate::scheme::Surroundings;
-
-unsafe extern "C" {
-    // The SDK's own, for root contexts.
-    fn proxy_on_context_create(context: u32, root: u32);
-    fn proxy_on_delete(context: u32);
-    fn proxy_on_tick(root: u32);
-}
 
 thread_local! {
     /// The stream that was created last, and its root.
@@ -28,11 +21,19 @@ thread_local! {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn authgate_on_vm_start(_root: u32, _configuration_size: usize) -> bool {
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_configure(root: u32, _configuration_size: usize) -> bool {
+    root::configure(root)
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn authgate_on_context_create(context: u32, root: u32) {
-    if root == 0 {
-        // SAFETY: an exported function of the SDK with this signature; it takes any id.
-        unsafe { proxy_on_context_create(context, root) }
-    } else {
+    // A root context has no root; there is nothing to be done for it before it is configured.
+    if root != 0 {
         CREATED.set((context, root));
     }
 }
@@ -64,14 +65,7 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
 
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
-    // SAFETY: exported functions of the SDK with these signatures. The ids are those of roots that it knows: a gate is
-    // only put by a root's own configuration.
-    unsafe {
-        proxy_on_tick(root);
-        for dropped in gates::tick(root) {
-            proxy_on_delete(dropped);
-        }
-    }
+    gates::tick(root);
 }
 
 /// `None` where the host gave nothing that can be decided on.

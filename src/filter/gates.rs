@@ -52,24 +52,19 @@ pub fn all() -> Vec<Rc<Gate>> {
     })
 }
 
-/// Counts a tick of `root`, and gives the roots that the host has dropped: all tick alike, so one that has missed what
+/// Counts a tick of `root`, and forgets the roots that the host has dropped: all tick alike, so one that has missed what
 /// amounts to a minute of everybody's ticks has no timer any more.
 ///
 /// The host would say so itself through `proxy_on_delete`, but only if it also entered the VM at the end of every
 /// request, which costs more than all that a request needs here.
-pub fn tick(root: u32) -> Vec<u32> {
+pub fn tick(root: u32) {
     const MINUTE: u32 = 60;
     GATES.with(|gates| {
-        let Ok(mut gates) = gates.try_borrow_mut() else { return Vec::new() };
+        let Ok(mut gates) = gates.try_borrow_mut() else { return };
         let limit = u32::try_from(gates.len()).unwrap_or(u32::MAX).saturating_mul(MINUTE);
         for (id, slot) in gates.iter_mut() {
             slot.missed_ticks = if *id == root { 0 } else { slot.missed_ticks.saturating_add(1) };
         }
-        let dropped: Vec<u32> =
-            gates.iter().filter(|(_, slot)| slot.missed_ticks > limit).map(|(id, _)| *id).collect();
-        for id in &dropped {
-            gates.remove(id);
-        }
-        dropped
-    })
+        gates.retain(|_, slot| slot.missed_ticks <= limit);
+    });
 }

@@ -1,0 +1,94 @@
+//! The module's interface with its host, name by name: what is not listed is neither offered nor asked for.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use wasmparser::{Parser, Payload};
+
+/// A host enters the VM for each of these.
+const EXPORTS: &[&str] = &[
+    "_initialize",
+    "memory",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_memory_allocate",
+    "proxy_on_request_headers",
+    "proxy_on_request_trailers",
+    "proxy_on_tick",
+    "proxy_on_vm_start",
+];
+
+/// The SDK keeps a root context that does nothing, whose table of methods names most of the ABI.
+const IMPORTS: &[&str] = &[
+    "env.proxy_call_foreign_function",
+    "env.proxy_dequeue_shared_queue",
+    "env.proxy_done",
+    "env.proxy_enqueue_shared_queue",
+    "env.proxy_get_buffer_bytes",
+    "env.proxy_get_current_time_nanoseconds",
+    "env.proxy_get_header_map_pairs",
+    "env.proxy_get_header_map_value",
+    "env.proxy_get_property",
+    "env.proxy_get_shared_data",
+    "env.proxy_get_status",
+    "env.proxy_grpc_call",
+    "env.proxy_grpc_cancel",
+    "env.proxy_grpc_close",
+    "env.proxy_grpc_send",
+    "env.proxy_grpc_stream",
+    "env.proxy_http_call",
+    "env.proxy_log",
+    "env.proxy_register_shared_queue",
+    "env.proxy_remove_header_map_value",
+    "env.proxy_replace_header_map_value",
+    "env.proxy_resolve_shared_queue",
+    "env.proxy_send_local_response",
+    "env.proxy_set_property",
+    "env.proxy_set_shared_data",
+    "env.proxy_set_tick_period_milliseconds",
+    "wasi_snapshot_preview1.environ_get",
+    "wasi_snapshot_preview1.environ_sizes_get",
+    "wasi_snapshot_preview1.fd_write",
+    "wasi_snapshot_preview1.proc_exit",
+    "wasi_snapshot_preview1.random_get",
+];
+
+fn module() -> Vec<u8> {
+    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dist/authgate.wasm");
+    let path = std::env::var_os("AUTHGATE_WASM").map_or(default, PathBuf::from);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make test`", path.display()))
+}
+
+/// Exports and imports, the latter with their module.
+fn interface() -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut exports, mut imports) = (BTreeSet::new(), BTreeSet::new());
+    for payload in Parser::new(0).parse_all(&module()) {
+        match payload.unwrap() {
+            Payload::ExportSection(section) => {
+                exports.extend(section.into_iter().map(|export| export.unwrap().name.to_owned()));
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.unwrap();
+                    imports.insert(format!("{}.{}", import.module, import.name));
+                }
+            }
+            _ => {}
+        }
+    }
+    (exports, imports)
+}
+
+#[test]
+fn the_module_exports_what_is_used_and_nothing_else() {
+    let expected: BTreeSet<String> = EXPORTS.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(interface().0, expected);
+}
+
+#[test]
+fn the_module_imports_what_is_needed_and_nothing_else() {
+    let expected: BTreeSet<String> = IMPORTS.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(interface().1, expected);
+}
