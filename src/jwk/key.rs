@@ -5,10 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{
-    ECDSAP256PublicKeyLike as _, ECDSAP256kPublicKeyLike as _, ECDSAP384PublicKeyLike as _, ES256PublicKey,
-    ES256kPublicKey, ES384PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike as _, HMACKey, RS256PublicKey,
-    RSAPublicKeyLike as _,
+    Ed25519PublicKey, EdDSAPublicKeyLike as _, HMACKey, RS256PublicKey, RSAPublicKeyLike as _,
 };
+use p521::elliptic_curve::point::AffineCoordinates as _;
 use p521::pkcs8::EncodePublicKey as _;
 use serde_json::{Map, Value};
 use superboring::pkey::{PKey, Public};
@@ -251,6 +250,19 @@ const RSA: [Algorithm; 6] = [
     Algorithm::PS512,
 ];
 
+/// The key with these coordinates, if they are a point of the curve. From coordinates and not from SEC 1 octets, since
+/// the latter may leave `y` out, and finding it takes fifty kilobytes of code that nobody needs.
+macro_rules! on_curve {
+    ($curve:ident, $x:ident, $y:ident) => {
+        match ($curve::FieldBytes::try_from($x), $curve::FieldBytes::try_from($y)) {
+            (Ok(x), Ok(y)) => $curve::AffinePoint::from_coordinates(&x, &y)
+                .into_option()
+                .and_then(|point| $curve::ecdsa::VerifyingKey::from_affine(point).ok()),
+            _ => None,
+        }
+    };
+}
+
 impl Material {
     fn from_secret(secret: &[u8]) -> Result<Material, KeyError> {
         if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
@@ -275,7 +287,7 @@ impl Material {
         Ok(Material::Rsa(Box::new(PKey::from_rsa(key).map_err(|_| KeyError::UnsupportedRsa)?)))
     }
 
-    fn from_point(crv: &str, x: &[u8], y: &[u8]) -> Result<Material, KeyError> {
+    pub(super) fn from_point(crv: &str, x: &[u8], y: &[u8]) -> Result<Material, KeyError> {
         let size = match crv {
             "P-256" | "secp256k1" => 32,
             "P-384" => 48,
@@ -285,13 +297,11 @@ impl Material {
         if x.len() != size || y.len() != size {
             return Err(KeyError::Malformed);
         }
-        // SEC 1 §2.3.4, an uncompressed point. The parsers check that it is on the curve.
-        let point = [&[4], x, y].concat();
         match crv {
-            "P-256" => ES256PublicKey::from_bytes(&point).map(|key| Material::from(&key)).ok(),
-            "P-384" => ES384PublicKey::from_bytes(&point).map(|key| Material::from(&key)).ok(),
-            "P-521" => p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Material::P521).ok(),
-            _ => ES256kPublicKey::from_bytes(&point).map(|key| Material::from(&key)).ok(),
+            "P-256" => on_curve!(p256, x, y).map(Material::P256),
+            "P-384" => on_curve!(p384, x, y).map(Material::P384),
+            "P-521" => on_curve!(p521, x, y).map(Material::P521),
+            _ => on_curve!(k256, x, y).map(Material::Secp256k1),
         }
         .ok_or(KeyError::Malformed)
     }
@@ -332,24 +342,6 @@ impl Material {
             Material::Secp256k1(key) => key.to_public_key_der().ok().map(|der| der.as_bytes().into()),
             Material::Secret(_) | Material::Ed25519(_) => None,
         }
-    }
-}
-
-impl From<&ES256PublicKey> for Material {
-    fn from(key: &ES256PublicKey) -> Material {
-        Material::P256(*key.public_key().as_ref())
-    }
-}
-
-impl From<&ES384PublicKey> for Material {
-    fn from(key: &ES384PublicKey) -> Material {
-        Material::P384(*key.public_key().as_ref())
-    }
-}
-
-impl From<&ES256kPublicKey> for Material {
-    fn from(key: &ES256kPublicKey) -> Material {
-        Material::Secp256k1(*key.public_key().as_ref())
     }
 }
 

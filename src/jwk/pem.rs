@@ -1,9 +1,9 @@
 //! PEM (RFC 7468) → key material.
 
-use jwt_simple::algorithms::{
-    ES256PublicKey, ES256kPublicKey, ES384PublicKey, Ed25519PublicKey, RS256PublicKey,
-};
-use p521::pkcs8::DecodePublicKey as _;
+use jwt_simple::algorithms::{Ed25519PublicKey, RS256PublicKey};
+use p521::pkcs8::ObjectIdentifier;
+use p521::pkcs8::der::{self, oid::AssociatedOid as _};
+use p521::pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::{Algorithm, KeyError, Material};
 
@@ -29,13 +29,28 @@ impl Material {
                 Ok(key) => Some(Material::from_rsa_key(&key)?),
                 Err(error) => return Err(rsa_error(&error)),
             },
-            Algorithm::ES256 => ES256PublicKey::from_pem(pem).map(|key| Material::from(&key)).ok(),
-            Algorithm::ES384 => ES384PublicKey::from_pem(pem).map(|key| Material::from(&key)).ok(),
-            Algorithm::ES512 => p521::ecdsa::VerifyingKey::from_public_key_pem(pem).map(Material::P521).ok(),
-            Algorithm::ES256K => ES256kPublicKey::from_pem(pem).map(|key| Material::from(&key)).ok(),
+            Algorithm::ES256 => ec_point(pem, "P-256", p256::NistP256::OID),
+            Algorithm::ES384 => ec_point(pem, "P-384", p384::NistP384::OID),
+            Algorithm::ES512 => ec_point(pem, "P-521", p521::NistP521::OID),
+            Algorithm::ES256K => ec_point(pem, "secp256k1", k256::Secp256k1::OID),
             Algorithm::EdDSA => Ed25519PublicKey::from_pem(pem).map(|key| Material::from(&key)).ok(),
         }
         .ok_or(KeyError::NotAPemKey)
+    }
+}
+
+/// An uncompressed point (SEC 1 §2.3.4) in a SubjectPublicKeyInfo of this curve (RFC 5480 §2).
+fn ec_point(pem: &str, crv: &str, curve: ObjectIdentifier) -> Option<Material> {
+    const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+    let (_, der) = der::pem::decode_vec(pem.as_bytes()).ok()?;
+    let info = SubjectPublicKeyInfoRef::try_from(der.as_slice()).ok()?;
+    info.algorithm.assert_oids(EC_PUBLIC_KEY, curve).ok()?;
+    match info.subject_public_key.as_bytes()? {
+        [4, point @ ..] => {
+            let (x, y) = point.split_at_checked(point.len() / 2)?;
+            Material::from_point(crv, x, y).ok()
+        }
+        _ => None,
     }
 }
 
