@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod reader;
+pub mod shape;
 pub mod source;
 pub mod value;
 
@@ -15,7 +16,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 pub use error::{ConfigError, ConfigErrorKind};
-use reader::{List, Named, OneOrMany};
+use shape::{List, Named, OneOrMany};
 use value::{ByteSize, Secret, Span};
 
 /// Reads a configuration from the octets that a host hands over; see [`source`] for their form.

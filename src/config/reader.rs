@@ -1,13 +1,12 @@
 //! A JSON value → the configuration's types, with every fault that can be found on the way.
 //!
 //! serde stops at the first error and does not say where it was. This deserializer knows its place, notes unknown fields
-//! and goes on, and keeps reading the other elements of a [`List`] or [`Named`] after one that was wrong.
+//! and goes on, and keeps reading the other elements of a [`List`](super::shape::List) or
+//! [`Named`](super::shape::Named) after one that was wrong.
 
 use std::cell::RefCell;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::Deserialize;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
     SeqAccess, Unexpected, VariantAccess, Visitor,
@@ -15,6 +14,7 @@ use serde::de::{
 use serde_json::{Map, Value};
 
 use super::error::{ConfigError, ConfigErrorKind, suggestion};
+use super::shape::ONE_OR_MANY;
 
 /// Reads `value` as a `T`, or says all that is wrong with it.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<ConfigError>> {
@@ -35,104 +35,6 @@ fn read_at<T: DeserializeOwned>(at: At<'_>, value: &Value) -> Result<T, Vec<Conf
     match result {
         Ok(read) if errors.is_empty() => Ok(read),
         _ => Err(errors),
-    }
-}
-
-/// The element types of the configuration whose members are read one by one, so that several faults are found.
-pub type Members<T> = Vec<(String, T)>;
-
-/// A JSON array of `T`.
-#[derive(Debug)]
-pub struct List<T>(pub Vec<T>);
-
-/// A JSON object whose members have names of the operator's choice.
-#[derive(Debug)]
-pub struct Named<T>(pub Members<T>);
-
-/// A `T`, or a JSON array of them.
-#[derive(Debug)]
-pub struct OneOrMany<T>(pub Vec<T>);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        List(Vec::new())
-    }
-}
-
-impl<T> Default for Named<T> {
-    fn default() -> Self {
-        Named(Vec::new())
-    }
-}
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        OneOrMany(Vec::new())
-    }
-}
-
-const ONE_OR_MANY: &str = "OneOrMany";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Elements(PhantomData)).map(List)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(ONE_OR_MANY, Elements(PhantomData)).map(OneOrMany)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NamedMembers(PhantomData)).map(Named)
-    }
-}
-
-struct Elements<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
-        let mut list = Vec::new();
-        let mut first_error = None;
-        loop {
-            match elements.next_element() {
-                Ok(Some(element)) => list.push(element),
-                Ok(None) => return first_error.map_or(Ok(list), Err),
-                // The reader has noted it and stands at the next element.
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-    }
-}
-
-struct NamedMembers<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedMembers<T> {
-    type Value = Members<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members<T>, A::Error> {
-        let mut named = Vec::new();
-        let mut first_error = None;
-        while let Some(name) = members.next_key()? {
-            match members.next_value() {
-                Ok(value) => named.push((name, value)),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        first_error.map_or(Ok(named), Err)
     }
 }
 
@@ -266,23 +168,31 @@ impl<'a, 'de> Node<'a, 'de> {
         })
     }
 
-    fn visit<V: Visitor<'de>>(
+    /// The visitor sees only what it can take; all else is refused here, once for all types.
+    fn elements<V: Visitor<'de>>(self, elements: &'de [Value], visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_seq(Array { node: self, elements: elements.iter().enumerate() })
+    }
+
+    fn members<V: Visitor<'de>>(
         self,
+        members: &'de Map<String, Value>,
         fields: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => visit_number(number, visitor),
-            Value::String(value) => visitor.visit_borrowed_str(value),
-            Value::Array(elements) => {
-                visitor.visit_seq(Array { node: self, elements: elements.iter().enumerate() })
-            }
-            Value::Object(members) => {
-                visitor.visit_map(Object { node: self, members: members.iter(), fields, value: None })
-            }
-        }
+        visitor.visit_map(Object { node: self, members: members.iter(), fields, value: None })
+    }
+
+    #[inline(never)]
+    fn wrong_type(&self, expected: &dyn Expected) -> Fault {
+        let found = match self.value {
+            Value::Null => Unexpected::Unit,
+            Value::Bool(value) => Unexpected::Bool(*value),
+            Value::Number(_) => Unexpected::Unsigned(0),
+            Value::String(_) => Unexpected::Str(""),
+            Value::Array(_) => Unexpected::Seq,
+            Value::Object(_) => Unexpected::Map,
+        };
+        serde::de::Error::invalid_type(found, expected)
     }
 }
 
@@ -298,9 +208,51 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.visit(None, visitor)
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => visit_number(number, visitor),
+            Value::String(value) => visitor.visit_borrowed_str(value),
+            Value::Array(elements) => self.elements(elements, visitor),
+            Value::Object(members) => self.members(members, None, visitor),
+        }
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    /// A boolean as well: YAML 1.1 takes some words for one.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::String(value) => visitor.visit_borrowed_str(value),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Array(elements) => self.elements(elements, visitor),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Object(members) => self.members(members, None, visitor),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    /// Some of ours are written as a text, too. Derived code would also take a list, as fields in their order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -308,15 +260,14 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.value {
-            // Derived code would take the elements as fields in their order.
-            Value::Array(_) => Err(serde::de::Error::invalid_type(Unexpected::Seq, &visitor)),
             Value::Object(members) => {
                 for (name, _) in members.iter().filter(|(name, _)| !fields.contains(&name.as_str())) {
                     self.note_unknown(name, fields);
                 }
-                self.visit(Some(fields), visitor)
+                self.members(members, Some(fields), visitor)
             }
-            _ => self.visit(None, visitor),
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            _ => Err(self.wrong_type(&visitor)),
         }
     }
 
@@ -331,7 +282,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match (name, self.value) {
-            (ONE_OR_MANY, Value::Array(_)) => self.visit(None, visitor),
+            (ONE_OR_MANY, Value::Array(elements)) => self.elements(elements, visitor),
             (ONE_OR_MANY, _) => visitor.visit_seq(Single(Some(self))),
             _ => visitor.visit_newtype_struct(self),
         }
@@ -355,8 +306,8 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier ignored_any
     }
 }
 

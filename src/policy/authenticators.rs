@@ -10,7 +10,8 @@ use super::build::{Builder, WarningKind, is_label};
 use crate::challenge::Realm;
 use crate::claims::{ClaimSelector, Claims};
 use crate::config::error::suggestion;
-use crate::config::reader::{List, Named, member};
+use crate::config::reader::member;
+use crate::config::shape::{List, Named};
 use crate::config::{self, ConfigErrorKind, Csrf, Encoding, Keys, TokenLocation};
 use crate::json;
 use crate::jwk::{

@@ -2,7 +2,8 @@
 
 use super::build::Builder;
 use crate::claims::{ClaimMatcher, ClaimSelector};
-use crate::config::reader::{OneOrMany, member};
+use crate::config::reader::member;
+use crate::config::shape::OneOrMany;
 use crate::config::{self, ConfigErrorKind};
 use crate::principal::Authenticated;
 use crate::scheme::Authenticator;
