@@ -32,4 +32,5 @@ pub mod place;
 pub mod policy;
 pub mod principal;
 pub mod request;
+pub mod roots;
 pub mod scheme;

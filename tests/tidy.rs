@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules from the leaves up. Each may use those before it, and nothing may use `filter`.
 const ORDER: &[&str] = &[
     "json",
+    "roots",
     "request",
     "header_map",
     "path",

@@ -116,7 +116,7 @@ fn only(name: &'static str, user: &str, hash: &str, password: &str) -> Listener 
 
 #[test]
 fn two_configurations_in_one_vm_never_see_each_other() {
-    let proxy = Proxy::start(
+    let proxy = Proxy::start_with_two_workers(
         "shared-vm",
         vec![only("first", "alice", "$ALICE", ALICE), only("second", "bob", "$BOB", BOB)],
     );
@@ -156,13 +156,13 @@ fn two_configurations_in_one_vm_never_see_each_other() {
             [denied("its own realm", get("/shared"), 401, missing).challenge(&[&second])],
         );
     }
-    // Interleaved on two connections that stay open.
-    let (mut one, mut two) = (proxy.connect("first"), proxy.connect("second"));
-    for round in 0..20 {
+    // Interleaved on connections that stay open, more than there are workers.
+    let mut pairs: Vec<_> = (0..8).map(|_| (proxy.connect("first"), proxy.connect("second"))).collect();
+    for round in 0..48 {
+        let (one, two) = &mut pairs[round % 8];
         let requests: [(Request, u16, u16); 2] = [(alice(), 200, 401), (bob(), 401, 200)];
         for (request, at_first, at_second) in requests {
-            let statuses =
-                (proxy.send_over(&mut one, &request).status, proxy.send_over(&mut two, &request).status);
+            let statuses = (proxy.send_over(one, &request).status, proxy.send_over(two, &request).status);
             assert_eq!(statuses, (at_first, at_second), "round {round}");
         }
     }

@@ -1,6 +1,6 @@
 //! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -66,7 +66,8 @@ impl Listener {
         self
     }
 
-    fn to_envoy(&self, access_log: &str) -> Value {
+    /// As Envoy takes it.
+    pub fn to_envoy(&self, access_log: &str) -> Value {
         let mut vm = json!({
             "vm_id": "authgate",
             "runtime": "envoy.wasm.runtime.v8",
@@ -121,22 +122,36 @@ impl Listener {
 /// The bootstrap with these listeners before the service on `upstream`.
 pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Value {
     let listeners: Vec<Value> = listeners.iter().map(|listener| listener.to_envoy(access_log)).collect();
+    json!({
+        "admin": {"address": address(0)},
+        "static_resources": {"listeners": listeners, "clusters": [cluster(upstream)]},
+    })
+}
+
+/// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there.
+pub fn bootstrap_from_file(listeners: &Path, upstream: u16) -> Value {
+    json!({
+        "node": {"id": "envoy", "cluster": "envoy"},
+        "admin": {"address": address(0)},
+        "dynamic_resources": {"lds_config": {
+            "resource_api_version": "V3",
+            "path_config_source": {"path": listeners},
+        }},
+        "static_resources": {"clusters": [cluster(upstream)]},
+    })
+}
+
+fn cluster(upstream: u16) -> Value {
     let options = json!({
         "@type": HTTP_OPTIONS,
         "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
     });
     json!({
-        "admin": {"address": address(0)},
-        "static_resources": {
-            "listeners": listeners,
-            "clusters": [{
-                "name": "upstream",
-                "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-                "load_assignment": {"cluster_name": "upstream", "endpoints": [
-                    {"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]},
-                ]},
-            }],
-        },
+        "name": "upstream",
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "load_assignment": {"cluster_name": "upstream", "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]},
+        ]},
     })
 }
 

@@ -36,6 +36,7 @@ mod passwords;
 mod paths;
 mod places;
 mod refused;
+mod reload;
 mod requirements;
 mod sample;
 mod tokens;

@@ -57,7 +57,7 @@ pub struct Validation {
 pub fn validate(name: &str, bootstrap: &Value) -> Validation {
     let directory = directory(&format!("validate-{name}"));
     let output = command(&directory, bootstrap)
-        .args(["--mode", "validate", "--log-level", "info"])
+        .args(["--mode", "validate", "--log-level", "info", "--concurrency", "1"])
         .output()
         .expect("envoy runs");
     let text = [output.stdout, output.stderr].concat();
@@ -71,7 +71,7 @@ fn command(directory: &Path, bootstrap: &Value) -> Command {
     command
         .arg("--config-path")
         .arg(configuration)
-        .args(["--use-dynamic-base-id", "--disable-hot-restart", "--concurrency", "1"])
+        .args(["--use-dynamic-base-id", "--disable-hot-restart"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null());
     command
@@ -91,11 +91,22 @@ pub struct Envoy {
 impl Envoy {
     /// Starts Envoy and waits until it is ready. `environment` is what its process finds there.
     pub fn start(directory: &Path, bootstrap: &Value, environment: &[(&str, &str)]) -> Self {
+        Self::start_with_workers(1, directory, bootstrap, environment)
+    }
+
+    /// The same with so many workers, each of which has the module in a VM of its own.
+    pub fn start_with_workers(
+        workers: usize,
+        directory: &Path,
+        bootstrap: &Value,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = File::create(directory.join("envoy.log")).expect("a log file");
         let admin_address = directory.join("admin");
         let mut child = command(directory, bootstrap)
             .arg("--admin-address-path")
             .arg(&admin_address)
+            .args(["--concurrency", &workers.to_string()])
             .args(["--log-level", "info", "--file-flush-interval-msec", "20"])
             .envs(environment.iter().copied())
             .stdout(log.try_clone().expect("the log file"))

@@ -46,13 +46,22 @@ impl Proxy {
         Self::start_with(name, listeners, &[])
     }
 
+    /// The same with two workers.
+    pub fn start_with_two_workers(name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_all(2, name, listeners, &[])
+    }
+
     /// The same with variables in Envoy's own environment.
     pub fn start_with(name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
+        Self::start_all(1, name, listeners, environment)
+    }
+
+    fn start_all(workers: usize, name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
         let directory = directory(name);
         let access_log = directory.join("access.log");
         let upstream = Upstream::start();
         let bootstrap = bootstrap(&listeners, upstream.port, &access_log.to_string_lossy());
-        let envoy = Envoy::start(&directory, &bootstrap, environment);
+        let envoy = Envoy::start_with_workers(workers, &directory, &bootstrap, environment);
         Self {
             envoy,
             upstream,

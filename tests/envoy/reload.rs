@@ -1,0 +1,71 @@
+//! Configurations that change while Envoy runs: what one has remembered is worth nothing to the next.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::bootstrap::{bootstrap_from_file, listener};
+use crate::client::{Connection, get};
+use crate::house::{ALICE, BOB, good, policy};
+use crate::process::{Envoy, directory};
+use crate::upstream::Upstream;
+
+/// One user, with the hash that stands for this name in policies.
+fn with_hash(hash: &str) -> serde_json::Value {
+    policy(&format!(
+        "{{authenticators: {{staff: {{basic: {{users: {{alice: {hash}}}}}}}}}, rules: [{{require: staff}}]}}"
+    ))
+}
+
+/// Has Envoy take a listener with this policy, and waits until it has said yes or no.
+fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counter: &str) {
+    let mut resource = listener("gate", policy, good()).to_envoy("/dev/null");
+    resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+    let count = || envoy.map(|envoy| envoy.admin(&format!("/stats?filter=listener_manager.lds.{counter}")));
+    let before = count();
+    let new = path.with_extension("new");
+    fs::write(&new, json!({ "resources": [resource] }).to_string()).expect("a file of listeners");
+    fs::rename(&new, path).expect("a file of listeners");
+    if envoy.is_some() {
+        (0..500).find(|_| {
+            thread::sleep(Duration::from_millis(20));
+            count() != before
+        });
+        assert_ne!(count(), before, "{counter}");
+        // The workers take it up a moment later.
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn a_password_that_was_changed_is_changed_at_once() {
+    let directory = directory("reload");
+    let listeners = directory.join("listeners.json");
+    let upstream = Upstream::start();
+    put(None, &listeners, with_hash("$ALICE"), "update_success");
+    let envoy = Envoy::start(&directory, &bootstrap_from_file(&listeners, upstream.port), &[]);
+    let port = envoy.ports["gate"];
+    let status = |password: &str| {
+        let mut connection = Connection::open(port).expect("a connection to envoy");
+        let answer = connection.send(&get("/").basic("alice", password), "reload").expect("an answer");
+        answer.second_word().parse::<u16>().expect("a status")
+    };
+    // Twice each: the second time from memory.
+    let expect = |what: &str, old: u16, new: u16| {
+        for _ in 0..2 {
+            assert_eq!((status(ALICE), status(BOB)), (old, new), "{what}");
+        }
+    };
+    expect("the first password", 200, 401);
+    put(Some(&envoy), &listeners, with_hash("$BOB"), "update_success");
+    expect("the second", 401, 200);
+    // A configuration that is refused leaves the last one in place.
+    put(Some(&envoy), &listeners, with_hash("$NOBODY"), "update_rejected");
+    expect("a refused configuration", 401, 200);
+    put(Some(&envoy), &listeners, with_hash("$ALICE"), "update_success");
+    expect("the first again", 200, 401);
+    assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
+}
