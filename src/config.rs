@@ -4,6 +4,7 @@
 //! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
 
 pub mod error;
+mod operation;
 pub mod reader;
 pub mod shape;
 pub mod source;
@@ -16,8 +17,9 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 pub use error::{ConfigError, ConfigErrorKind};
+pub use operation::{Cache, Telemetry};
 use shape::{List, Named, OneOrMany};
-use value::{ByteSize, Secret, Span};
+use value::{Secret, Span};
 
 /// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
 pub fn parse(octets: &[u8]) -> Result<Config, Vec<ConfigError>> {
@@ -46,6 +48,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
+                reader::faults_of_member::<Telemetry>(&value, "telemetry"),
             ];
             for fault in faults.into_iter().flatten() {
                 if !errors.contains(&fault) {
@@ -74,6 +77,9 @@ pub struct Config {
     /// What is remembered of verified credentials.
     #[serde(default)]
     pub cache: Cache,
+    /// What is told to the operator.
+    #[serde(default)]
+    pub telemetry: Telemetry,
 }
 
 /// A way to prove who one is: exactly one scheme.
@@ -420,24 +426,6 @@ pub struct Identity {
     pub headers: Option<Named<String>>,
     /// Inbound names that are taken out as well.
     pub remove: Vec<String>,
-}
-
-/// What each worker remembers of verified credentials.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Cache {
-    /// The most credentials; 0: none.
-    pub max_entries: usize,
-    /// The most octets.
-    pub max_bytes: ByteSize,
-    /// For how long.
-    pub ttl: Span,
-}
-
-impl Default for Cache {
-    fn default() -> Self {
-        Cache { max_entries: 4096, max_bytes: ByteSize::mebibytes(16), ttl: Span::seconds(300) }
-    }
 }
 
 fn yes() -> bool {

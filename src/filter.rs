@@ -11,6 +11,7 @@
 mod entry;
 mod gates;
 mod host;
+mod metrics;
 mod root;
 mod signatures;
 #[cfg(feature = "vectors")]

@@ -12,6 +12,7 @@ pub mod challenge;
 pub mod cidr;
 pub mod claims;
 pub mod config;
+pub mod counters;
 pub mod credentials;
 pub mod decision;
 pub mod denial;

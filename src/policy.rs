@@ -30,6 +30,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// What the upstream is told.
     pub identity: IdentityFields,
+    /// Whether decisions are counted.
+    pub metrics: bool,
     /// How much is remembered of verified credentials.
     pub limits: Limits,
     /// All query parameters that tokens may stand in.
@@ -38,6 +40,8 @@ pub struct Policy {
 
 /// A rule.
 pub struct Rule {
+    /// Its place in the policy, from 0.
+    pub number: usize,
     /// For logs and metrics.
     pub name: String,
     /// What it says.

@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "policy",
     "edits",
     "decision",
+    "counters",
     "filter",
 ];
 

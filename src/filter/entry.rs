@@ -66,6 +66,11 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
     gates::tick(root);
+    if let Some(gate) = gates::of(root)
+        && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
+    {
+        metrics.publish(&gate.policy);
+    }
 }
 
 /// `None` where the host gave nothing that can be decided on.
@@ -81,6 +86,11 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let surroundings = Surroundings { now: host::now(), signatures: &gate.signatures };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
     let decision = decide(&gate.policy, &request, &mut memory, surroundings);
+    if gate.policy.metrics
+        && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
+    {
+        metrics.counters.count(&decision);
+    }
     let edited = apply(&decision);
     Some(match &decision.verdict {
         Verdict::Allow(_) if edited.is_ok() => Action::Continue,

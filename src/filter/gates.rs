@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::metrics::Metrics;
 use super::signatures::Signatures;
 use crate::memory::Memory;
 use crate::policy::Policy;
@@ -14,6 +15,8 @@ pub struct Gate {
     pub policy: Policy,
     /// What is remembered of credentials.
     pub memory: RefCell<Memory>,
+    /// What is counted.
+    pub metrics: RefCell<Metrics>,
     /// Who verifies signatures.
     pub signatures: Signatures,
 }

@@ -90,6 +90,28 @@ unsafe extern "C" {
     ) -> u32;
 }
 
+/// A new counter, or the one of this name; `None` where the host has none.
+pub fn define_counter(name: &str) -> Option<u32> {
+    let mut counter = 0;
+    // SAFETY: the text and the place for the counter are valid for the call.
+    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut counter) };
+    (status == 0).then_some(counter)
+}
+
+/// Adds to a counter. What a host refuses is lost, as there is nobody to tell.
+pub fn add_to_counter(counter: u32, count: u64) {
+    // SAFETY: takes two numbers.
+    let _ = unsafe { proxy_increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX)) };
+}
+
+const COUNTER: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+}
+
 /// Takes all fields of a name out.
 pub fn remove(map: MapType, name: &[u8]) -> Result<(), Status> {
     // Names of fields are tokens, hence ASCII.

@@ -35,7 +35,10 @@ pub fn configure(root: u32) -> bool {
             let memory = RefCell::new(memory);
             let signatures = Signatures::probe();
             log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
-            gates::put(root, Some(Gate { policy: built.policy, memory, signatures }));
+            gates::put(
+                root,
+                Some(Gate { policy: built.policy, memory, metrics: RefCell::default(), signatures }),
+            );
             host::tick_every(Duration::from_secs(1));
             true
         }

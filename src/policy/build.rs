@@ -153,7 +153,15 @@ impl Builder<'_> {
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
         };
-        Policy { index: RuleIndex::new(specs), rules, identity, limits, token_parameters, authenticators }
+        Policy {
+            index: RuleIndex::new(specs),
+            rules,
+            identity,
+            metrics: config.telemetry.metrics,
+            limits,
+            token_parameters,
+            authenticators,
+        }
     }
 
     fn rules(&mut self, rules: &[config::Rule], authenticators: &[Authenticator]) -> Vec<Rule> {
@@ -172,7 +180,7 @@ impl Builder<'_> {
                 self.error(format!("{path}.name"), ConfigErrorKind::DuplicateName(name.clone()));
             }
             if let Some(access) = self.access(&path, rule, authenticators) {
-                built.push(Rule { name, access });
+                built.push(Rule { number: at, name, access });
             }
         }
         built

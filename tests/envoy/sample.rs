@@ -84,6 +84,32 @@ fn the_sample_lets_in_whom_it_says() {
         assert!(answer.body.contains(code), "{request}: {}", answer.body);
     }
     assert_eq!(send(&get("/docs/%2e%2e%2fadmin")).second_word(), "400", "an encoded slash");
+    // Counted within two seconds, with labels.
+    let counted = |name: &str| {
+        (0..100).any(|_| {
+            let metrics = envoy.admin("/stats/prometheus?filter=authgate");
+            let found = metrics.lines().any(|line| line == name);
+            if !found {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            found
+        })
+    };
+    for (outcome, reason, authenticator, rule, count) in [
+        ("allowed", "none", "none", "public", 3),
+        ("allowed", "none", "staff", "basic", 2),
+        ("allowed", "none", "idp", "admin", 2),
+        ("denied", "missing_credentials", "none", "admin", 3),
+        ("denied", "invalid_credentials", "staff", "basic", 1),
+        ("denied", "insufficient_scope", "idp", "admin", 1),
+        ("denied", "no_rule", "none", "none", 2),
+    ] {
+        let labels = format!(
+            "outcome=\"{outcome}\",reason=\"{reason}\",authenticator=\"{authenticator}\",rule=\"{rule}\""
+        );
+        let line = format!("authgate_requests_total{{{labels}}} {count}");
+        assert!(counted(&line), "{line} is not in\n{}", envoy.admin("/stats/prometheus?filter=authgate"));
+    }
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
     let log = envoy.log();
     assert!(!log.contains(&reader) && !log.contains("wonderland"), "the log shows a credential");

@@ -23,6 +23,7 @@ const EXPORTS: &[&str] = &[
 /// The SDK keeps a root context that does nothing, whose table of methods names most of the ABI.
 const IMPORTS: &[&str] = &[
     "env.proxy_call_foreign_function",
+    "env.proxy_define_metric",
     "env.proxy_dequeue_shared_queue",
     "env.proxy_done",
     "env.proxy_enqueue_shared_queue",
@@ -39,6 +40,7 @@ const IMPORTS: &[&str] = &[
     "env.proxy_grpc_send",
     "env.proxy_grpc_stream",
     "env.proxy_http_call",
+    "env.proxy_increment_metric",
     "env.proxy_log",
     "env.proxy_register_shared_queue",
     "env.proxy_remove_header_map_value",

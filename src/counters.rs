@@ -1,0 +1,113 @@
+//! Counts decisions, for somebody else to publish. Labels come from the policy and from a fixed list of reasons, so their
+//! number is bounded whatever clients send.
+
+use std::collections::BTreeMap;
+
+use crate::decision::{Decision, Verdict};
+use crate::policy::Policy;
+
+/// What a decision is counted under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Labels {
+    /// The reason of a refusal; `None`: let through.
+    reason: Option<&'static str>,
+    /// Its place in the policy.
+    authenticator: Option<usize>,
+    /// Its place in the policy.
+    rule: Option<usize>,
+}
+
+/// Decisions since they were last taken.
+#[derive(Default)]
+pub struct Counters {
+    counts: BTreeMap<Labels, u64>,
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn count(&mut self, decision: &Decision<'_>) {
+        let (reason, authenticator) = match &decision.verdict {
+            Verdict::Allow(permit) => (None, permit.as_ref().map(|permit| permit.first().authenticator)),
+            Verdict::Deny(denial) => {
+                let reason = denial.reason;
+                (Some(reason.detail_code().unwrap_or(reason.code())), denial.authenticator)
+            }
+        };
+        let labels = Labels { reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
+        *self.counts.entry(labels).or_default() += 1;
+    }
+
+    /// What was counted since the last time.
+    pub fn take(&mut self) -> BTreeMap<Labels, u64> {
+        std::mem::take(&mut self.counts)
+    }
+}
+
+impl Labels {
+    /// The name of the counter: labels stand in it, since the ABI knows none. A dot separates them, so none holds one.
+    ///
+    /// `authgate_requests_total.outcome.denied.reason.expired.authenticator.partners.rule.admin`
+    pub fn name(&self, policy: &Policy) -> String {
+        let authenticator = self.authenticator.and_then(|at| policy.authenticators.get(at));
+        let rule = self.rule.and_then(|at| policy.rules.get(at));
+        format!(
+            "authgate_requests_total.outcome.{}.reason.{}.authenticator.{}.rule.{}",
+            if self.reason.is_none() { "allowed" } else { "denied" },
+            self.reason.unwrap_or("none"),
+            authenticator.map_or("none", |authenticator| &authenticator.name),
+            rule.map_or("none", |rule| &rule.name).replace('.', "_"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::decide;
+    use crate::jwt::SoftwareVerifier;
+    use crate::memory::Memory;
+    use crate::numeric_date::NumericDate;
+    use crate::request::Request;
+    use crate::scheme::Surroundings;
+
+    #[test]
+    fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
+        let configuration = serde_json::json!({
+            "authenticators": {"staff": {"basic": {"allow_plaintext": true, "users": {"alice": "{PLAIN}secret"}}}},
+            "rules": [{"name": "v1.public", "match": {"prefix": "/public"}, "public": true}, {"require": "staff"}],
+        });
+        let configuration = crate::config::from_value(configuration).unwrap();
+        let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
+        let mut memory = Memory::new([0; 16], policy.limits);
+        let mut counters = Counters::default();
+        let surroundings = Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier };
+        let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
+        for (path, authorization) in [
+            ("/public", None),
+            ("/x", Some(alice)),
+            ("/x", Some(alice)),
+            ("/x", None),
+            ("/x", Some(&b"Basic YWxpY2U6bm8="[..])),
+            ("*", None),
+        ] {
+            let path = [(&b":path"[..], path.as_bytes())];
+            let authorization = authorization.map(|value| (&b"authorization"[..], value));
+            let request = Request::new(path.into_iter().chain(authorization), None);
+            counters.count(&decide(&policy, &request, &mut memory, surroundings));
+        }
+        let counted: Vec<_> =
+            counters.take().into_iter().map(|(labels, count)| (labels.name(&policy), count)).collect();
+        let name = |rest: &str| format!("authgate_requests_total.outcome.{rest}");
+        assert_eq!(
+            counted,
+            [
+                (name("allowed.reason.none.authenticator.none.rule.v1_public"), 1),
+                (name("allowed.reason.none.authenticator.staff.rule.rule-1"), 2),
+                (name("denied.reason.invalid_credentials.authenticator.staff.rule.rule-1"), 1),
+                (name("denied.reason.missing_credentials.authenticator.none.rule.rule-1"), 1),
+                (name("denied.reason.no_rule.authenticator.none.rule.none"), 1),
+            ]
+        );
+        assert!(counters.take().is_empty());
+    }
+}
