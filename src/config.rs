@@ -3,7 +3,9 @@
 //! [`parse`] finds what is wrong with its form; what it means, and whether it makes sense, is for
 //! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
 
+mod denials;
 pub mod error;
+mod keyword;
 pub mod reader;
 pub mod source;
 pub mod value;
@@ -14,7 +16,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+pub use denials::{Body, DenialStatus, Denials};
 pub use error::{ConfigError, ConfigErrorKind};
+use keyword::keyword;
 use reader::{List, Named, OneOrMany};
 use value::{ByteSize, Secret, Span};
 
@@ -44,6 +48,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
+                reader::faults_of_member::<Denials>(&value, "denials"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
             ];
             for fault in faults.into_iter().flatten() {
@@ -70,6 +75,9 @@ pub struct Config {
     /// What the upstream is told.
     #[serde(default)]
     pub identity: Identity,
+    /// How refusals look.
+    #[serde(default)]
+    pub denials: Denials,
     /// What is remembered of verified credentials.
     #[serde(default)]
     pub cache: Cache,
@@ -454,42 +462,3 @@ fn default_max_token_bytes() -> usize {
 fn default_subject_claim() -> String {
     "sub".to_owned()
 }
-
-/// Reads an enum of plain words from a string. YAML 1.1, which Envoy and Kubernetes read, takes a bare `off` for `false`.
-macro_rules! keyword {
-    (
-        $type:ident, $expected:literal,
-        { $($word:literal => $variant:ident),* $(,)? } $(, { $truth:literal => $other:ident })?
-    ) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Word;
-                impl Visitor<'_> for Word {
-                    type Value = $type;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expected)
-                    }
-
-                    fn visit_str<E: Error>(self, word: &str) -> Result<$type, E> {
-                        match word {
-                            $($word => Ok($type::$variant),)*
-                            _ => Err(E::custom(concat!("expected ", $expected))),
-                        }
-                    }
-
-                    $(
-                        fn visit_bool<E: Error>(self, truth: bool) -> Result<$type, E> {
-                            match truth {
-                                $truth => Ok($type::$other),
-                                _ => Err(E::custom(concat!("expected ", $expected, ", found a boolean"))),
-                            }
-                        }
-                    )?
-                }
-                deserializer.deserialize_str(Word)
-            }
-        }
-    };
-}
-use keyword;

@@ -19,6 +19,7 @@ pub mod edits;
 #[cfg(target_arch = "wasm32")]
 mod filter;
 pub mod header_map;
+pub mod http_url;
 pub mod identity;
 pub mod json;
 pub mod jwk;

@@ -6,11 +6,14 @@
 mod authenticators;
 pub mod authorization;
 mod build;
+mod denials;
 mod matching;
 pub mod requirement;
 pub mod rules;
 
-use crate::denial::Offer;
+use std::rc::Rc;
+
+use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
 use crate::scheme::Authenticator;
@@ -30,6 +33,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// What the upstream is told.
     pub identity: IdentityFields,
+    /// How denials look.
+    pub denials: Manner,
     /// How much is remembered of verified credentials.
     pub limits: Limits,
     /// All query parameters that tokens may stand in.
@@ -61,7 +66,7 @@ pub struct Protection {
     /// All that the requirement names, in its order.
     pub members: Vec<usize>,
     /// What they ask for, in the same order.
-    pub offers: Vec<Offer>,
+    pub offers: Rc<[Offer]>,
     /// Whether no credentials at all pass as anonymous.
     pub optional: bool,
     /// The ways to be allowed; none: whoever is authenticated is.

@@ -122,7 +122,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
         assert!(took < Duration::from_secs(2), "{what}, policy {at}: {took:?}");
         match decision.verdict {
             Verdict::Deny(denial) => {
-                let response = denial.response();
+                let response = denial.response(&policy.policy.denials, policy.policy.denials.form(&request));
                 assert!((400..=503).contains(&response.status), "{what}");
                 let challenged = response.fields.iter().any(|(name, _)| *name == "www-authenticate");
                 assert!(challenged || response.status != 401, "{what}: a 401 without challenge");

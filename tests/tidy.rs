@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "challenge",
     "password",
     "authority",
+    "http_url",
     "numeric_date",
     "claims",
     "credentials",

@@ -139,6 +139,7 @@ impl Builder<'_> {
         let specs = self.matches(&config.rules.0);
         let rules = self.rules(&config.rules.0, &authenticators);
         let identity = self.identity(&config.identity, &authenticators);
+        let denials = self.denials(&config.denials);
         let places = authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
         let token_parameters = places
             .filter_map(|place| match place {
@@ -151,7 +152,15 @@ impl Builder<'_> {
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
         };
-        Policy { index: RuleIndex::new(specs), rules, identity, limits, token_parameters, authenticators }
+        Policy {
+            index: RuleIndex::new(specs),
+            rules,
+            identity,
+            denials,
+            limits,
+            token_parameters,
+            authenticators,
+        }
     }
 
     fn rules(&mut self, rules: &[config::Rule], authenticators: &[Authenticator]) -> Vec<Rule> {

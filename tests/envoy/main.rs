@@ -30,6 +30,7 @@ mod house;
 mod answers;
 mod arrival;
 mod authorities;
+mod bodies;
 mod forged;
 mod hostile;
 mod passwords;
