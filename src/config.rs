@@ -49,6 +49,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
                 reader::faults_of_member::<Denials>(&value, "denials"),
+                reader::faults_of_member::<CorsPreflight>(&value, "cors_preflight"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
             ];
             for fault in faults.into_iter().flatten() {
@@ -78,6 +79,9 @@ pub struct Config {
     /// How refusals look.
     #[serde(default)]
     pub denials: Denials,
+    /// What becomes of CORS preflights.
+    #[serde(default)]
+    pub cors_preflight: CorsPreflight,
     /// What is remembered of verified credentials.
     #[serde(default)]
     pub cache: Cache,
@@ -287,7 +291,18 @@ pub enum Csrf {
     Off,
 }
 
+/// What becomes of CORS preflights where a rule requires credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CorsPreflight {
+    /// They are treated like every other request.
+    #[default]
+    Authenticate,
+    /// They pass.
+    Allow,
+}
+
 keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
+keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticate, "allow" => Allow });
 keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
 
 /// A place in a request where a token may stand.

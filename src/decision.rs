@@ -17,6 +17,7 @@ use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::requirement::Requirement;
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
+use crate::preflight;
 use crate::principal::{Authenticated, Permit, Principal};
 use crate::request::Request;
 use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
@@ -48,12 +49,15 @@ pub fn decide<'a>(
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
-    let rule = select(policy, request);
+    // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
+    let asked = if policy.lets_preflights_pass { preflight::asked_method(request) } else { None };
+    let rule = select(policy, request, asked.unwrap_or(request.method));
     let (verdict, held) = match &rule {
         Err(reason) => (Verdict::Deny(Denial::of(*reason)), Vec::new()),
         Ok(rule) => match &rule.access {
             Access::Public => (Verdict::Allow(None), Vec::new()),
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Vec::new()),
+            Access::Protected(_) if asked.is_some() => (Verdict::Allow(None), Held::default()),
             Access::Protected(protection) => protect(policy, protection, request, memory, surroundings),
         },
     };
@@ -72,8 +76,8 @@ pub fn decide<'a>(
     Decision { verdict, edits, rule }
 }
 
-/// The rule that the request selects.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Reason> {
+/// The rule that the request selects, with `method` as its method.
+fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Reason> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
@@ -81,8 +85,7 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Rea
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable);
     }
-    let target =
-        Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+    let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
     let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
     selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
 }

@@ -31,6 +31,7 @@ pub mod password;
 pub mod path;
 pub mod place;
 pub mod policy;
+pub mod preflight;
 pub mod principal;
 pub mod request;
 pub mod scheme;

@@ -35,6 +35,8 @@ pub struct Policy {
     pub identity: IdentityFields,
     /// How denials look.
     pub denials: Manner,
+    /// Whether CORS preflights pass where credentials are required.
+    pub lets_preflights_pass: bool,
     /// How much is remembered of verified credentials.
     pub limits: Limits,
     /// All query parameters that tokens may stand in.

@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "json",
     "header_map",
     "request",
+    "preflight",
     "path",
     "cidr",
     "challenge",

@@ -9,7 +9,7 @@ use super::{Access, Policy, Protection, Rule};
 use crate::challenge::Realm;
 use crate::config::reader::{Named, member};
 use crate::config::value::Secret;
-use crate::config::{self, Config, ConfigError, ConfigErrorKind};
+use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
 use crate::denial::Offer;
 use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
 use crate::jwk::KeyError;
@@ -152,11 +152,13 @@ impl Builder<'_> {
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
         };
+        let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
         Policy {
             index: RuleIndex::new(specs),
             rules,
             identity,
             denials,
+            lets_preflights_pass,
             limits,
             token_parameters,
             authenticators,

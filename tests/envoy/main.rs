@@ -36,6 +36,7 @@ mod hostile;
 mod passwords;
 mod paths;
 mod places;
+mod preflights;
 mod refused;
 mod requirements;
 mod sample;
