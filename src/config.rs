@@ -49,6 +49,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
                 reader::faults_of_member::<Denials>(&value, "denials"),
+                reader::faults_of_member::<OneOrMany<Named<Value>>>(&value, "protected_resource"),
                 reader::faults_of_member::<CorsPreflight>(&value, "cors_preflight"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
             ];
@@ -79,6 +80,8 @@ pub struct Config {
     /// How refusals look.
     #[serde(default)]
     pub denials: Denials,
+    /// What metadata says of this service, RFC 9728.
+    pub protected_resource: Option<OneOrMany<Named<Value>>>,
     /// What becomes of CORS preflights.
     #[serde(default)]
     pub cors_preflight: CorsPreflight,

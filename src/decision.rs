@@ -19,6 +19,7 @@ use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
 use crate::preflight;
 use crate::principal::{Authenticated, Permit, Principal};
+use crate::protected_resource::Answer;
 use crate::request::Request;
 use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
 
@@ -38,6 +39,8 @@ pub enum Verdict {
     Allow(Option<Permit>),
     /// It does not.
     Deny(Denial),
+    /// It does not have to: it asks for what we know ourselves.
+    Answer(Answer),
 }
 
 /// Decides what becomes of a request.
@@ -49,6 +52,13 @@ pub fn decide<'a>(
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
+    if let Some(answer) = policy.resources.answer(request) {
+        return Decision {
+            verdict: Verdict::Answer(answer),
+            edits: edits::of_denied(policy, request),
+            rule: None,
+        };
+    }
     // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
     let asked = if policy.lets_preflights_pass { preflight::asked_method(request) } else { None };
     let rule = select(policy, request, asked.unwrap_or(request.method));
@@ -64,14 +74,14 @@ pub fn decide<'a>(
     let rule = rule.ok();
     let permit = match &verdict {
         Verdict::Allow(permit) => permit.as_ref(),
-        Verdict::Deny(_) => None,
+        Verdict::Deny(_) | Verdict::Answer(_) => None,
     };
     let edits = match (&verdict, rule.map(|rule| &rule.access)) {
         (Verdict::Allow(_), Some(Access::Protected(protection))) => {
             edits::of_protected(policy, protection, request, permit, &held)
         }
         (Verdict::Allow(_), _) => edits::of_public(policy, request),
-        (Verdict::Deny(_), _) => edits::of_denied(policy, request),
+        (Verdict::Deny(_) | Verdict::Answer(_), _) => edits::of_denied(policy, request),
     };
     Decision { verdict, edits, rule }
 }
@@ -99,7 +109,8 @@ fn protect<'p>(
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
     let deny = |reason, authenticator, scope| {
-        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope);
+        let metadata = policy.resources.metadata_url(request);
+        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope, metadata);
         (Verdict::Deny(denial), Vec::new())
     };
     let presented = present(policy, protection, request);

@@ -135,23 +135,26 @@ pub struct Denial {
     /// What the rule takes, in its order.
     offers: Option<Rc<[Offer]>>,
     scope: Option<String>,
+    /// Where the metadata of the protected resource stands.
+    metadata: Option<Rc<str>>,
 }
 
 impl Denial {
     /// A refusal that has nothing to do with credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial { reason, authenticator: None, offers: None, scope: None }
+        Denial { reason, authenticator: None, offers: None, scope: None, metadata: None }
     }
 
     /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
-    /// credentials were presented.
+    /// credentials were presented, `metadata` the URL of the resource's metadata (RFC 9728).
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<usize>,
         offers: &Rc<[Offer]>,
         scope: Option<String>,
+        metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, offers: Some(Rc::clone(offers)), scope }
+        Denial { reason, authenticator, offers: Some(Rc::clone(offers)), scope, metadata }
     }
 
     /// The answer to the client.
@@ -160,7 +163,11 @@ impl Denial {
         let mut fields = Vec::with_capacity(8);
         if !manner.hides(self.reason) {
             let challenges = self.challenges(manner.tells(self.reason));
-            fields.extend(challenges.iter().map(|said| ("www-authenticate", Cow::Owned(said.value()))));
+            fields.extend(
+                challenges
+                    .iter()
+                    .map(|said| ("www-authenticate", Cow::Owned(said.value(self.metadata.as_deref())))),
+            );
         }
         let (content_type, body) = match form {
             Form::Text => (Some(text::CONTENT_TYPE), text::body(&notice)),
@@ -267,8 +274,13 @@ impl<'a> Said<'a> {
         Said { challenge, is_bearer: *is_bearer, error: None, description: None, scope: None }
     }
 
-    fn value(&self) -> String {
-        let params = [("error", self.error), ("error_description", self.description), ("scope", self.scope)];
+    fn value(&self, metadata: Option<&str>) -> String {
+        let params = [
+            ("error", self.error),
+            ("error_description", self.description),
+            ("scope", self.scope),
+            ("resource_metadata", metadata),
+        ];
         let params = params.into_iter().filter(|_| self.is_bearer);
         self.challenge.value_with(params.filter_map(|(name, value)| Some((name, value?))))
     }

@@ -33,5 +33,6 @@ pub mod place;
 pub mod policy;
 pub mod preflight;
 pub mod principal;
+pub mod protected_resource;
 pub mod request;
 pub mod scheme;

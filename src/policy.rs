@@ -8,6 +8,7 @@ pub mod authorization;
 mod build;
 mod denials;
 mod matching;
+mod protected_resource;
 pub mod requirement;
 pub mod rules;
 
@@ -16,6 +17,7 @@ use std::rc::Rc;
 use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
+use crate::protected_resource::ProtectedResources;
 use crate::scheme::Authenticator;
 
 use authorization::Authorization;
@@ -35,6 +37,8 @@ pub struct Policy {
     pub identity: IdentityFields,
     /// How denials look.
     pub denials: Manner,
+    /// What metadata says of this service.
+    pub resources: ProtectedResources,
     /// Whether CORS preflights pass where credentials are required.
     pub lets_preflights_pass: bool,
     /// How much is remembered of verified credentials.

@@ -51,6 +51,7 @@ const FORMS: [(Form, &str); 3] = [(Form::Text, "txt"), (Form::Html, "html"), (Fo
 /// Characters that mean something to JSON, HTML and quoted strings.
 const REALM: &str = r#"the "main" \ <realm>"#;
 const SCOPE: &str = "read a<b>&'c";
+const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource/mcp";
 const HELP: &str = "https://example.com/help?a='b'&c=d";
 
 /// A refusal by a rule that takes Basic and then Bearer.
@@ -66,7 +67,7 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
         Reason::NoRule | Reason::RuleDenied | Reason::AmbiguousPath | Reason::BadAuthority => {
             Denial::of(reason)
         }
-        _ => Denial::by_rule(reason, authenticator, &offers, Some(SCOPE.to_owned())),
+        _ => Denial::by_rule(reason, authenticator, &offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
     }
 }
 
@@ -216,6 +217,8 @@ fn another_parser_reads_each_challenge() {
                 );
                 let scope = (asks_for_scope && challenge.scheme == "Bearer").then_some(SCOPE);
                 assert_eq!(find("scope"), scope, "{reason:?}: {field}");
+                let metadata = (challenge.scheme == "Bearer").then_some(METADATA);
+                assert_eq!(find("resource_metadata"), metadata, "{reason:?}: {field}");
                 count += 1;
             }
         }

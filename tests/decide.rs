@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use authgate::config;
 use authgate::decision::{Verdict, decide};
-use authgate::denial::Form;
+use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
@@ -76,7 +76,7 @@ struct Case {
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// `allow`, or `STATUS reason` or `STATUS reason/detail`.
+    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`.
     expect: String,
     /// The WWW-Authenticate fields, exactly.
     challenges: Option<Vec<String>>,
@@ -208,6 +208,15 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
 
     let (found, response) = match &decision.verdict {
         Verdict::Allow(_) => ("allow".to_owned(), None),
+        Verdict::Answer(answer) => {
+            let response = Response {
+                status: answer.status,
+                fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
+                body: answer.body.to_string(),
+                grpc_status: None,
+            };
+            (format!("{} answer", answer.status), Some(response))
+        }
         Verdict::Deny(denial) => {
             let reason = denial.reason;
             let response = denial.response(&policy.denials, policy.denials.form(&request));
@@ -258,6 +267,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
 fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Allow(_) => "allow",
+        Verdict::Answer(_) => "answer",
         Verdict::Deny(denial) => denial.reason.code(),
     }
 }

@@ -130,6 +130,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                     assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
                 }
             }
+            Verdict::Answer(_) => panic!("{what}, policy {at}: has no metadata"),
             Verdict::Allow(Some(permit)) => {
                 let subject = &permit.first().principal.subject;
                 assert!(holds_good_credential, "{what}, policy {at}: passes as {subject}");

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "password",
     "authority",
     "http_url",
+    "protected_resource",
     "numeric_date",
     "claims",
     "credentials",

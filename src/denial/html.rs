@@ -36,6 +36,7 @@ a { color: var(--link); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; margin: 1rem 0 0; padding-top: 1rem;
   border-top: 1px solid var(--line); color: var(--soft); font-size: .875rem; }
 dt, dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 22rem) { dl { display: block; } dd { margin-bottom: .5rem; } }
 </style>
 "#;
 

@@ -95,6 +95,10 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     Some(match &decision.verdict {
         Verdict::Allow(_) if edited.is_ok() => Action::Continue,
         Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable)),
+        Verdict::Answer(answer) => {
+            host::answer(answer.status, answer.fields.to_vec(), &answer.body);
+            Action::Pause
+        }
         Verdict::Deny(denial) => {
             log_denial(gate, &decision, denial);
             refuse(denial)

@@ -103,11 +103,15 @@ pub fn replace(map: MapType, name: &str, value: &[u8]) -> Result<(), Status> {
 }
 
 /// Answers the request. A host that cannot keeps it paused, so nothing passes.
+pub fn answer(status: u16, fields: Vec<(&str, &str)>, body: &str) {
+    let _ = hostcalls::send_http_response(status.into(), fields, Some(body.as_bytes()));
+}
+
+/// Answers the request with a refusal.
 pub fn respond(response: &Response<'_>) {
     let Some(grpc_status) = response.grpc_status else {
         let fields = response.fields.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-        let _ = hostcalls::send_http_response(response.status.into(), fields, Some(response.body.as_bytes()));
-        return;
+        return answer(response.status, fields, &response.body);
     };
     let code = match grpc_status {
         3 => GrpcStatusCode::InvalidArgument,

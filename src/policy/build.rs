@@ -152,12 +152,14 @@ impl Builder<'_> {
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
         };
+        let resources = self.protected_resources(config.protected_resource.as_ref());
         let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
         Policy {
             index: RuleIndex::new(specs),
             rules,
             identity,
             denials,
+            resources,
             lets_preflights_pass,
             limits,
             token_parameters,

@@ -33,6 +33,7 @@ mod authorities;
 mod bodies;
 mod forged;
 mod hostile;
+mod metadata;
 mod passwords;
 mod paths;
 mod places;
