@@ -124,7 +124,8 @@ impl HostPattern {
 }
 
 impl Host<'_> {
-    fn into_owned(self) -> Host<'static> {
+    /// The same, of its own.
+    pub fn into_owned(self) -> Host<'static> {
         match self {
             Host::Name(name) => Host::Name(name.into_owned().into()),
             Host::Ip(address) => Host::Ip(address),

@@ -67,22 +67,32 @@ impl Challenge {
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
+
+    /// The field's value, with `more` auth-params after its own.
+    pub fn value_with<'p>(&'p self, more: impl Iterator<Item = (&'static str, &'p str)>) -> String {
+        let mut text = String::with_capacity(128);
+        text.push_str(&self.scheme);
+        let mut before = " ";
+        for (name, value) in self.params.iter().map(|(name, value)| (*name, value.as_str())).chain(more) {
+            for part in [before, name, "=\""] {
+                text.push_str(part);
+            }
+            for character in value.chars() {
+                if matches!(character, '"' | '\\') {
+                    text.push('\\');
+                }
+                text.push(character);
+            }
+            text.push('"');
+            before = ", ";
+        }
+        text
+    }
 }
 
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.scheme)?;
-        for (at, (name, value)) in self.params.iter().enumerate() {
-            write!(f, "{}{name}=\"", if at == 0 { " " } else { ", " })?;
-            for character in value.chars() {
-                if matches!(character, '"' | '\\') {
-                    f.write_str("\\")?;
-                }
-                write!(f, "{character}")?;
-            }
-            f.write_str("\"")?;
-        }
-        Ok(())
+        f.write_str(&self.value_with([].into_iter()))
     }
 }
 

@@ -3,7 +3,9 @@
 //! [`parse`] finds what is wrong with its form; what it means, and whether it makes sense, is for
 //! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
 
+mod denials;
 pub mod error;
+mod keyword;
 mod operation;
 pub mod reader;
 pub mod shape;
@@ -16,7 +18,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+pub use denials::{Body, DenialStatus, Denials};
 pub use error::{ConfigError, ConfigErrorKind};
+use keyword::keyword;
 pub use operation::{Cache, Telemetry};
 use shape::{List, Named, OneOrMany};
 use value::{Secret, Span};
@@ -47,6 +51,9 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
+                reader::faults_of_member::<Denials>(&value, "denials"),
+                reader::faults_of_member::<OneOrMany<Named<Value>>>(&value, "protected_resource"),
+                reader::faults_of_member::<CorsPreflight>(&value, "cors_preflight"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
                 reader::faults_of_member::<Telemetry>(&value, "telemetry"),
             ];
@@ -74,6 +81,14 @@ pub struct Config {
     /// What the upstream is told.
     #[serde(default)]
     pub identity: Identity,
+    /// How refusals look.
+    #[serde(default)]
+    pub denials: Denials,
+    /// What metadata says of this service, RFC 9728.
+    pub protected_resource: Option<OneOrMany<Named<Value>>>,
+    /// What becomes of CORS preflights.
+    #[serde(default)]
+    pub cors_preflight: CorsPreflight,
     /// What is remembered of verified credentials.
     #[serde(default)]
     pub cache: Cache,
@@ -286,7 +301,18 @@ pub enum Csrf {
     Off,
 }
 
+/// What becomes of CORS preflights where a rule requires credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CorsPreflight {
+    /// They are treated like every other request.
+    #[default]
+    Authenticate,
+    /// They pass.
+    Allow,
+}
+
 keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Base64, "base64url" => Base64Url });
+keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticate, "allow" => Allow });
 keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
 
 /// A place in a request where a token may stand.
@@ -443,42 +469,3 @@ fn default_max_token_bytes() -> usize {
 fn default_subject_claim() -> String {
     "sub".to_owned()
 }
-
-/// Reads an enum of plain words from a string. YAML 1.1, which Envoy and Kubernetes read, takes a bare `off` for `false`.
-macro_rules! keyword {
-    (
-        $type:ident, $expected:literal,
-        { $($word:literal => $variant:ident),* $(,)? } $(, { $truth:literal => $other:ident })?
-    ) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Word;
-                impl Visitor<'_> for Word {
-                    type Value = $type;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expected)
-                    }
-
-                    fn visit_str<E: Error>(self, word: &str) -> Result<$type, E> {
-                        match word {
-                            $($word => Ok($type::$variant),)*
-                            _ => Err(E::custom(concat!("expected ", $expected))),
-                        }
-                    }
-
-                    $(
-                        fn visit_bool<E: Error>(self, truth: bool) -> Result<$type, E> {
-                            match truth {
-                                $truth => Ok($type::$other),
-                                _ => Err(E::custom(concat!("expected ", $expected, ", found a boolean"))),
-                            }
-                        }
-                    )?
-                }
-                deserializer.deserialize_str(Word)
-            }
-        }
-    };
-}
-use keyword;

@@ -9,7 +9,9 @@ use crate::policy::Policy;
 /// What a decision is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels {
-    /// The reason of a refusal; `None`: let through.
+    /// `allowed`, `denied`, or `answered` without asking anybody.
+    outcome: &'static str,
+    /// Of a refusal.
     reason: Option<&'static str>,
     /// Its place in the policy.
     authenticator: Option<usize>,
@@ -26,14 +28,17 @@ pub struct Counters {
 impl Counters {
     /// Counts one.
     pub fn count(&mut self, decision: &Decision<'_>) {
-        let (reason, authenticator) = match &decision.verdict {
-            Verdict::Allow(permit) => (None, permit.as_ref().map(|permit| permit.first().authenticator)),
+        let (outcome, reason, authenticator) = match &decision.verdict {
+            Verdict::Allow(permit) => {
+                ("allowed", None, permit.as_ref().map(|permit| permit.first().authenticator))
+            }
             Verdict::Deny(denial) => {
                 let reason = denial.reason;
-                (Some(reason.detail_code().unwrap_or(reason.code())), denial.authenticator)
+                ("denied", Some(reason.detail_code().unwrap_or(reason.code())), denial.authenticator)
             }
+            Verdict::Answer(_) => ("answered", None, None),
         };
-        let labels = Labels { reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
+        let labels = Labels { outcome, reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
         *self.counts.entry(labels).or_default() += 1;
     }
 
@@ -52,7 +57,7 @@ impl Labels {
         let rule = self.rule.and_then(|at| policy.rules.get(at));
         format!(
             "authgate_requests_total.outcome.{}.reason.{}.authenticator.{}.rule.{}",
-            if self.reason.is_none() { "allowed" } else { "denied" },
+            self.outcome,
             self.reason.unwrap_or("none"),
             authenticator.map_or("none", |authenticator| &authenticator.name),
             rule.map_or("none", |rule| &rule.name).replace('.', "_"),

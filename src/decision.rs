@@ -19,7 +19,9 @@ use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::requirement::Requirement;
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
+use crate::preflight;
 use crate::principal::{Authenticated, Permit, Principal};
+use crate::protected_resource::Answer;
 use crate::request::Request;
 use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
 
@@ -39,6 +41,8 @@ pub enum Verdict {
     Allow(Option<Permit>),
     /// It does not.
     Deny(Denial),
+    /// It does not have to: it asks for what we know ourselves.
+    Answer(Answer),
 }
 
 /// Decides what becomes of a request.
@@ -50,32 +54,42 @@ pub fn decide<'a>(
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
-    let rule = select(policy, request);
+    if let Some(answer) = policy.resources.answer(request) {
+        return Decision {
+            verdict: Verdict::Answer(answer),
+            edits: edits::of_denied(policy, request),
+            rule: None,
+        };
+    }
+    // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
+    let asked = if policy.lets_preflights_pass { preflight::asked_method(request) } else { None };
+    let rule = select(policy, request, asked.unwrap_or(request.method));
     let (verdict, held) = match &rule {
         Err(reason) => (Verdict::Deny(Denial::of(*reason)), Held::new()),
         Ok(rule) => match &rule.access {
             Access::Public => (Verdict::Allow(None), Held::new()),
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
+            Access::Protected(_) if asked.is_some() => (Verdict::Allow(None), Held::new()),
             Access::Protected(protection) => protect(policy, protection, request, memory, surroundings),
         },
     };
     let rule = rule.ok();
     let permit = match &verdict {
         Verdict::Allow(permit) => permit.as_ref(),
-        Verdict::Deny(_) => None,
+        Verdict::Deny(_) | Verdict::Answer(_) => None,
     };
     let edits = match (&verdict, rule.map(|rule| &rule.access)) {
         (Verdict::Allow(_), Some(Access::Protected(protection))) => {
             edits::of_protected(policy, protection, request, permit, &held)
         }
         (Verdict::Allow(_), _) => edits::of_public(policy, request),
-        (Verdict::Deny(_), _) => edits::of_denied(policy, request),
+        (Verdict::Deny(_) | Verdict::Answer(_), _) => edits::of_denied(policy, request),
     };
     Decision { verdict, edits, rule }
 }
 
-/// The rule that the request selects.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Reason> {
+/// The rule that the request selects, with `method` as its method.
+fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Reason> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
@@ -83,8 +97,7 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Result<&'p Rule, Rea
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable);
     }
-    let target =
-        Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+    let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
     let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
     selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
 }
@@ -98,7 +111,8 @@ fn protect<'p>(
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
     let deny = |reason, authenticator, scope| {
-        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope);
+        let metadata = policy.resources.metadata_url(request);
+        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope, metadata);
         (Verdict::Deny(denial), Held::new())
     };
     let presented = present(policy, protection, request);

@@ -1,9 +1,21 @@
 //! Why a request is refused → status, challenges and body: the one mapping.
 
+mod accept;
+mod html;
+mod manner;
+mod notice;
+mod problem;
 mod text;
+mod words;
+
+use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::challenge::Challenge;
 use crate::jwt::TokenError;
+
+pub use manner::{Form, Hidden, Manner, MannerError, is_hidden_by, own_name, own_value};
+use notice::Notice;
 
 /// Why a request is refused. Its [`code`](Reason::code) is stable: operators' dashboards and callers' code know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +87,8 @@ impl Reason {
         }
     }
 
-    /// The HTTP status.
-    pub fn status(self) -> u16 {
+    /// The HTTP status, where it is not hidden.
+    fn status(self) -> u16 {
         match self {
             Reason::MissingCredentials
             | Reason::UnsupportedScheme
@@ -90,16 +102,6 @@ impl Reason {
             | Reason::RuleDenied => 403,
             Reason::AmbiguousCredentials | Reason::AmbiguousPath | Reason::BadAuthority => 400,
             Reason::Unavailable => 503,
-        }
-    }
-
-    /// The gRPC status code (google.rpc.Code) that says the same.
-    fn grpc_status(self) -> u8 {
-        match self.status() {
-            400 => 3,  // INVALID_ARGUMENT
-            401 => 16, // UNAUTHENTICATED
-            403 => 7,  // PERMISSION_DENIED
-            _ => 14,   // UNAVAILABLE
         }
     }
 
@@ -130,117 +132,181 @@ pub struct Denial {
     pub reason: Reason,
     /// By whose credentials, where there were any.
     pub authenticator: Option<usize>,
-    challenges: Vec<Challenge>,
-    accepted: Vec<String>,
+    /// What the rule takes, in its order.
+    offers: Option<Rc<[Offer]>>,
     scope: Option<String>,
+    /// Where the metadata of the protected resource stands.
+    metadata: Option<Rc<str>>,
 }
 
 impl Denial {
     /// A refusal that has nothing to do with credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial { reason, authenticator: None, challenges: Vec::new(), accepted: Vec::new(), scope: None }
+        Denial { reason, authenticator: None, offers: None, scope: None, metadata: None }
     }
 
     /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
-    /// credentials were presented.
+    /// credentials were presented, `metadata` the URL of the resource's metadata (RFC 9728).
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<usize>,
-        offers: &[Offer],
+        offers: &Rc<[Offer]>,
         scope: Option<String>,
+        metadata: Option<Rc<str>>,
     ) -> Self {
-        let presented = offers.iter().find(|offer| Some(offer.authenticator) == authenticator);
-        let mut accepted: Vec<String> = Vec::new();
-        for offer in offers {
-            let scheme = offer.challenge.scheme();
-            if !accepted.iter().any(|known| known == scheme) {
-                accepted.push(scheme.to_owned());
-            }
-        }
-        let challenges = challenges(reason, presented, offers, scope.as_deref());
-        Denial { reason, authenticator, challenges, accepted, scope }
+        Denial { reason, authenticator, offers: Some(Rc::clone(offers)), scope, metadata }
     }
 
     /// The answer to the client.
-    pub fn response(&self) -> Response {
-        let mut fields: Vec<(&'static str, String)> =
-            self.challenges.iter().map(|challenge| ("www-authenticate", challenge.to_string())).collect();
-        fields.push(("cache-control", "no-store".to_owned()));
-        if self.reason == Reason::Unavailable {
-            fields.push(("retry-after", "5".to_owned()));
+    pub fn response<'a>(&'a self, manner: &'a Manner, form: Form) -> Response<'a> {
+        let notice = Notice::of(self, manner);
+        let mut fields = Vec::with_capacity(8);
+        if !manner.hides(self.reason) {
+            let challenges = self.challenges(manner.tells(self.reason));
+            fields.extend(
+                challenges
+                    .iter()
+                    .map(|said| ("www-authenticate", Cow::Owned(said.value(self.metadata.as_deref())))),
+            );
         }
-        fields.push(("content-type", "text/plain; charset=utf-8".to_owned()));
-        Response {
-            status: self.reason.status(),
-            fields,
-            body: text::body(self),
-            grpc_status: self.reason.grpc_status(),
-            grpc_message: text::summary(self),
+        let (content_type, body) = match form {
+            Form::Text => (Some(text::CONTENT_TYPE), text::body(&notice)),
+            Form::Html => (Some(html::CONTENT_TYPE), html::body(&notice)),
+            Form::Problem => (Some(problem::CONTENT_TYPE), problem::body(&notice)),
+            Form::Empty => (None, String::new()),
+            Form::Grpc => (None, text::summary(&notice)),
+        };
+        if form != Form::Grpc {
+            fields.push(("cache-control", Cow::Borrowed("no-store")));
+            if manner.form.is_none() {
+                fields.push(("vary", Cow::Borrowed("Accept")));
+            }
+            if notice.status == 503 {
+                fields.push(("retry-after", Cow::Borrowed("5")));
+            }
+            fields.extend(content_type.map(|content_type| ("content-type", Cow::Borrowed(content_type))));
         }
+        if form == Form::Html {
+            fields.push(("content-security-policy", Cow::Borrowed(html::SECURITY_POLICY)));
+        }
+        let own = manner.fields.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+        fields.extend(own);
+        let grpc_status = (form == Form::Grpc).then(|| grpc_status(notice.status));
+        Response { status: notice.status, fields, body, grpc_status }
+    }
+
+    fn offers(&self) -> &[Offer] {
+        self.offers.as_deref().unwrap_or_default()
+    }
+
+    /// The offer of whoever's credentials were presented.
+    fn presented(&self) -> Option<&Offer> {
+        let authenticator = self.authenticator?;
+        self.offers().iter().find(|offer| offer.authenticator == authenticator)
+    }
+
+    /// The auth-schemes that the rule takes, each once.
+    fn accepted(&self) -> Vec<&str> {
+        let mut accepted = Vec::with_capacity(self.offers().len());
+        for offer in self.offers() {
+            if !accepted.contains(&offer.challenge.scheme()) {
+                accepted.push(offer.challenge.scheme());
+            }
+        }
+        accepted
+    }
+
+    /// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
+    fn challenges(&self, explains: bool) -> Vec<Said<'_>> {
+        let (reason, offers, presented) = (self.reason, self.offers(), self.presented());
+        let with_scope = |offer| Said { scope: self.scope.as_deref(), ..Said::of(offer) };
+        let with_error = |offer| {
+            let error = reason.bearer_error();
+            let description = error.filter(|_| explains).map(|_| words::explain(reason).what);
+            Said { error, description, ..Said::of(offer) }
+        };
+        let mut challenges = Vec::with_capacity(offers.len());
+        match reason {
+            Reason::MissingCredentials | Reason::UnsupportedScheme => {
+                challenges.extend(offers.iter().map(with_scope))
+            }
+            Reason::MalformedCredentials | Reason::InvalidCredentials | Reason::InvalidToken(_) => {
+                challenges.extend(presented.map(with_error));
+                let said = presented.map(|offer| &offer.challenge);
+                let others = offers.iter().filter(|offer| Some(&offer.challenge) != said);
+                challenges.extend(others.map(Said::of));
+            }
+            Reason::AmbiguousCredentials => {
+                challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
+            }
+            Reason::InsufficientScope => {
+                // The scope is the description.
+                let insufficient = |offer| Said { error: Some("insufficient_scope"), ..with_scope(offer) };
+                challenges.extend(presented.filter(|offer| offer.is_bearer).map(insufficient));
+            }
+            _ => {}
+        }
+        // Identical ones go out once.
+        let mut distinct: Vec<Said<'_>> = Vec::with_capacity(challenges.len());
+        for challenge in challenges {
+            if !distinct.contains(&challenge) {
+                distinct.push(challenge);
+            }
+        }
+        distinct
+    }
+}
+
+/// A challenge that goes out: an offer's own, and what the reason adds.
+#[derive(PartialEq)]
+struct Said<'a> {
+    challenge: &'a Challenge,
+    /// Whether the other members belong to its auth-params.
+    is_bearer: bool,
+    error: Option<&'static str>,
+    description: Option<&'static str>,
+    scope: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    fn of(offer: &'a Offer) -> Self {
+        let Offer { challenge, is_bearer, .. } = offer;
+        Said { challenge, is_bearer: *is_bearer, error: None, description: None, scope: None }
+    }
+
+    fn value(&self, metadata: Option<&str>) -> String {
+        let params = [
+            ("error", self.error),
+            ("error_description", self.description),
+            ("scope", self.scope),
+            ("resource_metadata", metadata),
+        ];
+        let params = params.into_iter().filter(|_| self.is_bearer);
+        self.challenge.value_with(params.filter_map(|(name, value)| Some((name, value?))))
     }
 }
 
 /// What goes back to the client.
-pub struct Response {
+pub struct Response<'a> {
     /// The HTTP status.
     pub status: u16,
     /// Fields in their order; a name may repeat.
-    pub fields: Vec<(&'static str, String)>,
-    /// The body.
+    pub fields: Vec<(&'a str, Cow<'a, str>)>,
+    /// The body; for a gRPC call the message.
     pub body: String,
-    /// For a gRPC call: its status code.
-    pub grpc_status: u8,
-    /// For a gRPC call: its message.
-    pub grpc_message: String,
+    /// For a gRPC call: its status code (google.rpc.Code), which says what the HTTP status says.
+    pub grpc_status: Option<u8>,
 }
 
-/// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
-fn challenges(
-    reason: Reason,
-    presented: Option<&Offer>,
-    offers: &[Offer],
-    scope: Option<&str>,
-) -> Vec<Challenge> {
-    let bare = |offer: &Offer| offer.challenge.clone();
-    let with_scope = |offer: &Offer| match scope {
-        Some(scope) if offer.is_bearer => bare(offer).with("scope", scope),
-        _ => bare(offer),
-    };
-    let with_error = |offer: &Offer| match reason.bearer_error() {
-        Some(error) if offer.is_bearer => {
-            bare(offer).with("error", error).with("error_description", text::error_description(reason))
-        }
-        _ => bare(offer),
-    };
-    let mut challenges = Vec::new();
-    match reason {
-        Reason::MissingCredentials | Reason::UnsupportedScheme => {
-            challenges.extend(offers.iter().map(with_scope))
-        }
-        Reason::MalformedCredentials | Reason::InvalidCredentials | Reason::InvalidToken(_) => {
-            challenges.extend(presented.map(with_error));
-            let said = presented.map(bare);
-            challenges.extend(offers.iter().map(bare).filter(|challenge| Some(challenge) != said.as_ref()));
-        }
-        Reason::AmbiguousCredentials => {
-            challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
-        }
-        Reason::InsufficientScope => {
-            // The scope is the description.
-            let insufficient = |offer: &Offer| bare(offer).with("error", "insufficient_scope");
-            challenges.extend(presented.filter(|offer| offer.is_bearer).map(|offer| match scope {
-                Some(scope) => insufficient(offer).with("scope", scope),
-                None => insufficient(offer),
-            }));
-        }
-        _ => {}
+fn grpc_status(status: u16) -> u8 {
+    match status {
+        400 => 3,  // INVALID_ARGUMENT
+        401 => 16, // UNAUTHENTICATED
+        403 => 7,  // PERMISSION_DENIED
+        404 => 5,  // NOT_FOUND
+        _ => 14,   // UNAVAILABLE
     }
-    // Identical ones go out once.
-    let mut distinct: Vec<Challenge> = Vec::new();
-    for challenge in challenges {
-        if !distinct.contains(&challenge) {
-            distinct.push(challenge);
-        }
-    }
-    distinct
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub mod edits;
 #[cfg(target_arch = "wasm32")]
 mod filter;
 pub mod header_map;
+pub mod http_url;
 pub mod identity;
 pub mod json;
 pub mod jwk;
@@ -31,7 +32,9 @@ pub mod password;
 pub mod path;
 pub mod place;
 pub mod policy;
+pub mod preflight;
 pub mod principal;
+pub mod protected_resource;
 pub mod request;
 pub mod roots;
 pub mod scheme;

@@ -6,13 +6,18 @@
 mod authenticators;
 pub mod authorization;
 mod build;
+mod denials;
 mod matching;
+mod protected_resource;
 pub mod requirement;
 pub mod rules;
 
-use crate::denial::Offer;
+use std::rc::Rc;
+
+use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
+use crate::protected_resource::ProtectedResources;
 use crate::scheme::Authenticator;
 
 use authorization::Authorization;
@@ -32,6 +37,12 @@ pub struct Policy {
     pub identity: IdentityFields,
     /// Whether decisions are counted.
     pub metrics: bool,
+    /// How denials look.
+    pub denials: Manner,
+    /// What metadata says of this service.
+    pub resources: ProtectedResources,
+    /// Whether CORS preflights pass where credentials are required.
+    pub lets_preflights_pass: bool,
     /// How much is remembered of verified credentials.
     pub limits: Limits,
     /// All query parameters that tokens may stand in.
@@ -65,7 +76,7 @@ pub struct Protection {
     /// All that the requirement names, in its order.
     pub members: Vec<usize>,
     /// What they ask for, in the same order.
-    pub offers: Vec<Offer>,
+    pub offers: Rc<[Offer]>,
     /// Whether no credentials at all pass as anonymous.
     pub optional: bool,
     /// The ways to be allowed; none: whoever is authenticated is.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use authgate::config;
 use authgate::decision::{Verdict, decide};
+use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
@@ -75,15 +76,20 @@ struct Case {
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// `allow`, or `STATUS reason` or `STATUS reason/detail`.
+    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`.
     expect: String,
     /// The WWW-Authenticate fields, exactly.
     challenges: Option<Vec<String>>,
+    /// The other fields of the answer, exactly.
+    answer: Option<Vec<String>>,
     /// All fields that go on, exactly; `:path` first where it changes.
     upstream: Option<Vec<String>>,
     /// What the body has to contain.
     #[serde(default)]
     body: Vec<String>,
+    /// What it must not contain.
+    #[serde(default)]
+    body_lacks: Vec<String>,
     /// The gRPC status.
     grpc: Option<u8>,
 }
@@ -202,8 +208,18 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
 
     let (found, response) = match &decision.verdict {
         Verdict::Allow(_) => ("allow".to_owned(), None),
+        Verdict::Answer(answer) => {
+            let response = Response {
+                status: answer.status,
+                fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
+                body: answer.body.to_string(),
+                grpc_status: None,
+            };
+            (format!("{} answer", answer.status), Some(response))
+        }
         Verdict::Deny(denial) => {
-            let (reason, response) = (denial.reason, denial.response());
+            let reason = denial.reason;
+            let response = denial.response(&policy.denials, policy.denials.form(&request));
             let detail = reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
             (format!("{} {}{detail}", response.status, reason.code()), Some(response))
         }
@@ -211,9 +227,15 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
     expect("decision", &case.expect, &found)?;
     let challenges = response.iter().flat_map(|response| &response.fields);
     let challenges: Vec<&str> =
-        challenges.filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value.as_str()).collect();
+        challenges.filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value.as_ref()).collect();
     if let Some(expected) = &case.challenges {
         expect("challenges", &expected.join("\n"), &challenges.join("\n"))?;
+    }
+    if let Some(expected) = &case.answer {
+        let fields = response.iter().flat_map(|response| &response.fields);
+        let fields = fields.filter(|(name, _)| *name != "www-authenticate");
+        let fields: Vec<String> = fields.map(|(name, value)| format!("{name}: {value}")).collect();
+        expect("answer", &expected.join("\n"), &fields.join("\n"))?;
     }
     if found.starts_with("401") && challenges.is_empty() {
         return Err("a 401 without a challenge".to_owned());
@@ -224,7 +246,8 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
         expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
     }
     if let Some(expected) = case.grpc {
-        let found = response.as_ref().map(|response| response.grpc_status);
+        let Verdict::Deny(denial) = &decision.verdict else { return Err("not denied".to_owned()) };
+        let found = denial.response(&policy.denials, Form::Grpc).grpc_status;
         expect("gRPC status", &format!("{:?}", Some(expected)), &format!("{found:?}"))?;
     }
     let body = response.as_ref().map(|response| response.body.as_str()).unwrap_or_default();
@@ -233,12 +256,18 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
             return Err(format!("the body lacks {expected:?}:\n{body}"));
         }
     }
+    for unwanted in &case.body_lacks {
+        if body.contains(unwanted) {
+            return Err(format!("the body contains {unwanted:?}:\n{body}"));
+        }
+    }
     no_secret_of(&request, &challenges.join("\n"), body)
 }
 
 fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Allow(_) => "allow",
+        Verdict::Answer(_) => "answer",
         Verdict::Deny(denial) => denial.reason.code(),
     }
 }

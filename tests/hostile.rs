@@ -122,7 +122,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
         assert!(took < Duration::from_secs(2), "{what}, policy {at}: {took:?}");
         match decision.verdict {
             Verdict::Deny(denial) => {
-                let response = denial.response();
+                let response = denial.response(&policy.policy.denials, policy.policy.denials.form(&request));
                 assert!((400..=503).contains(&response.status), "{what}");
                 let challenged = response.fields.iter().any(|(name, _)| *name == "www-authenticate");
                 assert!(challenged || response.status != 401, "{what}: a 401 without challenge");
@@ -130,6 +130,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                     assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
                 }
             }
+            Verdict::Answer(_) => panic!("{what}, policy {at}: has no metadata"),
             Verdict::Allow(Some(permit)) => {
                 let subject = &permit.first().principal.subject;
                 assert!(holds_good_credential, "{what}, policy {at}: passes as {subject}");

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Part of every secret in the cases, as it is and in base64. No message shows it.
 const MARKERS: [&str; 2] = ["hunter2", "aHVudGVyMg"];
 
-/// One configuration and what is said of it. Exactly one of the first five is given.
+/// One configuration and what is said of it. Exactly one of the first seven is given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -31,6 +31,8 @@ struct Case {
     rule: Option<Value>,
     /// The `identity` beside the same.
     identity: Option<Value>,
+    /// The `denials` beside the same.
+    denials: Option<Value>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     /// All errors, in their order.
@@ -96,6 +98,8 @@ fn configuration(case: &Case) -> Value {
         json!({"authenticators": {"a": {"jwt": jwt(members)}}, "rules": [{"require": "a"}]})
     } else if let Some(rule) = &case.rule {
         json!({"authenticators": several, "rules": [rule]})
+    } else if let Some(denials) = &case.denials {
+        json!({"authenticators": several, "rules": [{"require": "staff"}], "denials": denials})
     } else {
         json!({"authenticators": several, "rules": [{"require": "staff"}], "identity": case.identity})
     };

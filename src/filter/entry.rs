@@ -10,7 +10,7 @@ use proxy_wasm::types::{Action, MapType, Status};
 use super::gates::{self, Gate};
 use super::{host, root};
 use crate::decision::{Decision, Verdict, decide};
-use crate::denial::{Denial, Reason};
+use crate::denial::{Denial, Form, Manner, Reason};
 use crate::header_map;
 use crate::request::Request;
 use crate::scheme::Surroundings;
@@ -43,7 +43,8 @@ extern "C" fn authgate_on_request_headers(stream: u32, _count: usize, _end_of_st
     let (created, root) = CREATED.get();
     // A stream that is not the one created last has no policy that we know of.
     let gate = if created == stream { gates::of(root) } else { None };
-    on_request_headers(gate.as_deref()).unwrap_or_else(|| refuse(&Denial::of(Reason::Unavailable), false))
+    on_request_headers(gate.as_deref())
+        .unwrap_or_else(|| refuse(&Denial::of(Reason::Unavailable), &Manner::default(), Form::Text))
 }
 
 /// Trailers can carry forged identity as well as a header section can. Which configuration a stream belongs to is not
@@ -79,7 +80,9 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let pairs = header_map::pairs(&map)?;
     let Some(gate) = gate else {
         // A configuration that was refused lets nothing through.
-        return Some(refuse(&Denial::of(Reason::Unavailable), is_grpc(&Request::of(pairs, None))));
+        let manner = Manner::default();
+        let form = manner.form(&Request::of(pairs, None));
+        return Some(refuse(&Denial::of(Reason::Unavailable), &manner, form));
     };
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
     let request = Request::of(pairs, peer);
@@ -92,12 +95,17 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
         metrics.counters.count(&decision);
     }
     let edited = apply(&decision);
+    let refuse = |denial| refuse(denial, &gate.policy.denials, gate.policy.denials.form(&request));
     Some(match &decision.verdict {
         Verdict::Allow(_) if edited.is_ok() => Action::Continue,
-        Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable), is_grpc(&request)),
+        Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable)),
+        Verdict::Answer(answer) => {
+            host::answer(answer.status, answer.fields.to_vec(), &answer.body);
+            Action::Pause
+        }
         Verdict::Deny(denial) => {
             log_denial(gate, &decision, denial);
-            refuse(denial, is_grpc(&request))
+            refuse(denial)
         }
     })
 }
@@ -113,22 +121,9 @@ fn apply(decision: &Decision<'_>) -> Result<(), Status> {
 }
 
 /// Answers in the upstream's place. This is the last thing that is done with a request.
-fn refuse(denial: &Denial, is_grpc: bool) -> Action {
-    let response = denial.response();
-    if is_grpc {
-        host::respond_grpc(&response)
-    } else {
-        host::respond(&response)
-    }
+fn refuse(denial: &Denial, manner: &Manner, form: Form) -> Action {
+    host::respond(&denial.response(manner, form));
     Action::Pause
-}
-
-fn is_grpc(request: &Request<'_>) -> bool {
-    let is_grpc_type = |value: &[u8]| match value.strip_prefix(b"application/grpc") {
-        Some(rest) => matches!(rest, [] | [b'+' | b';', ..]),
-        None => false,
-    };
-    request.values("content-type").any(is_grpc_type)
 }
 
 /// The full reason, for the operator; of the request only what the policy says of it.

@@ -124,22 +124,24 @@ pub fn replace(map: MapType, name: &str, value: &[u8]) -> Result<(), Status> {
     hostcalls::set_map_value_bytes(map, name, Some(value))
 }
 
-/// Answers the request.
-pub fn respond(response: &Response) {
-    let fields = response.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // A host that cannot answer keeps the request paused, so nothing passes.
-    let _ = hostcalls::send_http_response(response.status.into(), fields, Some(response.body.as_bytes()));
+/// Answers the request. A host that cannot keeps it paused, so nothing passes.
+pub fn answer(status: u16, fields: Vec<(&str, &str)>, body: &str) {
+    let _ = hostcalls::send_http_response(status.into(), fields, Some(body.as_bytes()));
 }
 
-/// Answers a gRPC call.
-pub fn respond_grpc(response: &Response) {
-    let code = match response.grpc_status {
+/// Answers the request with a refusal.
+pub fn respond(response: &Response<'_>) {
+    let Some(grpc_status) = response.grpc_status else {
+        let fields = response.fields.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+        return answer(response.status, fields, &response.body);
+    };
+    let code = match grpc_status {
         3 => GrpcStatusCode::InvalidArgument,
+        5 => GrpcStatusCode::NotFound,
         7 => GrpcStatusCode::PermissionDenied,
         16 => GrpcStatusCode::Unauthenticated,
         _ => GrpcStatusCode::Unavailable,
     };
-    let challenges = response.fields.iter().filter(|(name, _)| *name == "www-authenticate");
-    let metadata = challenges.map(|(name, value)| (*name, value.as_bytes())).collect();
-    let _ = hostcalls::send_grpc_response(code, Some(&response.grpc_message), metadata);
+    let metadata = response.fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let _ = hostcalls::send_grpc_response(code, Some(&response.body), metadata);
 }

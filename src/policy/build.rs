@@ -11,7 +11,7 @@ use crate::challenge::Realm;
 use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::value::Secret;
-use crate::config::{self, Config, ConfigError, ConfigErrorKind};
+use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
 use crate::denial::Offer;
 use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
 use crate::jwk::KeyError;
@@ -141,6 +141,7 @@ impl Builder<'_> {
         let specs = self.matches(&config.rules.0);
         let rules = self.rules(&config.rules.0, &authenticators);
         let identity = self.identity(&config.identity, &authenticators);
+        let denials = self.denials(&config.denials);
         let places = authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
         let token_parameters = places
             .filter_map(|place| match place {
@@ -153,11 +154,16 @@ impl Builder<'_> {
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
         };
+        let resources = self.protected_resources(config.protected_resource.as_ref());
+        let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
         Policy {
             index: RuleIndex::new(specs),
             rules,
             identity,
             metrics: config.telemetry.metrics,
+            denials,
+            resources,
+            lets_preflights_pass,
             limits,
             token_parameters,
             authenticators,

@@ -1,0 +1,131 @@
+//! A denial as a page for whoever sits at a browser: no script, nothing from outside.
+
+use super::notice::{Notice, Prompt, Told};
+use super::words::{phrase, status_line};
+
+/// Names the media type.
+pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
+
+/// What the page may do: nothing but look like this.
+pub const SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+
+// The empty icon keeps browsers from asking for one, which would be denied too.
+const HEAD: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
+<style>
+:root { color-scheme: light dark; --text: #1c2024; --soft: #5b636b; --back: #f4f5f6; --card: #fff; --line: #dcdfe2; --link: #0b57c2; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e8eaec; --soft: #a0a8b0; --back: #131517; --card: #1d2023; --line: #363b40; --link: #8ab8ff; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; padding: 1rem; min-height: 100vh; display: grid; place-items: center; background: var(--back);
+  color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
+main { width: 100%; max-width: 34rem; padding: 1.5rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: .75rem; }
+h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; }
+p { margin: 0 0 .75rem; }
+a { color: var(--link); }
+.again { display: inline-block; margin: .25rem 0 .5rem; padding: .5rem 1.25rem; border: 1px solid var(--link);
+  border-radius: .5rem; text-decoration: none; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; margin: 1rem 0 0; padding-top: 1rem;
+  border-top: 1px solid var(--line); color: var(--soft); font-size: .875rem; }
+dt, dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 22rem) { dl { display: block; } dd { margin-bottom: .5rem; } }
+</style>
+"#;
+
+/// The page.
+pub fn body(notice: &Notice<'_>) -> String {
+    let mut page = String::with_capacity(HEAD.len().saturating_add(1024));
+    page.push_str(HEAD);
+    let title = notice.told.as_ref().map_or(phrase(notice.status), heading);
+    element(&mut page, "title", title);
+    page.push_str("</head>\n<body>\n<main>\n");
+    element(&mut page, "h1", title);
+    if let Some(told) = &notice.told {
+        let (what, next) = sentences(told);
+        element(&mut page, "p", what);
+        element(&mut page, "p", next);
+    }
+    let can_be_repeated = notice.told.as_ref().is_some_and(|told| told.prompt != Prompt::Beside);
+    if can_be_repeated || notice.status == 503 {
+        page.push_str("<p><a class=\"again\" href=\"\">Try again</a></p>\n");
+    }
+    if let Some(url) = notice.help {
+        page.push_str("<p><a rel=\"noreferrer\" href=\"");
+        escape(&mut page, url);
+        page.push_str("\">More about access here</a></p>\n");
+    }
+    page.push_str("<dl>\n");
+    detail(&mut page, "Status", status_line(notice.status));
+    if let Some(told) = &notice.told {
+        let mut codes = String::new();
+        told.push_codes(&mut codes);
+        detail(&mut page, "Reason", &codes);
+        if !told.accepted.is_empty() {
+            detail(&mut page, "Accepted here", &told.accepted.join(", "));
+        }
+        if let Some(scope) = told.scope {
+            detail(&mut page, "Scope needed", scope);
+        }
+    }
+    page.push_str("</dl>\n</main>\n</body>\n</html>\n");
+    page
+}
+
+fn heading(told: &Told<'_>) -> &'static str {
+    match told.prompt {
+        Prompt::Cancelled => "Please sign in",
+        _ => told.title,
+    }
+}
+
+/// Whoever sees the page after a prompt knows of a user name and a password, and of no credentials.
+fn sentences(told: &Told<'_>) -> (&'static str, &'static str) {
+    match told.prompt {
+        Prompt::Cancelled => (
+            "A user name and a password are needed here, and none were given.",
+            "Try again, and your browser asks for them. If you have none, ask whoever runs this service.",
+        ),
+        Prompt::Failed => (
+            "The user name or the password is wrong.",
+            "Try again, or ask whoever runs this service for new ones.",
+        ),
+        Prompt::Beside => (told.explanation.what, told.explanation.next),
+    }
+}
+
+fn detail(page: &mut String, name: &str, value: &str) {
+    element(page, "dt", name);
+    element(page, "dd", value);
+}
+
+fn element(page: &mut String, name: &str, text: &str) {
+    for part in ["<", name, ">"] {
+        page.push_str(part);
+    }
+    escape(page, text);
+    for part in ["</", name, ">\n"] {
+        page.push_str(part);
+    }
+}
+
+/// For text and for values in double quotes.
+fn escape(page: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            other => page.push(other),
+        }
+    }
+}

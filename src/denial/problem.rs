@@ -1,0 +1,50 @@
+//! A denial as problem details, RFC 9457.
+
+use serde::Serialize;
+
+use super::notice::Notice;
+use super::words::phrase;
+
+/// Names the media type.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// One JSON object on one line.
+pub fn body(notice: &Notice<'_>) -> String {
+    let told = notice.told.as_ref();
+    let problem = Problem {
+        // A reason that is kept back is no more than its status, RFC 9457 §4.2.1.
+        kind: told.map_or("about:blank".to_owned(), |told| format!("urn:authgate:reason:{}", told.code)),
+        title: told.map_or(phrase(notice.status), |told| told.title),
+        status: notice.status,
+        detail: told.map(|told| format!("{} {}", told.explanation.what, told.explanation.next)),
+        code: told.map(|told| told.code),
+        detail_code: told.and_then(|told| told.detail_code),
+        accepted: told.map(|told| told.accepted.as_slice()).unwrap_or_default(),
+        scope: told.and_then(|told| told.scope),
+        help: notice.help,
+    };
+    // Texts and a number can be written in JSON.
+    let mut body = serde_json::to_string(&problem).unwrap_or_default();
+    body.push('\n');
+    body
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    accepted: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}

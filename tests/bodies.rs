@@ -1,0 +1,227 @@
+//! What goes out when a request is refused, as a person would read it: each body is compared with a file in
+//! `tests/cases/bodies`, and each challenge is parsed back by somebody else's parser.
+//!
+//! `UPDATE=1 cargo test --test bodies` writes the files anew; look at what changed before you commit it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use authgate::challenge::{Challenge, Realm};
+use authgate::denial::{Denial, Form, Hidden, Manner, Offer, Reason};
+use authgate::jwt::TokenError;
+use serde_json::Value;
+
+/// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
+const REASONS: [(Reason, Option<usize>); 14] = [
+    (Reason::MissingCredentials, None),
+    (Reason::UnsupportedScheme, None),
+    (Reason::AmbiguousCredentials, None),
+    (Reason::MalformedCredentials, Some(1)),
+    (Reason::InvalidCredentials, Some(0)),
+    (Reason::InvalidToken(TokenError::Expired), Some(1)),
+    (Reason::InsufficientScope, Some(1)),
+    (Reason::NotAuthorized, Some(0)),
+    (Reason::CrossOrigin, Some(1)),
+    (Reason::NoRule, None),
+    (Reason::RuleDenied, None),
+    (Reason::AmbiguousPath, None),
+    (Reason::BadAuthority, None),
+    (Reason::Unavailable, None),
+];
+
+/// What of a token there is to tell beside `expired`.
+const TOKEN_ERRORS: [TokenError; 11] = [
+    TokenError::UnsupportedCritical,
+    TokenError::WrongIssuer,
+    TokenError::UnknownKey,
+    TokenError::AlgorithmNotAllowed,
+    TokenError::BadSignature,
+    TokenError::WrongType,
+    TokenError::NotYetValid,
+    TokenError::TooLongLived,
+    TokenError::WrongAudience,
+    TokenError::ClaimMismatch(0),
+    TokenError::Revoked,
+];
+
+const FORMS: [(Form, &str); 3] = [(Form::Text, "txt"), (Form::Html, "html"), (Form::Problem, "json")];
+
+/// Characters that mean something to JSON, HTML and quoted strings.
+const REALM: &str = r#"the "main" \ <realm>"#;
+const SCOPE: &str = "read a<b>&'c";
+const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource/mcp";
+const HELP: &str = "https://example.com/help?a='b'&c=d";
+
+/// A refusal by a rule that takes Basic and then Bearer.
+fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
+    let realm = Realm::new(REALM).unwrap();
+    let offer = |authenticator, scheme, is_bearer| Offer {
+        authenticator,
+        challenge: Challenge::new(scheme, &realm),
+        is_bearer,
+    };
+    let offers: Rc<[Offer]> = Rc::new([offer(0, "Basic", false), offer(1, "Bearer", true)]);
+    match reason {
+        Reason::NoRule | Reason::RuleDenied | Reason::AmbiguousPath | Reason::BadAuthority => {
+            Denial::of(reason)
+        }
+        _ => Denial::by_rule(reason, authenticator, &offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
+    }
+}
+
+fn hidden() -> Hidden {
+    Hidden { insufficient_scope: true, not_authorized: true, rule_denied: true, no_rule: true }
+}
+
+/// The body is what the file of this name holds.
+fn check(name: &str, denial: &Denial, manner: &Manner) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (form, extension) in FORMS {
+        let body = denial.response(manner, form).body;
+        let file = format!("tests/cases/bodies/{name}.{extension}");
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(&file);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &body).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        if expected != body {
+            faults.push(format!("{file}\n--- expected\n{expected}\n--- found\n{body}"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn each_body_reads_as_its_file_says() {
+    let told = Manner::default();
+    let with_help = Manner { help: Some(HELP.to_owned()), ..Manner::default() };
+    let kept_back = Manner { tells_reasons: false, ..with_help.clone() };
+    let mut faults = Vec::new();
+    for (reason, authenticator) in REASONS {
+        faults.extend(check(reason.code(), &denial(reason, authenticator), &told));
+    }
+    let missing = denial(Reason::MissingCredentials, None);
+    faults.extend(check("with-help", &missing, &with_help));
+    faults.extend(check("kept-back", &missing, &kept_back));
+    let not_found = Manner { hidden: hidden(), ..Manner::default() };
+    faults.extend(check("not-found", &denial(Reason::NotAuthorized, Some(0)), &not_found));
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
+    assert_eq!(files.count(), 3 * (REASONS.len() + 3), "files that no test reads");
+}
+
+#[test]
+fn problem_details_are_what_rfc_9457_says() {
+    let manner = Manner::default();
+    let mut types = BTreeSet::new();
+    for (reason, authenticator) in REASONS {
+        let denial = denial(reason, authenticator);
+        let response = denial.response(&manner, Form::Problem);
+        let problem: Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!(problem["status"], response.status, "{reason:?}");
+        assert_eq!(problem["code"], reason.code());
+        assert_eq!(problem["type"], format!("urn:authgate:reason:{}", reason.code()));
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        types.insert(problem["type"].to_string());
+    }
+    assert_eq!(types.len(), REASONS.len(), "a type twice");
+}
+
+#[test]
+fn a_hidden_reason_looks_like_any_other() {
+    let manner = Manner { hidden: hidden(), ..Manner::default() };
+    for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
+        let answer = |reason, authenticator| {
+            let denial = denial(reason, authenticator);
+            let response = denial.response(&manner, form);
+            let fields: Vec<String> =
+                response.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            (response.status, fields, response.body, response.grpc_status)
+        };
+        let no_rule = answer(Reason::NoRule, None);
+        assert_eq!(no_rule.0, 404);
+        assert_eq!(no_rule.3, (form == Form::Grpc).then_some(5));
+        assert_eq!(answer(Reason::RuleDenied, None), no_rule);
+        assert_eq!(answer(Reason::NotAuthorized, Some(0)), no_rule);
+        assert_eq!(answer(Reason::InsufficientScope, Some(1)), no_rule);
+        // What is not hidden stays as it is.
+        assert_eq!(answer(Reason::MissingCredentials, None).0, 401);
+        assert_eq!(answer(Reason::CrossOrigin, None).0, 403);
+    }
+}
+
+#[test]
+fn a_reason_that_is_kept_back_is_nowhere() {
+    let manner = Manner { tells_reasons: false, ..Manner::default() };
+    let told = Manner::default();
+    for (reason, authenticator) in REASONS {
+        for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
+            let denial = denial(reason, authenticator);
+            let response = denial.response(&manner, form);
+            let challenges = |response: &authgate::denial::Response<'_>| {
+                response.fields.iter().filter(|(name, _)| *name == "www-authenticate").count()
+            };
+            assert_eq!(challenges(&response), challenges(&denial.response(&told, form)), "{reason:?}");
+            let said = response.fields.iter().map(|(_, value)| value.as_ref());
+            let said = said.chain([response.body.as_str()]).collect::<Vec<_>>().join("\n");
+            // `insufficient_scope` is an error code of RFC 6750 too, without which a client cannot ask for more.
+            let leaks = [reason.code(), "error_description", "expired", "Accepted", "accepted", "detail"];
+            let leaks: Vec<_> = leaks.iter().filter(|leak| said.contains(**leak)).collect();
+            let known = match reason {
+                Reason::InsufficientScope | Reason::InvalidToken(_) => vec![&leaks[0]],
+                _ => Vec::new(),
+            };
+            assert_eq!(leaks.len(), known.len(), "{reason:?} {form:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn another_parser_reads_each_challenge() {
+    let token_errors = TOKEN_ERRORS.map(|error| (Reason::InvalidToken(error), Some(1)));
+    let mut count = 0;
+    for (reason, authenticator) in REASONS.into_iter().chain(token_errors) {
+        for tells_reasons in [true, false] {
+            let manner = Manner { tells_reasons, ..Manner::default() };
+            let denial = denial(reason, authenticator);
+            let response = denial.response(&manner, Form::Text);
+            let fields = response.fields.iter().filter(|(name, _)| *name == "www-authenticate");
+            let fields: Vec<&str> = fields.map(|(_, value)| value.as_ref()).collect();
+            assert!(!fields.is_empty() || response.status != 401, "{reason:?}");
+            for field in fields {
+                let challenges = http_auth::parse_challenges(field).unwrap_or_else(|e| panic!("{e}"));
+                let [challenge] = challenges.as_slice() else { panic!("{field}") };
+                let params: Vec<(&str, String)> =
+                    challenge.params.iter().map(|(name, value)| (*name, value.to_unescaped())).collect();
+                let find = |name: &str| {
+                    params.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+                };
+                assert_eq!(find("realm"), Some(REALM), "{field}");
+                let is_presented = challenge.scheme == "Bearer" && authenticator == Some(1);
+                let error = match reason {
+                    Reason::InvalidToken(_) | Reason::MalformedCredentials if is_presented => {
+                        Some("invalid_token")
+                    }
+                    Reason::InsufficientScope => Some("insufficient_scope"),
+                    Reason::AmbiguousCredentials => Some("invalid_request"),
+                    _ => None,
+                };
+                assert_eq!(find("error"), error, "{reason:?}: {field}");
+                let is_described = tells_reasons && error.is_some() && error != Some("insufficient_scope");
+                assert_eq!(find("error_description").is_some(), is_described, "{reason:?}: {field}");
+                let asks_for_scope = matches!(
+                    reason,
+                    Reason::MissingCredentials | Reason::UnsupportedScheme | Reason::InsufficientScope
+                );
+                let scope = (asks_for_scope && challenge.scheme == "Bearer").then_some(SCOPE);
+                assert_eq!(find("scope"), scope, "{reason:?}: {field}");
+                let metadata = (challenge.scheme == "Bearer").then_some(METADATA);
+                assert_eq!(find("resource_metadata"), metadata, "{reason:?}: {field}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "only {count} challenges");
+}
