@@ -2,8 +2,10 @@
 //!
 //! A new scheme is a file beside `basic.rs` and a line in [`policy`](crate::policy) that builds it.
 
+pub mod api_key;
 pub mod basic;
 pub mod bearer;
+pub mod same_origin;
 
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;

@@ -253,8 +253,8 @@ fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
 
 /// Nothing that a request carries in credentials comes back in an answer.
 fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
-    let values =
-        request.values("authorization").chain(request.values("cookie")).chain(request.values("x-jwt"));
+    let values = ["authorization", "cookie", "x-jwt", "x-api-key"].into_iter();
+    let values = values.flat_map(|name| request.values(name));
     for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
         let word = String::from_utf8_lossy(word).into_owned();
         if word.len() > 8 && (challenges.contains(&word) || body.contains(&word)) {

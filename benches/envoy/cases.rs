@@ -73,6 +73,7 @@ pub const LIMITS: &[Limit] = &[
     limit("100,000 users", "10 users", 1.1),
     limit("1,000 rules", "1 rule", 1.1),
     limit("100 keys, new tokens", "1 key, new tokens", 1.1),
+    limit("10,000 API keys", "1 API key", 1.1),
 ];
 
 const fn limit(case: &'static str, over: &'static str, at_most: f64) -> Limit {
@@ -144,6 +145,8 @@ pub fn cases() -> Vec<Case> {
         allowed("1,000 rules", "rules-1000", "/team-last/x", &alice),
         fresh("1 key, new tokens", "keys-1", "/x", policy::token_of_first_key),
         fresh("100 keys, new tokens", "keys-100", "/x", policy::token_of_first_key),
+        allowed("1 API key", "api-keys-1", "/x", "ApiKey key-0"),
+        allowed("10,000 API keys", "api-keys-10000", "/x", "ApiKey key-0"),
     ]
     .into()
 }
@@ -173,6 +176,8 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("rules-1000", authgate(module, "rules-1000", policy::rules(1000))),
         ("keys-1", authgate(module, "keys-1", policy::keys(1))),
         ("keys-100", authgate(module, "keys-100", policy::keys(100))),
+        ("api-keys-1", authgate(module, "api-keys-1", policy::api_keys(1))),
+        ("api-keys-10000", authgate(module, "api-keys-10000", policy::api_keys(10_000))),
     ]
 }
 

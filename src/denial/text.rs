@@ -89,7 +89,7 @@ fn explain(reason: Reason) -> Explanation {
         ),
         Reason::CrossOrigin => (
             "The request carries a cookie, and does not show that it comes from this site's own pages.",
-            "Send it from a page of this site, with Sec-Fetch-Site or Origin, or send the token in Authorization.",
+            "Send it from a page of this site, with Sec-Fetch-Site or Origin, or send the credentials in another field.",
         ),
         Reason::NoRule => (
             "Nothing is allowed at this address.",

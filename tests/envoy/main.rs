@@ -28,6 +28,7 @@ mod house;
 
 // The scenarios.
 mod answers;
+mod api_keys;
 mod arrival;
 mod authorities;
 mod forged;
