@@ -5,7 +5,8 @@
 //! auth-param = token BWS "=" BWS ( token / quoted-string )
 //! ```
 //!
-//! Every value goes out as a quoted string, escaped; one field holds one challenge.
+//! Every value goes out as a quoted string, escaped, but for the few that a scheme wants as tokens; one field holds one
+//! challenge.
 
 use std::fmt;
 
@@ -48,18 +49,32 @@ impl std::error::Error for RealmError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
-    params: Vec<(&'static str, String)>,
+    params: Vec<Param>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Param {
+    name: &'static str,
+    value: String,
+    is_token: bool,
 }
 
 impl Challenge {
     /// A challenge of `scheme` for `realm`.
     pub fn new(scheme: &str, realm: &Realm) -> Self {
-        Challenge { scheme: scheme.to_owned(), params: vec![("realm", realm.as_str().to_owned())] }
+        let challenge = Challenge { scheme: scheme.to_owned(), params: Vec::with_capacity(4) };
+        challenge.with("realm", realm.as_str())
     }
 
     /// The same with one more auth-param.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.params.push((name, value.into()));
+        self.params.push(Param { name, value: value.into(), is_token: false });
+        self
+    }
+
+    /// The same with one more auth-param, whose value is a token and goes out without quotes.
+    pub fn with_token(mut self, name: &'static str, token: &'static str) -> Self {
+        self.params.push(Param { name, value: token.to_owned(), is_token: true });
         self
     }
 
@@ -72,8 +87,13 @@ impl Challenge {
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.scheme)?;
-        for (at, (name, value)) in self.params.iter().enumerate() {
-            write!(f, "{}{name}=\"", if at == 0 { " " } else { ", " })?;
+        for (at, Param { name, value, is_token }) in self.params.iter().enumerate() {
+            write!(f, "{}{name}=", if at == 0 { " " } else { ", " })?;
+            if *is_token {
+                f.write_str(value)?;
+                continue;
+            }
+            f.write_str("\"")?;
             for character in value.chars() {
                 if matches!(character, '"' | '\\') {
                     f.write_str("\\")?;
@@ -98,6 +118,12 @@ mod tests {
         };
         check("restricted", r#"Basic realm="restricted", charset="UTF-8""#);
         check(r#"a "b" \c"#, r#"Basic realm="a \"b\" \\c", charset="UTF-8""#);
+    }
+
+    #[test]
+    fn tokens_are_not() {
+        let challenge = Challenge::new("Digest", &Realm::default()).with_token("stale", "true");
+        assert_eq!(challenge.to_string(), r#"Digest realm="restricted", stale=true"#);
     }
 
     #[test]

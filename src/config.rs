@@ -5,6 +5,7 @@
 
 mod api_key;
 mod basic;
+mod digest;
 pub mod error;
 pub mod reader;
 pub mod source;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use api_key::{ApiKey, ApiKeys};
 pub use basic::{Basic, User};
+pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
 use reader::{List, Named, OneOrMany};
 use value::{ByteSize, Secret, Span};
@@ -89,6 +91,8 @@ pub enum Authenticator {
     Jwt(Box<Jwt>),
     /// Keys that programs present as they are.
     ApiKey(ApiKeys),
+    /// User names and passwords that are not sent, RFC 7616.
+    Digest(Digest),
 }
 
 /// RFC 7519, carried as RFC 6750 says or otherwise.

@@ -20,6 +20,8 @@ pub enum Reason {
     InvalidCredentials,
     /// A token that is not valid, and why.
     InvalidToken(TokenError),
+    /// The right answer to a challenge that is too old, not of this worker, or answered before.
+    StaleNonce,
     /// Authenticated, but without the scopes that are needed.
     InsufficientScope,
     /// Authenticated, but not allowed.
@@ -48,6 +50,7 @@ impl Reason {
             Reason::MalformedCredentials => "malformed_credentials",
             Reason::InvalidCredentials => "invalid_credentials",
             Reason::InvalidToken(_) => "invalid_token",
+            Reason::StaleNonce => "stale_nonce",
             Reason::InsufficientScope => "insufficient_scope",
             Reason::NotAuthorized => "not_authorized",
             Reason::CrossOrigin => "cross_origin",
@@ -82,7 +85,8 @@ impl Reason {
             | Reason::UnsupportedScheme
             | Reason::MalformedCredentials
             | Reason::InvalidCredentials
-            | Reason::InvalidToken(_) => 401,
+            | Reason::InvalidToken(_)
+            | Reason::StaleNonce => 401,
             Reason::InsufficientScope
             | Reason::NotAuthorized
             | Reason::CrossOrigin
@@ -113,13 +117,12 @@ impl Reason {
     }
 }
 
-/// A scheme that the rule takes: its bare challenge, and whether it explains errors as RFC 6750 does.
-#[derive(Clone)]
+/// A scheme that the rule takes: its bare challenges, and whether it explains errors as RFC 6750 does.
 pub struct Offer {
     /// The authenticator that makes the offer.
     pub authenticator: usize,
-    /// With the realm and what the scheme always says.
-    pub challenge: Challenge,
+    /// With the realm and what the scheme always says, the strongest first.
+    pub challenges: Vec<Challenge>,
     /// Whether `error` and `scope` belong to its auth-params.
     pub is_bearer: bool,
 }
@@ -151,8 +154,8 @@ impl Denial {
     ) -> Self {
         let presented = offers.iter().find(|offer| Some(offer.authenticator) == authenticator);
         let mut accepted: Vec<String> = Vec::new();
-        for offer in offers {
-            let scheme = offer.challenge.scheme();
+        for challenge in offers.iter().flat_map(|offer| &offer.challenges) {
+            let scheme = challenge.scheme();
             if !accepted.iter().any(|known| known == scheme) {
                 accepted.push(scheme.to_owned());
             }
@@ -201,37 +204,49 @@ fn challenges(
     offers: &[Offer],
     scope: Option<&str>,
 ) -> Vec<Challenge> {
-    let bare = |offer: &Offer| offer.challenge.clone();
+    let bare = |offer: &Offer| offer.challenges.clone();
+    let each = |offer: &Offer, say: &dyn Fn(Challenge) -> Challenge| -> Vec<Challenge> {
+        bare(offer).into_iter().map(say).collect()
+    };
     let with_scope = |offer: &Offer| match scope {
-        Some(scope) if offer.is_bearer => bare(offer).with("scope", scope),
+        Some(scope) if offer.is_bearer => each(offer, &|challenge| challenge.with("scope", scope)),
         _ => bare(offer),
     };
     let with_error = |offer: &Offer| match reason.bearer_error() {
-        Some(error) if offer.is_bearer => {
-            bare(offer).with("error", error).with("error_description", text::error_description(reason))
-        }
+        Some(error) if offer.is_bearer => each(offer, &|challenge| {
+            challenge.with("error", error).with("error_description", text::error_description(reason))
+        }),
+        // RFC 7616 §3.3: the client need not ask anybody for the password again.
+        _ if reason == Reason::StaleNonce => each(offer, &|challenge| challenge.with_token("stale", "true")),
         _ => bare(offer),
     };
     let mut challenges = Vec::new();
     match reason {
         Reason::MissingCredentials | Reason::UnsupportedScheme => {
-            challenges.extend(offers.iter().map(with_scope))
+            challenges.extend(offers.iter().flat_map(with_scope))
         }
-        Reason::MalformedCredentials | Reason::InvalidCredentials | Reason::InvalidToken(_) => {
-            challenges.extend(presented.map(with_error));
-            let said = presented.map(bare);
-            challenges.extend(offers.iter().map(bare).filter(|challenge| Some(challenge) != said.as_ref()));
+        Reason::MalformedCredentials
+        | Reason::InvalidCredentials
+        | Reason::InvalidToken(_)
+        | Reason::StaleNonce => {
+            challenges.extend(presented.into_iter().flat_map(with_error));
+            let said = presented.map(bare).unwrap_or_default();
+            challenges.extend(offers.iter().flat_map(bare).filter(|challenge| !said.contains(challenge)));
         }
         Reason::AmbiguousCredentials => {
-            challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
+            challenges.extend(offers.iter().filter(|offer| offer.is_bearer).flat_map(with_error));
         }
         Reason::InsufficientScope => {
             // The scope is the description.
-            let insufficient = |offer: &Offer| bare(offer).with("error", "insufficient_scope");
-            challenges.extend(presented.filter(|offer| offer.is_bearer).map(|offer| match scope {
-                Some(scope) => insufficient(offer).with("scope", scope),
-                None => insufficient(offer),
-            }));
+            let insufficient = |challenge: Challenge| {
+                let challenge = challenge.with("error", "insufficient_scope");
+                match scope {
+                    Some(scope) => challenge.with("scope", scope),
+                    None => challenge,
+                }
+            };
+            let presented = presented.filter(|offer| offer.is_bearer);
+            challenges.extend(presented.into_iter().flat_map(|offer| each(offer, &insufficient)));
         }
         _ => {}
     }

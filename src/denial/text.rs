@@ -79,6 +79,10 @@ fn explain(reason: Reason) -> Explanation {
             ("The credentials are wrong.", "Check them for typing errors, or ask for new ones.")
         }
         Reason::InvalidToken(_) => return explain_token(reason.public_detail()),
+        Reason::StaleNonce => (
+            "The credentials are right, but answer a challenge that is too old, or that was answered before.",
+            "Answer the challenge that comes with this; clients do so by themselves.",
+        ),
         Reason::InsufficientScope => (
             "The credentials are valid, but without a scope that is needed here.",
             "Ask for credentials with the scope that is needed.",
@@ -168,6 +172,7 @@ mod tests {
         Reason::InvalidToken(TokenError::WrongType),
         Reason::InvalidToken(TokenError::TooLongLived),
         Reason::InvalidToken(TokenError::Revoked),
+        Reason::StaleNonce,
         Reason::InsufficientScope,
         Reason::NotAuthorized,
         Reason::CrossOrigin,

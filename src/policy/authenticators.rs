@@ -1,6 +1,7 @@
 //! Makes each authenticator of the configuration ready to check credentials.
 
 mod api_key;
+mod digest;
 
 use std::collections::HashMap;
 
@@ -48,10 +49,11 @@ impl Builder<'_> {
                 config::Authenticator::ApiKey(api_key) => {
                     self.api_key(&format!("{path}.api_key"), api_key, realm)
                 }
+                config::Authenticator::Digest(digest) => self.digest(&format!("{path}.digest"), digest),
             };
             made.extend(scheme.map(|(scheme, realm, forward_credentials)| Authenticator {
                 name: name.clone(),
-                challenge: scheme.challenge(&realm),
+                realm,
                 forward_credentials,
                 scheme,
             }));

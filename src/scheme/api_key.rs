@@ -14,6 +14,7 @@ use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::nonces::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
@@ -84,15 +85,15 @@ impl Scheme for ApiKeys {
         &self.places
     }
 
-    fn challenge(&self, realm: &Realm) -> Challenge {
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
         const SCHEME: &str = "ApiKey";
         let (scheme, part, name) = match self.places.first() {
             Some(Place::Field { name, scheme }) => (scheme.as_deref(), "header", name.as_str()),
             Some(Place::Query(name)) => (None, "query", name.as_str()),
             Some(Place::Cookie(name)) => (None, "cookie", name.as_str()),
-            None => return Challenge::new(SCHEME, realm),
+            None => return vec![Challenge::new(SCHEME, realm)],
         };
-        Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)
+        vec![Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)]
     }
 
     /// A key that we do not know may be anybody's.

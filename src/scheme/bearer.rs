@@ -6,6 +6,7 @@ use crate::claims::{ClaimSelector, Claims};
 use crate::denial::Reason;
 use crate::jwk::KeySet;
 use crate::jwt::{Jwt, Validation};
+use crate::memory::nonces::Nonces;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
@@ -33,8 +34,8 @@ impl Scheme for Bearer {
         &self.places
     }
 
-    fn challenge(&self, realm: &Realm) -> Challenge {
-        Challenge::new(&self.challenge_scheme, realm)
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+        vec![Challenge::new(&self.challenge_scheme, realm)]
     }
 
     fn is_bearer(&self) -> bool {

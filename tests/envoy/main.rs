@@ -15,6 +15,8 @@
 mod bootstrap;
 mod check;
 mod client;
+#[path = "../digest_client/mod.rs"]
+mod digest_client;
 mod mint;
 mod process;
 mod proxy;
@@ -31,6 +33,7 @@ mod answers;
 mod api_keys;
 mod arrival;
 mod authorities;
+mod digest;
 mod forged;
 mod hostile;
 mod passwords;
