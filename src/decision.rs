@@ -103,7 +103,7 @@ fn protect<'p>(
     let outcome = evaluation.evaluate(&protection.requirement);
     let mut deny = |reason, authenticator, scope| {
         let offers = policy.offers(protection, surroundings, memory.nonces());
-        (Verdict::Deny(Denial::by_rule(reason, authenticator, &offers, scope)), Held::new())
+        (Verdict::Deny(Denial::by_rule(reason, authenticator, offers, scope)), Held::new())
     };
     match outcome {
         Outcome::Absent => match stray_authorization(request) {

@@ -149,10 +149,9 @@ impl Denial {
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<usize>,
-        offers: &[Offer],
+        offers: Vec<Offer>,
         scope: Option<String>,
     ) -> Self {
-        let presented = offers.iter().find(|offer| Some(offer.authenticator) == authenticator);
         let mut accepted: Vec<String> = Vec::new();
         for challenge in offers.iter().flat_map(|offer| &offer.challenges) {
             let scheme = challenge.scheme();
@@ -160,7 +159,7 @@ impl Denial {
                 accepted.push(scheme.to_owned());
             }
         }
-        let challenges = challenges(reason, presented, offers, scope.as_deref());
+        let challenges = challenges(reason, authenticator, offers, scope.as_deref());
         Denial { reason, authenticator, challenges, accepted, scope }
     }
 
@@ -197,65 +196,64 @@ pub struct Response {
     pub grpc_message: String,
 }
 
-/// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
+/// Which challenges go out, and what they say. `error` stands only on the scheme that was presented. Identical ones go
+/// out once.
 fn challenges(
     reason: Reason,
-    presented: Option<&Offer>,
-    offers: &[Offer],
+    presented: Option<usize>,
+    mut offers: Vec<Offer>,
     scope: Option<&str>,
 ) -> Vec<Challenge> {
-    let bare = |offer: &Offer| offer.challenges.clone();
-    let each = |offer: &Offer, say: &dyn Fn(Challenge) -> Challenge| -> Vec<Challenge> {
-        bare(offer).into_iter().map(say).collect()
+    let mut distinct: Vec<Challenge> = Vec::new();
+    let mut add = |challenge: Challenge| {
+        if !distinct.contains(&challenge) {
+            distinct.push(challenge);
+        }
     };
-    let with_scope = |offer: &Offer| match scope {
-        Some(scope) if offer.is_bearer => each(offer, &|challenge| challenge.with("scope", scope)),
-        _ => bare(offer),
+    let with_scope = |challenge: Challenge, offer_is_bearer: bool| match scope {
+        Some(scope) if offer_is_bearer => challenge.with("scope", scope),
+        _ => challenge,
     };
-    let with_error = |offer: &Offer| match reason.bearer_error() {
-        Some(error) if offer.is_bearer => each(offer, &|challenge| {
+    let with_error = |challenge: Challenge, offer_is_bearer: bool| match reason.bearer_error() {
+        Some(error) if offer_is_bearer => {
             challenge.with("error", error).with("error_description", text::error_description(reason))
-        }),
+        }
         // RFC 7616 §3.3: the client need not ask anybody for the password again.
-        _ if reason == Reason::StaleNonce => each(offer, &|challenge| challenge.with_token("stale", "true")),
-        _ => bare(offer),
+        _ if reason == Reason::StaleNonce => challenge.with_token("stale", "true"),
+        _ => challenge,
     };
-    let mut challenges = Vec::new();
+    let at = offers.iter().position(|offer| Some(offer.authenticator) == presented);
     match reason {
         Reason::MissingCredentials | Reason::UnsupportedScheme => {
-            challenges.extend(offers.iter().flat_map(with_scope))
+            for Offer { challenges, is_bearer, .. } in offers {
+                challenges.into_iter().for_each(|challenge| add(with_scope(challenge, is_bearer)));
+            }
         }
         Reason::MalformedCredentials
         | Reason::InvalidCredentials
         | Reason::InvalidToken(_)
         | Reason::StaleNonce => {
-            challenges.extend(presented.into_iter().flat_map(with_error));
-            let said = presented.map(bare).unwrap_or_default();
-            challenges.extend(offers.iter().flat_map(bare).filter(|challenge| !said.contains(challenge)));
+            let presented = at.map(|at| offers.remove(at));
+            let said = presented.as_ref().filter(|_| !offers.is_empty());
+            let said = said.map(|offer| offer.challenges.clone()).unwrap_or_default();
+            if let Some(Offer { challenges, is_bearer, .. }) = presented {
+                challenges.into_iter().for_each(|challenge| add(with_error(challenge, is_bearer)));
+            }
+            let others = offers.into_iter().flat_map(|offer| offer.challenges);
+            others.filter(|challenge| !said.contains(challenge)).for_each(add);
         }
         Reason::AmbiguousCredentials => {
-            challenges.extend(offers.iter().filter(|offer| offer.is_bearer).flat_map(with_error));
+            let bearers = offers.into_iter().filter(|offer| offer.is_bearer);
+            bearers.flat_map(|offer| offer.challenges).for_each(|challenge| add(with_error(challenge, true)));
         }
         Reason::InsufficientScope => {
-            // The scope is the description.
-            let insufficient = |challenge: Challenge| {
-                let challenge = challenge.with("error", "insufficient_scope");
-                match scope {
-                    Some(scope) => challenge.with("scope", scope),
-                    None => challenge,
-                }
-            };
-            let presented = presented.filter(|offer| offer.is_bearer);
-            challenges.extend(presented.into_iter().flat_map(|offer| each(offer, &insufficient)));
+            let presented = at.map(|at| offers.remove(at)).filter(|offer| offer.is_bearer);
+            for challenge in presented.into_iter().flat_map(|offer| offer.challenges) {
+                // The scope is the description.
+                add(with_scope(challenge.with("error", "insufficient_scope"), true));
+            }
         }
         _ => {}
-    }
-    // Identical ones go out once.
-    let mut distinct: Vec<Challenge> = Vec::new();
-    for challenge in challenges {
-        if !distinct.contains(&challenge) {
-            distinct.push(challenge);
-        }
     }
     distinct
 }
