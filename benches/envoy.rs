@@ -12,10 +12,13 @@
     clippy::string_slice
 )]
 
-// From the end-to-end tests: a process of Envoy, and tokens.
+// From the end-to-end tests: a process of Envoy, tokens and answers.
 #[allow(dead_code)]
 #[path = "../tests/envoy/client.rs"]
 mod client;
+#[allow(dead_code)]
+#[path = "../tests/digest_client/mod.rs"]
+mod digest_client;
 #[allow(dead_code)]
 #[path = "../tests/envoy/mint.rs"]
 mod mint;
@@ -30,6 +33,8 @@ mod wire;
 mod bootstrap;
 #[path = "envoy/cases.rs"]
 mod cases;
+#[path = "envoy/digest.rs"]
+mod digest;
 #[path = "envoy/growth.rs"]
 mod growth;
 #[path = "envoy/load.rs"]

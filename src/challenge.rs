@@ -5,7 +5,8 @@
 //! auth-param = token BWS "=" BWS ( token / quoted-string )
 //! ```
 //!
-//! Every value goes out as a quoted string, escaped; one field holds one challenge.
+//! Every value goes out as a quoted string, escaped, but for the few that a scheme wants as tokens; one field holds one
+//! challenge.
 
 use std::fmt;
 
@@ -48,18 +49,32 @@ impl std::error::Error for RealmError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
-    params: Vec<(&'static str, String)>,
+    params: Vec<Param>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Param {
+    name: &'static str,
+    value: String,
+    is_token: bool,
 }
 
 impl Challenge {
     /// A challenge of `scheme` for `realm`.
     pub fn new(scheme: &str, realm: &Realm) -> Self {
-        Challenge { scheme: scheme.to_owned(), params: vec![("realm", realm.as_str().to_owned())] }
+        let challenge = Challenge { scheme: scheme.to_owned(), params: Vec::with_capacity(4) };
+        challenge.with("realm", realm.as_str())
     }
 
     /// The same with one more auth-param.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.params.push((name, value.into()));
+        self.params.push(Param { name, value: value.into(), is_token: false });
+        self
+    }
+
+    /// The same with one more auth-param, whose value is a token and goes out without quotes.
+    pub fn with_token(mut self, name: &'static str, token: &'static str) -> Self {
+        self.params.push(Param { name, value: token.to_owned(), is_token: true });
         self
     }
 
@@ -69,25 +84,50 @@ impl Challenge {
     }
 
     /// The field's value, with `more` auth-params after its own.
-    pub fn value_with<'p>(&'p self, more: impl Iterator<Item = (&'static str, &'p str)>) -> String {
+    pub fn value_with<'p>(&'p self, more: impl Iterator<Item = AuthParam<'p>>) -> String {
         let mut text = String::with_capacity(128);
         text.push_str(&self.scheme);
+        let own = self.params.iter().map(|Param { name, value, is_token }| AuthParam {
+            name,
+            value,
+            is_token: *is_token,
+        });
         let mut before = " ";
-        for (name, value) in self.params.iter().map(|(name, value)| (*name, value.as_str())).chain(more) {
-            for part in [before, name, "=\""] {
+        for AuthParam { name, value, is_token } in own.chain(more) {
+            for part in [before, name, "="] {
                 text.push_str(part);
             }
-            for character in value.chars() {
-                if matches!(character, '"' | '\\') {
-                    text.push('\\');
-                }
-                text.push(character);
+            if is_token {
+                text.push_str(value);
+            } else {
+                push_quoted(value, &mut text);
             }
-            text.push('"');
             before = ", ";
         }
         text
     }
+}
+
+/// A parameter of a challenge.
+#[derive(Clone, Copy)]
+pub struct AuthParam<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, not escaped.
+    pub value: &'a str,
+    /// Whether the value goes out as a token, without quotes.
+    pub is_token: bool,
+}
+
+fn push_quoted(value: &str, text: &mut String) {
+    text.push('"');
+    for character in value.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push('"');
 }
 
 impl fmt::Display for Challenge {
@@ -108,6 +148,12 @@ mod tests {
         };
         check("restricted", r#"Basic realm="restricted", charset="UTF-8""#);
         check(r#"a "b" \c"#, r#"Basic realm="a \"b\" \\c", charset="UTF-8""#);
+    }
+
+    #[test]
+    fn tokens_are_not() {
+        let challenge = Challenge::new("Digest", &Realm::default()).with_token("stale", "true");
+        assert_eq!(challenge.to_string(), r#"Digest realm="restricted", stale=true"#);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! [`parse`] finds what is wrong with its form; what it means, and whether it makes sense, is for
 //! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
 
+mod api_key;
+mod basic;
 mod denials;
+mod digest;
 pub mod error;
 mod keyword;
 mod operation;
@@ -18,7 +21,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+pub use api_key::{ApiKey, ApiKeys};
+pub use basic::{Basic, User};
 pub use denials::{Body, DenialStatus, Denials};
+pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
 use keyword::keyword;
 pub use operation::{Cache, Telemetry};
@@ -105,81 +111,10 @@ pub enum Authenticator {
     Basic(Basic),
     /// JSON Web Tokens, RFC 7519.
     Jwt(Box<Jwt>),
-}
-
-/// RFC 7617.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Basic {
-    /// The text of an htpasswd file.
-    pub htpasswd: Option<Secret>,
-    /// Users one by one.
-    #[serde(default)]
-    pub users: Named<User>,
-    /// Overrides the default realm.
-    pub realm: Option<String>,
-    /// Whether `{PLAIN}` entries may stand.
-    #[serde(default)]
-    pub allow_plaintext: bool,
-    /// Whether the credentials go on to the upstream.
-    #[serde(default)]
-    pub forward_credentials: bool,
-}
-
-/// Shows nothing: whoever writes a line of an htpasswd file where a user's name belongs has a hash in a name.
-impl fmt::Debug for Basic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basic").finish_non_exhaustive()
-    }
-}
-
-/// One user: a hash, or a hash with what else is known of the user.
-#[derive(Debug)]
-pub struct User {
-    /// The hash of the password.
-    pub hash: Secret,
-    /// What the user may do.
-    pub scopes: Vec<String>,
-    /// What else is known of the user.
-    pub claims: serde_json::Map<String, Value>,
-}
-
-impl<'de> Deserialize<'de> for User {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const FIELDS: &[&str] = &["hash", "scopes", "claims", "env"];
-        struct HashOrMore;
-        impl<'de> Visitor<'de> for HashOrMore {
-            type Value = User;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a hash, {env: NAME} or {hash: …, scopes: […], claims: {…}}")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<User, E> {
-                Ok(User {
-                    hash: Secret::Inline(text.to_owned()),
-                    scopes: Vec::new(),
-                    claims: Default::default(),
-                })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<User, A::Error> {
-                let (mut hash, mut scopes, mut claims) = (None, Vec::new(), Default::default());
-                while let Some(name) = members.next_key::<String>()? {
-                    match name.as_str() {
-                        "hash" if hash.is_none() => hash = Some(members.next_value()?),
-                        "env" if hash.is_none() => hash = Some(Secret::Environment(members.next_value()?)),
-                        "scopes" => scopes = members.next_value()?,
-                        "claims" => claims = members.next_value()?,
-                        _ => return Err(A::Error::custom("expected `hash` or `env`, and not both")),
-                    }
-                }
-                let hash = hash.ok_or_else(|| A::Error::missing_field("hash"))?;
-                Ok(User { hash, scopes, claims })
-            }
-        }
-        deserializer.deserialize_struct("User", FIELDS, HashOrMore)
-    }
+    /// Keys that programs present as they are.
+    ApiKey(ApiKeys),
+    /// User names and passwords that are not sent, RFC 7616.
+    Digest(Digest),
 }
 
 /// RFC 7519, carried as RFC 6750 says or otherwise.
@@ -291,7 +226,7 @@ pub enum Encoding {
     Base64Url,
 }
 
-/// What is asked of cookies on unsafe methods.
+/// What is asked of cookies on unsafe methods, of whatever scheme.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Csrf {
     /// `Sec-Fetch-Site` or `Origin` must say same origin.
@@ -315,7 +250,7 @@ keyword!(Encoding, "utf8, base64 or base64url", { "utf8" => Utf8, "base64" => Ba
 keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticate, "allow" => Allow });
 keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
 
-/// A place in a request where a token may stand.
+/// A place in a request where a token or a key may stand.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenLocation {

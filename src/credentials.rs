@@ -10,6 +10,8 @@
 //! other characters there. A comma that does not separate auth-params means that two fields were joined on the way
 //! (proxies do that), so it is not clear which of them the upstream would read.
 
+use std::borrow::Cow;
+
 use crate::request::{is_tchar, trim_ows};
 
 /// An auth-scheme and what follows it.
@@ -108,6 +110,55 @@ fn is_auth_param(element: &[u8]) -> bool {
     name > 0 && matches!(rest, [b'=', value @ ..] if !trim_ows(value).is_empty())
 }
 
+/// Names in lower case, each once, and values as they are meant, without quotes and escapes.
+pub type AuthParams<'a> = Vec<(Vec<u8>, Cow<'a, [u8]>)>;
+
+/// The auth-params of a content. `None` where it holds anything else, or more than any scheme has.
+pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
+    const MOST: usize = 32;
+    let elements = split_list(content).ok().filter(|elements| elements.len() <= MOST)?;
+    let mut params = AuthParams::with_capacity(elements.len());
+    for element in elements {
+        let element = trim_ows(element);
+        let length = element.iter().take_while(|octet| is_tchar(**octet)).count();
+        let (name, rest) = element.split_at_checked(length)?;
+        let [b'=', value @ ..] = trim_ows(rest) else { return None };
+        let (name, value) = (name.to_ascii_lowercase(), param_value(trim_ows(value))?);
+        if name.is_empty() || params.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        params.push((name, value));
+    }
+    Some(params)
+}
+
+/// ```text
+/// token / quoted-string
+/// quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+/// ```
+fn param_value(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let Some(quoted) = value.strip_prefix(b"\"") else {
+        let is_token = !value.is_empty() && value.iter().all(|octet| is_tchar(*octet));
+        return is_token.then_some(Cow::Borrowed(value));
+    };
+    let quoted = quoted.strip_suffix(b"\"")?;
+    if quoted.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+        return None;
+    }
+    if !quoted.iter().any(|octet| matches!(octet, b'"' | b'\\')) {
+        return Some(Cow::Borrowed(quoted));
+    }
+    let (mut unescaped, mut octets) = (Vec::with_capacity(quoted.len()), quoted.iter());
+    while let Some(octet) = octets.next() {
+        unescaped.push(match octet {
+            b'"' => return None,
+            b'\\' => *octets.next()?,
+            octet => *octet,
+        });
+    }
+    Some(Cow::Owned(unescaped))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +208,48 @@ mod tests {
     #[test]
     fn an_octet_that_is_not_utf8_is_content_like_any_other() {
         assert!(Credentials::parse(b"Basic \xff").is_ok_and(|c| c.content == b"\xff"));
+    }
+
+    #[test]
+    fn auth_params_are_names_and_values() {
+        let check = |content: &[u8], expected: Option<&[(&str, &str)]>| {
+            let found = auth_params(content);
+            let expected = expected.map(|params| {
+                let octets = params
+                    .iter()
+                    .map(|(name, value)| (name.as_bytes().to_vec(), Cow::Borrowed(value.as_bytes())));
+                octets.collect::<Vec<_>>()
+            });
+            assert!(found == expected, "{}", content.escape_ascii());
+        };
+        check(b"a=b", Some(&[("a", "b")]));
+        check(b"A = b ,\tc=\"d, e\"", Some(&[("a", "b"), ("c", "d, e")]));
+        check(br#"a="\"b\\\c\"", d="""#, Some(&[("a", r#""b\c""#), ("d", "")]));
+        check(b"a*=UTF-8''b", Some(&[("a*", "UTF-8''b")]));
+        check(b"a=\"\xc3\xa9\"", Some(&[("a", "é")]));
+        check(b"", None);
+        check(b"a", None);
+        check(b"a=", None);
+        check(b"=b", None);
+        check(b"a b=c", None);
+        check(b"a=b c", None);
+        check(b"a=b;c=d", None);
+        check(b"a=b,", None);
+        check(b"a=b,,c=d", None);
+        check(b"a=/b", None);
+        check(b"a=\"b\"c", None);
+        check(b"a=b\"c\"", None);
+        check(b"a=\"", None);
+        check(b"a=\"b", None);
+        check(b"a=\"b\\\"", None);
+        check(b"a=\"b\" \"c\"", None);
+        check(b"a=\"b\x00\"", None);
+        check(b"a=\"b\x7f\"", None);
+        check(b"a=\xc3\xa9", None);
+        check(b"a=b, a=b", None);
+        check(b"a=b, A=c", None);
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=v")).collect::<Vec<_>>().join(",");
+        assert!(auth_params(many(32).as_bytes()).is_some());
+        assert!(auth_params(many(33).as_bytes()).is_none());
     }
 }

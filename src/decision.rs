@@ -23,7 +23,7 @@ use crate::preflight;
 use crate::principal::{Authenticated, Permit, Principal};
 use crate::protected_resource::Answer;
 use crate::request::Request;
-use crate::scheme::{Affinity, Presented, Scheme, Surroundings};
+use crate::scheme::{Affinity, OneTime, Presented, Scheme, Surroundings};
 
 /// What becomes of a request.
 pub struct Decision<'a> {
@@ -110,14 +110,16 @@ fn protect<'p>(
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
-    let deny = |reason, authenticator, scope| {
-        let metadata = policy.resources.metadata_url(request);
-        let denial = Denial::by_rule(reason, authenticator, &protection.offers, scope, metadata);
-        (Verdict::Deny(denial), Held::new())
-    };
     let presented = present(policy, protection, request);
-    let mut evaluation = Evaluation { policy, request, memory, surroundings, presented: &presented };
-    match evaluation.evaluate(&protection.requirement) {
+    let used = Vec::new();
+    let mut evaluation = Evaluation { policy, request, memory, surroundings, presented: &presented, used };
+    let outcome = evaluation.evaluate(&protection.requirement);
+    let mut deny = |reason, authenticator, scope| {
+        let offers = policy.offers(protection, surroundings, memory.nonces());
+        let metadata = policy.resources.metadata_url(request);
+        (Verdict::Deny(Denial::by_rule(reason, authenticator, offers, scope, metadata)), Held::new())
+    };
+    match outcome {
         Outcome::Absent => match stray_authorization(request) {
             None if protection.optional => (Verdict::Allow(None), Held::new()),
             None => deny(Reason::MissingCredentials, None, protection.scope()),
@@ -201,6 +203,8 @@ struct Evaluation<'a, 'p, 'r> {
     memory: &'a mut Memory,
     surroundings: Surroundings<'a>,
     presented: &'a AllPresented<'p, 'r>,
+    /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
+    used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
 }
 
 enum Outcome<'p> {
@@ -246,8 +250,12 @@ impl<'p> Evaluation<'_, 'p, '_> {
             Claimed::Unusable(reason) => return refused(*reason),
             Claimed::Credential(credential, place) => (credential.as_ref(), *place),
         };
+        let scheme = authenticator.scheme.as_ref();
         let slot = self.memory.slot(at, credential);
-        let known = self.memory.held(slot, self.surroundings.now);
+        let known = match scheme.one_time() {
+            None => self.memory.held(slot, self.surroundings.now),
+            Some(_) => None,
+        };
         // What has held here before is meant for this authenticator.
         if known.is_none() && self.is_anothers(at, credential, place) {
             return Outcome::Absent;
@@ -259,13 +267,13 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 Err(CredentialsError::Ambiguous) => return refused(Reason::AmbiguousCredentials),
             }
         }
-        let scheme = authenticator.scheme.as_ref();
         if let Err(reason) = scheme.admit(Presented { credential, place }, self.request) {
             return refused(reason);
         }
-        let principal = match known {
-            Some(principal) => Ok(principal),
-            None => self.authenticate(scheme, slot, credential),
+        let principal = match (known, scheme.one_time()) {
+            (Some(principal), _) => Ok(principal),
+            (None, None) => self.authenticate(scheme, slot, credential),
+            (None, Some(one_time)) => self.authenticate_once(at, one_time, credential),
         };
         match principal {
             Ok(principal) => Outcome::Held(smallvec![Member {
@@ -300,6 +308,22 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 Err(reason)
             }
         }
+    }
+
+    /// Checks a credential that is made for this request alone.
+    fn authenticate_once(
+        &mut self,
+        at: usize,
+        scheme: &dyn OneTime,
+        credential: &[u8],
+    ) -> Result<Rc<Principal>, Reason> {
+        if let Some((_, result)) = self.used.iter().find(|(used, _)| *used == at) {
+            return result.clone();
+        }
+        let nonces = self.memory.nonces();
+        let result = scheme.authenticate(credential, self.request, self.surroundings, nonces).map(Rc::new);
+        self.used.push((at, result.clone()));
+        result
     }
 
     /// Whether the credential is meant for another member that reads the same place. Of several that it fits equally,

@@ -11,7 +11,7 @@ mod words;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::challenge::Challenge;
+use crate::challenge::{AuthParam, Challenge};
 use crate::jwt::TokenError;
 
 pub use manner::{Form, Hidden, Manner, MannerError, is_hidden_by, own_name, own_value};
@@ -32,6 +32,8 @@ pub enum Reason {
     InvalidCredentials,
     /// A token that is not valid, and why.
     InvalidToken(TokenError),
+    /// The right answer to a challenge that is too old, not of this worker, or answered before.
+    StaleNonce,
     /// Authenticated, but without the scopes that are needed.
     InsufficientScope,
     /// Authenticated, but not allowed.
@@ -60,6 +62,7 @@ impl Reason {
             Reason::MalformedCredentials => "malformed_credentials",
             Reason::InvalidCredentials => "invalid_credentials",
             Reason::InvalidToken(_) => "invalid_token",
+            Reason::StaleNonce => "stale_nonce",
             Reason::InsufficientScope => "insufficient_scope",
             Reason::NotAuthorized => "not_authorized",
             Reason::CrossOrigin => "cross_origin",
@@ -94,7 +97,8 @@ impl Reason {
             | Reason::UnsupportedScheme
             | Reason::MalformedCredentials
             | Reason::InvalidCredentials
-            | Reason::InvalidToken(_) => 401,
+            | Reason::InvalidToken(_)
+            | Reason::StaleNonce => 401,
             Reason::InsufficientScope
             | Reason::NotAuthorized
             | Reason::CrossOrigin
@@ -120,8 +124,8 @@ impl Reason {
 pub struct Offer {
     /// The authenticator that makes the offer.
     pub authenticator: usize,
-    /// With the realm and what the scheme always says.
-    pub challenge: Challenge,
+    /// With the realm and what the scheme always says; several where it has more than one algorithm, the best first.
+    pub challenges: Vec<Challenge>,
     /// Whether `error` and `scope` belong to its auth-params.
     pub is_bearer: bool,
 }
@@ -133,7 +137,7 @@ pub struct Denial {
     /// By whose credentials, where there were any.
     pub authenticator: Option<usize>,
     /// What the rule takes, in its order.
-    offers: Option<Rc<[Offer]>>,
+    offers: Vec<Offer>,
     scope: Option<String>,
     /// Where the metadata of the protected resource stands.
     metadata: Option<Rc<str>>,
@@ -142,7 +146,7 @@ pub struct Denial {
 impl Denial {
     /// A refusal that has nothing to do with credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial { reason, authenticator: None, offers: None, scope: None, metadata: None }
+        Denial { reason, authenticator: None, offers: Vec::new(), scope: None, metadata: None }
     }
 
     /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
@@ -150,11 +154,11 @@ impl Denial {
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<usize>,
-        offers: &Rc<[Offer]>,
+        offers: Vec<Offer>,
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, offers: Some(Rc::clone(offers)), scope, metadata }
+        Denial { reason, authenticator, offers, scope, metadata }
     }
 
     /// The answer to the client.
@@ -195,54 +199,53 @@ impl Denial {
         Response { status: notice.status, fields, body, grpc_status }
     }
 
-    fn offers(&self) -> &[Offer] {
-        self.offers.as_deref().unwrap_or_default()
-    }
-
     /// The offer of whoever's credentials were presented.
     fn presented(&self) -> Option<&Offer> {
         let authenticator = self.authenticator?;
-        self.offers().iter().find(|offer| offer.authenticator == authenticator)
+        self.offers.iter().find(|offer| offer.authenticator == authenticator)
     }
 
     /// The auth-schemes that the rule takes, each once.
     fn accepted(&self) -> Vec<&str> {
-        let mut accepted = Vec::with_capacity(self.offers().len());
-        for offer in self.offers() {
-            if !accepted.contains(&offer.challenge.scheme()) {
-                accepted.push(offer.challenge.scheme());
+        let mut accepted = Vec::with_capacity(self.offers.len());
+        for challenge in self.offers.iter().flat_map(|offer| &offer.challenges) {
+            if !accepted.contains(&challenge.scheme()) {
+                accepted.push(challenge.scheme());
             }
         }
         accepted
     }
 
     /// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
-    fn challenges(&self, explains: bool) -> Vec<Said<'_>> {
-        let (reason, offers, presented) = (self.reason, self.offers(), self.presented());
-        let with_scope = |offer| Said { scope: self.scope.as_deref(), ..Said::of(offer) };
-        let with_error = |offer| {
+    fn challenges<'a>(&'a self, explains: bool) -> Vec<Said<'a>> {
+        let (reason, presented) = (self.reason, self.presented());
+        let with_scope = |said: Said<'a>| Said { scope: self.scope.as_deref(), ..said };
+        let with_error = |said: Said<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| words::explain(reason).what);
-            Said { error, description, ..Said::of(offer) }
+            // RFC 7616 §3.3: the client need not ask anybody for the password again.
+            Said { error, description, is_stale: reason == Reason::StaleNonce, ..said }
         };
-        let mut challenges = Vec::with_capacity(offers.len());
+        let all = self.offers.iter().flat_map(Said::of);
+        let mut challenges = Vec::with_capacity(self.offers.len());
         match reason {
-            Reason::MissingCredentials | Reason::UnsupportedScheme => {
-                challenges.extend(offers.iter().map(with_scope))
-            }
-            Reason::MalformedCredentials | Reason::InvalidCredentials | Reason::InvalidToken(_) => {
-                challenges.extend(presented.map(with_error));
-                let said = presented.map(|offer| &offer.challenge);
-                let others = offers.iter().filter(|offer| Some(&offer.challenge) != said);
-                challenges.extend(others.map(Said::of));
+            Reason::MissingCredentials | Reason::UnsupportedScheme => challenges.extend(all.map(with_scope)),
+            Reason::MalformedCredentials
+            | Reason::InvalidCredentials
+            | Reason::InvalidToken(_)
+            | Reason::StaleNonce => {
+                let first = || presented.into_iter().flat_map(Said::of);
+                challenges.extend(first().map(with_error));
+                challenges.extend(all.filter(|said| first().all(|first| first != *said)));
             }
             Reason::AmbiguousCredentials => {
-                challenges.extend(offers.iter().filter(|offer| offer.is_bearer).map(with_error));
+                challenges.extend(all.filter(|said| said.is_bearer).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope is the description.
-                let insufficient = |offer| Said { error: Some("insufficient_scope"), ..with_scope(offer) };
-                challenges.extend(presented.filter(|offer| offer.is_bearer).map(insufficient));
+                let insufficient = |said| Said { error: Some("insufficient_scope"), ..with_scope(said) };
+                let first = presented.into_iter().flat_map(Said::of);
+                challenges.extend(first.filter(|said| said.is_bearer).map(insufficient));
             }
             _ => {}
         }
@@ -261,17 +264,26 @@ impl Denial {
 #[derive(PartialEq)]
 struct Said<'a> {
     challenge: &'a Challenge,
-    /// Whether the other members belong to its auth-params.
+    /// Whether the other members, but for the last, belong to its auth-params.
     is_bearer: bool,
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
+    /// Whether all was right but the nonce.
+    is_stale: bool,
 }
 
 impl<'a> Said<'a> {
-    fn of(offer: &'a Offer) -> Self {
-        let Offer { challenge, is_bearer, .. } = offer;
-        Said { challenge, is_bearer: *is_bearer, error: None, description: None, scope: None }
+    fn of(offer: &'a Offer) -> impl Iterator<Item = Said<'a>> {
+        let said = |challenge| Said {
+            challenge,
+            is_bearer: offer.is_bearer,
+            error: None,
+            description: None,
+            scope: None,
+            is_stale: false,
+        };
+        offer.challenges.iter().map(said)
     }
 
     fn value(&self, metadata: Option<&str>) -> String {
@@ -282,7 +294,10 @@ impl<'a> Said<'a> {
             ("resource_metadata", metadata),
         ];
         let params = params.into_iter().filter(|_| self.is_bearer);
-        self.challenge.value_with(params.filter_map(|(name, value)| Some((name, value?))))
+        let params =
+            params.filter_map(|(name, value)| Some(AuthParam { name, value: value?, is_token: false }));
+        let stale = AuthParam { name: "stale", value: "true", is_token: true };
+        self.challenge.value_with(params.chain(self.is_stale.then_some(stale)))
     }
 }
 

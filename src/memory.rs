@@ -4,6 +4,8 @@
 //! the authenticator that judged it. What else the outcome depends on (keys, users, rules of validity) belongs to the
 //! policy, and a new policy starts with an empty memory.
 
+pub mod nonces;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -12,6 +14,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::numeric_date::NumericDate;
 use crate::principal::Principal;
+use nonces::Nonces;
 
 /// Bounds of a [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,14 +47,25 @@ pub struct Memory {
     held: Generations<Rc<Principal>>,
     /// Apart, so that a flood of wrong passwords takes no place from right ones.
     failed: Generations<()>,
+    nonces: Nonces,
 }
 
 impl Memory {
     /// An empty memory.
     pub fn new(key: MemoryKey, limits: Limits) -> Self {
+        Memory::with(key, limits, Nonces::new(&key))
+    }
+
+    /// For a host that has no randomness: without a key that nobody can guess nothing is remembered.
+    pub fn without_key(limits: Limits) -> Self {
+        Memory::with(MemoryKey::default(), Limits { max_entries: 0, ..limits }, Nonces::without_key())
+    }
+
+    fn with(key: MemoryKey, limits: Limits, nonces: Nonces) -> Self {
         // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
         let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
-        Memory { key, limits, held: Generations::new(limits.max_entries, limits.max_bytes), failed }
+        let held = Generations::new(limits.max_entries, limits.max_bytes);
+        Memory { key, limits, held, failed, nonces }
     }
 
     /// The slot of a credential that was presented to an authenticator.
@@ -70,6 +84,11 @@ impl Memory {
     /// Whether a credential was found wrong a short time ago.
     pub fn failed(&mut self, slot: Slot, now: NumericDate) -> bool {
         self.failed.find(slot, now).is_some()
+    }
+
+    /// What is known of nonces.
+    pub fn nonces(&mut self) -> &mut Nonces {
+        &mut self.nonces
     }
 
     /// Remembers a credential that held, until `valid_until` at the longest.

@@ -12,13 +12,12 @@ mod protected_resource;
 pub mod requirement;
 pub mod rules;
 
-use std::rc::Rc;
-
 use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
+use crate::memory::nonces::Nonces;
 use crate::protected_resource::ProtectedResources;
-use crate::scheme::Authenticator;
+use crate::scheme::{Authenticator, Surroundings};
 
 use authorization::Authorization;
 pub use build::{Built, Warning, WarningKind, build};
@@ -49,6 +48,24 @@ pub struct Policy {
     pub token_parameters: Vec<String>,
 }
 
+impl Policy {
+    /// What the members of a rule ask for, in their order.
+    pub fn offers(
+        &self,
+        protection: &Protection,
+        surroundings: Surroundings<'_>,
+        nonces: &mut Nonces,
+    ) -> Vec<Offer> {
+        let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticators.get(*at)?)));
+        let offer = |(at, authenticator): (usize, &Authenticator)| {
+            let scheme = &authenticator.scheme;
+            let challenges = scheme.challenges(&authenticator.realm, surroundings, nonces);
+            Offer { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
+        };
+        members.map(offer).collect()
+    }
+}
+
 /// A rule.
 pub struct Rule {
     /// Its place in the policy, from 0.
@@ -75,8 +92,6 @@ pub struct Protection {
     pub requirement: Requirement,
     /// All that the requirement names, in its order.
     pub members: Vec<usize>,
-    /// What they ask for, in the same order.
-    pub offers: Rc<[Offer]>,
     /// Whether no credentials at all pass as anonymous.
     pub optional: bool,
     /// The ways to be allowed; none: whoever is authenticated is.

@@ -2,12 +2,16 @@
 //!
 //! A new scheme is a file beside `basic.rs` and a line in [`policy`](crate::policy) that builds it.
 
+pub mod api_key;
 pub mod basic;
 pub mod bearer;
+pub mod digest;
+pub mod same_origin;
 
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
+use crate::memory::nonces::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
@@ -57,8 +61,13 @@ pub trait Scheme {
     /// Where it looks for credentials.
     fn places(&self) -> &[Place];
 
-    /// What it asks for.
-    fn challenge(&self, realm: &Realm) -> Challenge;
+    /// What it asks for: one challenge, or several to choose from, the strongest first. Never none.
+    fn challenges(
+        &self,
+        realm: &Realm,
+        surroundings: Surroundings<'_>,
+        nonces: &mut Nonces,
+    ) -> Vec<Challenge>;
 
     /// Whether its challenges explain errors and scopes as RFC 6750 says.
     fn is_bearer(&self) -> bool {
@@ -76,8 +85,17 @@ pub trait Scheme {
     }
 
     /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
-    /// time and what the scheme was made of, so that it can be remembered.
-    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason>;
+    /// time and what the scheme was made of, so that it can be remembered. A scheme has this or [`one_time`].
+    ///
+    /// [`one_time`]: Scheme::one_time
+    fn authenticate(&self, _credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+        Err(Reason::Unavailable)
+    }
+
+    /// The check of a scheme whose credentials are made for one request each, so that none is remembered.
+    fn one_time(&self) -> Option<&dyn OneTime> {
+        None
+    }
 
     /// Whether finding a credential wrong costs so much that it is remembered.
     fn failures_are_slow(&self) -> bool {
@@ -85,12 +103,24 @@ pub trait Scheme {
     }
 }
 
+/// The check of credentials that are made for one request each.
+pub trait OneTime {
+    /// Who the caller is, or why the credential does not hold for this request. One that held has been used.
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        request: &Request<'_>,
+        surroundings: Surroundings<'_>,
+        nonces: &mut Nonces,
+    ) -> Result<Principal, Reason>;
+}
+
 /// A scheme with what the configuration says of every authenticator.
 pub struct Authenticator {
     /// Its name in the configuration.
     pub name: String,
-    /// What it asks for, with its realm.
-    pub challenge: Challenge,
+    /// The protection space that its challenges name.
+    pub realm: Realm,
     /// Whether credentials that held go on to the upstream.
     pub forward_credentials: bool,
     /// How it checks.

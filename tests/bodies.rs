@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use authgate::challenge::{Challenge, Realm};
 use authgate::denial::{Denial, Form, Hidden, Manner, Offer, Reason};
@@ -14,13 +13,14 @@ use authgate::jwt::TokenError;
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
-const REASONS: [(Reason, Option<usize>); 14] = [
+const REASONS: [(Reason, Option<usize>); 15] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
     (Reason::AmbiguousCredentials, None),
     (Reason::MalformedCredentials, Some(1)),
     (Reason::InvalidCredentials, Some(0)),
     (Reason::InvalidToken(TokenError::Expired), Some(1)),
+    (Reason::StaleNonce, Some(0)),
     (Reason::InsufficientScope, Some(1)),
     (Reason::NotAuthorized, Some(0)),
     (Reason::CrossOrigin, Some(1)),
@@ -59,15 +59,15 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
     let offer = |authenticator, scheme, is_bearer| Offer {
         authenticator,
-        challenge: Challenge::new(scheme, &realm),
+        challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
     };
-    let offers: Rc<[Offer]> = Rc::new([offer(0, "Basic", false), offer(1, "Bearer", true)]);
+    let offers = vec![offer(0, "Basic", false), offer(1, "Bearer", true)];
     match reason {
         Reason::NoRule | Reason::RuleDenied | Reason::AmbiguousPath | Reason::BadAuthority => {
             Denial::of(reason)
         }
-        _ => Denial::by_rule(reason, authenticator, &offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
+        _ => Denial::by_rule(reason, authenticator, offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
     }
 }
 

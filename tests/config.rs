@@ -65,18 +65,21 @@ fn a_fault_names_what_was_expected_and_found() {
             "rules[0].require.any_of[2].all_of: expected a list, found a string",
         ],
     );
-    check("{rules: [], authenticators: {a: {}}}", &["authenticators.a: expected exactly one of: basic, jwt"]);
+    check(
+        "{rules: [], authenticators: {a: {}}}",
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+    );
     check(
         "{rules: [], authenticators: {a: basic}}",
-        &["authenticators.a: expected exactly one of: basic, jwt"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
     );
     check(
         "{rules: [], authenticators: {a: {basic: {}, jwt: {}}}}",
-        &["authenticators.a: expected exactly one of: basic, jwt"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
     );
     check(
-        "{rules: [], authenticators: {a: {digest: {}}}}",
-        &["authenticators.a.digest: unknown field; expected one of: basic, jwt"],
+        "{rules: [], authenticators: {a: {introspection: {}}}}",
+        &["authenticators.a.introspection: unknown field; expected one of: basic, jwt, api_key, digest"],
     );
     check(
         "{rules: [], authenticators: {a b: {basic: {x: 1}}}}",

@@ -2,6 +2,8 @@
 //! each file says what its fields mean by using them, and `Case` and `File` below say it in types.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
+#[allow(dead_code)]
+mod digest_client;
 mod mint;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use digest_client::{Answer, Challenge};
 
 /// The time of all cases: 2023-11-14T22:13:20Z.
 const NOW: f64 = 1_700_000_000.0;
@@ -70,7 +74,7 @@ struct Case {
     authority: String,
     /// `name: value`, in their order. `<token NAME>` stands for a token, `<basic USER:PASSWORD>` for `Basic …`,
     /// `<basic64 TEXT>` for base64, `<long N USER>` for `Basic …` with a password of N times `p`, `<repeat N TEXT>` for
-    /// that many, `<xHH>` for an octet.
+    /// that many, `<xHH>` for an octet, `<digest USER:PASSWORD …>` for the answer to a Digest challenge, see [`digest`].
     #[serde(default)]
     fields: Vec<String>,
     /// An address, or `unknown`.
@@ -78,7 +82,9 @@ struct Case {
     peer: String,
     /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`.
     expect: String,
-    /// The WWW-Authenticate fields, exactly.
+    /// The same for the same request a second time; absent: nothing changes.
+    again: Option<String>,
+    /// The WWW-Authenticate fields, exactly, but for nonces, which are written `…`.
     challenges: Option<Vec<String>>,
     /// The other fields of the answer, exactly.
     answer: Option<Vec<String>>,
@@ -188,46 +194,51 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
         (":method".to_owned(), method.into()),
         (":scheme".to_owned(), b"https".to_vec()),
         (":authority".to_owned(), case.authority.clone().into()),
-        (":path".to_owned(), path.into()),
+        (":path".to_owned(), path.clone().into()),
     ];
+    let peer = case.peer.parse().ok();
+    let mut memory = Memory::new([0; 16], policy.limits);
     for field in &case.fields {
         let (name, value) = field.split_once(':').unwrap();
-        pairs.push((name.to_owned(), expand(value.trim(), tokens)));
+        let value = match value.trim().strip_prefix("<digest ").and_then(|rest| rest.strip_suffix('>')) {
+            Some(how) => digest(policy, &mut memory, &pairs, (method, &path), how).into_bytes(),
+            None => expand(value.trim(), tokens),
+        };
+        pairs.push((name.to_owned(), value));
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let request = Request::new(pairs, case.peer.parse().ok());
-    let surroundings =
-        Surroundings { now: NumericDate::from_seconds(NOW).unwrap(), signatures: &SoftwareVerifier };
-    let mut memory = Memory::new([0; 16], policy.limits);
-    // The second time from memory: nothing of the outcome may change.
-    let first = decide(policy, &request, &mut memory, surroundings);
-    let decision = decide(policy, &request, &mut memory, surroundings);
-    if first.edits != decision.edits || code(&first.verdict) != code(&decision.verdict) {
-        return Err("what is remembered changes the decision".to_owned());
-    }
+    let request = Request::new(pairs, peer);
+    let first = decide(policy, &request, &mut memory, surroundings(NOW));
+    let second = decide(policy, &request, &mut memory, surroundings(NOW));
+    let decision = match &case.again {
+        // From memory: nothing of the outcome may change.
+        None if first.edits != second.edits
+            || outcome(policy, &first.verdict) != outcome(policy, &second.verdict) =>
+        {
+            return Err(format!("the second time it is {}", outcome(policy, &second.verdict)));
+        }
+        None => second,
+        Some(again) => {
+            expect("decision the second time", again, &outcome(policy, &second.verdict))?;
+            first
+        }
+    };
 
-    let (found, response) = match &decision.verdict {
-        Verdict::Allow(_) => ("allow".to_owned(), None),
-        Verdict::Answer(answer) => {
-            let response = Response {
-                status: answer.status,
-                fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
-                body: answer.body.to_string(),
-                grpc_status: None,
-            };
-            (format!("{} answer", answer.status), Some(response))
-        }
-        Verdict::Deny(denial) => {
-            let reason = denial.reason;
-            let response = denial.response(&policy.denials, policy.denials.form(&request));
-            let detail = reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
-            (format!("{} {}{detail}", response.status, reason.code()), Some(response))
-        }
+    let found = outcome(policy, &decision.verdict);
+    let response = match &decision.verdict {
+        Verdict::Allow(_) => None,
+        Verdict::Answer(answer) => Some(Response {
+            status: answer.status,
+            fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
+            body: answer.body.to_string(),
+            grpc_status: None,
+        }),
+        Verdict::Deny(denial) => Some(denial.response(&policy.denials, policy.denials.form(&request))),
     };
     expect("decision", &case.expect, &found)?;
     let challenges = response.iter().flat_map(|response| &response.fields);
-    let challenges: Vec<&str> =
-        challenges.filter(|(name, _)| *name == "www-authenticate").map(|(_, value)| value.as_ref()).collect();
+    let challenges = challenges.filter(|(name, _)| *name == "www-authenticate");
+    let challenges: Vec<String> = challenges.map(|(_, value)| without_nonce(value)).collect();
     if let Some(expected) = &case.challenges {
         expect("challenges", &expected.join("\n"), &challenges.join("\n"))?;
     }
@@ -264,11 +275,71 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
     no_secret_of(&request, &challenges.join("\n"), body)
 }
 
-fn code(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow(_) => "allow",
-        Verdict::Answer(_) => "answer",
-        Verdict::Deny(denial) => denial.reason.code(),
+fn surroundings(now: f64) -> Surroundings<'static> {
+    Surroundings { now: NumericDate::from_seconds(now).unwrap(), signatures: &SoftwareVerifier }
+}
+
+/// As in [`Case::expect`].
+fn outcome(policy: &Policy, verdict: &Verdict) -> String {
+    let denial = match verdict {
+        Verdict::Allow(_) => return "allow".to_owned(),
+        Verdict::Answer(answer) => return format!("{} answer", answer.status),
+        Verdict::Deny(denial) => denial,
+    };
+    let detail = denial.reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
+    let status = denial.response(&policy.denials, Form::Text).status;
+    format!("{status} {}{detail}", denial.reason.code())
+}
+
+/// The answer to the first Digest challenge that the same request gets without one. Behind user and password it may say
+/// `alg=NAME` for the challenge of this algorithm, `age=SECONDS` for one from the past, `worker=N` for one of another
+/// worker, `method=NAME` for an answer to another method, `NAME=VALUE` for another auth-param, `put:NAME=VALUE` for one
+/// that does not go into the digest, and `drop:NAME` to leave one out.
+fn digest(
+    policy: &Policy,
+    memory: &mut Memory,
+    pairs: &[(String, Vec<u8>)],
+    (method, target): (&str, &str),
+    how: &str,
+) -> String {
+    let mut words = how.split(' ');
+    let (user, password) = words.next().unwrap().split_once(':').unwrap();
+    let words: Vec<(&str, &str)> = words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect();
+    let find = |name: &str| words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
+    let now = NOW - find("age").map_or(0.0, |age| age.parse().unwrap());
+    let mut other = find("worker").map(|key| Memory::new([key.parse().unwrap(); 16], policy.limits));
+    let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())), None);
+    let verdict = decide(policy, &request, other.as_mut().unwrap_or(memory), surroundings(now)).verdict;
+    let Verdict::Deny(denial) = verdict else { panic!("no challenge for {how}") };
+    let response = denial.response(&policy.denials, Form::Text);
+    let challenges = response.fields.iter().filter_map(|(_, value)| Challenge::parse(value));
+    let mut challenges =
+        challenges.filter(|challenge| find("alg").is_none_or(|name| name == challenge.algorithm));
+    let challenge = challenges.next().unwrap_or_else(|| panic!("no challenge for {how}"));
+    let mut answer = Answer::new(&challenge, user, password, method, target);
+    for (name, value) in &words {
+        answer = match *name {
+            "alg" | "age" | "worker" => answer,
+            "method" => answer.for_method(value),
+            _ if name.starts_with("put:") || name.starts_with("drop:") => answer,
+            _ => answer.with(name, value),
+        };
+    }
+    answer = answer.signed();
+    for (name, value) in &words {
+        answer = match name.split_once(':') {
+            Some(("put", name)) => answer.with(name, value),
+            Some(("drop", name)) => answer.without(name),
+            _ => answer,
+        };
+    }
+    answer.field()
+}
+
+fn without_nonce(challenge: &str) -> String {
+    match challenge.split_once("nonce=\"") {
+        Some((before, after)) => format!("{before}nonce=\"…\"{}", after.split_once('"').unwrap().1),
+        None => challenge.to_owned(),
     }
 }
 
@@ -282,11 +353,12 @@ fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
 
 /// Nothing that a request carries in credentials comes back in an answer.
 fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
-    let values =
-        request.values("authorization").chain(request.values("cookie")).chain(request.values("x-jwt"));
+    let values = ["authorization", "cookie", "x-jwt", "x-api-key"].into_iter();
+    let values = values.flat_map(|name| request.values(name));
     for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
-        let word = String::from_utf8_lossy(word).into_owned();
-        if word.len() > 8 && (challenges.contains(&word) || body.contains(&word)) {
+        // The values of a Digest answer stand in quotes, and one of its names in challenges too.
+        let word = String::from_utf8_lossy(word).trim_matches([',', '"']).to_owned();
+        if word.len() > 8 && word != "algorithm" && (challenges.contains(&word) || body.contains(&word)) {
             return Err(format!("the answer repeats {word:?}"));
         }
     }

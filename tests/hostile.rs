@@ -3,6 +3,8 @@
 //! Requests are random or mutated from good ones, from a fixed seed: a failure names the seed of its request.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
+#[allow(dead_code)]
+mod digest_client;
 mod mint;
 
 use std::cell::RefCell;
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use authgate::config;
 use authgate::decision::{Decision, Verdict, decide};
+use authgate::denial::{Form, Reason};
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
 use authgate::memory::Memory;
@@ -21,6 +24,8 @@ use authgate::scheme::Surroundings;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+use digest_client::{Answer, Challenge, sha256};
 
 /// A request as it is handed over.
 #[derive(Clone, Debug)]
@@ -77,8 +82,10 @@ fn policies() -> Vec<Gate> {
         "people": jwt("people", Algorithm::EdDSA, bearer.clone()),
         "others": jwt("others", Algorithm::HS256, bearer),
         "edge": jwt("edge", Algorithm::EdDSA, json!([{"header": "x-jwt"}, {"query": "access_token"}, {"cookie": "session"}])),
+        "legacy": {"digest": {"htdigest": format!("alice:legacy:{}", sha256("alice:legacy:horse")), "nonce_key": "a key for all of them"}},
+        "machines": {"api_key": {"from": [{"header": "x-api-key"}, {"query": "api_key"}, {"cookie": "api_key"}], "keys": [{"id": "ann", "sha256": sha256("a-key-of-ann")}]}},
     });
-    let any = json!({"any_of": ["staff", "people", "others", "edge"]});
+    let any = json!({"any_of": ["staff", "people", "others", "edge", "legacy", "machines"]});
     let rules = [
         json!([{"require": any}]),
         json!([{"match": {"prefix": "/public"}, "public": true}, {"require": any}]),
@@ -168,6 +175,29 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
     mint::sign(&claims, &mint::SigningKey::for_algorithm(algorithm), algorithm)
 }
 
+/// Alice's answer to a challenge of this policy, for `GET /`.
+fn answer(gate: &Gate, nc: u32) -> String {
+    let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
+    let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
+    let surroundings = Surroundings { now, signatures: &SoftwareVerifier };
+    let Verdict::Deny(denial) = gate.decide(&nothing, surroundings).verdict else { panic!("no challenge") };
+    let response = denial.response(&gate.policy.denials, Form::Text);
+    let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
+    let answer = Answer::new(&challenge, "alice", "horse", "GET", "/").with("nc", &format!("{nc:08x}"));
+    answer.signed().field()
+}
+
+fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
+    let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
+    let request = Request::new(target.into_iter().chain(fields), None);
+    let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
+    match gate.decide(&request, Surroundings { now, signatures: &SoftwareVerifier }).verdict {
+        Verdict::Deny(denial) => Some(denial.reason),
+        Verdict::Allow(_) | Verdict::Answer(_) => None,
+    }
+}
+
 fn basic(pair: &str) -> String {
     format!("Basic {}", STANDARD.encode(pair))
 }
@@ -192,11 +222,14 @@ fn good_credentials_pass_where_they_should() {
             &[("authorization", format!("Bearer {}", token("others", "ann", Algorithm::HS256)).as_bytes())],
         ),
         sent(b"/", &[("x-jwt", token("edge", "ann", Algorithm::EdDSA).as_bytes())]),
+        sent(b"/", &[("x-api-key", b"a-key-of-ann")]),
+        sent(b"/", &[("authorization", answer(&policies[0], 1).as_bytes())]),
     ];
     for sent in &good {
-        check(&policies, sent, true, "good");
+        check(&policies[1..], sent, true, "good");
         let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        let request = Request::new([(&b":path"[..], &sent.path[..])].into_iter().chain(fields), None);
+        let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
+        let request = Request::new(target.into_iter().chain(fields), None);
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
         let surroundings = Surroundings { now, signatures: &SoftwareVerifier };
         assert!(matches!(policies[0].decide(&request, surroundings).verdict, Verdict::Allow(Some(_))));
@@ -230,6 +263,38 @@ fn every_single_change_of_a_token_or_password_is_refused() {
                     let value = [scheme, &changed[..]].concat();
                     let what = format!("{at}, {octet}: {}", value.escape_ascii());
                     check(&policies[..1], &sent(b"/", &[("authorization", &value)]), same, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_single_change_of_a_digest_answer_is_refused_or_means_nothing() {
+    let policies = policies();
+    let good = answer(&policies[0], 1).into_bytes();
+    // Space between params, quotes around tokens and the case of hexadecimal digits are not part of what is said.
+    let meaning = |octets: &[u8]| {
+        let said = octets.iter().filter(|octet| !matches!(octet, b' ' | b'\t' | b'"'));
+        said.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    for at in 0..good.len() {
+        for octet in [0, b' ', b'\t', b'.', b'=', b'A', b'_', b'0', b'/', b',', b'"', b'\\', 0x7F, 0x80, 0xFF]
+        {
+            let (mut replaced, mut inserted) = (good.clone(), good.clone());
+            replaced[at] = octet;
+            inserted.insert(at, octet);
+            let mut removed = good.clone();
+            removed.remove(at);
+            for changed in [replaced, inserted, removed, good[..at].to_vec()] {
+                // An escape in a quoted string may mean nothing too.
+                let same = octet == b'\\' || meaning(&changed) == meaning(&good);
+                let what = format!("{at}, {octet}: {}", changed.escape_ascii());
+                let request = sent(b"/", &[("authorization", &changed)]);
+                check(&policies[..1], &request, same, &what);
+                if !same {
+                    // Were it only too late, it would be right.
+                    assert_ne!(reason(&policies[0], &request), Some(Reason::StaleNonce), "{what}");
                 }
             }
         }
@@ -273,10 +338,19 @@ fn large_and_deep_requests_are_answered_in_time() {
     for value in &values {
         let with = |before: &str| [before.as_bytes(), value].concat();
         let what = format!("{} …", value[..value.len().min(40)].escape_ascii());
-        for before in ["", "Basic ", "Bearer ", "bearer a, ", "Basic \"", "Digest a=\"b\", "] {
+        for before in [
+            "",
+            "Basic ",
+            "Bearer ",
+            "bearer a, ",
+            "Basic \"",
+            "Digest a=\"b\", ",
+            "Digest realm=\"legacy\", username=\"alice\", uri=\"",
+        ] {
             check(&policies, &sent(b"/", &[("authorization", &with(before))]), false, &what);
         }
         check(&policies, &sent(b"/", &[("x-jwt", value)]), false, &what);
+        check(&policies, &sent(b"/", &[("x-api-key", value)]), false, &what);
         for before in ["", "session=", "a=b; session=", "session"] {
             check(&policies, &sent(b"/", &[("cookie", &with(before))]), false, &what);
         }
@@ -374,6 +448,15 @@ const PIECES: &[&[u8]] = &[
     b"}",
     b"null",
     b"0",
+    b"Digest username=\"alice\", realm=\"legacy\", ",
+    b"nonce=\"\", uri=\"/\", ",
+    b"cnonce=c, qop=auth, nc=00000001, ",
+    b"response=00000000000000000000000000000000",
+    b"username*=UTF-8''alice",
+    b"algorithm=SHA-256, ",
+    b"userhash=true",
+    b"api_key=",
+    b"a-key-of-anne",
 ];
 
 const NAMES: &[&str] = &[
@@ -381,6 +464,8 @@ const NAMES: &[&str] = &[
     "Authorization",
     "x-jwt",
     "X-JWT",
+    "x-api-key",
+    "X-Api-Key",
     "cookie",
     "x-user",
     "X_USER",
@@ -406,6 +491,9 @@ fn random_requests_get_nowhere() {
         format!("Bearer {}", token("edge", "root", Algorithm::EdDSA)),
         format!("Bearer {}", token("people", "root", Algorithm::HS256)),
         format!("Bearer {}", token("others", "root", Algorithm::EdDSA)),
+        answer(&policies[0], 1).replace("alice", "root"),
+        answer(&policies[0], 1).replace("nc=00000001", "nc=00000002"),
+        "a-key-of-ann\0".to_owned(),
         token("people", "root", Algorithm::EdDSA),
         token("people", "root", Algorithm::ES256),
         mint::sign(

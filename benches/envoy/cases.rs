@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::bootstrap::{Listener, authgate, basic_auth, jwt_authn, plain};
+use crate::digest;
 use crate::mint::{self, claims, claims_but};
 use crate::policy::{self, BOB, PASSWORD, basic, house};
 
@@ -34,12 +35,15 @@ pub struct Case {
 pub enum Traffic {
     /// The same request each time.
     Same(Vec<u8>),
-    /// A token each time that this listener has not seen.
+    /// A credential each time that this listener has not seen.
     Fresh {
         /// The path.
         path: &'static str,
-        /// Makes the token of a serial number. Listeners get the tokens of the same numbers.
+        /// Makes the credential of a serial number: a token, or what stands in `Authorization`. Listeners get those of
+        /// the same numbers.
         mint: fn(u64) -> String,
+        /// Whether it is a token.
+        is_token: bool,
     },
 }
 
@@ -73,6 +77,7 @@ pub const LIMITS: &[Limit] = &[
     limit("100,000 users", "10 users", 1.1),
     limit("1,000 rules", "1 rule", 1.1),
     limit("100 keys, new tokens", "1 key, new tokens", 1.1),
+    limit("10,000 API keys", "1 API key", 1.1),
 ];
 
 const fn limit(case: &'static str, over: &'static str, at_most: f64) -> Limit {
@@ -144,6 +149,17 @@ pub fn cases() -> Vec<Case> {
         allowed("1,000 rules", "rules-1000", "/team-last/x", &alice),
         fresh("1 key, new tokens", "keys-1", "/x", policy::token_of_first_key),
         fresh("100 keys, new tokens", "keys-100", "/x", policy::token_of_first_key),
+        // Each answer once, to a nonce that is the same.
+        Case {
+            name: "Digest",
+            listener: "digest",
+            traffic: Traffic::Fresh { path: "/x", mint: digest::answer, is_token: false },
+            status: 200,
+            native: None,
+        },
+        same("401 Digest missing", "digest", "/x", None, 401),
+        allowed("1 API key", "api-keys-1", "/x", "ApiKey key-0"),
+        allowed("10,000 API keys", "api-keys-10000", "/x", "ApiKey key-0"),
     ]
     .into()
 }
@@ -173,6 +189,9 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("rules-1000", authgate(module, "rules-1000", policy::rules(1000))),
         ("keys-1", authgate(module, "keys-1", policy::keys(1))),
         ("keys-100", authgate(module, "keys-100", policy::keys(100))),
+        ("digest", authgate(module, "digest", digest::digest())),
+        ("api-keys-1", authgate(module, "api-keys-1", policy::api_keys(1))),
+        ("api-keys-10000", authgate(module, "api-keys-10000", policy::api_keys(10_000))),
     ]
 }
 
@@ -191,7 +210,8 @@ fn allowed(name: &'static str, listener: &'static str, path: &str, authorization
 }
 
 fn fresh(name: &'static str, listener: &'static str, path: &'static str, mint: fn(u64) -> String) -> Case {
-    Case { name, listener, traffic: Traffic::Fresh { path, mint }, status: 200, native: None }
+    let traffic = Traffic::Fresh { path, mint, is_token: true };
+    Case { name, listener, traffic, status: 200, native: None }
 }
 
 impl Case {

@@ -167,13 +167,14 @@ impl Tokens {
     fn requests(&mut self, case: &Case, count: usize) -> Vec<Vec<u8>> {
         match &case.traffic {
             Traffic::Same(request) => vec![request.clone(); count],
-            Traffic::Fresh { path, mint } => {
+            Traffic::Fresh { path, mint, is_token } => {
                 let batch = self.batches.entry(*mint as usize).or_default();
                 while batch.len() < count {
                     self.serial += 1;
                     batch.push(mint(self.serial));
                 }
-                batch[..count].iter().map(|token| request(path, Some(&bearer(token)))).collect()
+                let value = |minted: &String| if *is_token { bearer(minted) } else { minted.clone() };
+                batch[..count].iter().map(|minted| request(path, Some(&value(minted)))).collect()
             }
         }
     }

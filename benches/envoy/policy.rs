@@ -81,6 +81,22 @@ pub fn keys(count: usize) -> Value {
     })
 }
 
+/// One rule over so many API keys, `key-0` and so on. Nothing is remembered, so that each request looks its key up.
+pub fn api_keys(count: usize) -> Value {
+    let key = |n: usize| {
+        let digest = hmac_sha256::Hash::hash(format!("key-{n}").as_bytes());
+        json!({"id": format!("holder-{n}"), "sha256": digest.map(|octet| format!("{octet:02x}")).concat()})
+    };
+    json!({
+        "authenticators": {"machines": {"api_key": {
+            "from": [{"header": "authorization", "scheme": "ApiKey"}],
+            "keys": (0..count).map(key).collect::<Vec<_>>(),
+        }}},
+        "rules": [{"require": "machines"}],
+        "cache": {"max_entries": 0},
+    })
+}
+
 /// A token of the first key of [`keys`].
 pub fn token_of_first_key(serial: u64) -> String {
     let header = json!({"alg": "HS256", "kid": "key-0", "typ": "JWT"});

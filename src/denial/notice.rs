@@ -66,7 +66,9 @@ impl<'a> Told<'a> {
                 Prompt::Cancelled
             }
             Reason::InvalidCredentials
-                if denial.presented().is_some_and(|offer| has_prompt(offer.challenge.scheme())) =>
+                if denial.presented().is_some_and(|offer| {
+                    offer.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
+                }) =>
             {
                 Prompt::Failed
             }

@@ -18,6 +18,7 @@ pub const ALL: &[Reason] = &[
     Reason::InvalidToken(TokenError::WrongType),
     Reason::InvalidToken(TokenError::TooLongLived),
     Reason::InvalidToken(TokenError::Revoked),
+    Reason::StaleNonce,
     Reason::InsufficientScope,
     Reason::NotAuthorized,
     Reason::CrossOrigin,

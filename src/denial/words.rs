@@ -29,6 +29,7 @@ pub fn title(reason: Reason) -> &'static str {
         Reason::MalformedCredentials => "Unreadable credentials",
         Reason::InvalidCredentials => "Wrong credentials",
         Reason::InvalidToken(_) => "Token not valid",
+        Reason::StaleNonce => "Answer to an old challenge",
         Reason::InsufficientScope => "Scope missing",
         Reason::NotAuthorized => "Not allowed",
         Reason::CrossOrigin => "Request from another site",
@@ -71,6 +72,10 @@ pub fn explain(reason: Reason) -> Explanation {
         Reason::InvalidCredentials => {
             ("The credentials are wrong.", "Check them for typing errors, or ask for new ones.")
         }
+        Reason::StaleNonce => (
+            "The credentials are right, but answer a challenge that is too old, or that was answered before.",
+            "Answer the challenge that comes with this; clients do so by themselves.",
+        ),
         Reason::InvalidToken(_) => return explain_token(reason.public_detail()),
         Reason::InsufficientScope => (
             "The credentials are valid, but without a scope that is needed here.",

@@ -7,7 +7,7 @@ use super::gates::{self, Gate};
 use super::host;
 use super::signatures::Signatures;
 use crate::config;
-use crate::memory::{Limits, Memory};
+use crate::memory::Memory;
 use crate::policy;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
@@ -27,10 +27,9 @@ pub fn configure(root: u32) -> bool {
             for warning in built.warnings {
                 log::warn!("authgate: {warning}");
             }
-            // Without a key that nobody can guess nothing is remembered.
             let memory = match host::random_key() {
                 Some(key) => Memory::new(key, built.policy.limits),
-                None => Memory::new(Default::default(), Limits { max_entries: 0, ..built.policy.limits }),
+                None => Memory::without_key(built.policy.limits),
             };
             let memory = RefCell::new(memory);
             let signatures = Signatures::probe();

@@ -1,5 +1,8 @@
 //! Makes each authenticator of the configuration ready to check credentials.
 
+mod api_key;
+mod digest;
+
 use std::collections::HashMap;
 
 use base64::Engine;
@@ -44,10 +47,14 @@ impl Builder<'_> {
             let scheme = match authenticator {
                 config::Authenticator::Basic(basic) => self.basic(&format!("{path}.basic"), basic, realm),
                 config::Authenticator::Jwt(jwt) => self.jwt(&format!("{path}.jwt"), jwt, realm),
+                config::Authenticator::ApiKey(api_key) => {
+                    self.api_key(&format!("{path}.api_key"), api_key, realm)
+                }
+                config::Authenticator::Digest(digest) => self.digest(&format!("{path}.digest"), digest),
             };
             made.extend(scheme.map(|(scheme, realm, forward_credentials)| Authenticator {
                 name: name.clone(),
-                challenge: scheme.challenge(&realm),
+                realm,
                 forward_credentials,
                 scheme,
             }));
@@ -118,7 +125,7 @@ impl Builder<'_> {
             self.error(format!("{path}.max_token_bytes"), ConfigErrorKind::Expected("more than 0"));
         }
         let rules = self.claim_rules(path, jwt);
-        let places = self.places(&format!("{path}.from"), jwt.from.as_ref());
+        let places = self.places(&format!("{path}.from"), jwt.from.as_ref(), Place::authorization("Bearer"));
         let default_scopes = ["scope".to_owned(), "scp".to_owned()];
         let scope_claims = jwt.scope_claims.as_deref().unwrap_or(&default_scopes);
         let scope_claims = scope_claims.iter().enumerate().filter_map(|(at, claim)| {
@@ -155,14 +162,8 @@ impl Builder<'_> {
                 Audiences::OneOf(Vec::new())
             }
         };
-        let issued_before = jwt.revoked.issued_before.as_deref().and_then(|text| {
-            let date = NumericDate::parse_rfc3339(text);
-            if date.is_none() {
-                let expected = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
-                self.error(format!("{path}.revoked.issued_before"), ConfigErrorKind::Expected(expected));
-            }
-            date
-        });
+        let issued_before =
+            self.time(&format!("{path}.revoked.issued_before"), jwt.revoked.issued_before.as_deref());
         let revoked = Revoked {
             jti: jwt.revoked.jti.iter().cloned().collect(),
             subjects: jwt.revoked.subjects.iter().cloned().collect(),
@@ -288,8 +289,18 @@ impl Builder<'_> {
         Some(algorithms)
     }
 
-    fn places(&mut self, path: &str, from: Option<&List<TokenLocation>>) -> Vec<Place> {
-        let Some(from) = from else { return vec![Place::authorization("Bearer")] };
+    /// A time by RFC 3339.
+    fn time(&mut self, path: &str, text: Option<&str>) -> Option<NumericDate> {
+        let date = NumericDate::parse_rfc3339(text?);
+        if date.is_none() {
+            let expected = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+            self.error(path, ConfigErrorKind::Expected(expected));
+        }
+        date
+    }
+
+    fn places(&mut self, path: &str, from: Option<&List<TokenLocation>>, default: Place) -> Vec<Place> {
+        let Some(from) = from else { return vec![default] };
         if from.0.is_empty() {
             self.error(path, ConfigErrorKind::Expected("at least one place"));
         }

@@ -12,7 +12,6 @@ use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
-use crate::denial::Offer;
 use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
 use crate::jwk::KeyError;
 use crate::memory::Limits;
@@ -43,6 +42,10 @@ pub enum WarningKind {
     WeakHashes(usize),
     /// A member of a key set that is not used, and why.
     IgnoredKey(KeyError),
+    /// So many users have MD5 digests alone, and nobody has others.
+    Md5Digests(usize),
+    /// So many users have MD5 digests alone, while SHA-256 is asked for first.
+    UnreachableDigests(usize),
 }
 
 impl fmt::Display for Warning {
@@ -55,6 +58,14 @@ impl fmt::Display for Warning {
                  make new ones with `htpasswd -B`"
             ),
             WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
+            WarningKind::Md5Digests(count) => {
+                write!(f, "{count} user(s) with digests by MD5, which is broken; add the ones by SHA-256")
+            }
+            WarningKind::UnreachableDigests(count) => write!(
+                f,
+                "{count} user(s) with digests by MD5 alone, who can log in only with clients that do not know \
+                 SHA-256; add the ones by SHA-256"
+            ),
         }
     }
 }
@@ -241,19 +252,7 @@ impl Builder<'_> {
             }
             _ => Vec::new(),
         };
-        let offer = |at: &usize| {
-            let authenticator = authenticators.get(*at)?;
-            let is_bearer = authenticator.scheme.is_bearer();
-            Some(Offer { authenticator: *at, challenge: authenticator.challenge.clone(), is_bearer })
-        };
-        let offers = members.iter().filter_map(offer).collect();
-        Some(Box::new(Protection {
-            requirement: requirement?,
-            members,
-            offers,
-            optional: rule.optional,
-            ways,
-        }))
+        Some(Box::new(Protection { requirement: requirement?, members, optional: rule.optional, ways }))
     }
 
     fn identity(&mut self, identity: &config::Identity, authenticators: &[Authenticator]) -> IdentityFields {

@@ -9,6 +9,7 @@ use super::{Proof, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::nonces::Nonces;
 use crate::password::{HashScheme, PasswordHash};
 use crate::place::Place;
 use crate::principal::Principal;
@@ -62,8 +63,8 @@ impl Scheme for Basic {
         &self.places
     }
 
-    fn challenge(&self, realm: &Realm) -> Challenge {
-        Challenge::new("Basic", realm).with("charset", "UTF-8")
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+        vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
     }
 
     fn authenticate(&self, credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {

@@ -1,11 +1,12 @@
 //! The Bearer scheme, RFC 6750, with JSON Web Tokens, RFC 7519.
 
-use super::{Affinity, Presented, Proof, Scheme, Surroundings};
+use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::{ClaimSelector, Claims};
 use crate::denial::Reason;
 use crate::jwk::KeySet;
 use crate::jwt::{Jwt, Validation};
+use crate::memory::nonces::Nonces;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
@@ -33,8 +34,8 @@ impl Scheme for Bearer {
         &self.places
     }
 
-    fn challenge(&self, realm: &Realm) -> Challenge {
-        Challenge::new(&self.challenge_scheme, realm)
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+        vec![Challenge::new(&self.challenge_scheme, realm)]
     }
 
     fn is_bearer(&self) -> bool {
@@ -54,11 +55,7 @@ impl Scheme for Bearer {
     }
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        let is_cookie = matches!(presented.place, Place::Cookie(_));
-        if is_cookie && !self.trusts_cookies && !same_origin::is_shown(request) {
-            return Err(Reason::CrossOrigin);
-        }
-        Ok(())
+        if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
     fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
@@ -93,76 +90,4 @@ fn scopes(selectors: &[ClaimSelector], claims: &Claims) -> Vec<String> {
         }
     }
     scopes
-}
-
-/// Whether a request that carries a cookie comes from the site's own pages.
-mod same_origin {
-    use crate::request::Request;
-
-    /// Browsers send cookies along with whatever another site makes them send. On methods that change something, and
-    /// where a WebSocket is opened, `Sec-Fetch-Site` or, from browsers without it, `Origin` must say who asked.
-    pub fn is_shown(request: &Request<'_>) -> bool {
-        let is_safe = matches!(request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
-        let is_upgrade = request.values("upgrade").next().is_some();
-        if is_safe && !is_upgrade {
-            return true;
-        }
-        let mut sites = request.values("sec-fetch-site").peekable();
-        if sites.peek().is_some() {
-            return sites.all(|site| site == b"same-origin");
-        }
-        request.value("origin").is_some_and(|origin| is_own_origin(origin, request))
-    }
-
-    /// The host and port must be the request's. `https` is taken where the request says `http`, too: then TLS ended
-    /// before us, and an attacker who can serve `https` for this host is the site.
-    fn is_own_origin(origin: &[u8], request: &Request<'_>) -> bool {
-        let (Ok(origin), Some(authority)) = (std::str::from_utf8(origin), request.authority) else {
-            return false;
-        };
-        let Some((scheme, host)) = origin.split_once("://") else { return false };
-        let default_port = match scheme {
-            "https" => ":443",
-            "http" if request.scheme == Some(b"http") => ":80",
-            _ => return false,
-        };
-        let Ok(authority) = std::str::from_utf8(authority) else { return false };
-        let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
-        !host.is_empty() && bare(host) == bare(authority)
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn unsafe_methods_need_a_proof_of_origin() {
-            let check = |method: &str, fields: &[(&str, &str)], expected: bool| {
-                let pseudo = [(":method", method), (":scheme", "http"), (":authority", "App.example:8080")];
-                let pairs =
-                    pseudo.iter().chain(fields).map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-                assert_eq!(is_shown(&Request::new(pairs, None)), expected, "{method} {fields:?}");
-            };
-            check("GET", &[], true);
-            check("HEAD", &[("origin", "https://evil.example")], true);
-            check("GET", &[("upgrade", "websocket")], false);
-            check("GET", &[("upgrade", "websocket"), ("origin", "http://app.example:8080")], true);
-            check("POST", &[], false);
-            check("POST", &[("sec-fetch-site", "same-origin")], true);
-            check("POST", &[("sec-fetch-site", "same-site")], false);
-            check("POST", &[("sec-fetch-site", "none")], false);
-            check("POST", &[("sec-fetch-site", "cross-site"), ("origin", "http://app.example:8080")], false);
-            check("POST", &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false);
-            check("POST", &[("origin", "http://app.example:8080")], true);
-            check("DELETE", &[("origin", "https://app.example:8080")], true);
-            check("POST", &[("origin", "http://app.example")], false);
-            check("POST", &[("origin", "http://app.example:8080.evil.example")], false);
-            check("POST", &[("origin", "http://evil.example")], false);
-            check("POST", &[("origin", "null")], false);
-            check("POST", &[("origin", "")], false);
-            check("POST", &[("origin", "ftp://app.example:8080")], false);
-            check("get", &[], false);
-            check("CONNECT", &[("sec-fetch-site", "same-origin")], true);
-        }
-    }
 }

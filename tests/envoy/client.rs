@@ -91,7 +91,7 @@ impl Request {
             let text: String = octets.iter().map(|&o| char::from(o)).collect();
             text.split([' ', '=', '&', ';', '?', ',', '/']).map(str::to_owned).collect::<Vec<_>>()
         };
-        let secret_fields = ["authorization", "x-jwt", "cookie"];
+        let secret_fields = ["authorization", "x-jwt", "x-api-key", "cookie"];
         self.fields
             .iter()
             .filter(|(name, _)| secret_fields.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes())))

@@ -15,6 +15,8 @@
 mod bootstrap;
 mod check;
 mod client;
+#[path = "../digest_client/mod.rs"]
+mod digest_client;
 mod mint;
 mod process;
 mod proxy;
@@ -28,9 +30,11 @@ mod house;
 
 // The scenarios.
 mod answers;
+mod api_keys;
 mod arrival;
 mod authorities;
 mod bodies;
+mod digest;
 mod forged;
 mod hostile;
 mod metadata;

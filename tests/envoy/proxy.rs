@@ -74,10 +74,19 @@ impl Proxy {
         }
     }
 
+    /// The port of a listener, for other clients.
+    pub fn port(&self, listener: &str) -> u16 {
+        *self.envoy.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}"))
+    }
+
+    /// What the service received from another client, by the value of `x-case`.
+    pub fn arrived(&self, mark: &str) -> Vec<Message> {
+        self.upstream.seen(mark)
+    }
+
     /// A new connection to a listener.
     pub fn connect(&self, listener: &str) -> Connection {
-        let port = self.envoy.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}"));
-        Connection::open(*port).expect("a connection to envoy")
+        Connection::open(self.port(listener)).expect("a connection to envoy")
     }
 
     /// Sends a request over a connection of its own.

@@ -1,0 +1,162 @@
+//! API keys: secrets that a program presents as they are, in a field, the query or a cookie. There is no registered
+//! scheme for them, so the challenge is one of our own.
+//!
+//! ```text
+//! ApiKey realm="…", in="header", name="x-api-key"
+//! ```
+
+use std::collections::HashMap;
+
+use hmac_sha256::Hash;
+use subtle::ConstantTimeEq;
+
+use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
+use crate::challenge::{Challenge, Realm};
+use crate::claims::Claims;
+use crate::denial::Reason;
+use crate::memory::nonces::Nonces;
+use crate::numeric_date::NumericDate;
+use crate::place::Place;
+use crate::principal::Principal;
+use crate::request::Request;
+
+/// The longest key, in octets.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The SHA-256 of a key. A key is random and long, so a fast hash does: there is nothing to guess.
+pub type KeyDigest = [u8; 32];
+
+/// One key and its holder.
+pub struct ApiKey {
+    /// What the key's digest has to be.
+    pub digest: KeyDigest,
+    /// The holder.
+    pub id: String,
+    /// What the holder may do.
+    pub scopes: Vec<String>,
+    /// What else is known of the holder.
+    pub claims: Claims,
+    /// From when on the key holds.
+    pub not_before: Option<NumericDate>,
+    /// From when on it does not hold any more.
+    pub not_after: Option<NumericDate>,
+}
+
+/// The keys of one protection space.
+pub struct ApiKeys {
+    places: Vec<Place>,
+    /// By the first half of the digest, so that the other half is left to compare in constant time.
+    keys: HashMap<[u8; 16], Vec<ApiKey>>,
+    trusts_cookies: bool,
+}
+
+impl ApiKeys {
+    /// A scheme with these keys, which looks at these places; `trusts_cookies` says whether a cookie counts on its own on
+    /// unsafe methods.
+    pub fn new(places: Vec<Place>, keys: Vec<ApiKey>, trusts_cookies: bool) -> Self {
+        let mut halves: HashMap<_, Vec<ApiKey>> = HashMap::with_capacity(keys.len());
+        for key in keys {
+            halves.entry(first_half(&key.digest)).or_default().push(key);
+        }
+        ApiKeys { places, keys: halves, trusts_cookies }
+    }
+
+    fn find(&self, credential: &[u8]) -> Option<&ApiKey> {
+        let digest = Hash::hash(credential);
+        let alike = self.keys.get(&first_half(&digest))?;
+        alike.iter().find(|key| bool::from(key.digest.ct_eq(&digest)))
+    }
+}
+
+fn first_half(digest: &KeyDigest) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+    half
+}
+
+impl ApiKey {
+    fn holds_at(&self, now: NumericDate) -> bool {
+        self.not_before.is_none_or(|start| start <= now) && self.not_after.is_none_or(|end| now < end)
+    }
+}
+
+impl Scheme for ApiKeys {
+    fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+        const SCHEME: &str = "ApiKey";
+        let (scheme, part, name) = match self.places.first() {
+            Some(Place::Field { name, scheme }) => (scheme.as_deref(), "header", name.as_str()),
+            Some(Place::Query(name)) => (None, "query", name.as_str()),
+            Some(Place::Cookie(name)) => (None, "cookie", name.as_str()),
+            None => return vec![Challenge::new(SCHEME, realm)],
+        };
+        vec![Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)]
+    }
+
+    /// A key that we do not know may be anybody's.
+    fn affinity(&self, credential: &[u8]) -> Affinity {
+        let is_known = credential.len() <= MAX_KEY_BYTES && self.find(credential).is_some();
+        if is_known { Affinity::Own } else { Affinity::Unreadable }
+    }
+
+    fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
+        if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
+    }
+
+    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+        if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
+            return Err(Reason::MalformedCredentials);
+        }
+        let key = self.find(credential).filter(|key| key.holds_at(surroundings.now));
+        let key = key.ok_or(Reason::InvalidCredentials)?;
+        let principal = Principal {
+            subject: key.id.clone(),
+            issuer: None,
+            scopes: key.scopes.clone(),
+            claims: key.claims.clone(),
+        };
+        Ok(Proof { principal, valid_until: key.not_after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::SoftwareVerifier;
+
+    fn at(seconds: f64) -> NumericDate {
+        NumericDate::from_seconds(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_key_holds_from_its_start_to_before_its_end_and_is_remembered_no_longer() {
+        let key = ApiKey {
+            digest: Hash::hash(b"key"),
+            id: "ci".to_owned(),
+            scopes: Vec::new(),
+            claims: Claims::default(),
+            not_before: Some(at(100.0)),
+            not_after: Some(at(200.5)),
+        };
+        let keys = ApiKeys::new(Vec::new(), vec![key], false);
+        let check = |now: f64, expected: bool| {
+            let surroundings = Surroundings { now: at(now), signatures: &SoftwareVerifier };
+            let proof = keys.authenticate(b"key", surroundings);
+            let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
+            assert_eq!(
+                until,
+                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials) },
+                "{now}"
+            );
+        };
+        check(0.0, false);
+        check(99.75, false);
+        check(100.0, true);
+        check(200.25, true);
+        check(200.5, false);
+        check(1e9, false);
+    }
+}

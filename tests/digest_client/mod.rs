@@ -1,0 +1,122 @@
+//! A client for Digest (RFC 7616), apart from the code under test, that can be told to answer wrongly.
+
+use std::fmt::Write as _;
+
+use md5::{Digest as _, Md5};
+
+/// One Digest challenge.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    pub algorithm: String,
+    pub realm: String,
+    pub nonce: String,
+    pub is_stale: bool,
+}
+
+impl Challenge {
+    /// Reads the value of a `WWW-Authenticate` field; `None` for that of another scheme.
+    pub fn parse(field: &str) -> Option<Self> {
+        let params = field.strip_prefix("Digest ")?;
+        // No value of ours has a comma.
+        let param = |name: &str| {
+            let start = format!("{name}=");
+            let found = params.split(", ").find_map(|param| param.strip_prefix(start.as_str()));
+            found.map(|value| value.trim_matches('"').to_owned())
+        };
+        assert_eq!(param("qop").as_deref(), Some("auth"));
+        Some(Self {
+            algorithm: param("algorithm")?,
+            realm: param("realm")?,
+            nonce: param("nonce")?,
+            is_stale: param("stale").as_deref() == Some("true"),
+        })
+    }
+}
+
+/// An answer: its auth-params, by name.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    params: Vec<(String, String)>,
+    password: String,
+    method: String,
+}
+
+impl Answer {
+    /// To a challenge, for a request.
+    pub fn new(challenge: &Challenge, user: &str, password: &str, method: &str, uri: &str) -> Self {
+        let params = [
+            ("username", user),
+            ("realm", &challenge.realm),
+            ("nonce", &challenge.nonce),
+            ("uri", uri),
+            ("algorithm", &challenge.algorithm),
+            ("qop", "auth"),
+            ("nc", "00000001"),
+            ("cnonce", "c0ffee"),
+        ];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { params, password: password.to_owned(), method: method.to_owned() }
+    }
+
+    /// The same with another value, which goes into the digest too.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        match self.params.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value.to_owned(),
+            None => self.params.push((name.to_owned(), value.to_owned())),
+        }
+        self
+    }
+
+    /// The same with the digest over another method.
+    pub fn for_method(mut self, method: &str) -> Self {
+        self.method = method.to_owned();
+        self
+    }
+
+    /// The same with its digest; what is changed from now on does not go into it.
+    pub fn signed(self) -> Self {
+        let get = |wanted: &str| {
+            let found = self.params.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        let is_md5 = get("algorithm") != "SHA-256";
+        let digest = |text: String| if is_md5 { md5(&text) } else { sha256(&text) };
+        let secret = digest(format!("{}:{}:{}", get("username"), get("realm"), self.password));
+        let request = digest(format!("{}:{}", self.method, get("uri")));
+        let answer = [&secret, get("nonce"), get("nc"), get("cnonce"), get("qop"), &request].join(":");
+        let response = digest(answer);
+        self.with("response", &response)
+    }
+
+    /// The same without a param.
+    pub fn without(mut self, name: &str) -> Self {
+        self.params.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// The value of `Authorization`.
+    pub fn field(&self) -> String {
+        let params = self.params.iter().map(|(name, value)| match name.as_str() {
+            "algorithm" | "qop" | "nc" | "username*" | "userhash" => format!("{name}={value}"),
+            _ => format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
+        });
+        format!("Digest {}", params.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// In hexadecimal digits.
+pub fn md5(text: &str) -> String {
+    hex(&Md5::digest(text))
+}
+
+/// In hexadecimal digits.
+pub fn sha256(text: &str) -> String {
+    hex(&hmac_sha256::Hash::hash(text.as_bytes()))
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
