@@ -77,7 +77,7 @@ impl<'a> Readings<'a> {
 }
 
 /// Splits a request target where its query or fragment starts: at the first `?` or `#`, which stays with the second part.
-pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
+fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
     let end = target.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(target.len());
     target.split_at_checked(end).unwrap_or((target, &[]))
 }
