@@ -1,9 +1,6 @@
 //! How refusals look, as an operator writes it.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
 
 use super::keyword;
 use super::shape::Named;

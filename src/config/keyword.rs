@@ -6,17 +6,17 @@ macro_rules! keyword {
         $type:ident, $expected:literal,
         { $($word:literal => $variant:ident),* $(,)? } $(, { $truth:literal => $other:ident })?
     ) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Word;
-                impl Visitor<'_> for Word {
+                impl serde::de::Visitor<'_> for Word {
                     type Value = $type;
 
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str($expected)
                     }
 
-                    fn visit_str<E: Error>(self, word: &str) -> Result<$type, E> {
+                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$type, E> {
                         match word {
                             $($word => Ok($type::$variant),)*
                             _ => Err(E::custom(concat!("expected ", $expected))),
@@ -24,7 +24,7 @@ macro_rules! keyword {
                     }
 
                     $(
-                        fn visit_bool<E: Error>(self, truth: bool) -> Result<$type, E> {
+                        fn visit_bool<E: serde::de::Error>(self, truth: bool) -> Result<$type, E> {
                             match truth {
                                 $truth => Ok($type::$other),
                                 _ => Err(E::custom(concat!("expected ", $expected, ", found a boolean"))),
