@@ -1,4 +1,5 @@
 # A machine with Rust (rustup), Python 3 with venv, make and a C compiler needs nothing else: `make run`, `make test`.
+# With npm beside it the module becomes a tenth smaller.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,6 +11,8 @@ ENVOY_VERSION := 1.40.0
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
+TRIMMED_WASM := $(TARGET_DIR)/authgate-trimmed.wasm
+WASM_OPT := xtask/wasm-opt/node_modules/.bin/wasm-opt
 VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
 EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
@@ -51,7 +54,20 @@ bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different 
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)
-	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $(TRIMMED_WASM)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .optimised; else \
+		mkdir -p $(@D); cp $(TRIMMED_WASM) $@; echo '$@: without npm it is a tenth larger than it could be'; fi
+
+# What is enabled is what the compiler uses already; the optimiser could use more, which not every host has.
+.PHONY: .optimised
+.optimised: $(WASM_OPT)
+	@mkdir -p $(dir $(WASM))
+	$(WASM_OPT) -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
+		--enable-reference-types --enable-sign-ext $(TRIMMED_WASM) -o $(WASM)
+
+$(WASM_OPT): xtask/wasm-opt/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix xtask/wasm-opt
+	@touch $@
 
 # For tests: its configuration is a list of signatures, which it runs through both verifiers.
 $(VECTORS_WASM): $(WASM)
