@@ -1,4 +1,5 @@
-//! Keys that verify signatures, and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2, RFC 8812 §3.1).
+//! Keys that verify signatures, and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2, RFC 8812 §3.1); thumbprints of
+//! keys (RFC 7638).
 //!
 //! A key has its algorithms pinned when it is read, so no header can make an RSA key serve as an HMAC secret.
 
@@ -6,8 +7,10 @@ mod algorithm;
 mod key;
 mod pem;
 mod set;
+mod thumbprint;
 
 pub use algorithm::{Algorithm, Algorithms};
 pub(crate) use key::Material;
 pub use key::{KeyError, VerifyingKey};
 pub use set::{IgnoredKey, KeySet, KeySetError, KeySetOrigin, MAX_KEYS};
+pub use thumbprint::{Thumbprint, thumbprint};
