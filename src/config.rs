@@ -5,6 +5,7 @@
 
 mod api_key;
 mod basic;
+mod bound;
 mod denials;
 mod digest;
 pub mod error;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub use api_key::{ApiKey, ApiKeys};
 pub use basic::{Basic, User};
+pub use bound::{Bound, Dpop};
 pub use denials::{Body, DenialStatus, Denials};
 pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};

@@ -85,7 +85,8 @@ mod tests {
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
         let mut memory = Memory::new([0; 16], policy.limits);
         let mut counters = Counters::default();
-        let surroundings = Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier };
+        let surroundings =
+            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, certificate: &|| None };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
         for (path, authorization) in [
             ("/public", None),

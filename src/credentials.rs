@@ -14,6 +14,9 @@ use std::borrow::Cow;
 
 use crate::request::{is_tchar, trim_ows};
 
+/// The auth-scheme of tokens that are bound to a key (RFC 9449 §7.1).
+pub const DPOP: &str = "DPoP";
+
 /// An auth-scheme and what follows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credentials<'a> {

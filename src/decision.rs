@@ -11,6 +11,7 @@ use crate::denial::{Denial, Reason};
 use crate::edits::{self, Edits, Held};
 use crate::memory::Memory;
 use crate::path::Readings;
+use crate::place::Place;
 use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
@@ -19,7 +20,7 @@ use crate::principal::Permit;
 use crate::protected_resource::Answer;
 use crate::request::Request;
 use crate::scheme::Surroundings;
-use evaluation::Outcome;
+use evaluation::{Failure, Outcome};
 
 /// What becomes of a request.
 pub struct Decision<'a> {
@@ -107,28 +108,32 @@ fn protect<'p>(
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
     let outcome = evaluation::evaluate(policy, protection, request, memory, surroundings);
-    let mut deny = |reason, authenticator, scope| {
+    let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
         let offers = policy.offers(protection, surroundings, memory.nonces());
         let metadata = policy.resources.metadata_url(request);
-        (Verdict::Deny(Denial::by_rule(reason, authenticator, offers, scope, metadata)), Held::new())
+        let denial = Denial::by_rule(reason, authenticator, offers, scope, metadata);
+        (Verdict::Deny(denial.presented_under(place.and_then(Place::scheme))), Held::new())
     };
     match outcome {
         Outcome::Absent => match stray_authorization(request) {
             None if protection.optional => (Verdict::Allow(None), Held::new()),
-            None => deny(Reason::MissingCredentials, None, protection.scope()),
-            Some(reason) => deny(reason, None, protection.scope()),
+            None => deny(Reason::MissingCredentials, None, None, protection.scope()),
+            Some(reason) => deny(reason, None, None, protection.scope()),
         },
-        Outcome::Refused(failure) => deny(failure.reason, failure.authenticator, protection.scope()),
+        Outcome::Refused(Failure { reason, authenticator, place }) => {
+            deny(reason, authenticator, place, protection.scope())
+        }
         Outcome::Held(proofs) => {
+            let place = proofs.first().map(|proof| proof.place);
             let held = proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.place)).collect();
             let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
             // A requirement that held has at least one; were there none, nobody would be known.
-            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None) };
+            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
             let by = Some(first.authenticator);
             match authorize(&protection.ways, &first) {
                 Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
-                Authorized::LacksScope(scope) => deny(Reason::InsufficientScope, by, Some(scope)),
-                Authorized::No => deny(Reason::NotAuthorized, by, None),
+                Authorized::LacksScope(scope) => deny(Reason::InsufficientScope, by, place, Some(scope)),
+                Authorized::No => deny(Reason::NotAuthorized, by, place, None),
             }
         }
     }

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::challenge::{AuthParam, Challenge};
+use crate::credentials::DPOP;
 use crate::jwt::TokenError;
 
 pub use manner::{Form, Hidden, Manner, MannerError, is_hidden_by, own_name, own_value};
@@ -112,6 +113,8 @@ impl Reason {
     /// RFC 6750 §3.1: what a Bearer challenge says of credentials that were presented.
     fn bearer_error(self) -> Option<&'static str> {
         match self {
+            // RFC 9449 §7.1.
+            Reason::InvalidToken(error) if error.is_of_proof() => Some("invalid_dpop_proof"),
             Reason::MalformedCredentials | Reason::InvalidToken(_) => Some("invalid_token"),
             Reason::AmbiguousCredentials => Some("invalid_request"),
             _ => None,
@@ -136,6 +139,8 @@ pub struct Denial {
     pub reason: Reason,
     /// By whose credentials, where there were any.
     pub authenticator: Option<usize>,
+    /// Under which auth-scheme they were presented, where there was one.
+    auth_scheme: Option<String>,
     /// What the rule takes, in its order.
     offers: Vec<Offer>,
     scope: Option<String>,
@@ -146,7 +151,7 @@ pub struct Denial {
 impl Denial {
     /// A refusal that has nothing to do with credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial { reason, authenticator: None, offers: Vec::new(), scope: None, metadata: None }
+        Denial::by_rule(reason, None, Vec::new(), None, None)
     }
 
     /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
@@ -158,7 +163,12 @@ impl Denial {
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, offers, scope, metadata }
+        Denial { reason, authenticator, auth_scheme: None, offers, scope, metadata }
+    }
+
+    /// The same for credentials that stood behind this auth-scheme.
+    pub fn presented_under(self, auth_scheme: Option<&str>) -> Self {
+        Denial { auth_scheme: auth_scheme.map(str::to_owned), ..self }
     }
 
     /// The answer to the client.
@@ -205,6 +215,20 @@ impl Denial {
         self.offers.iter().find(|offer| offer.authenticator == authenticator)
     }
 
+    /// The auth-scheme that the error belongs to: of those that the authenticator offers the one that was presented, else
+    /// the first. What is wrong with a proof belongs to `DPoP`.
+    fn explained(&self) -> Option<&str> {
+        let presented = match self.reason {
+            Reason::InvalidToken(error) if error.is_of_proof() => Some(DPOP),
+            _ => self.auth_scheme.as_deref(),
+        };
+        let mut offered = self.presented()?.challenges.iter().map(Challenge::scheme);
+        let first = offered.next()?;
+        let is_presented =
+            |scheme: &&str| presented.is_some_and(|presented| presented.eq_ignore_ascii_case(scheme));
+        Some(Some(first).into_iter().chain(offered).find(is_presented).unwrap_or(first))
+    }
+
     /// The auth-schemes that the rule takes, each once.
     fn accepted(&self) -> Vec<&str> {
         let mut accepted = Vec::with_capacity(self.offers.len());
@@ -226,6 +250,9 @@ impl Denial {
             // RFC 7616 §3.3: the client need not ask anybody for the password again.
             Said { error, description, is_stale: reason == Reason::StaleNonce, ..said }
         };
+        let explained = self.explained();
+        let is_explained = |said: &Said<'_>| explained == Some(said.challenge.scheme());
+        let own = || presented.into_iter().flat_map(Said::of);
         let all = self.offers.iter().flat_map(Said::of);
         let mut challenges = Vec::with_capacity(self.offers.len());
         match reason {
@@ -234,18 +261,19 @@ impl Denial {
             | Reason::InvalidCredentials
             | Reason::InvalidToken(_)
             | Reason::StaleNonce => {
-                let first = || presented.into_iter().flat_map(Said::of);
-                challenges.extend(first().map(with_error));
-                challenges.extend(all.filter(|said| first().all(|first| first != *said)));
+                challenges.extend(own().filter(is_explained).map(with_error));
+                challenges.extend(own().filter(|said| !is_explained(said)));
+                challenges.extend(all.filter(|said| own().all(|own| own != *said)));
             }
             Reason::AmbiguousCredentials => {
-                challenges.extend(all.filter(|said| said.is_bearer).map(with_error));
+                let bearers = self.offers.iter().filter(|offer| offer.is_bearer);
+                challenges.extend(bearers.filter_map(|offer| Said::of(offer).next()).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope is the description.
                 let insufficient = |said| Said { error: Some("insufficient_scope"), ..with_scope(said) };
-                let first = presented.into_iter().flat_map(Said::of);
-                challenges.extend(first.filter(|said| said.is_bearer).map(insufficient));
+                challenges
+                    .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
             }
             _ => {}
         }

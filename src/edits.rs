@@ -46,15 +46,15 @@ pub fn of_protected<'a>(
     let mut edits = of_public(policy, request);
     let is_forwarded = |place: &Place| {
         held.iter().any(|(at, held)| {
-            place.overlaps(held)
-                && policy
-                    .authenticators
-                    .get(*at)
-                    .is_some_and(|authenticator| authenticator.forward_credentials)
+            policy.authenticators.get(*at).is_some_and(|authenticator| {
+                authenticator.forward_credentials
+                    && (place.overlaps(held) || authenticator.scheme.proof_places().contains(place))
+            })
         })
     };
     let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
-    let emptied = members.flat_map(|member| member.scheme.places()).filter(|place| !is_forwarded(place));
+    let read = members.flat_map(|member| member.scheme.places().iter().chain(member.scheme.proof_places()));
+    let emptied = read.filter(|place| !is_forwarded(place));
     let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
     for place in emptied {
         match place {

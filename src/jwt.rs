@@ -81,6 +81,20 @@ impl<'a> Jws<'a> {
         self.candidates(keys, allowed)?.verify(self, verifier)
     }
 
+    /// Verifies the signature with this key alone, whatever `kid` the header names.
+    pub fn verify_with(&self, key: &VerifyingKey, verifier: &dyn SignatureVerifier) -> Result<(), JwsError> {
+        if !self.header.is_understood() {
+            return Err(JwsError::UnsupportedCritical);
+        }
+        let algorithm = self.header.algorithm().filter(|algorithm| key.algorithms().contains(*algorithm));
+        let algorithm = algorithm.ok_or(JwsError::AlgorithmNotAllowed)?;
+        if verifier.verify(key, algorithm, self.signing_input, &self.signature) {
+            Ok(())
+        } else {
+            Err(JwsError::BadSignature)
+        }
+    }
+
     /// The part of [`Jws::verify`] that costs nothing: which keys there are to try. Not empty.
     fn candidates<'k>(
         &self,

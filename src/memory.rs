@@ -5,6 +5,7 @@
 //! policy, and a new policy starts with an empty memory.
 
 pub mod nonces;
+pub mod replays;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,6 +16,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use crate::numeric_date::NumericDate;
 use crate::principal::Principal;
 use nonces::Nonces;
+use replays::{ProofUse, Replays};
 
 /// Bounds of a [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +50,7 @@ pub struct Memory {
     /// Apart, so that a flood of wrong passwords takes no place from right ones.
     failed: Generations<()>,
     nonces: Nonces,
+    replays: Replays,
 }
 
 impl Memory {
@@ -65,7 +68,7 @@ impl Memory {
         // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
         let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
         let held = Generations::new(limits.max_entries, limits.max_bytes);
-        Memory { key, limits, held, failed, nonces }
+        Memory { key, limits, held, failed, nonces, replays: Replays::default() }
     }
 
     /// The slot of a credential that was presented to an authenticator.
@@ -91,6 +94,16 @@ impl Memory {
         &mut self.nonces
     }
 
+    /// Which proofs of possession were seen.
+    pub fn replays(&self) -> &Replays {
+        &self.replays
+    }
+
+    /// Notes the use of a proof of possession.
+    pub fn note_proof(&mut self, proof: ProofUse) {
+        self.replays.note(proof);
+    }
+
     /// Remembers a credential that held, until `valid_until` at the longest.
     pub fn remember_held(
         &mut self,
@@ -112,6 +125,14 @@ impl Memory {
     fn until(&self, now: NumericDate, valid_until: Option<NumericDate>) -> NumericDate {
         let until = now.plus(self.limits.ttl);
         valid_until.filter(|valid| *valid < until).unwrap_or(until)
+    }
+}
+
+/// The later of two dates, where there are two.
+fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if a < b { b } else { a }),
+        (a, b) => a.or(b),
     }
 }
 

@@ -40,11 +40,27 @@ impl Place {
         Place::Field { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) }
     }
 
+    /// The auth-scheme that stands there before the value.
+    pub fn scheme(&self) -> Option<&str> {
+        match self {
+            Place::Field { scheme, .. } => scheme.as_deref(),
+            Place::Query(_) | Place::Cookie(_) => None,
+        }
+    }
+
     /// Whether the two read the same part of a request, so that one value cannot serve both.
     pub fn overlaps(&self, other: &Place) -> bool {
         match (self, other) {
             (Place::Field { name: a, .. }, Place::Field { name: b, .. }) => a == b,
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether the two read one field, but for different auth-schemes: no value stands at both.
+    pub fn is_told_from(&self, other: &Place) -> bool {
+        match (self.scheme(), other.scheme()) {
+            (Some(a), Some(b)) => !a.eq_ignore_ascii_case(b),
+            _ => false,
         }
     }
 

@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod basic;
 pub mod bearer;
+pub mod bound;
 pub mod digest;
 pub mod same_origin;
 
@@ -12,10 +13,12 @@ use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
 use crate::memory::nonces::Nonces;
+use crate::memory::replays::{ProofUse, Replays};
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use bound::CertificateDigest;
 
 /// What a check may use beside the request. The core has no clock and no host of its own.
 #[derive(Clone, Copy)]
@@ -24,6 +27,8 @@ pub struct Surroundings<'a> {
     pub now: NumericDate,
     /// Who does the arithmetic of signatures.
     pub signatures: &'a dyn SignatureVerifier,
+    /// Which certificate the client has shown on this connection, as the proxy says. Asked where a token needs it only.
+    pub certificate: &'a dyn Fn() -> Option<CertificateDigest>,
 }
 
 /// Whose a credential is, where several authenticators read one place. The larger ones win.
@@ -61,6 +66,11 @@ pub trait Scheme {
     /// Where it looks for credentials.
     fn places(&self) -> &[Place];
 
+    /// Where proofs stand that belong to its credentials; taken out with them.
+    fn proof_places(&self) -> &[Place] {
+        &[]
+    }
+
     /// What it asks for: one challenge, or several to choose from, the strongest first. Never none.
     fn challenges(
         &self,
@@ -90,6 +100,20 @@ pub trait Scheme {
     /// [`one_time`]: Scheme::one_time
     fn authenticate(&self, _credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
         Err(Reason::Unavailable)
+    }
+
+    /// Whether the request shows that a credential that holds is used by whom it was issued to: `principal`. Asked each
+    /// time, whether the credential is remembered or not. Gives the use of a proof that counts once, for
+    /// [`Memory::note_proof`](crate::memory::Memory::note_proof).
+    fn prove_possession(
+        &self,
+        _principal: &Principal,
+        _presented: Presented<'_>,
+        _request: &Request<'_>,
+        _surroundings: Surroundings<'_>,
+        _replays: &Replays,
+    ) -> Result<Option<ProofUse>, Reason> {
+        Ok(None)
     }
 
     /// The check of a scheme whose credentials are made for one request each, so that none is remembered.

@@ -276,7 +276,11 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
 }
 
 fn surroundings(now: f64) -> Surroundings<'static> {
-    Surroundings { now: NumericDate::from_seconds(now).unwrap(), signatures: &SoftwareVerifier }
+    Surroundings {
+        now: NumericDate::from_seconds(now).unwrap(),
+        signatures: &SoftwareVerifier,
+        certificate: &|| None,
+    }
 }
 
 /// As in [`Case::expect`].

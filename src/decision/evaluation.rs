@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::credentials::CredentialsError;
 use crate::denial::Reason;
+use crate::memory::replays::ProofUse;
 use crate::memory::{Memory, Slot};
 use crate::place::{Found, Place};
 use crate::policy::requirement::Requirement;
@@ -24,9 +25,14 @@ pub fn evaluate<'p>(
     surroundings: Surroundings<'_>,
 ) -> Outcome<'p> {
     let presented = present(policy, protection, request);
+    let (used, proofs) = (Vec::new(), Vec::new());
     let mut evaluation =
-        Evaluation { policy, request, memory, surroundings, presented: &presented, used: Vec::new() };
-    evaluation.evaluate(&protection.requirement)
+        Evaluation { policy, request, memory, surroundings, presented: &presented, used, proofs };
+    let outcome = evaluation.evaluate(&protection.requirement);
+    // Not before the outcome is known: a requirement may look at one proof twice.
+    let proofs = evaluation.proofs;
+    proofs.into_iter().for_each(|proof| memory.note_proof(proof));
+    outcome
 }
 
 /// What came of it.
@@ -36,7 +42,7 @@ pub enum Outcome<'p> {
     /// Nothing was presented.
     Absent,
     /// Something was presented, and it was not enough.
-    Refused(Failure),
+    Refused(Failure<'p>),
 }
 
 /// All that held.
@@ -51,11 +57,13 @@ pub struct Member<'p> {
 }
 
 /// Why a requirement did not hold.
-pub struct Failure {
+pub struct Failure<'p> {
     /// Why.
     pub reason: Reason,
     /// Whose credentials were presented; `None` where they are missing.
     pub authenticator: Option<usize>,
+    /// Where they stood, if in one place.
+    pub place: Option<&'p Place>,
 }
 
 /// What each member of a rule finds at its places.
@@ -82,11 +90,14 @@ fn present<'p, 'r>(
 fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
     let mut found = scheme.places().iter().filter_map(|place| match place.find(request) {
         Found::Nothing => None,
-        Found::Value(credential) => Some(Claimed::Credential(credential, place)),
-        Found::Malformed => Some(Claimed::Unusable(Reason::MalformedCredentials)),
-        Found::Ambiguous => Some(Claimed::Unusable(Reason::AmbiguousCredentials)),
+        Found::Value(credential) => Some((place, Claimed::Credential(credential, place))),
+        Found::Malformed => Some((place, Claimed::Unusable(Reason::MalformedCredentials))),
+        Found::Ambiguous => Some((place, Claimed::Unusable(Reason::AmbiguousCredentials))),
     });
-    let Some(first) = found.next() else { return Claimed::Nothing };
+    let Some((place, first)) = found.next() else { return Claimed::Nothing };
+    // A field may be read for two auth-schemes; what cannot be read in it is one thing all the same.
+    let is_read = matches!(first, Claimed::Credential(..));
+    let mut found = found.filter(|(other, _)| is_read || !other.overlaps(place)).map(|(_, claimed)| claimed);
     let Some(second) = found.next() else { return first };
     let is_own = |claimed: &Claimed<'_, '_>| match claimed {
         Claimed::Credential(credential, _) => scheme.affinity(credential) != Affinity::Foreign,
@@ -108,6 +119,8 @@ struct Evaluation<'a, 'p, 'r> {
     presented: &'a AllPresented<'p, 'r>,
     /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
     used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
+    /// The proofs of possession that held.
+    proofs: Vec<ProofUse>,
 }
 
 impl<'p> Evaluation<'_, 'p, '_> {
@@ -120,7 +133,8 @@ impl<'p> Evaluation<'_, 'p, '_> {
     }
 
     fn one(&mut self, at: usize) -> Outcome<'p> {
-        let refused = |reason| Outcome::Refused(Failure { reason, authenticator: Some(at) });
+        let refused_at = |place, reason| Outcome::Refused(Failure { reason, authenticator: Some(at), place });
+        let refused = |reason| refused_at(None, reason);
         let claimed = self.presented.iter().find(|(member, _)| *member == at).map(|(_, claimed)| claimed);
         let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticators.get(at)) else {
             return refused(Reason::Unavailable);
@@ -130,6 +144,8 @@ impl<'p> Evaluation<'_, 'p, '_> {
             Claimed::Unusable(reason) => return refused(*reason),
             Claimed::Credential(credential, place) => (credential.as_ref(), *place),
         };
+        let refused = |reason| refused_at(Some(place), reason);
+        let presented = Presented { credential, place };
         let scheme = authenticator.scheme.as_ref();
         let slot = self.memory.slot(at, credential);
         let known = match scheme.one_time() {
@@ -147,7 +163,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 Err(CredentialsError::Ambiguous) => return refused(Reason::AmbiguousCredentials),
             }
         }
-        if let Err(reason) = scheme.admit(Presented { credential, place }, self.request) {
+        if let Err(reason) = scheme.admit(presented, self.request) {
             return refused(reason);
         }
         let principal = match (known, scheme.one_time()) {
@@ -155,13 +171,19 @@ impl<'p> Evaluation<'_, 'p, '_> {
             (None, None) => self.authenticate(scheme, slot, credential),
             (None, Some(one_time)) => self.authenticate_once(at, one_time, credential),
         };
-        match principal {
-            Ok(principal) => Outcome::Held(smallvec![Member {
-                authenticated: Authenticated { authenticator: at, principal },
-                place,
-            }]),
-            Err(reason) => refused(reason),
+        let principal = match principal {
+            Ok(principal) => principal,
+            Err(reason) => return refused(reason),
+        };
+        let replays = self.memory.replays();
+        match scheme.prove_possession(&principal, presented, self.request, self.surroundings, replays) {
+            Ok(proof) => self.proofs.extend(proof),
+            Err(reason) => return refused(reason),
         }
+        Outcome::Held(smallvec![Member {
+            authenticated: Authenticated { authenticator: at, principal },
+            place
+        }])
     }
 
     /// Checks a credential that is not remembered, and remembers the outcome where that is worth it.
@@ -223,7 +245,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
 
     /// The first that holds. If none does: what could not be decided, else the first whose credential was presented.
     fn any_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
-        let mut answer: Option<Failure> = None;
+        let mut answer: Option<Failure<'p>> = None;
         for part in parts {
             match self.evaluate(part) {
                 Outcome::Held(proofs) => return Outcome::Held(proofs),
@@ -249,6 +271,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
                     return Outcome::Refused(Failure {
                         reason: Reason::MissingCredentials,
                         authenticator: None,
+                        place: None,
                     });
                 }
                 Outcome::Absent => return Outcome::Absent,

@@ -139,6 +139,26 @@ fn explain_token(detail: Option<&'static str>) -> Explanation {
         Some("malformed_claim") => ("A claim of the token is of the wrong type or out of range.", OTHER),
         Some("claim_mismatch") => ("A claim of the token is not as it has to be here.", OTHER),
         Some("revoked") => ("The token has been revoked.", FRESH),
+        Some("not_bound") => (
+            "The token and the request do not show that it is used by whom it was issued to.",
+            "Send a token that is bound to your key as Authorization: DPoP with a proof by that key, and one that is \
+             bound to your certificate over a connection with it.",
+        ),
+        Some("bad_proof") => (
+            "The DPoP proof cannot be read, is not signed by its key, or lacks something.",
+            "Send one DPoP field with one proof, made as RFC 9449 says.",
+        ),
+        Some("proof_mismatch") => (
+            "The DPoP proof is for another method, address or token.",
+            "Make a proof for this request and this token; its htu is the address without query and fragment.",
+        ),
+        Some("stale_proof") => (
+            "The DPoP proof is too old, or from the future.",
+            "Make a new proof for each request, and check the clock that it is made by.",
+        ),
+        Some("replayed_proof") => {
+            ("The DPoP proof was used before.", "Make a new proof for each request, with a jti of its own.")
+        }
         _ => ("The token is not valid here.", FRESH),
     };
     Explanation { what, next }

@@ -86,7 +86,8 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     };
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
     let request = Request::of(pairs, peer);
-    let surroundings = Surroundings { now: host::now(), signatures: &gate.signatures };
+    let surroundings =
+        Surroundings { now: host::now(), signatures: &gate.signatures, certificate: &host::certificate };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
     let decision = decide(&gate.policy, &request, &mut memory, surroundings);
     if gate.policy.metrics

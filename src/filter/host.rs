@@ -9,6 +9,7 @@ use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, MapType, Status};
 use crate::denial::Response;
 use crate::memory::MemoryKey;
 use crate::numeric_date::NumericDate;
+use crate::scheme::bound::{CertificateDigest, certificate_digest};
 
 /// The configuration; empty where there is none.
 pub fn configuration() -> Bytes {
@@ -37,6 +38,13 @@ pub fn peer() -> Option<IpAddr> {
     let address = hostcalls::get_property(vec!["source", "address"]).ok().flatten()?;
     let address = std::str::from_utf8(&address).ok()?;
     address.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| address.parse()).ok()
+}
+
+/// The certificate that the client has shown on this connection, which the proxy's TLS has looked at. What a field says of
+/// one does not count.
+pub fn certificate() -> Option<CertificateDigest> {
+    let digest = hostcalls::get_property(vec!["connection", "sha256_peer_certificate_digest"]);
+    certificate_digest(&digest.ok().flatten()?)
 }
 
 /// A map as the ABI serialises it, for [`header_map`](crate::header_map); `None` where the host has none.

@@ -149,6 +149,16 @@ pub enum TokenError {
     ClaimMismatch(usize),
     /// Revoked by its `jti`, its subject or its age.
     Revoked,
+    /// It must be bound to a key or a certificate, and is not, or is to others than the request shows.
+    NotBound,
+    /// What should prove the possession of its key is no proof.
+    BadProof,
+    /// The proof is for another request or another token.
+    ProofMismatch,
+    /// The proof was made too long ago, or in the future.
+    StaleProof,
+    /// The proof has been used before.
+    ReplayedProof,
 }
 
 impl TokenError {
@@ -169,6 +179,11 @@ impl TokenError {
             TokenError::MissingClaim(_) => "missing_claim",
             TokenError::ClaimMismatch(_) => "claim_mismatch",
             TokenError::Revoked => "revoked",
+            TokenError::NotBound => "not_bound",
+            TokenError::BadProof => "bad_proof",
+            TokenError::ProofMismatch => "proof_mismatch",
+            TokenError::StaleProof => "stale_proof",
+            TokenError::ReplayedProof => "replayed_proof",
         }
     }
 
@@ -191,8 +206,24 @@ impl TokenError {
             | TokenError::WrongAudience
             | TokenError::MissingClaim(_)
             | TokenError::ClaimMismatch(_)
-            | TokenError::Revoked => Some(self.code()),
+            | TokenError::Revoked
+            | TokenError::NotBound
+            | TokenError::BadProof
+            | TokenError::ProofMismatch
+            | TokenError::StaleProof
+            | TokenError::ReplayedProof => Some(self.code()),
         }
+    }
+
+    /// Whether all is right but the proof that came with the token.
+    pub const fn is_of_proof(self) -> bool {
+        matches!(
+            self,
+            TokenError::BadProof
+                | TokenError::ProofMismatch
+                | TokenError::StaleProof
+                | TokenError::ReplayedProof
+        )
     }
 }
 
@@ -230,6 +261,11 @@ impl fmt::Display for TokenError {
             TokenError::MissingClaim(claim) => write!(f, "{claim} is missing"),
             TokenError::ClaimMismatch(_) => f.write_str("a claim is not as required"),
             TokenError::Revoked => f.write_str("it has been revoked"),
+            TokenError::NotBound => f.write_str("it is not bound to what the request shows"),
+            TokenError::BadProof => f.write_str("the proof of possession is not valid"),
+            TokenError::ProofMismatch => f.write_str("the proof of possession is for something else"),
+            TokenError::StaleProof => f.write_str("the proof of possession is too old or from the future"),
+            TokenError::ReplayedProof => f.write_str("the proof of possession was used before"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use hmac_sha256::HMAC;
 use siphasher::sip::SipHasher24;
 
-use super::MemoryKey;
+use super::{MemoryKey, later};
 use crate::numeric_date::NumericDate;
 
 /// The most nonces in each of two generations. All together they take about a MiB.
@@ -86,13 +86,6 @@ impl Nonces {
         self.young.latest = later(self.young.latest, Some(issued));
         self.young.uses.insert(nonce, uses);
         is_first
-    }
-}
-
-fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(if a < b { b } else { a }),
-        (a, b) => a.or(b),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod basic;
+mod bound;
 mod digest;
 mod jwt;
 mod keys;

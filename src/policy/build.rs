@@ -46,6 +46,8 @@ pub enum WarningKind {
     Md5Digests(usize),
     /// So many users have MD5 digests alone, while SHA-256 is asked for first.
     UnreachableDigests(usize),
+    /// Tokens may be bound to keys, and no proof can be checked.
+    NoProofs,
 }
 
 impl fmt::Display for Warning {
@@ -65,6 +67,10 @@ impl fmt::Display for Warning {
                 f,
                 "{count} user(s) with digests by MD5 alone, who can log in only with clients that do not know \
                  SHA-256; add the ones by SHA-256"
+            ),
+            WarningKind::NoProofs => f.write_str(
+                "without `dpop: {origin: …}` beside it no token that is bound to a key can be used, only those that are \
+                 bound to a certificate",
             ),
         }
     }
@@ -296,8 +302,10 @@ impl Builder<'_> {
             Place::Field { name: read, .. } => canonical(read.as_bytes()) == canonical(name.as_bytes()),
             _ => false,
         };
-        let reader =
-            authenticators.iter().find(|authenticator| authenticator.scheme.places().iter().any(is_same));
+        let reader = authenticators.iter().find(|authenticator| {
+            let scheme = &authenticator.scheme;
+            scheme.places().iter().chain(scheme.proof_places()).any(is_same)
+        });
         if let Some(reader) = reader {
             let text =
                 format!("\"{}\" reads credentials from this field; expected another name", reader.name);

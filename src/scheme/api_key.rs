@@ -143,7 +143,8 @@ mod tests {
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
         let check = |now: f64, expected: bool| {
-            let surroundings = Surroundings { now: at(now), signatures: &SoftwareVerifier };
+            let surroundings =
+                Surroundings { now: at(now), signatures: &SoftwareVerifier, certificate: &|| None };
             let proof = keys.authenticate(b"key", surroundings);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(

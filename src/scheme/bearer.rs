@@ -1,5 +1,6 @@
 //! The Bearer scheme, RFC 6750, with JSON Web Tokens, RFC 7519.
 
+use super::bound::Bound;
 use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::{ClaimSelector, Claims};
@@ -7,6 +8,7 @@ use crate::denial::Reason;
 use crate::jwk::KeySet;
 use crate::jwt::{Jwt, Validation};
 use crate::memory::nonces::Nonces;
+use crate::memory::replays::{ProofUse, Replays};
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
@@ -27,6 +29,8 @@ pub struct Bearer {
     pub scope_claims: Vec<ClaimSelector>,
     /// Whether a cookie counts on its own on unsafe methods.
     pub trusts_cookies: bool,
+    /// What shows that a token is used by whom it was issued to.
+    pub bound: Bound,
 }
 
 impl Scheme for Bearer {
@@ -35,7 +39,11 @@ impl Scheme for Bearer {
     }
 
     fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
-        vec![Challenge::new(&self.challenge_scheme, realm)]
+        self.bound.challenges(&self.challenge_scheme, realm)
+    }
+
+    fn proof_places(&self) -> &[Place] {
+        self.bound.proof_places()
     }
 
     fn is_bearer(&self) -> bool {
@@ -56,6 +64,17 @@ impl Scheme for Bearer {
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
         if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
+    }
+
+    fn prove_possession(
+        &self,
+        principal: &Principal,
+        presented: Presented<'_>,
+        request: &Request<'_>,
+        surroundings: Surroundings<'_>,
+        replays: &Replays,
+    ) -> Result<Option<ProofUse>, Reason> {
+        self.bound.prove(&principal.claims, presented, request, surroundings, replays)
     }
 
     fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {

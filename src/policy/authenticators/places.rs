@@ -3,6 +3,7 @@
 use super::super::build::Builder;
 use crate::config::shape::List;
 use crate::config::{ConfigErrorKind, TokenLocation};
+use crate::credentials::DPOP;
 use crate::place::Place;
 use crate::request::is_token;
 
@@ -11,9 +12,9 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         from: Option<&List<TokenLocation>>,
-        default: Place,
+        default: Vec<Place>,
     ) -> Vec<Place> {
-        let Some(from) = from else { return vec![default] };
+        let Some(from) = from else { return default };
         if from.0.is_empty() {
             self.error(path, ConfigErrorKind::Expected("at least one place"));
         }
@@ -21,7 +22,7 @@ impl Builder<'_> {
         for (at, location) in from.0.iter().enumerate() {
             let path = format!("{path}[{at}]");
             let Some(place) = self.place(&path, location) else { continue };
-            if places.iter().any(|known| known.overlaps(&place)) {
+            if places.iter().any(|known| known.overlaps(&place) && !known.is_told_from(&place)) {
                 self.error(path, ConfigErrorKind::Expected("a place that does not stand in the list yet"));
             } else {
                 places.push(place);
@@ -32,7 +33,7 @@ impl Builder<'_> {
 
     fn place(&mut self, path: &str, location: &TokenLocation) -> Option<Place> {
         const NO_TOKENS_THERE: &[&str] =
-            &["host", "cookie", "connection", "content-length", "transfer-encoding"];
+            &["host", "cookie", "connection", "content-length", "transfer-encoding", "dpop"];
         if location.scheme.is_some() && location.header.is_none() {
             self.error(format!("{path}.scheme"), ConfigErrorKind::Expected("`header` beside it"));
         }
@@ -76,10 +77,8 @@ impl Builder<'_> {
 }
 
 /// RFC 6750 names the scheme `Bearer`; a configuration may have tokens under another.
+/// `DPoP` has a challenge of its own.
 pub(super) fn challenge_scheme(places: &[Place]) -> &str {
-    let schemes = places.iter().filter_map(|place| match place {
-        Place::Field { scheme, .. } => scheme.as_deref(),
-        _ => None,
-    });
-    schemes.into_iter().next().unwrap_or("Bearer")
+    let mut schemes = places.iter().filter_map(Place::scheme);
+    schemes.find(|scheme| !scheme.eq_ignore_ascii_case(DPOP)).unwrap_or("Bearer")
 }

@@ -1,0 +1,41 @@
+//! What shows that a token is used by whom it was issued to: `bound` and `dpop`.
+
+use serde::Deserialize;
+
+use super::keyword::keyword;
+use super::value::Span;
+
+/// Which tokens must be bound to a key or a certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bound {
+    /// Those with `cnf`.
+    #[default]
+    Auto,
+    /// All, to a key.
+    Dpop,
+    /// All, to a certificate.
+    Mtls,
+    /// All, to either.
+    Any,
+    /// None.
+    Ignore,
+}
+
+keyword!(Bound, "auto, dpop, mtls, any or ignore", {
+    "auto" => Auto, "dpop" => Dpop, "mtls" => Mtls, "any" => Any, "ignore" => Ignore,
+});
+
+/// How proofs of possession are checked, RFC 9449.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dpop {
+    /// The origin that clients see.
+    pub origin: String,
+    /// For how long a proof counts.
+    #[serde(default = "default_max_age")]
+    pub max_age: Span,
+}
+
+fn default_max_age() -> Span {
+    Span::seconds(60)
+}
