@@ -19,6 +19,7 @@ use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
 use authgate::scheme::Surroundings;
+use authgate::scheme::bound::certificate_digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -34,11 +35,15 @@ const NOW: f64 = 1_700_000_000.0;
 #[serde(deny_unknown_fields)]
 struct File {
     /// The filter's configuration. `{jwk: ALG, …}` in it stands for the public test key of that algorithm, with these
-    /// members too (null takes one out); `{other: true}` among them for another key.
+    /// members too (null takes one out); `{other: true}` among them for another key. `{thumbprint: ALG}`, here and in
+    /// tokens and proofs, stands for that of the test key.
     config: Value,
     /// Tokens by name.
     #[serde(default)]
     tokens: BTreeMap<String, Token>,
+    /// DPoP proofs by name, which is also their `jti`.
+    #[serde(default)]
+    proofs: BTreeMap<String, mint::Proof>,
     cases: Vec<Case>,
 }
 
@@ -72,11 +77,16 @@ struct Case {
     request: String,
     #[serde(default = "host")]
     authority: String,
-    /// `name: value`, in their order. `<token NAME>` stands for a token, `<basic USER:PASSWORD>` for `Basic …`,
+    /// `name: value`, in their order. `<token NAME>` stands for a token, `<proof NAME>` for a proof, `<basic USER:PASSWORD>` for `Basic …`,
     /// `<basic64 TEXT>` for base64, `<long N USER>` for `Basic …` with a password of N times `p`, `<repeat N TEXT>` for
     /// that many, `<xHH>` for an octet, `<digest USER:PASSWORD …>` for the answer to a Digest challenge, see [`digest`].
     #[serde(default)]
     fields: Vec<String>,
+    /// The fields of a request that is decided before, and passes.
+    #[serde(default)]
+    before: Vec<String>,
+    /// The SHA-256 of the client's certificate, in hexadecimal digits.
+    certificate: Option<String>,
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
@@ -122,9 +132,19 @@ fn every_case_is_decided_as_it_says() {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         for file in serde_yaml_ng::Deserializer::from_str(&text) {
+            let mut file = serde_yaml_ng::Value::deserialize(file).unwrap();
+            file.apply_merge().unwrap();
             let file = File::deserialize(file).unwrap_or_else(|error| panic!("{name}: {error}"));
             let policy = policy(&name, file.config);
-            let tokens = file.tokens.iter().map(|(name, token)| (name.as_str(), token.mint())).collect();
+            let tokens = file.tokens.iter().map(|(name, token)| (name.clone(), token.mint()));
+            let mut tokens: BTreeMap<String, String> = tokens.collect();
+            for (name, proof) in &file.proofs {
+                let token = tokens.get(&proof.token).map_or("", String::as_str);
+                let mut proof = proof.clone();
+                proof.header.values_mut().chain(proof.claims.values_mut()).for_each(insert_keys);
+                let minted = proof.mint(name, token, NOW);
+                tokens.insert(format!("proof {name}"), minted);
+            }
             for case in &file.cases {
                 count += 1;
                 failures.extend(
@@ -158,6 +178,10 @@ fn insert_keys(value: &mut Value) {
             jwk.as_object_mut().unwrap().retain(|_, member| !member.is_null());
             *value = jwk;
         }
+        Value::Object(members) if members.contains_key("thumbprint") => {
+            let algorithm = Algorithm::from_name(members["thumbprint"].as_str().unwrap()).unwrap();
+            *value = mint::thumbprint(&mint::SigningKey::for_algorithm(algorithm).jwk()).into();
+        }
         Value::Object(members) => members.values_mut().for_each(insert_keys),
         Value::Array(elements) => elements.iter_mut().for_each(insert_keys),
         _ => {}
@@ -167,18 +191,16 @@ fn insert_keys(value: &mut Value) {
 impl Token {
     fn mint(&self) -> String {
         let algorithm = Algorithm::from_name(&self.alg).unwrap();
-        let mut header = json!({"alg": self.alg});
-        for (name, value) in &self.header {
-            header[name] = value.clone();
-        }
-        header.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let header = mint::changed(json!({"alg": self.alg}), &self.header);
+        let mut claims = self.claims.clone();
+        insert_keys(&mut claims);
         let key = if self.wrong_key {
             mint::SigningKey::other(algorithm)
         } else {
             mint::SigningKey::for_algorithm(algorithm)
         };
         let header = self.header_text.clone().unwrap_or_else(|| header.to_string());
-        let payload = self.payload_text.clone().unwrap_or_else(|| self.claims.to_string());
+        let payload = self.payload_text.clone().unwrap_or_else(|| claims.to_string());
         let token = mint::sign_text(&header, &payload, &key, algorithm);
         match &self.signature {
             None => token,
@@ -187,7 +209,7 @@ impl Token {
     }
 }
 
-fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Result<(), String> {
+fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Result<(), String> {
     let (method, path) = case.request.split_once(' ').unwrap();
     let path = String::from_utf8(expand(path, tokens)).unwrap();
     let mut pairs: Vec<(String, Vec<u8>)> = vec![
@@ -206,10 +228,21 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
         };
         pairs.push((name.to_owned(), value));
     }
+    let digest = case.certificate.as_ref().map(|hex| certificate_digest(hex.as_bytes()).unwrap());
+    let certificate = || digest;
+    let surroundings = Surroundings { certificate: &certificate, ..surroundings(NOW) };
+    if !case.before.is_empty() {
+        let fields = case.before.iter().map(|field| field.split_once(": ").unwrap());
+        let fields = fields.map(|(name, value)| (name.to_owned(), expand(value, tokens)));
+        let pairs: Vec<_> = pairs[..4].iter().cloned().chain(fields).collect();
+        let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        let decision = decide(policy, &Request::new(pairs, peer), &mut memory, surroundings);
+        expect("decision before", "allow", &outcome(policy, &decision.verdict))?;
+    }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pairs, peer);
-    let first = decide(policy, &request, &mut memory, surroundings(NOW));
-    let second = decide(policy, &request, &mut memory, surroundings(NOW));
+    let first = decide(policy, &request, &mut memory, surroundings);
+    let second = decide(policy, &request, &mut memory, surroundings);
     let decision = match &case.again {
         // From memory: nothing of the outcome may change.
         None if first.edits != second.edits
@@ -357,7 +390,7 @@ fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
 
 /// Nothing that a request carries in credentials comes back in an answer.
 fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
-    let values = ["authorization", "cookie", "x-jwt", "x-api-key"].into_iter();
+    let values = ["authorization", "cookie", "x-jwt", "x-api-key", "dpop"].into_iter();
     let values = values.flat_map(|name| request.values(name));
     for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
         // The values of a Digest answer stand in quotes, and one of its names in challenges too.
@@ -384,13 +417,14 @@ fn after(request: &Request<'_>, edits: &Edits<'_>) -> Vec<String> {
 }
 
 /// Replaces `<token NAME>`, `<xHH>` and the like, see [`Case::fields`].
-fn expand(text: &str, tokens: &BTreeMap<&str, String>) -> Vec<u8> {
+fn expand(text: &str, tokens: &BTreeMap<String, String>) -> Vec<u8> {
     let (mut octets, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once('<') {
         octets.extend_from_slice(before.as_bytes());
         let (what, after) = after.split_once('>').unwrap();
         match what.split_once(' ') {
             Some(("token", name)) => octets.extend_from_slice(tokens[name].as_bytes()),
+            Some(("proof", _)) => octets.extend_from_slice(tokens[what].as_bytes()),
             Some(("basic", pair)) => {
                 octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
             }

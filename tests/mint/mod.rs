@@ -10,7 +10,8 @@ use jwt_simple::algorithms::{
 };
 use p256::ecdsa::signature::Signer as _;
 use p521::pkcs8::DecodePrivateKey as _;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use superboring::hash::MessageDigest;
 use superboring::pkey::{PKey, Private};
 use superboring::rsa::Padding;
@@ -168,6 +169,70 @@ pub fn sign_text(header: &str, payload: &str, key: &SigningKey, algorithm: Algor
 /// A JWT with just `alg` in its header.
 pub fn sign(claims: &Value, key: &SigningKey, algorithm: Algorithm) -> String {
     sign_text(&json!({"alg": algorithm.name()}).to_string(), &claims.to_string(), key, algorithm)
+}
+
+/// The RFC 7638 thumbprint of a public JWK, made of what serde_json writes: names in order, no white space.
+pub fn thumbprint(jwk: &Value) -> String {
+    let required = ["crv", "e", "kty", "n", "x", "y"];
+    let members = jwk.as_object().unwrap().iter().filter(|(name, _)| required.contains(&name.as_str()));
+    let members: std::collections::BTreeMap<&String, &Value> = members.collect();
+    encode(&hmac_sha256::Hash::hash(serde_json::to_string(&members).unwrap().as_bytes()))
+}
+
+/// A DPoP proof (RFC 9449 §4.2) as a test wants it: right, but for what it says.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The name of the token that `ath` is made of.
+    #[serde(default)]
+    pub token: String,
+    #[serde(default = "es256")]
+    pub alg: String,
+    /// Added to `typ`, `alg` and `jwk`; `null` takes a member out.
+    #[serde(default)]
+    pub header: Map<String, Value>,
+    /// The header's text, in place of both; `JWK` in it stands for the key.
+    pub header_text: Option<String>,
+    /// Added to `jti`, `htm`, `htu`, `iat` and `ath`; `null` takes a claim out.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    /// The payload's text, in place of both.
+    pub payload_text: Option<String>,
+    /// Signs with another key of the same kind.
+    #[serde(default)]
+    pub wrong_key: bool,
+}
+
+fn es256() -> String {
+    "ES256".to_owned()
+}
+
+impl Proof {
+    /// A proof for `GET https://api.example.com/a` with `token`, made at `now`.
+    pub fn mint(&self, jti: &str, token: &str, now: f64) -> String {
+        let algorithm = Algorithm::from_name(&self.alg).unwrap();
+        let own = SigningKey::for_algorithm(algorithm);
+        let key = if self.wrong_key { SigningKey::other(algorithm) } else { own };
+        let jwk = SigningKey::for_algorithm(algorithm).jwk();
+        let header = changed(json!({"typ": "dpop+jwt", "alg": self.alg, "jwk": jwk}), &self.header);
+        let ath = encode(&hmac_sha256::Hash::hash(token.as_bytes()));
+        let claims =
+            json!({"jti": jti, "htm": "GET", "htu": "https://api.example.com/a", "iat": now, "ath": ath});
+        let header = match &self.header_text {
+            Some(text) => text.replace("JWK", &jwk.to_string()),
+            None => header.to_string(),
+        };
+        let payload = self.payload_text.clone().unwrap_or_else(|| changed(claims, &self.claims).to_string());
+        sign_text(&header, &payload, &key, algorithm)
+    }
+}
+
+/// An object with members replaced; a null takes one out.
+pub fn changed(mut object: Value, changes: &Map<String, Value>) -> Value {
+    let members = object.as_object_mut().unwrap();
+    members.extend(changes.clone());
+    members.retain(|_, member| !member.is_null());
+    object
 }
 
 /// A set, from the configuration, of just these keys.
