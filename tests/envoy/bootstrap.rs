@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Request;
 use crate::process::module;
+use crate::tls::Client;
 
 const HCM: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -25,6 +26,8 @@ pub struct Listener {
     pub good: Request,
     configuration: Value,
     normalise: bool,
+    /// What the listener's TLS is like, and a client that the good request comes from.
+    tls: Option<(Value, Client)>,
     environment: Value,
     module: PathBuf,
 }
@@ -32,7 +35,15 @@ pub struct Listener {
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
-    Listener { name, good, configuration, normalise: true, environment: Value::Null, module: module() }
+    Listener {
+        name,
+        good,
+        configuration,
+        normalise: true,
+        tls: None,
+        environment: Value::Null,
+        module: module(),
+    }
 }
 
 impl Listener {
@@ -52,6 +63,17 @@ impl Listener {
     pub fn raw(mut self) -> Self {
         self.normalise = false;
         self
+    }
+
+    /// With TLS, by a `DownstreamTlsContext`; requests come from this client where nothing else is said.
+    pub fn tls(mut self, context: Value, client: &Client) -> Self {
+        self.tls = Some((context, client.clone()));
+        self
+    }
+
+    /// The client of a listener with TLS.
+    pub fn client(&self) -> Option<&Client> {
+        self.tls.as_ref().map(|(_, client)| client)
     }
 
     /// With another module than the one under test.
@@ -111,11 +133,11 @@ impl Listener {
             hcm["strip_any_host_port"] = json!(true);
             hcm["strip_trailing_host_dot"] = json!(true);
         }
-        json!({
-            "name": self.name,
-            "address": address(0),
-            "filter_chains": [{"filters": [{"name": "hcm", "typed_config": hcm}]}],
-        })
+        let mut chain = json!({"filters": [{"name": "hcm", "typed_config": hcm}]});
+        if let Some((context, _)) = &self.tls {
+            chain["transport_socket"] = json!({"name": "tls", "typed_config": context});
+        }
+        json!({"name": self.name, "address": address(0), "filter_chains": [chain]})
     }
 }
 

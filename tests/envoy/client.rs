@@ -1,7 +1,7 @@
 //! Requests as octets, over a raw socket: a client library would tidy what these tests want to send untidily.
 
 use std::fmt;
-use std::io::{BufReader, Error, ErrorKind, Result, Write};
+use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Request {
             let text: String = octets.iter().map(|&o| char::from(o)).collect();
             text.split([' ', '=', '&', ';', '?', ',', '/']).map(str::to_owned).collect::<Vec<_>>()
         };
-        let secret_fields = ["authorization", "x-jwt", "x-api-key", "cookie"];
+        let secret_fields = ["authorization", "x-jwt", "x-api-key", "cookie", "dpop"];
         self.fields
             .iter()
             .filter(|(name, _)| secret_fields.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes())))
@@ -137,18 +137,33 @@ impl fmt::Display for Request {
     }
 }
 
+/// What requests are written to and answers read from.
+pub trait Stream: Read + Write + fmt::Debug + Send {}
+
+impl<S: Read + Write + fmt::Debug + Send> Stream for S {}
+
+/// A stream to a port of this machine.
+pub fn stream(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One connection to Envoy, used for as many requests as the caller sends over it.
 #[derive(Debug)]
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
     /// Connects to a port of this machine.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        stream(port).map(Self::over)
+    }
+
+    /// Over a stream that is connected.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self(BufReader::new(Box::new(stream)))
     }
 
     /// Sends a request and reads its answer; the connection can be used again.

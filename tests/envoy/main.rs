@@ -22,6 +22,7 @@ mod process;
 mod proxy;
 #[path = "../third_party/mod.rs"]
 mod third_party;
+mod tls;
 mod upstream;
 mod wire;
 
@@ -34,6 +35,7 @@ mod api_keys;
 mod arrival;
 mod authorities;
 mod bodies;
+mod bound;
 mod digest;
 mod forged;
 mod hostile;

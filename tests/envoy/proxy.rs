@@ -86,7 +86,13 @@ impl Proxy {
 
     /// A new connection to a listener.
     pub fn connect(&self, listener: &str) -> Connection {
-        Connection::open(self.port(listener)).expect("a connection to envoy")
+        let port = self.port(listener);
+        let client = self.listeners.iter().find(|l| l.name == listener).and_then(Listener::client);
+        match client {
+            None => Connection::open(port),
+            Some(client) => client.connect(port).map(|(connection, _)| connection),
+        }
+        .expect("a connection to envoy")
     }
 
     /// Sends a request over a connection of its own.
