@@ -98,7 +98,9 @@ mod tests {
         assert_eq!(digest[..4], [0x01, 0x23, 0x45, 0x67]);
         assert_eq!(digest[8..12], [0xab, 0xcd, 0xef, 0]);
         assert_eq!(digest[31], 0xff);
-        for wrong in ["", "0", &digits[1..], &format!("{digits}00"), &digits.replace('f', "g")] {
+        for wrong in
+            ["", "0", &digits.replacen('0', "", 1), &format!("{digits}00"), &digits.replace('f', "g")]
+        {
             assert_eq!(certificate_digest(wrong.as_bytes()), None, "{wrong}");
         }
         assert_eq!(certificate_digest(&[0xff; 64]), None);
