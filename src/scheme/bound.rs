@@ -57,16 +57,22 @@ impl Bound {
         Bound { demand, dpop, proof }
     }
 
-    /// Whether all tokens must be bound to keys.
-    pub fn wants_keys(&self) -> bool {
-        self.demand == Demand::Dpop
-    }
-
-    /// Where tokens stand where nothing else is said: after `Bearer` in `Authorization`, and after `DPoP` where proofs
-    /// can be checked.
-    pub fn default_places(&self) -> Vec<Place> {
-        let dpop = self.dpop.iter().map(|_| Place::authorization(DPOP));
-        std::iter::once(Place::authorization("Bearer")).chain(dpop).collect()
+    /// These places, and where proofs can be checked, for each field that is read after `Bearer`, the same after `DPoP`.
+    pub fn extended(&self, places: Vec<Place>) -> Vec<Place> {
+        let mut extended = Vec::with_capacity(places.len() + 1);
+        for place in &places {
+            extended.push(place.clone());
+            let Place::Field { name, scheme: Some(scheme) } = place else { continue };
+            let dpop = Place::Field { name: name.clone(), scheme: Some(DPOP.to_owned()) };
+            let is_told_apart = |other: &Place| !other.overlaps(&dpop) || other.is_told_from(&dpop);
+            if self.dpop.is_some()
+                && scheme.eq_ignore_ascii_case("Bearer")
+                && places.iter().all(is_told_apart)
+            {
+                extended.push(dpop);
+            }
+        }
+        extended
     }
 
     /// Where a proof stands.

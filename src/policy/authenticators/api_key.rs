@@ -21,7 +21,7 @@ impl Builder<'_> {
     ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
         let realm = self.realm(path, api_key.realm.as_ref(), realm);
         let default = Place::Field { name: "x-api-key".to_owned(), scheme: None };
-        let places = self.places(&format!("{path}.from"), api_key.from.as_ref(), vec![default]);
+        let places = self.places(&format!("{path}.from"), api_key.from.as_ref(), default);
         // A challenge names the first place, and is visible ASCII.
         if let Some(Place::Query(name)) = places.first()
             && !name.bytes().all(|octet| octet.is_ascii_graphic())

@@ -2,7 +2,6 @@
 
 use super::super::build::{Builder, WarningKind};
 use crate::config::{self, ConfigErrorKind};
-use crate::place::Place;
 use crate::scheme::bound::{Bound, Demand, Dpop, Origin};
 
 impl Builder<'_> {
@@ -37,16 +36,5 @@ impl Builder<'_> {
         }
         let origin = self.checked(&format!("{path}.dpop.origin"), Origin::parse(&dpop.origin))?;
         Some(Bound::new(demand, Some(Dpop::new(origin, dpop.max_age.as_seconds()))))
-    }
-
-    /// Where all tokens must be bound to keys, there has to be a place for them.
-    pub(super) fn bound_places(&mut self, path: &str, bound: &Bound, places: &[Place]) {
-        let takes_bound =
-            |place: &Place| place.scheme().is_none_or(|scheme| !scheme.eq_ignore_ascii_case("Bearer"));
-        if bound.wants_keys() && !places.is_empty() && !places.iter().any(takes_bound) {
-            let expected = "`{header: authorization, scheme: DPoP}` in the list: a token that is bound to a key is not \
-                            taken after `Bearer`";
-            self.error(path, ConfigErrorKind::Expected(expected));
-        }
     }
 }

@@ -6,9 +6,9 @@ use crate::challenge::Realm;
 use crate::claims::ClaimSelector;
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::jwt::{Audiences, ClaimRules, Revoked, Validation};
+use crate::place::Place;
 use crate::scheme::Scheme;
 use crate::scheme::bearer::Bearer;
-use crate::scheme::bound::Bound;
 
 impl Builder<'_> {
     pub(super) fn jwt(
@@ -30,11 +30,8 @@ impl Builder<'_> {
         }
         let rules = self.claim_rules(path, jwt);
         let bound = self.bound(path, jwt.bound, jwt.dpop.as_ref());
-        let default_places = bound.as_ref().map(Bound::default_places).unwrap_or_default();
-        let places = self.places(&format!("{path}.from"), jwt.from.as_ref(), default_places);
-        if let Some(bound) = &bound {
-            self.bound_places(&format!("{path}.from"), bound, &places);
-        }
+        let places = self.places(&format!("{path}.from"), jwt.from.as_ref(), Place::authorization("Bearer"));
+        let places = bound.as_ref().map(|bound| bound.extended(places)).unwrap_or_default();
         let default_scopes = ["scope".to_owned(), "scp".to_owned()];
         let scope_claims = jwt.scope_claims.as_deref().unwrap_or(&default_scopes);
         let scope_claims = scope_claims.iter().enumerate().filter_map(|(at, claim)| {

@@ -12,9 +12,9 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         from: Option<&List<TokenLocation>>,
-        default: Vec<Place>,
+        default: Place,
     ) -> Vec<Place> {
-        let Some(from) = from else { return default };
+        let Some(from) = from else { return vec![default] };
         if from.0.is_empty() {
             self.error(path, ConfigErrorKind::Expected("at least one place"));
         }
