@@ -32,7 +32,7 @@ const REASONS: [(Reason, Option<usize>); 15] = [
 ];
 
 /// What of a token there is to tell beside `expired`.
-const TOKEN_ERRORS: [TokenError; 11] = [
+const TOKEN_ERRORS: [TokenError; 16] = [
     TokenError::UnsupportedCritical,
     TokenError::WrongIssuer,
     TokenError::UnknownKey,
@@ -44,6 +44,11 @@ const TOKEN_ERRORS: [TokenError; 11] = [
     TokenError::WrongAudience,
     TokenError::ClaimMismatch(0),
     TokenError::Revoked,
+    TokenError::NotBound,
+    TokenError::BadProof,
+    TokenError::ProofMismatch,
+    TokenError::StaleProof,
+    TokenError::ReplayedProof,
 ];
 
 const FORMS: [(Form, &str); 3] = [(Form::Text, "txt"), (Form::Html, "html"), (Form::Problem, "json")];
@@ -201,6 +206,9 @@ fn another_parser_reads_each_challenge() {
                 assert_eq!(find("realm"), Some(REALM), "{field}");
                 let is_presented = challenge.scheme == "Bearer" && authenticator == Some(1);
                 let error = match reason {
+                    Reason::InvalidToken(error) if is_presented && error.is_of_proof() => {
+                        Some("invalid_dpop_proof")
+                    }
                     Reason::InvalidToken(_) | Reason::MalformedCredentials if is_presented => {
                         Some("invalid_token")
                     }
