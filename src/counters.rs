@@ -9,7 +9,8 @@ use crate::policy::Policy;
 /// What a decision is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels {
-    /// `allowed`, `denied`, or `answered` without asking anybody.
+    /// `allowed`, `denied`, or `answered` without asking anybody; the same with `shadow_` before it for what would have
+    /// been, while the request went on.
     outcome: &'static str,
     /// Of a refusal.
     reason: Option<&'static str>,
@@ -28,15 +29,22 @@ pub struct Counters {
 impl Counters {
     /// Counts one.
     pub fn count(&mut self, decision: &Decision<'_>) {
-        let (outcome, reason, authenticator) = match &decision.verdict {
+        let (verdict, is_enforced) = match &decision.shadowed {
+            None => (&decision.verdict, true),
+            Some(shadowed) => (shadowed, false),
+        };
+        let outcome = |enforced, shadowed| if is_enforced { enforced } else { shadowed };
+        let (outcome, reason, authenticator) = match verdict {
             Verdict::Allow(permit) => {
-                ("allowed", None, permit.as_ref().map(|permit| permit.first().authenticator))
+                let by = permit.as_ref().map(|permit| permit.first().authenticator);
+                (outcome("allowed", "shadow_allowed"), None, by)
             }
             Verdict::Deny(denial) => {
                 let reason = denial.reason;
-                ("denied", Some(reason.detail_code().unwrap_or(reason.code())), denial.authenticator)
+                let code = reason.detail_code().unwrap_or(reason.code());
+                (outcome("denied", "shadow_denied"), Some(code), denial.authenticator)
             }
-            Verdict::Answer(_) => ("answered", None, None),
+            Verdict::Answer(_) => (outcome("answered", "shadow_answered"), None, None),
         };
         let labels = Labels { outcome, reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
         *self.counts.entry(labels).or_default() += 1;
@@ -73,7 +81,7 @@ mod tests {
     use crate::memory::Memory;
     use crate::numeric_date::NumericDate;
     use crate::request::Request;
-    use crate::scheme::Surroundings;
+    use crate::scheme::{NoHost, Surroundings};
 
     #[test]
     fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
@@ -85,7 +93,8 @@ mod tests {
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
         let mut memory = Memory::new([0; 16], policy.limits);
         let mut counters = Counters::default();
-        let surroundings = Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier };
+        let surroundings =
+            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, on_demand: &NoHost };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
         for (path, authorization) in [
             ("/public", None),

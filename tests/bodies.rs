@@ -13,7 +13,7 @@ use authgate::jwt::TokenError;
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
-const REASONS: [(Reason, Option<usize>); 15] = [
+const REASONS: [(Reason, Option<usize>); 16] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
     (Reason::AmbiguousCredentials, None),
@@ -28,6 +28,7 @@ const REASONS: [(Reason, Option<usize>); 15] = [
     (Reason::RuleDenied, None),
     (Reason::AmbiguousPath, None),
     (Reason::BadAuthority, None),
+    (Reason::Throttled { retry_after: 30 }, Some(0)),
     (Reason::Unavailable, None),
 ];
 

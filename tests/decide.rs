@@ -5,11 +5,13 @@
 #[allow(dead_code)]
 mod digest_client;
 mod mint;
+#[path = "decide/sequence.rs"]
+mod sequence;
 
 use std::collections::BTreeMap;
 
 use authgate::config;
-use authgate::decision::{Verdict, decide};
+use authgate::decision::{Decision, Verdict, decide};
 use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
@@ -18,13 +20,14 @@ use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
+use authgate::scheme::{NoHost, Surroundings};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use digest_client::{Answer, Challenge};
+use sequence::Sequence;
 
 /// The time of all cases: 2023-11-14T22:13:20Z.
 const NOW: f64 = 1_700_000_000.0;
@@ -39,7 +42,11 @@ struct File {
     /// Tokens by name.
     #[serde(default)]
     tokens: BTreeMap<String, Token>,
+    #[serde(default)]
     cases: Vec<Case>,
+    /// Requests that one worker gets one after the other.
+    #[serde(default)]
+    sequences: Vec<Sequence>,
 }
 
 /// A token that is signed when the test runs.
@@ -80,7 +87,8 @@ struct Case {
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`.
+    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`. In shadow, where
+    /// each request passes, `shadow: ` and what would have become of it.
     expect: String,
     /// The same for the same request a second time; absent: nothing changes.
     again: Option<String>,
@@ -125,6 +133,11 @@ fn every_case_is_decided_as_it_says() {
             let file = File::deserialize(file).unwrap_or_else(|error| panic!("{name}: {error}"));
             let policy = policy(&name, file.config);
             let tokens = file.tokens.iter().map(|(name, token)| (name.as_str(), token.mint())).collect();
+            for sequence in &file.sequences {
+                count += 1;
+                let checked = sequence.check(&policy, &tokens).err();
+                failures.extend(checked.map(|why| format!("{name}: {}: {why}", sequence.name)));
+            }
             for case in &file.cases {
                 count += 1;
                 failures.extend(
@@ -212,19 +225,17 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
     let second = decide(policy, &request, &mut memory, surroundings(NOW));
     let decision = match &case.again {
         // From memory: nothing of the outcome may change.
-        None if first.edits != second.edits
-            || outcome(policy, &first.verdict) != outcome(policy, &second.verdict) =>
-        {
-            return Err(format!("the second time it is {}", outcome(policy, &second.verdict)));
+        None if first.edits != second.edits || outcome(policy, &first) != outcome(policy, &second) => {
+            return Err(format!("the second time it is {}", outcome(policy, &second)));
         }
         None => second,
         Some(again) => {
-            expect("decision the second time", again, &outcome(policy, &second.verdict))?;
+            expect("decision the second time", again, &outcome(policy, &second))?;
             first
         }
     };
 
-    let found = outcome(policy, &decision.verdict);
+    let found = outcome(policy, &decision);
     let response = match &decision.verdict {
         Verdict::Allow(_) => None,
         Verdict::Answer(answer) => Some(Response {
@@ -276,11 +287,23 @@ fn check(policy: &Policy, tokens: &BTreeMap<&str, String>, case: &Case) -> Resul
 }
 
 fn surroundings(now: f64) -> Surroundings<'static> {
-    Surroundings { now: NumericDate::from_seconds(now).unwrap(), signatures: &SoftwareVerifier }
+    Surroundings {
+        now: NumericDate::from_seconds(now).unwrap(),
+        signatures: &SoftwareVerifier,
+        on_demand: &NoHost,
+    }
 }
 
 /// As in [`Case::expect`].
-fn outcome(policy: &Policy, verdict: &Verdict) -> String {
+fn outcome(policy: &Policy, decision: &Decision<'_>) -> String {
+    match (&decision.verdict, &decision.shadowed) {
+        (verdict, None) => verdict_text(policy, verdict),
+        (Verdict::Allow(None), Some(shadowed)) => format!("shadow: {}", verdict_text(policy, shadowed)),
+        (verdict, Some(_)) => format!("shadow that acts: {}", verdict_text(policy, verdict)),
+    }
+}
+
+fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     let denial = match verdict {
         Verdict::Allow(_) => return "allow".to_owned(),
         Verdict::Answer(answer) => return format!("{} answer", answer.status),
