@@ -25,6 +25,7 @@ pub struct Listener {
     pub good: Request,
     configuration: Value,
     normalise: bool,
+    is_edge: bool,
     environment: Value,
     module: PathBuf,
 }
@@ -32,7 +33,8 @@ pub struct Listener {
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
-    Listener { name, good, configuration, normalise: true, environment: Value::Null, module: module() }
+    let (normalise, is_edge, environment) = (true, false, Value::Null);
+    Listener { name, good, configuration, normalise, is_edge, environment, module: module() }
 }
 
 impl Listener {
@@ -51,6 +53,12 @@ impl Listener {
     /// Without Envoy's normalisation of paths and hosts.
     pub fn raw(mut self) -> Self {
         self.normalise = false;
+        self
+    }
+
+    /// Where nobody before it says whose address a request comes from.
+    pub fn at_the_edge(mut self) -> Self {
+        self.is_edge = true;
         self
     }
 
@@ -104,6 +112,9 @@ impl Listener {
                 }},
             }}],
         });
+        if self.is_edge {
+            hcm["use_remote_address"] = json!(true);
+        }
         if self.normalise {
             hcm["normalize_path"] = json!(true);
             hcm["merge_slashes"] = json!(true);

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{BufReader, Error, ErrorKind, Result, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use socket2::{Domain, Socket, Type};
 
 use crate::wire::Message;
 
@@ -144,7 +145,21 @@ pub struct Connection(BufReader<TcpStream>);
 impl Connection {
     /// Connects to a port of this machine.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::over(TcpStream::connect(("127.0.0.1", port))?)
+    }
+
+    /// The same from another address of this machine.
+    #[allow(dead_code)] // benches/envoy.rs has no use for it
+    pub fn open_from(source: &str, port: u16) -> Result<Self> {
+        let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+        let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&address(source, 0).map_err(invalid)?.into())?;
+        socket.connect(&address("127.0.0.1", port).map_err(invalid)?.into())?;
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;

@@ -46,5 +46,7 @@ mod refused;
 mod reload;
 mod requirements;
 mod sample;
+mod shadow;
+mod throttle;
 mod tokens;
 mod vectors;
