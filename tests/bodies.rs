@@ -114,6 +114,27 @@ fn each_body_reads_as_its_file_says() {
 }
 
 #[test]
+fn who_is_throttled_is_told_for_how_long() {
+    let denial = denial(Reason::Throttled { retry_after: 30 }, Some(0));
+    for tells_reasons in [true, false] {
+        let manner = Manner { tells_reasons, ..Manner::default() };
+        for (form, _) in FORMS.into_iter().chain([(Form::Empty, "")]) {
+            let response = denial.response(&manner, form);
+            let find = |wanted: &str| {
+                let mut fields = response.fields.iter().filter(|(name, _)| *name == wanted);
+                fields.next().map(|(_, value)| value.to_string())
+            };
+            assert_eq!(response.status, 429, "{form:?}");
+            assert_eq!(find("retry-after").as_deref(), Some("30"), "{form:?}");
+            assert_eq!(find("www-authenticate"), None, "{form:?}");
+            let is_told = response.body.contains("throttled");
+            assert_eq!(is_told, tells_reasons && form != Form::Empty, "{form:?}: {}", response.body);
+        }
+        assert_eq!(denial.response(&manner, Form::Grpc).grpc_status, Some(8));
+    }
+}
+
+#[test]
 fn problem_details_are_what_rfc_9457_says() {
     let manner = Manner::default();
     let mut types = BTreeSet::new();
