@@ -87,7 +87,11 @@ mod tests {
     fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
         let configuration = serde_json::json!({
             "authenticators": {"staff": {"basic": {"allow_plaintext": true, "users": {"alice": "{PLAIN}secret"}}}},
-            "rules": [{"name": "v1.public", "match": {"prefix": "/public"}, "public": true}, {"require": "staff"}],
+            "rules": [
+                {"name": "v1.public", "match": {"prefix": "/public"}, "public": true},
+                {"name": "trial", "match": {"prefix": "/trial"}, "require": "staff", "shadow": true},
+                {"require": "staff"},
+            ],
         });
         let configuration = crate::config::from_value(configuration).unwrap();
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
@@ -102,6 +106,8 @@ mod tests {
             ("/x", Some(alice)),
             ("/x", None),
             ("/x", Some(&b"Basic YWxpY2U6bm8="[..])),
+            ("/trial", None),
+            ("/trial", Some(alice)),
             ("*", None),
         ] {
             let path = [(&b":path"[..], path.as_bytes())];
@@ -116,10 +122,12 @@ mod tests {
             counted,
             [
                 (name("allowed.reason.none.authenticator.none.rule.v1_public"), 1),
-                (name("allowed.reason.none.authenticator.staff.rule.rule-1"), 2),
-                (name("denied.reason.invalid_credentials.authenticator.staff.rule.rule-1"), 1),
-                (name("denied.reason.missing_credentials.authenticator.none.rule.rule-1"), 1),
+                (name("allowed.reason.none.authenticator.staff.rule.rule-2"), 2),
+                (name("denied.reason.invalid_credentials.authenticator.staff.rule.rule-2"), 1),
+                (name("denied.reason.missing_credentials.authenticator.none.rule.rule-2"), 1),
                 (name("denied.reason.no_rule.authenticator.none.rule.none"), 1),
+                (name("shadow_allowed.reason.none.authenticator.staff.rule.trial"), 1),
+                (name("shadow_denied.reason.missing_credentials.authenticator.none.rule.trial"), 1),
             ]
         );
         assert!(counters.take().is_empty());
