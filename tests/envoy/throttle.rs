@@ -125,7 +125,7 @@ fn slow_hashes_leave_a_worker_time_for_others() {
     };
     let good = get("/").basic("bob", "wonderland");
     let guess = |n: usize| get("/").basic("bob", &format!("wrong-password-{n}"));
-    let listeners = ["free", "rationed"].into_iter().zip(["1", "0.01"]);
+    let listeners = ["free", "rationed"].into_iter().zip(["1", "0.05"]);
     let listeners = listeners.map(|(name, share)| listener(name, rationed(share), good.clone())).collect();
     let proxy = Proxy::start("slow-hashes", listeners);
     // The first hashes take longer, until their code is compiled for good. Both listeners share a VM.
