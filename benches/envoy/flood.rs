@@ -40,7 +40,7 @@ pub fn over_budgets(options: &Options) -> Verdicts {
     let heads = vec![
         "slow_hashes",
         "wrong, sent/s",
-        "hashed/s",
+        "401, got/s",
         "good, sent/s",
         "answered in 1 s",
         "median, ms",
