@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build check bench bench-memory
+.PHONY: help run test build check bench bench-memory bench-flood
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -51,6 +51,9 @@ bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure what a requ
 
 bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different tokens
 	$(ENVOY_BENCH) --memory $(ARGS)
+
+bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords does to others, in a minute
+	$(ENVOY_BENCH) --flood $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)

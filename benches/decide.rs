@@ -31,7 +31,7 @@ use authgate::path::Readings;
 use authgate::policy::rules::Target;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
+use authgate::scheme::{NoHost, Surroundings};
 use serde_json::{Value, json};
 
 use crate::mint::{claims, claims_but, other_token, token};
@@ -156,7 +156,7 @@ impl Case<'_> {
 
 fn surroundings() -> Surroundings<'static> {
     let now = NumericDate::from_seconds(mint::now() as f64).expect("a time");
-    Surroundings { now, signatures: &SoftwareVerifier, certificate: &|| None }
+    Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost }
 }
 
 /// Nanoseconds that a call takes, several times.

@@ -35,6 +35,8 @@ mod bootstrap;
 mod cases;
 #[path = "envoy/digest.rs"]
 mod digest;
+#[path = "envoy/flood.rs"]
+mod flood;
 #[path = "envoy/growth.rs"]
 mod growth;
 #[path = "envoy/load.rs"]
@@ -69,7 +71,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let verdicts = if options.memory { growth::over_tokens(&options) } else { over_cases(&options) };
+    let verdicts = match &options {
+        Options { memory: true, .. } => growth::over_tokens(&options),
+        Options { flood: true, .. } => flood::over_budgets(&options),
+        _ => over_cases(&options),
+    };
     verdicts.table().print(options.markdown);
     if options.check && !verdicts.all_met() {
         eprintln!("a limit is missed");

@@ -32,7 +32,7 @@ pub use error::{ConfigError, ConfigErrorKind};
 pub use jwt::Jwt;
 pub use keys::{Encoding, Keys, PemKey, SecretKey};
 use keyword::keyword;
-pub use operation::{Cache, Telemetry};
+pub use operation::{Cache, SlowHashes, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
 use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
@@ -67,6 +67,9 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<OneOrMany<Named<Value>>>(&value, "protected_resource"),
                 reader::faults_of_member::<CorsPreflight>(&value, "cors_preflight"),
                 reader::faults_of_member::<Cache>(&value, "cache"),
+                reader::faults_of_member::<bool>(&value, "shadow"),
+                reader::faults_of_member::<Throttle>(&value, "throttle"),
+                reader::faults_of_member::<SlowHashes>(&value, "slow_hashes"),
                 reader::faults_of_member::<Telemetry>(&value, "telemetry"),
             ];
             for fault in faults.into_iter().flatten() {
@@ -101,9 +104,17 @@ pub struct Config {
     /// What becomes of CORS preflights.
     #[serde(default)]
     pub cors_preflight: CorsPreflight,
+    /// Whether nothing is enforced, where a rule does not say so itself.
+    #[serde(default)]
+    pub shadow: bool,
     /// What is remembered of verified credentials.
     #[serde(default)]
     pub cache: Cache,
+    /// Who is blocked for failing too often; absent: nobody.
+    pub throttle: Option<Throttle>,
+    /// What slow password hashes may take.
+    #[serde(default)]
+    pub slow_hashes: SlowHashes,
     /// What is told to the operator.
     #[serde(default)]
     pub telemetry: Telemetry,

@@ -9,7 +9,8 @@ use crate::policy::Policy;
 /// What a decision is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels {
-    /// `allowed`, `denied`, or `answered` without asking anybody.
+    /// `allowed`, `denied`, or `answered` without asking anybody; the same with `shadow_` before it for what would have
+    /// been, while the request went on.
     outcome: &'static str,
     /// Of a refusal.
     reason: Option<&'static str>,
@@ -28,15 +29,22 @@ pub struct Counters {
 impl Counters {
     /// Counts one.
     pub fn count(&mut self, decision: &Decision<'_>) {
-        let (outcome, reason, authenticator) = match &decision.verdict {
+        let (verdict, is_enforced) = match &decision.shadowed {
+            None => (&decision.verdict, true),
+            Some(shadowed) => (shadowed, false),
+        };
+        let outcome = |enforced, shadowed| if is_enforced { enforced } else { shadowed };
+        let (outcome, reason, authenticator) = match verdict {
             Verdict::Allow(permit) => {
-                ("allowed", None, permit.as_ref().map(|permit| permit.first().authenticator))
+                let by = permit.as_ref().map(|permit| permit.first().authenticator);
+                (outcome("allowed", "shadow_allowed"), None, by)
             }
             Verdict::Deny(denial) => {
                 let reason = denial.reason;
-                ("denied", Some(reason.detail_code().unwrap_or(reason.code())), denial.authenticator)
+                let code = reason.detail_code().unwrap_or(reason.code());
+                (outcome("denied", "shadow_denied"), Some(code), denial.authenticator)
             }
-            Verdict::Answer(_) => ("answered", None, None),
+            Verdict::Answer(_) => (outcome("answered", "shadow_answered"), None, None),
         };
         let labels = Labels { outcome, reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
         *self.counts.entry(labels).or_default() += 1;
@@ -73,20 +81,24 @@ mod tests {
     use crate::memory::Memory;
     use crate::numeric_date::NumericDate;
     use crate::request::Request;
-    use crate::scheme::Surroundings;
+    use crate::scheme::{NoHost, Surroundings};
 
     #[test]
     fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
         let configuration = serde_json::json!({
             "authenticators": {"staff": {"basic": {"allow_plaintext": true, "users": {"alice": "{PLAIN}secret"}}}},
-            "rules": [{"name": "v1.public", "match": {"prefix": "/public"}, "public": true}, {"require": "staff"}],
+            "rules": [
+                {"name": "v1.public", "match": {"prefix": "/public"}, "public": true},
+                {"name": "trial", "match": {"prefix": "/trial"}, "require": "staff", "shadow": true},
+                {"require": "staff"},
+            ],
         });
         let configuration = crate::config::from_value(configuration).unwrap();
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
         let mut memory = Memory::new([0; 16], policy.limits);
         let mut counters = Counters::default();
         let surroundings =
-            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, certificate: &|| None };
+            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, on_demand: &NoHost };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
         for (path, authorization) in [
             ("/public", None),
@@ -94,6 +106,8 @@ mod tests {
             ("/x", Some(alice)),
             ("/x", None),
             ("/x", Some(&b"Basic YWxpY2U6bm8="[..])),
+            ("/trial", None),
+            ("/trial", Some(alice)),
             ("*", None),
         ] {
             let path = [(&b":path"[..], path.as_bytes())];
@@ -108,10 +122,12 @@ mod tests {
             counted,
             [
                 (name("allowed.reason.none.authenticator.none.rule.v1_public"), 1),
-                (name("allowed.reason.none.authenticator.staff.rule.rule-1"), 2),
-                (name("denied.reason.invalid_credentials.authenticator.staff.rule.rule-1"), 1),
-                (name("denied.reason.missing_credentials.authenticator.none.rule.rule-1"), 1),
+                (name("allowed.reason.none.authenticator.staff.rule.rule-2"), 2),
+                (name("denied.reason.invalid_credentials.authenticator.staff.rule.rule-2"), 1),
+                (name("denied.reason.missing_credentials.authenticator.none.rule.rule-2"), 1),
                 (name("denied.reason.no_rule.authenticator.none.rule.none"), 1),
+                (name("shadow_allowed.reason.none.authenticator.staff.rule.trial"), 1),
+                (name("shadow_denied.reason.missing_credentials.authenticator.none.rule.trial"), 1),
             ]
         );
         assert!(counters.take().is_empty());

@@ -4,6 +4,8 @@
 //! cannot be decided is refused. The functions stand in the order in which a request meets them.
 
 mod evaluation;
+mod guard;
+mod shadow;
 
 use crate::authority::Host;
 use crate::credentials::{Credentials, CredentialsError};
@@ -30,6 +32,8 @@ pub struct Decision<'a> {
     pub edits: Edits<'a>,
     /// The rule that decided, if one did.
     pub rule: Option<&'a Rule>,
+    /// In shadow: what was decided, while the request goes on untouched but for forged identity.
+    pub shadowed: Option<Verdict>,
 }
 
 /// Whether a request passes.
@@ -51,11 +55,22 @@ pub fn decide<'a>(
     memory: &mut Memory,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
+    shadow::cast(policy, request, judge(policy, request, memory, surroundings))
+}
+
+/// What is decided, in shadow or not.
+fn judge<'a>(
+    policy: &'a Policy,
+    request: &Request<'a>,
+    memory: &mut Memory,
+    surroundings: Surroundings<'_>,
+) -> Decision<'a> {
     if let Some(answer) = policy.resources.answer(request) {
         return Decision {
             verdict: Verdict::Answer(answer),
             edits: edits::of_denied(policy, request),
             rule: None,
+            shadowed: None,
         };
     }
     // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
@@ -82,7 +97,7 @@ pub fn decide<'a>(
         (Verdict::Allow(_), _) => edits::of_public(policy, request),
         (Verdict::Deny(_) | Verdict::Answer(_), _) => edits::of_denied(policy, request),
     };
-    Decision { verdict, edits, rule }
+    Decision { verdict, edits, rule, shadowed: None }
 }
 
 /// The rule that the request selects, with `method` as its method.

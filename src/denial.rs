@@ -49,6 +49,11 @@ pub enum Reason {
     AmbiguousPath,
     /// An authority that is not a host with perhaps a port.
     BadAuthority,
+    /// Too many failures before, or no time left for slow hashes: it was not looked at.
+    Throttled {
+        /// After so many whole seconds it is worth trying again.
+        retry_after: u32,
+    },
     /// What the decision needs cannot be had.
     Unavailable,
 }
@@ -71,6 +76,7 @@ impl Reason {
             Reason::RuleDenied => "rule_denied",
             Reason::AmbiguousPath => "ambiguous_path",
             Reason::BadAuthority => "bad_authority",
+            Reason::Throttled { .. } => "throttled",
             Reason::Unavailable => "unavailable",
         }
     }
@@ -106,7 +112,17 @@ impl Reason {
             | Reason::NoRule
             | Reason::RuleDenied => 403,
             Reason::AmbiguousCredentials | Reason::AmbiguousPath | Reason::BadAuthority => 400,
+            Reason::Throttled { .. } => 429,
             Reason::Unavailable => 503,
+        }
+    }
+
+    /// The value of Retry-After (RFC 9110 §10.2.3), in seconds.
+    fn retry_after(self) -> Option<Cow<'static, str>> {
+        match self {
+            Reason::Throttled { retry_after } => Some(Cow::Owned(retry_after.to_string())),
+            Reason::Unavailable => Some(Cow::Borrowed("5")),
+            _ => None,
         }
     }
 
@@ -195,9 +211,7 @@ impl Denial {
             if manner.form.is_none() {
                 fields.push(("vary", Cow::Borrowed("Accept")));
             }
-            if notice.status == 503 {
-                fields.push(("retry-after", Cow::Borrowed("5")));
-            }
+            fields.extend(self.reason.retry_after().map(|seconds| ("retry-after", seconds)));
             fields.extend(content_type.map(|content_type| ("content-type", Cow::Borrowed(content_type))));
         }
         if form == Form::Html {
@@ -347,6 +361,7 @@ fn grpc_status(status: u16) -> u8 {
         401 => 16, // UNAUTHENTICATED
         403 => 7,  // PERMISSION_DENIED
         404 => 5,  // NOT_FOUND
+        429 => 8,  // RESOURCE_EXHAUSTED
         _ => 14,   // UNAVAILABLE
     }
 }

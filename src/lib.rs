@@ -26,6 +26,7 @@ pub mod json;
 pub mod jwk;
 pub mod jwt;
 pub mod known_answers;
+pub mod log_limit;
 pub mod memory;
 pub mod numeric_date;
 pub mod password;

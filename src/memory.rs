@@ -4,19 +4,24 @@
 //! the authenticator that judged it. What else the outcome depends on (keys, users, rules of validity) belongs to the
 //! policy, and a new policy starts with an empty memory.
 
+mod generations;
 pub mod nonces;
 pub mod replays;
+pub mod slow_hashes;
+pub mod throttle;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 use std::rc::Rc;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::numeric_date::NumericDate;
 use crate::principal::Principal;
+use generations::{Entry, Generations};
 use nonces::Nonces;
 use replays::{ProofUse, Replays};
+use slow_hashes::SlowHashes;
+use throttle::{Throttle, ThrottleLimits};
 
 /// Bounds of a [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,11 +32,15 @@ pub struct Limits {
     pub max_bytes: usize,
     /// For how long an entry counts, in seconds.
     pub ttl: f64,
+    /// What blocks whoever guesses; `None`: nothing does.
+    pub throttle: Option<ThrottleLimits>,
+    /// What part of the time slow hashes may take, above 0; 1: all of it.
+    pub slow_hash_share: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_entries: 4096, max_bytes: 16 << 20, ttl: 300.0 }
+        Limits { max_entries: 4096, max_bytes: 16 << 20, ttl: 300.0, throttle: None, slow_hash_share: 0.2 }
     }
 }
 
@@ -51,6 +60,8 @@ pub struct Memory {
     failed: Generations<()>,
     nonces: Nonces,
     replays: Replays,
+    throttle: Option<Throttle>,
+    slow_hashes: SlowHashes,
 }
 
 impl Memory {
@@ -68,7 +79,9 @@ impl Memory {
         // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
         let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
         let held = Generations::new(limits.max_entries, limits.max_bytes);
-        Memory { key, limits, held, failed, nonces, replays: Replays::default() }
+        let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
+        let slow_hashes = SlowHashes::new(limits.slow_hash_share);
+        Memory { key, limits, held, failed, nonces, replays: Replays::default(), throttle, slow_hashes }
     }
 
     /// The slot of a credential that was presented to an authenticator.
@@ -104,6 +117,16 @@ impl Memory {
         self.replays.note(proof);
     }
 
+    /// Who fails too often, where that is counted.
+    pub fn throttle(&mut self) -> Option<&mut Throttle> {
+        self.throttle.as_mut()
+    }
+
+    /// What time is left for slow hashes.
+    pub fn slow_hashes(&mut self) -> &mut SlowHashes {
+        &mut self.slow_hashes
+    }
+
     /// Remembers a credential that held, until `valid_until` at the longest.
     pub fn remember_held(
         &mut self,
@@ -136,91 +159,6 @@ fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> 
     }
 }
 
-#[derive(Clone)]
-struct Entry<T> {
-    value: T,
-    /// From then on it does not count.
-    until: NumericDate,
-    octets: usize,
-}
-
-/// Two maps: one that is filled, and the one that was filled before. When the first is full it takes the place of the
-/// second, whose entries are forgotten; what is found in the second moves to the first. So what is in use stays, each
-/// step costs the same, and no list of uses is kept.
-struct Generations<T> {
-    young: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
-    old: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
-    young_octets: usize,
-    max_young_entries: usize,
-    max_young_octets: usize,
-}
-
-/// Beside an entry's own octets: slot, time, pointers and the map's spare room.
-const OVERHEAD: usize = 128;
-
-impl<T: Clone> Generations<T> {
-    fn new(max_entries: usize, max_octets: usize) -> Self {
-        Generations {
-            young: HashMap::default(),
-            old: HashMap::default(),
-            young_octets: 0,
-            // One entry needs no second generation.
-            max_young_entries: if max_entries == 1 { 1 } else { max_entries / 2 },
-            max_young_octets: max_octets / 2,
-        }
-    }
-
-    fn find(&mut self, slot: Slot, now: NumericDate) -> Option<T> {
-        if let Some(entry) = self.young.get(&slot) {
-            return (now < entry.until).then(|| entry.value.clone());
-        }
-        let entry = self.old.remove(&slot).filter(|entry| now < entry.until)?;
-        let value = entry.value.clone();
-        self.insert(slot, entry);
-        Some(value)
-    }
-
-    fn insert(&mut self, slot: Slot, entry: Entry<T>) {
-        let octets = entry.octets.saturating_add(OVERHEAD);
-        if self.max_young_entries == 0 || octets > self.max_young_octets {
-            return;
-        }
-        if let Some(replaced) = self.young.remove(&slot) {
-            self.young_octets = self.young_octets.saturating_sub(replaced.octets + OVERHEAD);
-        }
-        let is_full = self.young.len() >= self.max_young_entries;
-        if is_full || self.young_octets.saturating_add(octets) > self.max_young_octets {
-            // With a single entry there is no room for an old one.
-            self.old =
-                if self.max_young_entries > 1 { std::mem::take(&mut self.young) } else { HashMap::default() };
-            self.young.clear();
-            self.young_octets = 0;
-        }
-        self.young_octets = self.young_octets.saturating_add(octets);
-        self.young.insert(slot, entry);
-    }
-}
-
-/// A slot is a keyed digest already: its low half spreads as well as any hash of it.
-#[derive(Default)]
-struct SlotHasher(u64);
-
-impl Hasher for SlotHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
-        }
-    }
-
-    fn write_u128(&mut self, slot: u128) {
-        self.0 = slot as u64; // truncates by intent
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +178,7 @@ mod tests {
     }
 
     fn memory(max_entries: usize, max_bytes: usize) -> Memory {
-        Memory::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0 })
+        Memory::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0, ..Limits::default() })
     }
 
     fn remember(memory: &mut Memory, name: &str, now: f64, valid_until: Option<f64>) {
@@ -286,7 +224,7 @@ mod tests {
                 assert!(recall(&mut memory, "used", 1001.0).is_some(), "after {n}");
             }
         }
-        assert!(memory.held.young.len() + memory.held.old.len() <= 100);
+        assert!(memory.held.len() <= 100);
         assert_eq!(recall(&mut memory, "0", 1001.0), None);
         assert!(recall(&mut memory, "9999", 1001.0).is_some());
     }
@@ -297,7 +235,7 @@ mod tests {
         for n in 0..1_000 {
             remember(&mut memory, &format!("{n}{}", "x".repeat(1000)), 1000.0, None);
         }
-        let kept = memory.held.young.len() + memory.held.old.len();
+        let kept = memory.held.len();
         assert!((10..100).contains(&kept), "{kept}");
         let huge = "x".repeat(200_000);
         remember(&mut memory, &huge, 1000.0, None);

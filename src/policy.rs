@@ -8,6 +8,7 @@ pub mod authorization;
 mod build;
 mod denials;
 mod matching;
+mod operation;
 mod protected_resource;
 pub mod requirement;
 pub mod rules;
@@ -36,6 +37,8 @@ pub struct Policy {
     pub identity: IdentityFields,
     /// Whether decisions are counted.
     pub metrics: bool,
+    /// Whether nothing is enforced where no rule is known.
+    pub is_shadowed: bool,
     /// How denials look.
     pub denials: Manner,
     /// What metadata says of this service.
@@ -64,6 +67,11 @@ impl Policy {
         };
         members.map(offer).collect()
     }
+
+    /// How many rules are in shadow. What no rule matches counts as one more.
+    pub fn shadowed_rules(&self) -> usize {
+        usize::from(self.is_shadowed) + self.rules.iter().filter(|rule| rule.is_shadowed).count()
+    }
 }
 
 /// A rule.
@@ -72,6 +80,8 @@ pub struct Rule {
     pub number: usize,
     /// For logs and metrics.
     pub name: String,
+    /// Whether it is decided, and nothing is done about it.
+    pub is_shadowed: bool,
     /// What it says.
     pub access: Access,
 }
@@ -96,6 +106,8 @@ pub struct Protection {
     pub optional: bool,
     /// The ways to be allowed; none: whoever is authenticated is.
     pub ways: Vec<Authorization>,
+    /// As its rule.
+    pub is_shadowed: bool,
 }
 
 impl Protection {

@@ -9,6 +9,9 @@ pub mod bound;
 pub mod digest;
 pub mod same_origin;
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
@@ -27,8 +30,48 @@ pub struct Surroundings<'a> {
     pub now: NumericDate,
     /// Who does the arithmetic of signatures.
     pub signatures: &'a dyn SignatureVerifier,
-    /// Which certificate the client has shown on this connection, as the proxy says. Asked where a token needs it only.
-    pub certificate: &'a dyn Fn() -> Option<CertificateDigest>,
+    /// What is asked for only where it is needed.
+    pub on_demand: &'a dyn OnDemand,
+}
+
+/// What costs a call to the host, and few requests need.
+pub trait OnDemand {
+    /// The time at this moment. It measures how long something took; what holds when is for [`Surroundings::now`].
+    fn time(&self) -> NumericDate;
+
+    /// The address that the proxy settled on as the client's, where it is known.
+    fn peer(&self) -> Option<IpAddr>;
+
+    /// The certificate that the client has shown on this connection, as the proxy says.
+    fn certificate(&self) -> Option<CertificateDigest>;
+}
+
+/// Where there is no host: nothing takes any time, and neither address nor certificate is known.
+pub struct NoHost;
+
+impl OnDemand for NoHost {
+    fn time(&self) -> NumericDate {
+        NumericDate::EPOCH
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn certificate(&self) -> Option<CertificateDigest> {
+        None
+    }
+}
+
+/// What whoever presents a wrong credential may have been guessing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Guess<'c> {
+    /// Nothing: what can be presented at all cannot be guessed, as with a signature. It is not throttled.
+    Nothing,
+    /// A secret that says itself whose it is.
+    Secret,
+    /// The password of somebody.
+    PasswordOf(Cow<'c, [u8]>),
 }
 
 /// Whose a credential is, where several authenticators read one place. The larger ones win.
@@ -119,6 +162,16 @@ pub trait Scheme {
     /// The check of a scheme whose credentials are made for one request each, so that none is remembered.
     fn one_time(&self) -> Option<&dyn OneTime> {
         None
+    }
+
+    /// What an unverified credential may be a guess at, and so whose failures count together.
+    fn guess<'c>(&self, _credential: &'c [u8]) -> Guess<'c> {
+        Guess::Nothing
+    }
+
+    /// Whether checking this credential takes a hash that is made to be slow, whose time is rationed.
+    fn takes_slow_hash(&self, _credential: &[u8]) -> bool {
+        false
     }
 
     /// Whether finding a credential wrong costs so much that it is remembered.

@@ -13,7 +13,7 @@ use authgate::jwt::TokenError;
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
-const REASONS: [(Reason, Option<usize>); 15] = [
+const REASONS: [(Reason, Option<usize>); 16] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
     (Reason::AmbiguousCredentials, None),
@@ -28,6 +28,7 @@ const REASONS: [(Reason, Option<usize>); 15] = [
     (Reason::RuleDenied, None),
     (Reason::AmbiguousPath, None),
     (Reason::BadAuthority, None),
+    (Reason::Throttled { retry_after: 30 }, Some(0)),
     (Reason::Unavailable, None),
 ];
 
@@ -115,6 +116,27 @@ fn each_body_reads_as_its_file_says() {
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
     assert_eq!(files.count(), 3 * (REASONS.len() + 3), "files that no test reads");
+}
+
+#[test]
+fn who_is_throttled_is_told_for_how_long() {
+    let denial = denial(Reason::Throttled { retry_after: 30 }, Some(0));
+    for tells_reasons in [true, false] {
+        let manner = Manner { tells_reasons, ..Manner::default() };
+        for (form, _) in FORMS.into_iter().chain([(Form::Empty, "")]) {
+            let response = denial.response(&manner, form);
+            let find = |wanted: &str| {
+                let mut fields = response.fields.iter().filter(|(name, _)| *name == wanted);
+                fields.next().map(|(_, value)| value.to_string())
+            };
+            assert_eq!(response.status, 429, "{form:?}");
+            assert_eq!(find("retry-after").as_deref(), Some("30"), "{form:?}");
+            assert_eq!(find("www-authenticate"), None, "{form:?}");
+            let is_told = response.body.contains("throttled");
+            assert_eq!(is_told, tells_reasons && form != Form::Empty, "{form:?}: {}", response.body);
+        }
+        assert_eq!(denial.response(&manner, Form::Grpc).grpc_status, Some(8));
+    }
 }
 
 #[test]

@@ -5,11 +5,14 @@
 #[allow(dead_code)]
 mod digest_client;
 mod mint;
+#[path = "decide/sequence.rs"]
+mod sequence;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use authgate::config;
-use authgate::decision::{Verdict, decide};
+use authgate::decision::{Decision, Verdict, decide};
 use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
@@ -18,14 +21,15 @@ use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
-use authgate::scheme::bound::certificate_digest;
+use authgate::scheme::bound::{CertificateDigest, certificate_digest};
+use authgate::scheme::{NoHost, OnDemand, Surroundings};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use digest_client::{Answer, Challenge};
+use sequence::Sequence;
 
 /// The time of all cases: 2023-11-14T22:13:20Z.
 const NOW: f64 = 1_700_000_000.0;
@@ -44,7 +48,11 @@ struct File {
     /// DPoP proofs by name, which is also their `jti`.
     #[serde(default)]
     proofs: BTreeMap<String, mint::Proof>,
+    #[serde(default)]
     cases: Vec<Case>,
+    /// Requests that one worker gets one after the other.
+    #[serde(default)]
+    sequences: Vec<Sequence>,
 }
 
 /// A token that is signed when the test runs.
@@ -90,7 +98,8 @@ struct Case {
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`.
+    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`. In shadow, where
+    /// each request passes, `shadow: ` and what would have become of it.
     expect: String,
     /// The same for the same request a second time; absent: nothing changes.
     again: Option<String>,
@@ -144,6 +153,11 @@ fn every_case_is_decided_as_it_says() {
                 proof.header.values_mut().chain(proof.claims.values_mut()).for_each(insert_keys);
                 let minted = proof.mint(name, token, NOW);
                 tokens.insert(format!("proof {name}"), minted);
+            }
+            for sequence in &file.sequences {
+                count += 1;
+                let checked = sequence.check(&policy, &tokens).err();
+                failures.extend(checked.map(|why| format!("{name}: {}: {why}", sequence.name)));
             }
             for case in &file.cases {
                 count += 1;
@@ -229,15 +243,15 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         pairs.push((name.to_owned(), value));
     }
     let digest = case.certificate.as_ref().map(|hex| certificate_digest(hex.as_bytes()).unwrap());
-    let certificate = || digest;
-    let surroundings = Surroundings { certificate: &certificate, ..surroundings(NOW) };
+    let connection = Connection { certificate: digest };
+    let surroundings = Surroundings { on_demand: &connection, ..surroundings(NOW) };
     if !case.before.is_empty() {
         let fields = case.before.iter().map(|field| field.split_once(": ").unwrap());
         let fields = fields.map(|(name, value)| (name.to_owned(), expand(value, tokens)));
         let pairs: Vec<_> = pairs[..4].iter().cloned().chain(fields).collect();
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
         let decision = decide(policy, &Request::new(pairs, peer), &mut memory, surroundings);
-        expect("decision before", "allow", &outcome(policy, &decision.verdict))?;
+        expect("decision before", "allow", &outcome(policy, &decision))?;
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pairs, peer);
@@ -245,19 +259,17 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     let second = decide(policy, &request, &mut memory, surroundings);
     let decision = match &case.again {
         // From memory: nothing of the outcome may change.
-        None if first.edits != second.edits
-            || outcome(policy, &first.verdict) != outcome(policy, &second.verdict) =>
-        {
-            return Err(format!("the second time it is {}", outcome(policy, &second.verdict)));
+        None if first.edits != second.edits || outcome(policy, &first) != outcome(policy, &second) => {
+            return Err(format!("the second time it is {}", outcome(policy, &second)));
         }
         None => second,
         Some(again) => {
-            expect("decision the second time", again, &outcome(policy, &second.verdict))?;
+            expect("decision the second time", again, &outcome(policy, &second))?;
             first
         }
     };
 
-    let found = outcome(policy, &decision.verdict);
+    let found = outcome(policy, &decision);
     let response = match &decision.verdict {
         Verdict::Allow(_) => None,
         Verdict::Answer(answer) => Some(Response {
@@ -308,16 +320,43 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     no_secret_of(&request, &challenges.join("\n"), body)
 }
 
+/// What the host says of the client's connection.
+struct Connection {
+    certificate: Option<CertificateDigest>,
+}
+
+impl OnDemand for Connection {
+    fn time(&self) -> NumericDate {
+        NoHost.time()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        NoHost.peer()
+    }
+
+    fn certificate(&self) -> Option<CertificateDigest> {
+        self.certificate
+    }
+}
+
 fn surroundings(now: f64) -> Surroundings<'static> {
     Surroundings {
         now: NumericDate::from_seconds(now).unwrap(),
         signatures: &SoftwareVerifier,
-        certificate: &|| None,
+        on_demand: &NoHost,
     }
 }
 
 /// As in [`Case::expect`].
-fn outcome(policy: &Policy, verdict: &Verdict) -> String {
+fn outcome(policy: &Policy, decision: &Decision<'_>) -> String {
+    match (&decision.verdict, &decision.shadowed) {
+        (verdict, None) => verdict_text(policy, verdict),
+        (Verdict::Allow(None), Some(shadowed)) => format!("shadow: {}", verdict_text(policy, shadowed)),
+        (verdict, Some(_)) => format!("shadow that acts: {}", verdict_text(policy, verdict)),
+    }
+}
+
+fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     let denial = match verdict {
         Verdict::Allow(_) => return "allow".to_owned(),
         Verdict::Answer(answer) => return format!("{} answer", answer.status),

@@ -19,7 +19,7 @@ use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
+use authgate::scheme::{NoHost, Surroundings};
 use serde_json::{Value, json};
 
 const REFERENCE: &str = "docs/configuration.md";
@@ -69,7 +69,7 @@ fn the_answer_in_the_readme_is_the_real_one() {
         [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
     let surroundings =
-        Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, certificate: &|| None };
+        Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, on_demand: &NoHost };
     let mut memory = Memory::new([0; 16], policy.limits);
     let Verdict::Deny(denial) = decide(&policy, &request, &mut memory, surroundings).verdict else {
         panic!("allowed without credentials")

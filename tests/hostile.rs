@@ -20,7 +20,7 @@ use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Access, Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
+use authgate::scheme::{NoHost, Surroundings};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
     let surroundings = Surroundings {
         now: NumericDate::from_seconds(1_700_000_000.0).unwrap(),
         signatures: &SoftwareVerifier,
-        certificate: &|| None,
+        on_demand: &NoHost,
     };
     for (at, policy) in policies.iter().enumerate() {
         let start = Instant::now();
@@ -180,7 +180,7 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
 fn answer(gate: &Gate, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, certificate: &|| None };
+    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
     let Verdict::Deny(denial) = gate.decide(&nothing, surroundings).verdict else { panic!("no challenge") };
     let response = denial.response(&gate.policy.denials, Form::Text);
     let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
@@ -194,7 +194,7 @@ fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
     let request = Request::new(target.into_iter().chain(fields), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
     match gate
-        .decide(&request, Surroundings { now, signatures: &SoftwareVerifier, certificate: &|| None })
+        .decide(&request, Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost })
         .verdict
     {
         Verdict::Deny(denial) => Some(denial.reason),
@@ -235,7 +235,7 @@ fn good_credentials_pass_where_they_should() {
         let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
         let request = Request::new(target.into_iter().chain(fields), None);
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, certificate: &|| None };
+        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
         assert!(matches!(policies[0].decide(&request, surroundings).verdict, Verdict::Allow(Some(_))));
     }
 }

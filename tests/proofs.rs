@@ -14,7 +14,7 @@ use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
-use authgate::scheme::Surroundings;
+use authgate::scheme::{NoHost, Surroundings};
 use mint::{Proof, SigningKey, encode, sign_text};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Gate {
         ];
         let request = Request::new(pairs.into_iter(), None);
         let now = NumericDate::from_seconds(NOW).unwrap();
-        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, certificate: &|| None };
+        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
         let start = Instant::now();
         let verdict = decide(&self.policy, &request, &mut self.memory, surroundings).verdict;
         assert!(start.elapsed() < Duration::from_secs(2), "{}", proof.escape_ascii());

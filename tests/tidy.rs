@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "json",
     "roots",
+    "log_limit",
     "request",
     "header_map",
     "preflight",

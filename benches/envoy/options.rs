@@ -14,7 +14,8 @@ make bench ARGS='…', or ENVOY=… cargo bench --bench envoy -- …
   --markdown       tables in Markdown
   --check          exit with 1 where a limit is missed
   --memory         instead: memory over many different tokens
-  --tokens N       how many (default 1000000)";
+  --tokens N       how many (default 1000000)
+  --flood          instead: what a flood of wrong passwords does to others";
 
 /// The command line.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Options {
     pub memory: bool,
     /// How many tokens that is.
     pub tokens: usize,
+    /// Measure what a flood of wrong passwords does, and nothing else.
+    pub flood: bool,
 }
 
 impl Options {
@@ -52,6 +55,7 @@ impl Options {
             check: false,
             memory: false,
             tokens: 1_000_000,
+            flood: false,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -71,6 +75,7 @@ impl Options {
                 "--markdown" => options.markdown = true,
                 "--check" => options.check = true,
                 "--memory" => options.memory = true,
+                "--flood" => options.flood = true,
                 "--tokens" => options.tokens = number(&value()?)?,
                 _ => return Err(format!("{argument} is not known")),
             }

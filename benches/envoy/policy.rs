@@ -11,7 +11,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// `bob`'s password.
 pub const BOB: &str = "wonderland";
 /// What `htpasswd -nB -C 10` made of it.
-const BOB_HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
+pub const BOB_HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
 /// A policy of ordinary size: every scheme on a path of its own.
 pub fn house() -> Value {

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::keyword::keyword;
+use super::shape::List;
 use super::value::{ByteSize, Span};
 
 /// What each worker remembers of verified credentials.
@@ -19,6 +21,59 @@ pub struct Cache {
 impl Default for Cache {
     fn default() -> Self {
         Cache { max_entries: 4096, max_bytes: ByteSize::mebibytes(16), ttl: Span::seconds(300) }
+    }
+}
+
+/// Who is blocked for failing too often.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Throttle {
+    /// So many failures block.
+    pub failures: usize,
+    /// Within this time.
+    pub window: Span,
+    /// For this time.
+    pub block: Span,
+    /// Whose failures are counted together.
+    pub by: List<ThrottleBy>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Throttle {
+            failures: 10,
+            window: Span::seconds(60),
+            block: Span::seconds(300),
+            by: List(vec![ThrottleBy::SourceAddress, ThrottleBy::SourceAndUser]),
+        }
+    }
+}
+
+/// Whose failures are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThrottleBy {
+    /// Those of an address.
+    SourceAddress,
+    /// Those of a user at an address.
+    SourceAndUser,
+}
+
+keyword!(ThrottleBy, "source_address or source_and_user", {
+    "source_address" => SourceAddress,
+    "source_and_user" => SourceAndUser,
+});
+
+/// What slow password hashes may take.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlowHashes {
+    /// The part of a worker's time.
+    pub cpu_share: f64,
+}
+
+impl Default for SlowHashes {
+    fn default() -> Self {
+        SlowHashes { cpu_share: 0.2 }
     }
 }
 

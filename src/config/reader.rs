@@ -78,6 +78,7 @@ impl serde::de::Error for Fault {
             text if text.starts_with("struct ") => "an object".to_owned(),
             "a sequence" => "a list".to_owned(),
             "usize" | "u64" | "u32" => "a whole number, not negative".to_owned(),
+            "f64" => "a number".to_owned(),
             text => text.to_owned(),
         };
         Fault::Fresh(ConfigErrorKind::WrongType { expected, found })

@@ -28,6 +28,8 @@ pub struct Rule {
     pub optional: bool,
     /// What the authenticated must be allowed.
     pub authorize: Option<OneOrMany<Authorization>>,
+    /// Whether it is not enforced; absent: what the top says.
+    pub shadow: Option<bool>,
 }
 
 /// What a request looks like.

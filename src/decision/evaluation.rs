@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::guard::Guard;
 use crate::credentials::CredentialsError;
 use crate::denial::Reason;
 use crate::memory::replays::ProofUse;
@@ -25,13 +26,22 @@ pub fn evaluate<'p>(
     surroundings: Surroundings<'_>,
 ) -> Outcome<'p> {
     let presented = present(policy, protection, request);
+    let guard = Guard { request, surroundings, is_shadowed: protection.is_shadowed };
     let (used, proofs) = (Vec::new(), Vec::new());
     let mut evaluation =
-        Evaluation { policy, request, memory, surroundings, presented: &presented, used, proofs };
+        Evaluation { policy, request, memory, surroundings, guard, presented: &presented, used, proofs };
     let outcome = evaluation.evaluate(&protection.requirement);
     // Not before the outcome is known: a requirement may look at one proof twice.
     let proofs = evaluation.proofs;
     proofs.into_iter().for_each(|proof| memory.note_proof(proof));
+    // One failure for a request, however many members were tried, and none where another one held.
+    if let Outcome::Refused(Failure { reason: Reason::InvalidCredentials, authenticator: Some(at), .. }) =
+        outcome
+        && let Some((_, Claimed::Credential(credential, _))) = presented.iter().find(|(one, _)| *one == at)
+        && let Some(authenticator) = policy.authenticators.get(at)
+    {
+        guard.count_failure(memory, authenticator.scheme.as_ref(), credential);
+    }
     outcome
 }
 
@@ -116,6 +126,7 @@ struct Evaluation<'a, 'p, 'r> {
     request: &'a Request<'r>,
     memory: &'a mut Memory,
     surroundings: Surroundings<'a>,
+    guard: Guard<'a, 'r>,
     presented: &'a AllPresented<'p, 'r>,
     /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
     used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
@@ -166,6 +177,11 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if let Err(reason) = scheme.admit(presented, self.request) {
             return refused(reason);
         }
+        if known.is_none()
+            && let Err(reason) = self.guard.vet(self.memory, scheme, credential)
+        {
+            return refused(reason);
+        }
         let principal = match (known, scheme.one_time()) {
             (Some(principal), _) => Ok(principal),
             (None, None) => self.authenticate(scheme, slot, credential),
@@ -197,7 +213,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if scheme.failures_are_slow() && self.memory.failed(slot, now) {
             return Err(Reason::InvalidCredentials);
         }
-        match scheme.authenticate(credential, self.surroundings) {
+        match self.guard.authenticate(self.memory, scheme, credential) {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);
                 self.memory.remember_held(slot, &principal, now, proof.valid_until);
@@ -251,8 +267,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 Outcome::Held(proofs) => return Outcome::Held(proofs),
                 Outcome::Absent => {}
                 Outcome::Refused(failure) => match &answer {
-                    Some(first)
-                        if failure.reason != Reason::Unavailable || first.reason == Reason::Unavailable => {}
+                    Some(first) if undecided(failure.reason) <= undecided(first.reason) => {}
                     _ => answer = Some(failure),
                 },
             }
@@ -286,5 +301,14 @@ impl<'p> Evaluation<'_, 'p, '_> {
         self.presented
             .iter()
             .any(|(at, claimed)| members.contains(at) && !matches!(claimed, Claimed::Nothing))
+    }
+}
+
+/// How little a refusal says of the credential: the larger ones go before the first.
+fn undecided(reason: Reason) -> u8 {
+    match reason {
+        Reason::Unavailable => 2,
+        Reason::Throttled { .. } => 1,
+        _ => 0,
     }
 }

@@ -54,7 +54,7 @@ pub fn body(notice: &Notice<'_>) -> String {
         element(&mut page, "p", next);
     }
     let can_be_repeated = notice.told.as_ref().is_some_and(|told| told.prompt != Prompt::Beside);
-    if can_be_repeated || notice.status == 503 {
+    if can_be_repeated || matches!(notice.status, 429 | 503) {
         page.push_str("<p><a class=\"again\" href=\"\">Try again</a></p>\n");
     }
     if let Some(url) = notice.help {

@@ -31,5 +31,6 @@ pub const ALL: &[Reason] = &[
     Reason::RuleDenied,
     Reason::AmbiguousPath,
     Reason::BadAuthority,
+    Reason::Throttled { retry_after: 30 },
     Reason::Unavailable,
 ];

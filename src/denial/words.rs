@@ -11,6 +11,7 @@ pub fn status_line(status: u16) -> &'static str {
         401 => "401 Unauthorized",
         403 => "403 Forbidden",
         404 => "404 Not Found",
+        429 => "429 Too Many Requests",
         _ => "503 Service Unavailable",
     }
 }
@@ -37,6 +38,7 @@ pub fn title(reason: Reason) -> &'static str {
         Reason::RuleDenied => "Not allowed for anyone",
         Reason::AmbiguousPath => "Ambiguous path",
         Reason::BadAuthority => "Bad host name",
+        Reason::Throttled { .. } => "Too many attempts",
         Reason::Unavailable => "No decision possible",
     }
 }
@@ -103,6 +105,10 @@ pub fn explain(reason: Reason) -> Explanation {
         Reason::BadAuthority => {
             ("The host name of the request is not valid.", "Send a plain host name, with a port if needed.")
         }
+        Reason::Throttled { .. } => (
+            "The credentials were not looked at, since too many wrong ones have come.",
+            "Wait for as long as Retry-After says, then try again with the right ones.",
+        ),
         Reason::Unavailable => (
             "Whether this is allowed cannot be decided at the moment.",
             "Try again later; if it stays so, whoever runs this service finds the cause in its log.",

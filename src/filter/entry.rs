@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use log::Level;
 use proxy_wasm::types::{Action, MapType, Status};
 
 use super::gates::{self, Gate};
@@ -67,10 +68,17 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
     gates::tick(root);
-    if let Some(gate) = gates::of(root)
-        && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
-    {
+    let Some(gate) = gates::of(root) else { return };
+    if let Ok(mut metrics) = gate.metrics.try_borrow_mut() {
         metrics.publish(&gate.policy);
+        if gate.policy.metrics {
+            metrics.publish_shadow(gates::shadowed_rules() as u64);
+        }
+    }
+    if let Ok(mut log) = gate.shadow_log.try_borrow_mut()
+        && let Some(suppressed) = log.tick()
+    {
+        log::info!("authgate: NOT ENFORCED: {suppressed} more since the last second, not shown");
     }
 }
 
@@ -87,13 +95,16 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
     let request = Request::of(pairs, peer);
     let surroundings =
-        Surroundings { now: host::now(), signatures: &gate.signatures, certificate: &host::certificate };
+        Surroundings { now: host::now(), signatures: &gate.signatures, on_demand: &host::OnDemand };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
     let decision = decide(&gate.policy, &request, &mut memory, surroundings);
     if gate.policy.metrics
         && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
     {
         metrics.counters.count(&decision);
+    }
+    if let Some(shadowed) = &decision.shadowed {
+        log_shadowed(gate, &decision, shadowed);
     }
     let edited = apply(&decision);
     let refuse = |denial| refuse(denial, &gate.policy.denials, gate.policy.denials.form(&request));
@@ -105,7 +116,7 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
             Action::Pause
         }
         Verdict::Deny(denial) => {
-            log_denial(gate, &decision, denial);
+            log_denial(gate, &decision, denial, Level::Debug, "denied");
             refuse(denial)
         }
     })
@@ -127,14 +138,29 @@ fn refuse(denial: &Denial, manner: &Manner, form: Form) -> Action {
     Action::Pause
 }
 
+/// What would have become of a request that goes on.
+fn log_shadowed(gate: &Gate, decision: &Decision<'_>, shadowed: &Verdict) {
+    let admits = || gate.shadow_log.try_borrow_mut().is_ok_and(|mut log| log.admits());
+    match shadowed {
+        Verdict::Deny(denial) if admits() => {
+            log_denial(gate, decision, denial, Level::Info, "NOT ENFORCED: would be denied");
+        }
+        Verdict::Answer(answer) if admits() => {
+            log::info!("authgate: NOT ENFORCED: would be answered: status={}", answer.status);
+        }
+        _ => {}
+    }
+}
+
 /// The full reason, for the operator; of the request only what the policy says of it.
-fn log_denial(gate: &Gate, decision: &Decision<'_>, denial: &Denial) {
+fn log_denial(gate: &Gate, decision: &Decision<'_>, denial: &Denial, level: Level, what: &str) {
     let detail = denial.reason.detail_code().unwrap_or("-");
     let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
     let authenticator = denial.authenticator.and_then(|at| gate.policy.authenticators.get(at));
     let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
-    log::debug!(
-        "authgate: denied: reason={} detail={detail} rule={rule} authenticator={authenticator}",
-        denial.reason.code()
+    let reason = denial.reason.code();
+    log::log!(
+        level,
+        "authgate: {what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}"
     );
 }

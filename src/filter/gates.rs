@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::metrics::Metrics;
 use super::signatures::Signatures;
+use crate::log_limit::LogLimit;
 use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::roots::Roots;
@@ -17,6 +18,8 @@ pub struct Gate {
     pub memory: RefCell<Memory>,
     /// What is counted.
     pub metrics: RefCell<Metrics>,
+    /// How much is logged of requests in shadow.
+    pub shadow_log: RefCell<LogLimit>,
     /// Who verifies signatures.
     pub signatures: Signatures,
 }
@@ -38,6 +41,11 @@ pub fn of(root: u32) -> Option<Rc<Gate>> {
 /// All configurations.
 pub fn all() -> Vec<Rc<Gate>> {
     GATES.with_borrow(|gates| gates.all().collect())
+}
+
+/// How many rules of all configurations are in shadow.
+pub fn shadowed_rules() -> usize {
+    GATES.with_borrow(|gates| gates.all().map(|gate| gate.policy.shadowed_rules()).sum())
 }
 
 /// Counts a tick of a root.

@@ -9,6 +9,7 @@ use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, MapType, Status};
 use crate::denial::Response;
 use crate::memory::MemoryKey;
 use crate::numeric_date::NumericDate;
+use crate::scheme;
 use crate::scheme::bound::{CertificateDigest, certificate_digest};
 
 /// The configuration; empty where there is none.
@@ -27,6 +28,25 @@ pub fn tick_every(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }
 
+/// What the core asks of the host where it needs it.
+pub struct OnDemand;
+
+impl scheme::OnDemand for OnDemand {
+    fn time(&self) -> NumericDate {
+        now()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        peer()
+    }
+
+    /// What a field says of a certificate does not count.
+    fn certificate(&self) -> Option<CertificateDigest> {
+        let digest = hostcalls::get_property(vec!["connection", "sha256_peer_certificate_digest"]);
+        certificate_digest(&digest.ok().flatten()?)
+    }
+}
+
 /// A key that nobody can guess; `None` where the host has no randomness.
 pub fn random_key() -> Option<MemoryKey> {
     let mut key = MemoryKey::default();
@@ -38,13 +58,6 @@ pub fn peer() -> Option<IpAddr> {
     let address = hostcalls::get_property(vec!["source", "address"]).ok().flatten()?;
     let address = std::str::from_utf8(&address).ok()?;
     address.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| address.parse()).ok()
-}
-
-/// The certificate that the client has shown on this connection, which the proxy's TLS has looked at. What a field says of
-/// one does not count.
-pub fn certificate() -> Option<CertificateDigest> {
-    let digest = hostcalls::get_property(vec!["connection", "sha256_peer_certificate_digest"]);
-    certificate_digest(&digest.ok().flatten()?)
 }
 
 /// A map as the ABI serialises it, for [`header_map`](crate::header_map); `None` where the host has none.
@@ -100,10 +113,19 @@ unsafe extern "C" {
 
 /// A new counter, or the one of this name; `None` where the host has none.
 pub fn define_counter(name: &str) -> Option<u32> {
-    let mut counter = 0;
-    // SAFETY: the text and the place for the counter are valid for the call.
-    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut counter) };
-    (status == 0).then_some(counter)
+    define_metric(COUNTER, name)
+}
+
+/// A new gauge, or the one of this name; `None` where the host has none.
+pub fn define_gauge(name: &str) -> Option<u32> {
+    define_metric(GAUGE, name)
+}
+
+fn define_metric(kind: u32, name: &str) -> Option<u32> {
+    let mut metric = 0;
+    // SAFETY: the text and the place for the metric are valid for the call.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut metric) };
+    (status == 0).then_some(metric)
 }
 
 /// Adds to a counter. What a host refuses is lost, as there is nobody to tell.
@@ -112,12 +134,20 @@ pub fn add_to_counter(counter: u32, count: u64) {
     let _ = unsafe { proxy_increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX)) };
 }
 
+/// Sets a gauge. What a host refuses is lost, as there is nobody to tell.
+pub fn set_gauge(gauge: u32, value: u64) {
+    // SAFETY: takes two numbers.
+    let _ = unsafe { proxy_record_metric(gauge, value) };
+}
+
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
 }
 
 /// Takes all fields of a name out.
@@ -147,6 +177,7 @@ pub fn respond(response: &Response<'_>) {
         3 => GrpcStatusCode::InvalidArgument,
         5 => GrpcStatusCode::NotFound,
         7 => GrpcStatusCode::PermissionDenied,
+        8 => GrpcStatusCode::ResourceExhausted,
         16 => GrpcStatusCode::Unauthenticated,
         _ => GrpcStatusCode::Unavailable,
     };

@@ -12,6 +12,8 @@ pub struct Metrics {
     /// Since the last tick.
     pub counters: Counters,
     published: BTreeMap<Labels, u32>,
+    /// The gauge of rules in shadow, and what it was last set to.
+    shadowed_rules: Option<(u32, u64)>,
 }
 
 impl Metrics {
@@ -25,5 +27,20 @@ impl Metrics {
             self.published.insert(labels, counter);
             host::add_to_counter(counter, count);
         }
+    }
+
+    /// Says how many rules of this VM's configurations are in shadow. Another VM may say the same of its own, under the
+    /// same name: while there are any it is said again and again, and otherwise only once, so that shadow shows.
+    pub fn publish_shadow(&mut self, rules: u64) {
+        let gauge = match self.shadowed_rules {
+            Some((_, 0)) if rules == 0 => return,
+            Some((gauge, _)) => gauge,
+            None => match host::define_gauge("authgate_shadow_rules") {
+                Some(gauge) => gauge,
+                None => return,
+            },
+        };
+        self.shadowed_rules = Some((gauge, rules));
+        host::set_gauge(gauge, rules);
     }
 }

@@ -7,8 +7,12 @@ use super::gates::{self, Gate};
 use super::host;
 use super::signatures::Signatures;
 use crate::config;
+use crate::log_limit::LogLimit;
 use crate::memory::Memory;
 use crate::policy;
+
+/// So many requests in shadow are logged between two ticks, which is a second.
+const SHADOW_LINES: u32 = 10;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
 pub fn configure(root: u32) -> bool {
@@ -34,10 +38,9 @@ pub fn configure(root: u32) -> bool {
             let memory = RefCell::new(memory);
             let signatures = Signatures::probe();
             log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
-            gates::put(
-                root,
-                Some(Gate { policy: built.policy, memory, metrics: RefCell::default(), signatures }),
-            );
+            let shadow_log = RefCell::new(LogLimit::new(SHADOW_LINES));
+            let metrics = RefCell::default();
+            gates::put(root, Some(Gate { policy: built.policy, memory, metrics, shadow_log, signatures }));
             host::tick_every(Duration::from_secs(1));
             true
         }

@@ -14,9 +14,11 @@ use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
 use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
 use crate::jwk::KeyError;
-use crate::memory::Limits;
 use crate::place::Place;
 use crate::scheme::Authenticator;
+
+/// The most rules that one line of the log names.
+const MOST_NAMED: usize = 20;
 
 /// A policy, and what is legal but should be looked at.
 pub struct Built {
@@ -44,6 +46,13 @@ pub enum WarningKind {
     IgnoredKey(KeyError),
     /// So many users have MD5 digests alone, and nobody has others.
     Md5Digests(usize),
+    /// These rules are decided, and nothing is done about it.
+    NotEnforced {
+        /// Their names, and what else is not enforced.
+        what: String,
+        /// So many rules beside those.
+        more: usize,
+    },
     /// So many users have MD5 digests alone, while SHA-256 is asked for first.
     UnreachableDigests(usize),
     /// Tokens may be bound to keys, and no proof can be checked.
@@ -62,6 +71,10 @@ impl fmt::Display for Warning {
             WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
             WarningKind::Md5Digests(count) => {
                 write!(f, "{count} user(s) with digests by MD5, which is broken; add the ones by SHA-256")
+            }
+            WarningKind::NotEnforced { what, more } => {
+                write!(f, "NOT ENFORCED, requests go on whatever is decided: {what}")?;
+                if *more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
             }
             WarningKind::UnreachableDigests(count) => write!(
                 f,
@@ -156,7 +169,7 @@ impl Builder<'_> {
         let realm = self.realm("", config.realm.as_ref(), &Realm::default());
         let authenticators = self.authenticators(&config.authenticators, &realm);
         let specs = self.matches(&config.rules.0);
-        let rules = self.rules(&config.rules.0, &authenticators);
+        let rules = self.rules(config, &authenticators);
         let identity = self.identity(&config.identity, &authenticators);
         let denials = self.denials(&config.denials);
         let places = authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
@@ -166,11 +179,7 @@ impl Builder<'_> {
                 _ => None,
             })
             .collect();
-        let limits = Limits {
-            max_entries: config.cache.max_entries,
-            max_bytes: config.cache.max_bytes.octets(),
-            ttl: config.cache.ttl.as_seconds(),
-        };
+        let limits = self.limits(config);
         let resources = self.protected_resources(config.protected_resource.as_ref());
         let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
         Policy {
@@ -178,6 +187,7 @@ impl Builder<'_> {
             rules,
             identity,
             metrics: config.telemetry.metrics,
+            is_shadowed: config.shadow,
             denials,
             resources,
             lets_preflights_pass,
@@ -187,7 +197,8 @@ impl Builder<'_> {
         }
     }
 
-    fn rules(&mut self, rules: &[config::Rule], authenticators: &[Authenticator]) -> Vec<Rule> {
+    fn rules(&mut self, config: &Config, authenticators: &[Authenticator]) -> Vec<Rule> {
+        let rules = &config.rules.0;
         if rules.is_empty() {
             self.error("rules", ConfigErrorKind::Expected("at least one rule"));
         }
@@ -202,17 +213,33 @@ impl Builder<'_> {
             } else if !names.insert(name.clone()) {
                 self.error(format!("{path}.name"), ConfigErrorKind::DuplicateName(name.clone()));
             }
-            if let Some(access) = self.access(&path, rule, authenticators) {
-                built.push(Rule { number: at, name, access });
+            let is_shadowed = rule.shadow.unwrap_or(config.shadow);
+            if let Some(access) = self.access(&path, rule, is_shadowed, authenticators) {
+                built.push(Rule { number: at, name, is_shadowed, access });
             }
         }
+        self.warn_of_shadow(config.shadow, &built);
         built
+    }
+
+    /// Nobody may take what is in shadow for something that is enforced.
+    fn warn_of_shadow(&mut self, is_shadowed: bool, rules: &[Rule]) {
+        let names: Vec<&str> =
+            rules.iter().filter(|rule| rule.is_shadowed).map(|rule| rule.name.as_str()).collect();
+        if is_shadowed || !names.is_empty() {
+            let unmatched = is_shadowed.then_some("what no rule matches");
+            let named = names.iter().copied().take(MOST_NAMED).chain(unmatched);
+            let more = names.len().saturating_sub(MOST_NAMED);
+            let kind = WarningKind::NotEnforced { what: named.collect::<Vec<_>>().join(", "), more };
+            self.warn("shadow", kind);
+        }
     }
 
     fn access(
         &mut self,
         path: &str,
         rule: &config::Rule,
+        is_shadowed: bool,
         authenticators: &[Authenticator],
     ) -> Option<Access> {
         for (name, value) in [("public", rule.public), ("deny", rule.deny)] {
@@ -224,7 +251,8 @@ impl Builder<'_> {
             (Some(_), None, None) => Some(Access::Public),
             (None, Some(_), None) => Some(Access::Denied),
             (None, None, Some(requirement)) => {
-                return self.protection(path, rule, requirement, authenticators).map(Access::Protected);
+                let protection = self.protection(path, rule, requirement, is_shadowed, authenticators);
+                return protection.map(Access::Protected);
             }
             _ => {
                 self.error(path, ConfigErrorKind::ExactlyOne(&["public", "deny", "require"]));
@@ -244,6 +272,7 @@ impl Builder<'_> {
         path: &str,
         rule: &config::Rule,
         requirement: &config::Requirement,
+        is_shadowed: bool,
         authenticators: &[Authenticator],
     ) -> Option<Box<Protection>> {
         if rule.optional && rule.authorize.is_some() {
@@ -258,7 +287,8 @@ impl Builder<'_> {
             }
             _ => Vec::new(),
         };
-        Some(Box::new(Protection { requirement: requirement?, members, optional: rule.optional, ways }))
+        let (requirement, optional) = (requirement?, rule.optional);
+        Some(Box::new(Protection { requirement, members, optional, ways, is_shadowed }))
     }
 
     fn identity(&mut self, identity: &config::Identity, authenticators: &[Authenticator]) -> IdentityFields {

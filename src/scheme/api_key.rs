@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use hmac_sha256::Hash;
 use subtle::ConstantTimeEq;
 
-use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
+use super::{Affinity, Guess, Presented, Proof, Scheme, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
@@ -106,6 +106,10 @@ impl Scheme for ApiKeys {
         if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
+    fn guess<'c>(&self, _credential: &'c [u8]) -> Guess<'c> {
+        Guess::Secret
+    }
+
     fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
             return Err(Reason::MalformedCredentials);
@@ -124,6 +128,7 @@ impl Scheme for ApiKeys {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NoHost;
     use super::*;
     use crate::jwt::SoftwareVerifier;
 
@@ -144,7 +149,7 @@ mod tests {
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
         let check = |now: f64, expected: bool| {
             let surroundings =
-                Surroundings { now: at(now), signatures: &SoftwareVerifier, certificate: &|| None };
+                Surroundings { now: at(now), signatures: &SoftwareVerifier, on_demand: &NoHost };
             let proof = keys.authenticate(b"key", surroundings);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(

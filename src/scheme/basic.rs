@@ -1,16 +1,17 @@
 //! The Basic scheme, RFC 7617: user name and password.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Proof, Scheme, Surroundings};
+use super::{Guess, Proof, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
 use crate::memory::nonces::Nonces;
-use crate::password::{HashScheme, PasswordHash};
+use crate::password::{HashScheme, MAX_PASSWORD_LEN, PasswordHash};
 use crate::place::Place;
 use crate::principal::Principal;
 
@@ -39,6 +40,11 @@ impl Basic {
         let dummy = commonest(&users);
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
         Basic { places: [Place::authorization("Basic")], users, dummy, has_slow_hashes }
+    }
+
+    /// Whose hash is computed for somebody of this name.
+    fn hashed_for(&self, name: &str) -> Option<&User> {
+        self.users.get(name).or_else(|| self.dummy.as_ref().and_then(|name| self.users.get(name)))
     }
 }
 
@@ -71,8 +77,7 @@ impl Scheme for Basic {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let known = self.users.get(name);
-        let user = known.or_else(|| self.dummy.as_ref().and_then(|name| self.users.get(name)));
-        let holds = match user {
+        let holds = match self.hashed_for(name) {
             // A hash that could not be computed says nothing of the password.
             Some(user) => user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?,
             None => false,
@@ -89,6 +94,20 @@ impl Scheme for Basic {
             }
             _ => Err(Reason::InvalidCredentials),
         }
+    }
+
+    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+        // What cannot be read is refused as such, and says of nobody that the password was wrong.
+        let decoded = STANDARD.decode(credential).unwrap_or_default();
+        let name = user_pass(&decoded).map(|(name, _)| name.as_bytes().to_vec());
+        name.map_or(Guess::Nothing, |name| Guess::PasswordOf(Cow::Owned(name)))
+    }
+
+    fn takes_slow_hash(&self, credential: &[u8]) -> bool {
+        let decoded = STANDARD.decode(credential).unwrap_or_default();
+        let Some((name, password)) = user_pass(&decoded) else { return false };
+        // A longer one is wrong without being hashed.
+        password.len() <= MAX_PASSWORD_LEN && self.hashed_for(name).is_some_and(|user| user.hash.is_slow())
     }
 
     fn failures_are_slow(&self) -> bool {

@@ -114,7 +114,7 @@ impl Bound {
             return Err(NOT_BOUND);
         }
         if let Some(certificate) = certificate {
-            let shown = (surroundings.certificate)().ok_or(NOT_BOUND)?;
+            let shown = surroundings.on_demand.certificate().ok_or(NOT_BOUND)?;
             if !bool::from(shown.ct_eq(&certificate)) {
                 return Err(NOT_BOUND);
             }

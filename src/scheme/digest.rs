@@ -13,7 +13,7 @@ use hmac_sha256::Hash;
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
 
-use super::{Affinity, OneTime, Scheme, Surroundings};
+use super::{Affinity, Guess, OneTime, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::credentials::auth_params;
@@ -173,6 +173,12 @@ impl Scheme for Digest {
             Some(user) if self.users.contains_key(user) => Affinity::Own,
             _ => Affinity::Issuer,
         }
+    }
+
+    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+        let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
+        let name = params.into_iter().flatten().find(|(name, _)| name == b"username");
+        name.map_or(Guess::Nothing, |(_, name)| Guess::PasswordOf(name))
     }
 
     fn one_time(&self) -> Option<&dyn OneTime> {

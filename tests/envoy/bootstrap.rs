@@ -28,6 +28,7 @@ pub struct Listener {
     normalise: bool,
     /// What the listener's TLS is like, and a client that the good request comes from.
     tls: Option<(Value, Client)>,
+    is_edge: bool,
     environment: Value,
     module: PathBuf,
 }
@@ -35,15 +36,8 @@ pub struct Listener {
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
-    Listener {
-        name,
-        good,
-        configuration,
-        normalise: true,
-        tls: None,
-        environment: Value::Null,
-        module: module(),
-    }
+    let (normalise, is_edge, tls, environment) = (true, false, None, Value::Null);
+    Listener { name, good, configuration, normalise, is_edge, tls, environment, module: module() }
 }
 
 impl Listener {
@@ -74,6 +68,12 @@ impl Listener {
     /// The client of a listener with TLS.
     pub fn client(&self) -> Option<&Client> {
         self.tls.as_ref().map(|(_, client)| client)
+    }
+
+    /// Where nobody before it says whose address a request comes from.
+    pub fn at_the_edge(mut self) -> Self {
+        self.is_edge = true;
+        self
     }
 
     /// With another module than the one under test.
@@ -126,6 +126,9 @@ impl Listener {
                 }},
             }}],
         });
+        if self.is_edge {
+            hcm["use_remote_address"] = json!(true);
+        }
         if self.normalise {
             hcm["normalize_path"] = json!(true);
             hcm["merge_slashes"] = json!(true);

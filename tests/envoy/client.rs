@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use socket2::{Domain, Socket, Type};
 
 use crate::wire::Message;
 
@@ -145,10 +146,14 @@ impl<S: Read + Write + fmt::Debug + Send> Stream for S {}
 /// A stream to a port of this machine.
 pub fn stream(port: u16) -> Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
+    with_timeouts(&stream)?;
+    Ok(stream)
+}
+
+fn with_timeouts(stream: &TcpStream) -> Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    stream.set_nodelay(true)
 }
 
 /// One connection to Envoy, used for as many requests as the caller sends over it.
@@ -164,6 +169,19 @@ impl Connection {
     /// Over a stream that is connected.
     pub fn over(stream: impl Stream + 'static) -> Self {
         Self(BufReader::new(Box::new(stream)))
+    }
+
+    /// The same from another address of this machine.
+    #[allow(dead_code)] // benches/envoy.rs has no use for it
+    pub fn open_from(source: &str, port: u16) -> Result<Self> {
+        let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+        let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&address(source, 0).map_err(invalid)?.into())?;
+        socket.connect(&address("127.0.0.1", port).map_err(invalid)?.into())?;
+        let stream = TcpStream::from(socket);
+        with_timeouts(&stream)?;
+        Ok(Self::over(stream))
     }
 
     /// Sends a request and reads its answer; the connection can be used again.

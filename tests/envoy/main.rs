@@ -48,5 +48,7 @@ mod refused;
 mod reload;
 mod requirements;
 mod sample;
+mod shadow;
+mod throttle;
 mod tokens;
 mod vectors;

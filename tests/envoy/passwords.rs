@@ -20,8 +20,9 @@ fn with(user: &str, password: &str) -> Request {
 
 #[test]
 fn every_format_of_htpasswd() {
-    let mut policy =
-        policy("{authenticators: {staff: {basic: {allow_plaintext: true}}}, rules: [{require: staff}]}");
+    let mut policy = policy(
+        "{authenticators: {staff: {basic: {allow_plaintext: true}}}, rules: [{require: staff}], slow_hashes: {cpu_share: 1}}",
+    );
     policy["authenticators"]["staff"]["basic"]["htpasswd"] = HTPASSWD.into();
     let good = with("bcrypt-y", "bcrypt-y-secret");
     let proxy = Proxy::start("passwords", vec![listener("formats", policy, good)]);

@@ -121,6 +121,11 @@ impl Proxy {
         }
     }
 
+    /// All that Envoy and the module have logged so far.
+    pub fn log(&self) -> String {
+        self.envoy.log()
+    }
+
     /// The admin interface's answer to a path.
     pub fn admin(&self, path: &str) -> String {
         self.envoy.admin(path)

@@ -128,6 +128,7 @@ impl<'a> Proof<'a> {
 mod tests {
     use super::*;
     use crate::jwt::SoftwareVerifier;
+    use crate::scheme::NoHost;
 
     /// RFC 9449 §4.1: for a token request, hence without `ath`.
     const TOKEN_REQUEST: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMz\
@@ -161,7 +162,7 @@ mod tests {
         let surroundings = Surroundings {
             now: NumericDate::from_seconds(now).unwrap(),
             signatures: &SoftwareVerifier,
-            certificate: &|| None,
+            on_demand: &NoHost,
         };
         let key = decode(&value("key", KEY)).unwrap();
         let token = value("token", std::str::from_utf8(TOKEN).unwrap());

@@ -1,0 +1,57 @@
+//! Reads what each worker keeps: `cache`, `throttle`, `slow_hashes`.
+
+use super::build::Builder;
+use crate::config::{Config, ConfigErrorKind, Throttle, ThrottleBy};
+use crate::memory::Limits;
+use crate::memory::throttle::ThrottleLimits;
+
+/// The most failures that are counted of each: their times are kept.
+const MAX_FAILURES: usize = 1000;
+
+impl Builder<'_> {
+    pub(super) fn limits(&mut self, config: &Config) -> Limits {
+        let slow_hash_share = config.slow_hashes.cpu_share;
+        if !(slow_hash_share > 0.0 && slow_hash_share <= 1.0) {
+            let expected = "a number above 0, up to 1 for no limit";
+            self.error("slow_hashes.cpu_share", ConfigErrorKind::Expected(expected));
+        }
+        Limits {
+            max_entries: config.cache.max_entries,
+            max_bytes: config.cache.max_bytes.octets(),
+            ttl: config.cache.ttl.as_seconds(),
+            throttle: config.throttle.as_ref().map(|throttle| self.throttle(throttle)),
+            slow_hash_share,
+        }
+    }
+
+    fn throttle(&mut self, throttle: &Throttle) -> ThrottleLimits {
+        if !(1..=MAX_FAILURES).contains(&throttle.failures) {
+            let expected = "a number from 1 to 1000";
+            self.error("throttle.failures", ConfigErrorKind::Expected(expected));
+        }
+        for (name, span) in [("window", throttle.window), ("block", throttle.block)] {
+            if span.as_seconds() <= 0.0 {
+                let expected = "a duration above 0";
+                self.error(format!("throttle.{name}"), ConfigErrorKind::Expected(expected));
+            }
+        }
+        let by = &throttle.by.0;
+        if by.is_empty() {
+            let expected = "at least one of source_address and source_and_user";
+            self.error("throttle.by", ConfigErrorKind::Expected(expected));
+        }
+        for (at, one) in by.iter().enumerate() {
+            if by.iter().take(at).any(|before| before == one) {
+                let expected = "each of them once";
+                self.error(format!("throttle.by[{at}]"), ConfigErrorKind::Expected(expected));
+            }
+        }
+        ThrottleLimits {
+            failures: throttle.failures,
+            window: throttle.window.as_seconds(),
+            block: throttle.block.as_seconds(),
+            by_source: by.contains(&ThrottleBy::SourceAddress),
+            by_user: by.contains(&ThrottleBy::SourceAndUser),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Requests that one worker gets one after the other: what it remembers of them counts.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use authgate::decision::{Verdict, decide};
+use authgate::denial::Form;
+use authgate::jwt::SoftwareVerifier;
+use authgate::memory::Memory;
+use authgate::numeric_date::NumericDate;
+use authgate::policy::Policy;
+use authgate::request::Request;
+use authgate::scheme::bound::CertificateDigest;
+use authgate::scheme::{OnDemand, Surroundings};
+use serde::Deserialize;
+
+use super::{NOW, after, expand, expect, outcome};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sequence {
+    pub name: String,
+    steps: Vec<Step>,
+}
+
+/// A request, perhaps sent several times; see `Case` for what the fields mean there too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// Seconds after the start.
+    #[serde(default)]
+    at: f64,
+    /// How often it is sent; each time with the same outcome.
+    #[serde(default = "once")]
+    times: u32,
+    #[serde(default = "get")]
+    request: String,
+    /// `<n>` is the number of the time that it is sent.
+    #[serde(default)]
+    fields: Vec<String>,
+    #[serde(default = "super::peer")]
+    peer: String,
+    /// How long a slow hash takes, in seconds.
+    #[serde(default)]
+    hash: f64,
+    expect: String,
+    /// The Retry-After of the answer.
+    retry_after: Option<String>,
+    /// All fields that go on, exactly.
+    upstream: Option<Vec<String>>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn get() -> String {
+    "GET /".to_owned()
+}
+
+/// A host whose clock goes on each time it is asked for: a hash stands between two looks at it.
+struct Host {
+    hash: f64,
+    asked: Cell<u32>,
+    peer: Option<IpAddr>,
+}
+
+impl OnDemand for Host {
+    fn time(&self) -> NumericDate {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        NumericDate::EPOCH.plus(f64::from(asked) * self.hash)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    fn certificate(&self) -> Option<CertificateDigest> {
+        None
+    }
+}
+
+impl Sequence {
+    pub fn check(&self, policy: &Policy, tokens: &BTreeMap<String, String>) -> Result<(), String> {
+        let mut memory = Memory::new([0; 16], policy.limits);
+        for (number, step) in self.steps.iter().enumerate() {
+            for time in 1..=step.times {
+                let checked = step.check(policy, tokens, &mut memory, time);
+                checked.map_err(|why| format!("step {}, time {time}: {why}", number + 1))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn check(
+        &self,
+        policy: &Policy,
+        tokens: &BTreeMap<String, String>,
+        memory: &mut Memory,
+        time: u32,
+    ) -> Result<(), String> {
+        let (method, path) = self.request.split_once(' ').unwrap();
+        let mut pairs: Vec<(String, Vec<u8>)> = vec![
+            (":method".to_owned(), method.into()),
+            (":scheme".to_owned(), b"https".to_vec()),
+            (":authority".to_owned(), b"api.example.com".to_vec()),
+            (":path".to_owned(), path.into()),
+        ];
+        for field in &self.fields {
+            let (name, value) = field.split_once(':').unwrap();
+            let value = value.trim().replace("<n>", &time.to_string());
+            pairs.push((name.to_owned(), expand(&value, tokens)));
+        }
+        let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        // As in the filter: the address is not looked up unless it is asked for.
+        let request = Request::new(pairs, None);
+        let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
+        let now = NumericDate::from_seconds(NOW + self.at).unwrap();
+        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host };
+        let decision = decide(policy, &request, memory, surroundings);
+        expect("decision", &self.expect, &outcome(policy, &decision))?;
+        if let Some(expected) = &self.retry_after {
+            let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
+            let Verdict::Deny(denial) = verdict else { return Err("not denied".to_owned()) };
+            let response = denial.response(&policy.denials, Form::Text);
+            let found = response.fields.iter().find(|(name, _)| *name == "retry-after");
+            expect("retry-after", expected, found.map_or("none", |(_, value)| value.as_ref()))?;
+        }
+        if let Some(expected) = &self.upstream {
+            let expected: Vec<_> =
+                expected.iter().map(|field| String::from_utf8(expand(field, tokens)).unwrap()).collect();
+            expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
+        }
+        Ok(())
+    }
+}
