@@ -30,7 +30,7 @@ pub use denials::{Body, DenialStatus, Denials};
 pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use jwt::Jwt;
-pub use keys::{Encoding, Keys, PemKey, SecretKey};
+pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, Telemetry};
 pub use rule::{Authorization, Match, Requirement, Rule};

@@ -26,9 +26,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts one.
+    /// Counts one. What is still to be decided is counted when it is.
     pub fn count(&mut self, decision: &Decision<'_>) {
         let (outcome, reason, authenticator) = match &decision.verdict {
+            Verdict::Await(_) => return,
             Verdict::Allow(permit) => {
                 ("allowed", None, permit.as_ref().map(|permit| permit.first().authenticator))
             }
@@ -74,6 +75,7 @@ mod tests {
     use crate::numeric_date::NumericDate;
     use crate::request::Request;
     use crate::scheme::Surroundings;
+    use crate::state::State;
 
     #[test]
     fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
@@ -83,10 +85,14 @@ mod tests {
         });
         let configuration = crate::config::from_value(configuration).unwrap();
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
-        let mut memory = Memory::new([0; 16], policy.limits);
+        let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
         let mut counters = Counters::default();
-        let surroundings =
-            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, certificate: &|| None };
+        let surroundings = Surroundings {
+            now: NumericDate::EPOCH,
+            signatures: &SoftwareVerifier,
+            certificate: &|| None,
+            may_wait: false,
+        };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
         for (path, authorization) in [
             ("/public", None),
@@ -99,7 +105,7 @@ mod tests {
             let path = [(&b":path"[..], path.as_bytes())];
             let authorization = authorization.map(|value| (&b"authorization"[..], value));
             let request = Request::new(path.into_iter().chain(authorization), None);
-            counters.count(&decide(&policy, &request, &mut memory, surroundings));
+            counters.count(&decide(&policy, &request, &mut state, surroundings));
         }
         let counted: Vec<_> =
             counters.take().into_iter().map(|(labels, count)| (labels.name(&policy), count)).collect();

@@ -8,6 +8,7 @@
 //! Start reading at [`decision`].
 
 pub mod authority;
+pub mod callout;
 pub mod challenge;
 pub mod cidr;
 pub mod claims;
@@ -25,6 +26,7 @@ pub mod identity;
 pub mod json;
 pub mod jwk;
 pub mod jwt;
+pub mod key_source;
 pub mod known_answers;
 pub mod memory;
 pub mod numeric_date;
@@ -38,3 +40,6 @@ pub mod protected_resource;
 pub mod request;
 pub mod roots;
 pub mod scheme;
+pub mod source;
+pub mod state;
+pub mod waiting;

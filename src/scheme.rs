@@ -9,6 +9,7 @@ pub mod bound;
 pub mod digest;
 pub mod same_origin;
 
+use crate::callout::Ticket;
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
@@ -18,6 +19,7 @@ use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use crate::source::Source;
 use bound::CertificateDigest;
 
 /// What a check may use beside the request. The core has no clock and no host of its own.
@@ -29,6 +31,8 @@ pub struct Surroundings<'a> {
     pub signatures: &'a dyn SignatureVerifier,
     /// Which certificate the client has shown on this connection, as the proxy says. Asked where a token needs it only.
     pub certificate: &'a dyn Fn() -> Option<CertificateDigest>,
+    /// Whether the request can wait for what is on its way. One that cannot is decided by what is there.
+    pub may_wait: bool,
 }
 
 /// Whose a credential is, where several authenticators read one place. The larger ones win.
@@ -59,6 +63,28 @@ pub struct Proof {
     pub principal: Principal,
     /// From when on the credential does not hold any more.
     pub valid_until: Option<NumericDate>,
+}
+
+/// Why a credential does not hold, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Setback {
+    /// It does not.
+    Refused(Reason),
+    /// What decides it is on its way.
+    Pending {
+        /// What is awaited, of the scheme's own source.
+        ticket: Ticket,
+        /// For how long a request may wait for it, in seconds.
+        max_wait: f64,
+        /// The reason for a refusal where the request cannot wait.
+        otherwise: Reason,
+    },
+}
+
+impl From<Reason> for Setback {
+    fn from(reason: Reason) -> Self {
+        Setback::Refused(reason)
+    }
 }
 
 /// A way to prove who one is.
@@ -94,12 +120,23 @@ pub trait Scheme {
         Ok(())
     }
 
+    /// What it has to learn from elsewhere, with nothing learnt yet.
+    fn source(&self) -> Source {
+        Source::Nothing
+    }
+
     /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
-    /// time and what the scheme was made of, so that it can be remembered. A scheme has this or [`one_time`].
+    /// time, what the scheme was made of and what its `source` has learnt, so that it can be remembered until that
+    /// changes. A scheme has this or [`one_time`].
     ///
     /// [`one_time`]: Scheme::one_time
-    fn authenticate(&self, _credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
-        Err(Reason::Unavailable)
+    fn authenticate(
+        &self,
+        _credential: &[u8],
+        _surroundings: Surroundings<'_>,
+        _source: &mut Source,
+    ) -> Result<Proof, Setback> {
+        Err(Reason::Unavailable.into())
     }
 
     /// Whether the request shows that a credential that holds is used by whom it was issued to: `principal`. Asked each

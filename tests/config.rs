@@ -92,8 +92,8 @@ fn a_fault_names_what_was_expected_and_found() {
         &["authenticators.a.jwt.issuer[1]: expected a string, found a number"],
     );
     check(
-        "{rules: [], authenticators: {a: {jwt: {issuer: x, keys: {remote: {}}}}}}",
-        &["authenticators.a.jwt.keys.remote: unknown field; expected one of: jwks, pem, secret"],
+        "{rules: [], authenticators: {a: {jwt: {issuer: x, keys: {remotes: {}}}}}}",
+        &["authenticators.a.jwt.keys.remotes: unknown field (did you mean \"remote\"?)"],
     );
     check(
         "{rules: [], authenticators: {a: {jwt: {issuer: x, clock_skew: 60, keys: {jwks: {}}}}}}",

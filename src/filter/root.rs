@@ -9,6 +9,7 @@ use super::signatures::Signatures;
 use crate::config;
 use crate::memory::Memory;
 use crate::policy;
+use crate::state::State;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
 pub fn configure(root: u32) -> bool {
@@ -31,14 +32,22 @@ pub fn configure(root: u32) -> bool {
                 Some(key) => Memory::new(key, built.policy.limits),
                 None => Memory::without_key(built.policy.limits),
             };
-            let memory = RefCell::new(memory);
+            let state = State::new(&built.policy, memory);
+            // What is on its way, and who waits for it, is looked at more often.
+            let period = Duration::from_millis(if state.learns() { 250 } else { 1000 });
             let signatures = Signatures::probe();
             log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
             gates::put(
                 root,
-                Some(Gate { policy: built.policy, memory, metrics: RefCell::default(), signatures }),
+                Some(Gate {
+                    policy: built.policy,
+                    state: RefCell::new(state),
+                    calls: RefCell::default(),
+                    metrics: RefCell::default(),
+                    signatures,
+                }),
             );
-            host::tick_every(Duration::from_secs(1));
+            host::tick_every(period);
             true
         }
         Err(errors) => {

@@ -7,6 +7,7 @@ mod digest;
 mod jwt;
 mod keys;
 mod places;
+mod remote_keys;
 
 use super::build::{Builder, is_label};
 use crate::challenge::Realm;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use hmac_sha256::Hash;
 use subtle::ConstantTimeEq;
 
-use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
+use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
@@ -19,6 +19,7 @@ use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use crate::source::Source;
 
 /// The longest key, in octets.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -106,9 +107,14 @@ impl Scheme for ApiKeys {
         if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
-    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        surroundings: Surroundings<'_>,
+        _: &mut Source,
+    ) -> Result<Proof, Setback> {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
-            return Err(Reason::MalformedCredentials);
+            return Err(Reason::MalformedCredentials.into());
         }
         let key = self.find(credential).filter(|key| key.holds_at(surroundings.now));
         let key = key.ok_or(Reason::InvalidCredentials)?;
@@ -143,13 +149,17 @@ mod tests {
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
         let check = |now: f64, expected: bool| {
-            let surroundings =
-                Surroundings { now: at(now), signatures: &SoftwareVerifier, certificate: &|| None };
-            let proof = keys.authenticate(b"key", surroundings);
+            let surroundings = Surroundings {
+                now: at(now),
+                signatures: &SoftwareVerifier,
+                certificate: &|| None,
+                may_wait: false,
+            };
+            let proof = keys.authenticate(b"key", surroundings, &mut Source::Nothing);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(
                 until,
-                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials) },
+                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials.into()) },
                 "{now}"
             );
         };

@@ -19,6 +19,7 @@ mod client;
 mod digest_client;
 mod mint;
 mod process;
+mod provider;
 mod proxy;
 #[path = "../third_party/mod.rs"]
 mod third_party;
@@ -46,6 +47,7 @@ mod places;
 mod preflights;
 mod refused;
 mod reload;
+mod remote_keys;
 mod requirements;
 mod sample;
 mod tokens;

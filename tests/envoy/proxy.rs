@@ -51,6 +51,11 @@ impl Proxy {
         Self::start_all(2, name, listeners, &[])
     }
 
+    /// The same with so many workers.
+    pub fn start_with_workers(workers: usize, name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_all(workers, name, listeners, &[])
+    }
+
     /// The same with variables in Envoy's own environment.
     pub fn start_with(name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
         Self::start_all(1, name, listeners, environment)
@@ -119,6 +124,11 @@ impl Proxy {
             exchange if exchange.status == 200 => Ok(()),
             exchange => Err(format!("the good request got {} {:?}", exchange.status, exchange.answer.body)),
         }
+    }
+
+    /// All that was logged so far.
+    pub fn log(&self) -> String {
+        self.envoy.log()
     }
 
     /// The admin interface's answer to a path.

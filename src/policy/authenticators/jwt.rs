@@ -19,7 +19,7 @@ impl Builder<'_> {
     ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
         let realm = self.realm(path, jwt.realm.as_ref(), realm);
         self.texts(&format!("{path}.issuer"), &jwt.issuer.0);
-        let keys = self.keys(&format!("{path}.keys"), &jwt.keys);
+        let keys = self.keys(&format!("{path}.keys"), &jwt.keys, &jwt.issuer.0);
         let algorithms =
             self.algorithms(&format!("{path}.algorithms"), jwt.algorithms.as_deref(), keys.as_ref());
         if let Some(types) = &jwt.typ {
