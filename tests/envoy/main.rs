@@ -52,3 +52,4 @@ mod requirements;
 mod sample;
 mod tokens;
 mod vectors;
+mod waiting;

@@ -89,6 +89,11 @@ impl Proxy {
         self.upstream.seen(mark)
     }
 
+    /// How many connections the service was opened.
+    pub fn upstream_connections(&self) -> usize {
+        self.upstream.connections()
+    }
+
     /// A new connection to a listener.
     pub fn connect(&self, listener: &str) -> Connection {
         let port = self.port(listener);
