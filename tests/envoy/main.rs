@@ -49,6 +49,7 @@ mod refused;
 mod reload;
 mod remote_keys;
 mod requirements;
+mod rotation;
 mod sample;
 mod tokens;
 mod vectors;

@@ -161,6 +161,11 @@ impl ProviderKey {
     }
 }
 
+/// As JWKs and tokens write octets.
+pub fn encode(octets: &[u8]) -> String {
+    BASE64URL.encode(octets)
+}
+
 fn signing_input(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload))
 }

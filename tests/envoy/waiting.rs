@@ -1,6 +1,9 @@
 //! Requests that wait for keys: nothing of them reaches the service before the decision, whatever Envoy is told to do with
 //! content and trailers; they do not wait for ever, nor in any number, and take their place along when they leave.
 
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +14,7 @@ use crate::client::{Request, get, request};
 use crate::mint::ProviderKey;
 use crate::provider::{Does, Provider, keys};
 use crate::proxy::{Exchange, Proxy};
-use crate::remote_keys::policy;
+use crate::remote_keys::{eventually, policy};
 
 const ISSUER: &str = "https://idp";
 
@@ -19,7 +22,7 @@ const ISSUER: &str = "https://idp";
 fn gate(name: &'static str, max_wait: &str, provider: &Provider, key: &ProviderKey) -> Listener {
     let uri = format!("http://idp.example.com/{name}");
     let keys = json!({"remote": {"uri": uri, "cluster": "idp", "max_wait": max_wait}});
-    listener(name, policy(ISSUER, keys), good(key)).cluster("idp", provider.port)
+    listener(name, policy("partners", ISSUER, keys), good(key)).cluster("idp", provider.port)
 }
 
 fn good(key: &ProviderKey) -> Request {
@@ -102,5 +105,111 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
     }
     // Envoy runs the module on its main thread too.
     assert!(provider.asked("/plain").len() <= 2, "all wait for one call");
+    proxy.finish();
+}
+
+#[test]
+fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    for name in ["/late", "/never", "/never-alone"] {
+        provider.on(name, keys(&[key.jwk()]));
+    }
+    provider.set_down(true);
+    let proxy = Proxy::start(
+        "waiting-late",
+        vec![
+            gate("late", "8s", &provider, &key),
+            gate("never", "1s", &provider, &key),
+            gate("never-alone", "1s", &provider, &key).stopping_at_headers_alone(),
+        ],
+    );
+    let content =
+        || request("POST", "/").bearer(&key.token(ISSUER, "ann")).chunked("content", &[("x-a", "b")]);
+    let exchanges = thread::scope(|scope| {
+        let sent = scope.spawn(|| {
+            let all = [
+                ("late", good(&key)),
+                ("never", good(&key)),
+                ("never", content()),
+                ("never-alone", content()),
+            ];
+            send_all(&proxy, &all)
+        });
+        thread::sleep(Duration::from_millis(2500));
+        assert_eq!(proxy.upstream_connections(), 0);
+        provider.set_down(false);
+        sent.join().expect("all exchanges")
+    });
+    assert_eq!(
+        (exchanges[0].0.status, exchanges[0].0.upstream.len()),
+        (200, 1),
+        "{:?}",
+        exchanges[0].0.answer
+    );
+    for (exchange, took) in &exchanges[1..] {
+        assert_eq!((exchange.status, exchange.upstream.len()), (503, 0), "{:?}", exchange.answer);
+        assert_eq!(exchange.answer.all("retry-after"), ["5"]);
+        assert!(*took >= Duration::from_secs(1) && *took < Duration::from_secs(2), "{took:?}");
+    }
+    eventually("all gates have keys", || {
+        ["late", "never", "never-alone"]
+            .iter()
+            .all(|listener| proxy.send(listener, &good(&key)).status == 200)
+    });
+    proxy.finish();
+}
+
+/// The bound on requests that wait, for each configuration on each worker.
+const MAX_WAITING: usize = 1024;
+
+#[test]
+fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    provider.on("/full", keys(&[key.jwk()]));
+    provider.on("/other", after(Duration::from_secs(2), keys(&[key.jwk()])));
+    provider.set_down(true);
+    let proxy = Proxy::start(
+        "waiting-bound",
+        vec![gate("full", "30s", &provider, &key), gate("other", "30s", &provider, &key)],
+    );
+    let token = key.token(ISSUER, "ann");
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let enter = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port("full"))).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("a request");
+        stream
+    };
+    let status = |stream: &mut TcpStream, patience: Duration| {
+        stream.set_read_timeout(Some(patience)).expect("a time limit");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).ok().map(|()| String::from_utf8_lossy(&start[9..]).into_owned())
+    };
+    let moment = Duration::from_millis(300);
+    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| enter()).collect();
+    // They have all come when there is room for no more.
+    eventually("the room is full", || status(&mut enter(), moment).is_some_and(|status| status == "503"));
+    for stream in &mut waiting {
+        stream.set_nonblocking(true).expect("a stream that does not block");
+        let refused = stream.read(&mut [0; 1]).is_ok();
+        stream.set_nonblocking(false).expect("a stream that blocks");
+        assert!(!refused, "one of the first has been answered");
+    }
+    // Another configuration is not affected, nor is what needs no keys.
+    assert_eq!(proxy.send("full", &get("/public")).status, 200);
+    assert_eq!(proxy.send("full", &get("/")).status, 401);
+    // Some leave: their places are free, and only theirs.
+    waiting.drain(..3).for_each(drop);
+    thread::sleep(moment);
+    let mut late: Vec<_> = (0..4).map(|_| (enter(), thread::sleep(Duration::from_millis(20))).0).collect();
+    let statuses: Vec<_> = late.iter_mut().map(|stream| status(stream, moment)).collect();
+    assert_eq!(statuses, [None, None, None, Some("503".to_owned())]);
+    // The provider is there: all are decided.
+    provider.set_down(false);
+    waiting.extend(late.into_iter().take(3));
+    let statuses: BTreeSet<_> = waiting
+        .iter_mut()
+        .map(|stream| status(stream, Duration::from_secs(10)).unwrap_or_default())
+        .collect();
+    assert_eq!(statuses, BTreeSet::from(["200".to_owned()]));
     proxy.finish();
 }
