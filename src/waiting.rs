@@ -88,24 +88,18 @@ impl<T> Default for WaitingRoom<T> {
 mod tests {
     use super::*;
 
-    fn waiting(
-        owner: &Rc<&'static str>,
-        stream: u32,
-        source: usize,
-        ticket: u64,
-        until: f64,
-    ) -> Waiting<&'static str> {
+    fn waiting(owner: &Rc<u8>, stream: u32, source: usize, ticket: u64, until: f64) -> Waiting<u8> {
         let awaited = Awaited { source, ticket: Ticket(ticket), max_wait: 5.0 };
         Waiting { stream, owner: Rc::clone(owner), awaited, until: NumericDate::from_seconds(until).unwrap() }
     }
 
-    fn streams(waiting: Vec<Waiting<&'static str>>) -> Vec<u32> {
+    fn streams(waiting: Vec<Waiting<u8>>) -> Vec<u32> {
         waiting.iter().map(|waiting| waiting.stream).collect()
     }
 
     #[test]
     fn who_waits_leaves_for_what_was_awaited_or_when_the_time_is_over() {
-        let (a, b) = (Rc::new("a"), Rc::new("b"));
+        let (a, b) = (Rc::new(1), Rc::new(2));
         let mut room = WaitingRoom::new();
         for (owner, stream, source, ticket, until) in [
             (&a, 1, 0, 1, 10.0),
@@ -126,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_room_of_each_owner_is_bounded_and_who_has_left_makes_room() {
-        let (a, b) = (Rc::new("a"), Rc::new("b"));
+        let (a, b) = (Rc::new(1), Rc::new(2));
         let mut room = WaitingRoom::new();
         for stream in 0..MAX_WAITING as u32 {
             assert!(room.has_room(&a, |_| true));
