@@ -280,7 +280,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
     /// Each of them. If one does not hold: the first that is missing or wrong. While one is pending no credential that is
     /// made for one request is used up: the request is decided again.
     fn all_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
-        let mut outcomes: SmallVec<[Option<Outcome<'p>>; 2]> = SmallVec::new();
+        let mut outcomes: SmallVec<[Option<Outcome<'p>>; 4]> = SmallVec::new();
         for part in parts {
             let outcome = if self.is_one_time(part) { None } else { Some(self.evaluate(part)) };
             match outcome {

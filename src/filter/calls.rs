@@ -1,7 +1,5 @@
 //! Requests of our own: sends them, and brings what comes of them to whoever made them.
 
-use std::collections::BTreeMap;
-
 use proxy_wasm::types::MapType;
 
 use super::gates::Gate;
@@ -13,12 +11,13 @@ use crate::key_source::Moment;
 /// What was asked and is not answered yet, and what is settled and nobody was told yet.
 #[derive(Default)]
 pub struct Calls {
-    /// By the host's number of the call.
-    outstanding: BTreeMap<u32, Outstanding>,
+    outstanding: Vec<Outstanding>,
     settled: Vec<(usize, Ticket)>,
 }
 
 struct Outstanding {
+    /// The host's number of the call.
+    number: u32,
     source: usize,
     call: CallId,
     max_body: usize,
@@ -48,9 +47,9 @@ pub fn carry_out(gate: &Gate) {
             match effect {
                 Effect::Call(call, callout) => match host::call(&callout) {
                     Ok(number) => {
-                        let outstanding = Outstanding { source, call, max_body: callout.max_body };
+                        let outstanding = Outstanding { number, source, call, max_body: callout.max_body };
                         if let Ok(mut calls) = gate.calls.try_borrow_mut() {
-                            calls.outstanding.insert(number, outstanding);
+                            calls.outstanding.push(outstanding);
                         }
                     }
                     Err(error) => tell(gate, source, call, Err(error)),
@@ -69,8 +68,11 @@ pub fn carry_out(gate: &Gate) {
 /// The host brings the answer to a call: so many fields and so many octets of content. No field at all means that there
 /// is none.
 pub fn answered(gate: &Gate, number: u32, fields: usize, body_size: usize) {
-    let taken = gate.calls.try_borrow_mut().ok().and_then(|mut calls| calls.outstanding.remove(&number));
-    let Some(Outstanding { source, call, max_body }) = taken else { return };
+    let taken = gate.calls.try_borrow_mut().ok().and_then(|mut calls| {
+        let at = calls.outstanding.iter().position(|outstanding| outstanding.number == number)?;
+        Some(calls.outstanding.swap_remove(at))
+    });
+    let Some(Outstanding { source, call, max_body, .. }) = taken else { return };
     if body_size > max_body {
         return tell(gate, source, call, Err(CalloutError::TooLong { max: max_body }));
     }

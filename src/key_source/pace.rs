@@ -32,7 +32,9 @@ fn max_age(cache_control: Option<&[u8]>) -> Option<f64> {
         let (name, value) = directive.split_once('=')?;
         let value = value.trim().trim_matches('"');
         let is_delta = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
-        if name.trim().eq_ignore_ascii_case("max-age") && is_delta { value.parse().ok() } else { None }
+        let is_max_age = name.trim().eq_ignore_ascii_case("max-age") && is_delta;
+        // What is more than a number holds is long enough.
+        is_max_age.then(|| value.parse().map_or(f64::INFINITY, |seconds: u32| f64::from(seconds)))
     })
 }
 

@@ -225,7 +225,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
     // From the start.
     let start = Instant::now();
     assert_eq!(statuses(&key, "early"), all(503, 0));
-    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     all_say("there are no keys yet");
     let exchange = proxy.send("nowhere", &get("/").bearer(&key.token(ISSUER, "ann")));
     assert_eq!((exchange.status, exchange.upstream.len()), (503, 0));

@@ -84,7 +84,7 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
     });
     for (at, (exchange, took)) in exchanges.iter().enumerate() {
         let what = format!("{} {}", all[at].0, all[at].1);
-        assert!(*took > Duration::from_millis(700) && *took < Duration::from_secs(4), "{what}: {took:?}");
+        assert!(*took > Duration::from_millis(700) && *took < Duration::from_secs(5), "{what}: {took:?}");
         if at % 8 >= 4 {
             assert_eq!((exchange.status, exchange.upstream.len()), (401, 0), "{what}: {:?}", exchange.answer);
             continue;
@@ -149,7 +149,7 @@ fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
     for (exchange, took) in &exchanges[1..] {
         assert_eq!((exchange.status, exchange.upstream.len()), (503, 0), "{:?}", exchange.answer);
         assert_eq!(exchange.answer.all("retry-after"), ["5"]);
-        assert!(*took >= Duration::from_secs(1) && *took < Duration::from_secs(2), "{took:?}");
+        assert!(*took >= Duration::from_secs(1) && *took < Duration::from_secs(4), "{took:?}");
     }
     eventually("all gates have keys", || {
         ["late", "never", "never-alone"]
