@@ -310,6 +310,8 @@ fn what_is_no_answer_is_refused() {
     let not_200 = |status| Ok(Answer { status, cache_control: None, body: A.as_bytes() });
     for (outcome, why) in [
         (not_200(500), "expected status 200, found 500"),
+        (not_200(503), "expected status 200, found 503 (the proxy's own if it reaches nobody there)"),
+        (not_200(504), "expected status 200, found 504 (the proxy's own if no answer comes in time)"),
         (not_200(204), "expected status 200, found 204"),
         (not_200(302), "expected status 200, found 302"),
         (Err(CalloutError::NoAnswer), "no answer: the connection was reset, or the time was over"),
