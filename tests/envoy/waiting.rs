@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, listener};
-use crate::client::{Request, get, request};
+use crate::bootstrap::{Listener, bootstrap_from_file, listener};
+use crate::client::{Connection, Request, get, request};
 use crate::mint::ProviderKey;
+use crate::process::{Envoy, directory};
 use crate::provider::{Does, Provider, keys};
 use crate::proxy::{Exchange, Proxy};
+use crate::reload::put;
 use crate::remote_keys::{eventually, policy};
+use crate::upstream::Upstream;
 
 const ISSUER: &str = "https://idp";
 
@@ -212,4 +215,39 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         .collect();
     assert_eq!(statuses, BTreeSet::from(["200".to_owned()]));
     proxy.finish();
+}
+
+#[test]
+fn a_request_that_waits_while_its_configuration_is_replaced_is_decided() {
+    let directory = directory("waiting-reload");
+    let listeners = directory.join("listeners.json");
+    let (service, key) = (Upstream::start(), ProviderKey::new("a"));
+    // The service answers all requests, also those for keys, with what is no key set.
+    let waits = json!({"remote": {"uri": "http://idp/keys", "cluster": "upstream", "max_wait": "3s"}});
+    let known = json!({"jwks": {"keys": [key.jwk()]}});
+    put(None, &listeners, policy("partners", ISSUER, waits), "update_success");
+    let envoy = Envoy::start(&directory, &bootstrap_from_file(&listeners, service.port), &[]);
+    let port = envoy.ports["gate"];
+    let status = move |request: &Request| {
+        let mut connection = Connection::open(port).expect("a connection to envoy");
+        connection.send(request, "reload").expect("an answer").second_word().to_owned()
+    };
+    let content = request("POST", "/").bearer(&key.token(ISSUER, "ann")).chunked("content", &[("x-a", "b")]);
+    thread::scope(|scope| {
+        let early: Vec<_> = [&good(&key), &content]
+            .map(|request| {
+                let request = request.clone();
+                scope.spawn(move || (status(&request), Instant::now()))
+            })
+            .into();
+        thread::sleep(Duration::from_millis(500));
+        put(Some(&envoy), &listeners, policy("partners", ISSUER, known), "update_success");
+        assert_eq!(status(&good(&key)), "200", "under the new configuration");
+        assert!(early.iter().all(|early| !early.is_finished()));
+        for early in early {
+            assert_eq!(early.join().expect("an answer").0, "503", "under the old one");
+        }
+    });
+    assert_eq!(service.seen("reload").len(), 1);
+    assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
 }
