@@ -32,17 +32,13 @@ impl<T> WaitingRoom<T> {
         WaitingRoom { waiting: Vec::new() }
     }
 
-    /// Whether there is room for one more of this owner. Those that are not `alive` any more make room.
-    pub fn has_room(&mut self, owner: &Rc<T>, alive: impl FnMut(u32) -> bool) -> bool {
-        if self.count(owner) >= MAX_WAITING {
-            self.sweep(alive);
+    /// Lets a request wait; false where there is no room for one more of its owner.
+    pub fn enter(&mut self, waiting: Waiting<T>) -> bool {
+        let has_room = self.count(&waiting.owner) < MAX_WAITING;
+        if has_room {
+            self.waiting.push(waiting);
         }
-        self.count(owner) < MAX_WAITING
-    }
-
-    /// Lets a request wait.
-    pub fn enter(&mut self, waiting: Waiting<T>) {
-        self.waiting.push(waiting);
+        has_room
     }
 
     /// Whether this stream's request waits.
@@ -122,18 +118,16 @@ mod tests {
     fn the_room_of_each_owner_is_bounded_and_who_has_left_makes_room() {
         let (a, b) = (Rc::new(1), Rc::new(2));
         let mut room = WaitingRoom::new();
+        let visitor = |owner, stream| waiting(owner, stream, 0, 1, 10.0);
         for stream in 0..MAX_WAITING as u32 {
-            assert!(room.has_room(&a, |_| true));
-            room.enter(waiting(&a, stream, 0, 1, 10.0));
+            assert!(room.enter(visitor(&a, stream)));
         }
-        assert!(!room.has_room(&a, |_| true));
-        assert!(room.has_room(&b, |_| true));
-        // Nobody is asked while there is room.
-        assert!(room.has_room(&b, |_| panic!("asked")));
-        assert!(room.has_room(&a, |stream| stream != 7));
-        room.enter(waiting(&a, 5000, 0, 1, 10.0));
-        assert!(!room.has_room(&a, |_| true));
-        assert!(room.has_room(&a, |_| false));
+        assert!(!room.enter(visitor(&a, 5000)));
         assert!(!room.holds(5000));
+        assert!(room.enter(visitor(&b, 5001)));
+        room.sweep(|stream| stream != 7);
+        assert!(!room.holds(7) && room.holds(8) && room.holds(5001));
+        assert!(room.enter(visitor(&a, 5002)));
+        assert!(!room.enter(visitor(&a, 5003)));
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that wait, of all configurations of this VM: who waits for what, and who is decided when.
 //!
 //! A client that leaves is not announced, since that would cost every request an entry into the VM. It is found gone
-//! when its turn comes, with the next tick, or when its place is wanted.
+//! when its turn comes, and with the next tick at the latest.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,18 +23,10 @@ pub fn holds(stream: u32) -> bool {
     ROOM.with(|room| room.try_borrow().map_or(true, |room| room.holds(stream)))
 }
 
-/// Lets the request of the stream in effect wait; false where there is no room.
+/// Lets the request of a stream wait; false where there is no room.
 pub fn enter(gate: &Rc<Gate>, stream: u32, awaited: Awaited, until: NumericDate) -> bool {
-    ROOM.with(|room| {
-        let Ok(mut room) = room.try_borrow_mut() else { return false };
-        let has_room = room.has_room(gate, host::enter);
-        // Whether others are still there was asked by entering them.
-        host::enter(stream);
-        if has_room {
-            room.enter(Waiting { stream, owner: Rc::clone(gate), awaited, until });
-        }
-        has_room
-    })
+    let waiting = Waiting { stream, owner: Rc::clone(gate), awaited, until };
+    ROOM.with(|room| room.try_borrow_mut().is_ok_and(|mut room| room.enter(waiting)))
 }
 
 /// Sends what a configuration wants sent, and decides the requests whose wait is over by that. The root is in effect, and

@@ -202,7 +202,7 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
     assert_eq!(proxy.send("full", &get("/")).status, 401);
     // Some leave: their places are free, and only theirs.
     waiting.drain(..3).for_each(drop);
-    thread::sleep(moment);
+    thread::sleep(Duration::from_millis(800)); // longer than a tick
     let mut late: Vec<_> = (0..4).map(|_| (enter(), thread::sleep(Duration::from_millis(20))).0).collect();
     let statuses: Vec<_> = late.iter_mut().map(|stream| status(stream, moment)).collect();
     assert_eq!(statuses, [None, None, None, Some("503".to_owned())]);
