@@ -177,11 +177,12 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
     );
     let token = key.token(ISSUER, "ann");
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let enter = || {
-        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port("full"))).expect("a connection");
+    let enter_at = |listener| {
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port(listener))).expect("a connection");
         stream.write_all(head.as_bytes()).expect("a request");
         stream
     };
+    let enter = || enter_at("full");
     let status = |stream: &mut TcpStream, patience: Duration| {
         stream.set_read_timeout(Some(patience)).expect("a time limit");
         let mut start = [0; 12];
@@ -197,7 +198,8 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         stream.set_nonblocking(false).expect("a stream that blocks");
         assert!(!refused, "one of the first has been answered");
     }
-    // Another configuration is not affected, nor is what needs no keys.
+    // Another configuration has room of its own, and what needs no keys needs none.
+    assert_eq!(status(&mut enter_at("other"), moment), None);
     assert_eq!(proxy.send("full", &get("/public")).status, 200);
     assert_eq!(proxy.send("full", &get("/")).status, 401);
     // Some leave: their places are free, and only theirs.
@@ -214,6 +216,14 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         .map(|stream| status(stream, Duration::from_secs(10)).unwrap_or_default())
         .collect();
     assert_eq!(statuses, BTreeSet::from(["200".to_owned()]));
+    // Now that there are keys, tokens that name others have them fetched once, not each.
+    let asked = provider.asked("/full").len();
+    let stranger = ProviderKey::new("b");
+    for n in 0..20 {
+        let exchange = proxy.send("full", &get("/").bearer(&stranger.token(ISSUER, &n.to_string())));
+        assert_eq!((exchange.status, exchange.upstream.len()), (401, 0));
+    }
+    assert_eq!(provider.asked("/full").len(), asked + 1);
     proxy.finish();
 }
 
