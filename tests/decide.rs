@@ -5,17 +5,16 @@
 #[allow(dead_code)]
 mod digest_client;
 mod mint;
+mod providers;
 
 use std::collections::BTreeMap;
 
-use authgate::callout::{Answer, CallId, Effect};
 use authgate::config;
 use authgate::decision::{Verdict, decide};
 use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
-use authgate::key_source::Moment;
 use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
@@ -29,6 +28,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use digest_client::Challenge;
+use providers::Providers;
 
 /// The time of all cases: 2023-11-14T22:13:20Z.
 const NOW: f64 = 1_700_000_000.0;
@@ -346,40 +346,6 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         }
     }
     no_secret_of(&request, &challenges.join("\n"), body)
-}
-
-/// Those that the authenticators ask.
-struct Providers<'a> {
-    policy: &'a Policy,
-    /// What was asked, and by whom.
-    asked: Vec<(usize, CallId)>,
-}
-
-impl<'a> Providers<'a> {
-    /// They are asked with the first tick.
-    fn new(policy: &'a Policy, state: &mut State) -> Self {
-        state.tick(Moment { now: NumericDate::from_seconds(NOW).unwrap(), chance: 0.0 });
-        Providers { policy, asked: Vec::new() }
-    }
-
-    fn answer(&mut self, state: &mut State, answers: &BTreeMap<String, Value>, now: f64) {
-        self.asked.extend(state.take_effects().into_iter().filter_map(|(source, effect)| match effect {
-            Effect::Call(call, _) => Some((source, call)),
-            _ => None,
-        }));
-        for (name, answer) in answers {
-            let mut body = answer.clone();
-            insert_keys(&mut body);
-            let body = body.to_string();
-            let status = answer.as_u64().map_or(200, |status| status as u16);
-            let names = |(source, _): &(usize, CallId)| self.policy.authenticators[*source].name == *name;
-            let at = self.asked.iter().position(names).unwrap_or_else(|| panic!("{name} asks nothing"));
-            let (source, call) = self.asked.remove(at);
-            let answer = Answer { status, cache_control: None, body: body.as_bytes() };
-            let now = NumericDate::from_seconds(now).unwrap();
-            state.answered(source, call, Ok(answer), Moment { now, chance: 0.0 });
-        }
-    }
 }
 
 fn surroundings(now: f64) -> Surroundings<'static> {
