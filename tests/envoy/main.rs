@@ -17,6 +17,7 @@ mod check;
 mod client;
 #[path = "../digest_client/mod.rs"]
 mod digest_client;
+mod idp;
 mod mint;
 mod process;
 mod provider;
@@ -41,6 +42,7 @@ mod digest;
 mod forged;
 mod hostile;
 mod metadata;
+mod oidc_provider;
 mod passwords;
 mod paths;
 mod places;
