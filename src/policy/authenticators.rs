@@ -3,6 +3,7 @@
 mod api_key;
 mod basic;
 mod bound;
+mod claims;
 mod digest;
 mod jwt;
 mod keys;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::bound::Bound;
 use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
-use crate::claims::{ClaimSelector, Claims};
+use crate::claims::ClaimSelector;
 use crate::denial::Reason;
 use crate::jwk::KeySet;
 use crate::jwt::{JwsError, Jwt, TokenError, Validation};
@@ -117,7 +117,7 @@ impl Scheme for Bearer {
         let issuer = jwt.issuer().map(str::to_owned);
         let claims = jwt.into_claims();
         let valid_until = self.validation.rules.valid_until(&claims);
-        let principal = Principal { subject, issuer, scopes: scopes(&self.scope_claims, &claims), claims };
+        let principal = Principal { subject, issuer, scopes: claims.scopes(&self.scope_claims), claims };
         Ok(Proof { principal, valid_until })
     }
 }
@@ -161,23 +161,4 @@ impl Bearer {
         };
         Err(Setback::Pending { ticket, max_wait: plan.max_wait, otherwise })
     }
-}
-
-/// Scopes stand in one string with spaces between them (RFC 8693 §4.2) or, with some issuers, in an array.
-fn scopes(selectors: &[ClaimSelector], claims: &Claims) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for claim in selectors.iter().filter_map(|selector| selector.find(claims)) {
-        let texts = match claim {
-            serde_json::Value::Array(elements) => {
-                elements.iter().filter_map(|element| element.as_str()).collect()
-            }
-            other => other.as_str().map(|text| text.split(' ').collect()).unwrap_or_else(Vec::new),
-        };
-        for scope in texts.into_iter().filter(|scope| !scope.is_empty()) {
-            if !scopes.iter().any(|known| known == scope) {
-                scopes.push(scope.to_owned());
-            }
-        }
-    }
-    scopes
 }
