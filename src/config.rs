@@ -9,6 +9,7 @@ mod bound;
 mod denials;
 mod digest;
 pub mod error;
+mod introspection;
 mod jwt;
 mod keys;
 mod keyword;
@@ -29,6 +30,7 @@ pub use bound::{Bound, Dpop};
 pub use denials::{Body, DenialStatus, Denials};
 pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
+pub use introspection::{ClientAuth, Introspection};
 pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
@@ -121,6 +123,8 @@ pub enum Authenticator {
     ApiKey(ApiKeys),
     /// User names and passwords that are not sent, RFC 7616.
     Digest(Digest),
+    /// Tokens that only their issuer can read, RFC 7662.
+    Introspection(Box<Introspection>),
 }
 
 /// What becomes of CORS preflights where a rule requires credentials.

@@ -23,6 +23,7 @@ mod filter;
 pub mod header_map;
 pub mod http_url;
 pub mod identity;
+pub mod introspection;
 pub mod json;
 pub mod jwk;
 pub mod jwt;

@@ -138,18 +138,21 @@ fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> 
     }
 }
 
+/// Something that is remembered.
 #[derive(Clone)]
-struct Entry<T> {
-    value: T,
+pub struct Entry<T> {
+    /// What.
+    pub value: T,
     /// From then on it does not count.
-    until: NumericDate,
-    octets: usize,
+    pub until: NumericDate,
+    /// How many octets it takes, beside the entry itself, by estimate.
+    pub octets: usize,
 }
 
 /// Two maps: one that is filled, and the one that was filled before. When the first is full it takes the place of the
 /// second, whose entries are forgotten; what is found in the second moves to the first. So what is in use stays, each
 /// step costs the same, and no list of uses is kept.
-struct Generations<T> {
+pub struct Generations<T> {
     young: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
     old: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
     young_octets: usize,
@@ -161,7 +164,8 @@ struct Generations<T> {
 const OVERHEAD: usize = 128;
 
 impl<T: Clone> Generations<T> {
-    fn new(max_entries: usize, max_octets: usize) -> Self {
+    /// Room for so many entries and octets.
+    pub fn new(max_entries: usize, max_octets: usize) -> Self {
         Generations {
             young: HashMap::default(),
             old: HashMap::default(),
@@ -172,7 +176,13 @@ impl<T: Clone> Generations<T> {
         }
     }
 
-    fn find(&mut self, slot: Slot, now: NumericDate) -> Option<T> {
+    /// How many there are, with those whose time is over.
+    pub fn count(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// What stands there and still counts.
+    pub fn find(&mut self, slot: Slot, now: NumericDate) -> Option<T> {
         if let Some(entry) = self.young.get(&slot) {
             return (now < entry.until).then(|| entry.value.clone());
         }
@@ -182,7 +192,8 @@ impl<T: Clone> Generations<T> {
         Some(value)
     }
 
-    fn insert(&mut self, slot: Slot, entry: Entry<T>) {
+    /// Puts an entry there. One that is larger than the room is not kept.
+    pub fn insert(&mut self, slot: Slot, entry: Entry<T>) {
         let octets = entry.octets.saturating_add(OVERHEAD);
         if self.max_young_entries == 0 || octets > self.max_young_octets {
             return;
@@ -289,7 +300,7 @@ mod tests {
                 assert!(recall(&mut memory, "used", 1001.0).is_some(), "after {n}");
             }
         }
-        assert!(memory.held.young.len() + memory.held.old.len() <= 100);
+        assert!(memory.held.count() <= 100);
         assert_eq!(recall(&mut memory, "0", 1001.0), None);
         assert!(recall(&mut memory, "9999", 1001.0).is_some());
     }
@@ -300,7 +311,7 @@ mod tests {
         for n in 0..1_000 {
             remember(&mut memory, &format!("{n}{}", "x".repeat(1000)), 1000.0, None);
         }
-        let kept = memory.held.young.len() + memory.held.old.len();
+        let kept = memory.held.count();
         assert!((10..100).contains(&kept), "{kept}");
         let huge = "x".repeat(200_000);
         remember(&mut memory, &huge, 1000.0, None);

@@ -7,12 +7,14 @@ pub mod basic;
 pub mod bearer;
 pub mod bound;
 pub mod digest;
+pub mod introspection;
 pub mod same_origin;
 
 use crate::callout::Ticket;
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::memory::replays::{ProofUse, Replays};
 use crate::numeric_date::NumericDate;
@@ -42,6 +44,8 @@ pub enum Affinity {
     Foreign,
     /// It does not say whose it is.
     Unreadable,
+    /// Ours, unless somebody else knows it.
+    Unclaimed,
     /// Made by one of ours, for somebody else.
     Issuer,
     /// Ours.
@@ -115,6 +119,11 @@ pub trait Scheme {
         Affinity::Own
     }
 
+    /// Whether it takes what nobody else knows, so that what has held in one rule may be another's in the next.
+    fn takes_unclaimed(&self) -> bool {
+        false
+    }
+
     /// What the request around a credential must show each time, whether the credential is remembered or not.
     fn admit(&self, _presented: Presented<'_>, _request: &Request<'_>) -> Result<(), Reason> {
         Ok(())
@@ -133,6 +142,7 @@ pub trait Scheme {
     fn authenticate(
         &self,
         _credential: &[u8],
+        _slot: Slot,
         _surroundings: Surroundings<'_>,
         _source: &mut Source,
     ) -> Result<Proof, Setback> {

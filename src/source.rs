@@ -1,6 +1,7 @@
 //! What an authenticator has to learn from elsewhere. Each worker learns it for itself.
 
 use crate::callout::{Answer, CallId, CalloutError, Effect};
+use crate::introspection::Introspector;
 use crate::key_source::{KeySource, Moment};
 
 /// What one authenticator has learnt so far.
@@ -9,13 +10,16 @@ pub enum Source {
     Nothing,
     /// Keys of an identity provider.
     Keys(KeySource),
+    /// What an endpoint says of tokens.
+    Tokens(Introspector),
 }
 
 impl Source {
     /// How often what it has learnt has changed, so that earlier outcomes do not count any more.
     pub fn generation(&self) -> u64 {
         match self {
-            Source::Nothing => 0,
+            // An answer counts for its time, whatever comes later.
+            Source::Nothing | Source::Tokens(_) => 0,
             Source::Keys(keys) => keys.generation(),
         }
     }
@@ -25,6 +29,7 @@ impl Source {
         match self {
             Source::Nothing => {}
             Source::Keys(keys) => keys.tick(moment),
+            Source::Tokens(introspector) => introspector.tick(moment.now),
         }
     }
 
@@ -33,6 +38,7 @@ impl Source {
         match self {
             Source::Nothing => {}
             Source::Keys(keys) => keys.answered(call, outcome, moment),
+            Source::Tokens(introspector) => introspector.answered(call, outcome, moment.now),
         }
     }
 
@@ -41,6 +47,7 @@ impl Source {
         match self {
             Source::Nothing => Vec::new(),
             Source::Keys(keys) => keys.take_effects(),
+            Source::Tokens(introspector) => introspector.take_effects(),
         }
     }
 }

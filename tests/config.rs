@@ -67,19 +67,19 @@ fn a_fault_names_what_was_expected_and_found() {
     );
     check(
         "{rules: [], authenticators: {a: {}}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: basic}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: {basic: {}, jwt: {}}}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: {introspection: {}}}}",
-        &["authenticators.a.introspection: unknown field; expected one of: basic, jwt, api_key, digest"],
+        &["authenticators.a.introspection: `endpoint` is missing"],
     );
     check(
         "{rules: [], authenticators: {a b: {basic: {x: 1}}}}",

@@ -32,6 +32,7 @@ const ORDER: &[&str] = &[
     "denial",
     "identity",
     "memory",
+    "introspection",
     "source",
     "scheme",
     "config",

@@ -160,8 +160,9 @@ impl<'p> Evaluation<'_, 'p, '_> {
             None => self.state.memory.held(slot, self.surroundings.now),
             Some(_) => None,
         };
-        // What has held here before is meant for this authenticator.
-        if known.is_none() && self.is_anothers(at, credential, place) {
+        // What has held here before is mostly meant for this authenticator.
+        let may_be_anothers = known.is_none() || scheme.takes_unclaimed();
+        if may_be_anothers && self.is_anothers(at, credential, place) {
             return Outcome::Absent;
         }
         if known.is_none() {
@@ -212,7 +213,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
             return Err(Reason::InvalidCredentials.into());
         }
         let source = self.state.sources.get_mut(at).ok_or(Reason::Unavailable)?;
-        match scheme.authenticate(credential, self.surroundings, source) {
+        match scheme.authenticate(credential, slot, self.surroundings, source) {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);
                 self.state.memory.remember_held(slot, &principal, now, proof.valid_until);

@@ -14,6 +14,7 @@ use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_orig
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
@@ -110,6 +111,7 @@ impl Scheme for ApiKeys {
     fn authenticate(
         &self,
         credential: &[u8],
+        _: Slot,
         surroundings: Surroundings<'_>,
         _: &mut Source,
     ) -> Result<Proof, Setback> {
@@ -132,6 +134,7 @@ impl Scheme for ApiKeys {
 mod tests {
     use super::*;
     use crate::jwt::SoftwareVerifier;
+    use crate::memory::{Limits, Memory};
 
     fn at(seconds: f64) -> NumericDate {
         NumericDate::from_seconds(seconds).unwrap()
@@ -148,6 +151,7 @@ mod tests {
             not_after: Some(at(200.5)),
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
+        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"key");
         let check = |now: f64, expected: bool| {
             let surroundings = Surroundings {
                 now: at(now),
@@ -155,7 +159,7 @@ mod tests {
                 certificate: &|| None,
                 may_wait: false,
             };
-            let proof = keys.authenticate(b"key", surroundings, &mut Source::Nothing);
+            let proof = keys.authenticate(b"key", slot, surroundings, &mut Source::Nothing);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(
                 until,

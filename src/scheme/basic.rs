@@ -9,6 +9,7 @@ use super::{Proof, Scheme, Setback, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::password::{HashScheme, PasswordHash};
 use crate::place::Place;
@@ -68,7 +69,13 @@ impl Scheme for Basic {
         vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
     }
 
-    fn authenticate(&self, credential: &[u8], _: Surroundings<'_>, _: &mut Source) -> Result<Proof, Setback> {
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        _: Slot,
+        _: Surroundings<'_>,
+        _: &mut Source,
+    ) -> Result<Proof, Setback> {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let known = self.users.get(name);

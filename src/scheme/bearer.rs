@@ -10,6 +10,7 @@ use crate::denial::Reason;
 use crate::jwk::KeySet;
 use crate::jwt::{JwsError, Jwt, TokenError, Validation};
 use crate::key_source::{KeySource, Keys, Plan};
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::memory::replays::{ProofUse, Replays};
 use crate::place::Place;
@@ -64,7 +65,9 @@ impl Scheme for Bearer {
 
     fn affinity(&self, credential: &[u8]) -> Affinity {
         if credential.len() > self.max_token_bytes {
-            return Affinity::Unreadable;
+            // Nobody looks into it, and nobody else is to see it if it may be one of ours.
+            let has_three_parts = credential.iter().filter(|octet| **octet == b'.').count() == 2;
+            return if has_three_parts { Affinity::Issuer } else { Affinity::Unreadable };
         }
         match Jwt::parse(credential) {
             Ok(jwt) if !self.validation.knows_issuer(&jwt) => Affinity::Foreign,
@@ -99,6 +102,7 @@ impl Scheme for Bearer {
     fn authenticate(
         &self,
         credential: &[u8],
+        _: Slot,
         surroundings: Surroundings<'_>,
         source: &mut Source,
     ) -> Result<Proof, Setback> {
@@ -111,7 +115,9 @@ impl Scheme for Bearer {
             (KeysFrom::Provider(plan), Source::Keys(source)) => {
                 self.validate_by_fetched(&jwt, plan, source, surroundings)?
             }
-            (KeysFrom::Provider(_), Source::Nothing) => return Err(Reason::Unavailable.into()),
+            (KeysFrom::Provider(_), Source::Nothing | Source::Tokens(_)) => {
+                return Err(Reason::Unavailable.into());
+            }
         };
         let subject = subject.to_owned();
         let issuer = jwt.issuer().map(str::to_owned);

@@ -51,7 +51,7 @@ impl Builder<'_> {
     }
 
     /// The name of a cluster; whether there is one the proxy knows when it is asked.
-    fn cluster(&mut self, path: &str, name: &str) {
+    pub(super) fn cluster(&mut self, path: &str, name: &str) {
         if name.is_empty() {
             self.error(path, ConfigErrorKind::Expected("the name of one of the proxy's clusters"));
         }
