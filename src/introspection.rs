@@ -26,8 +26,8 @@ pub use client::Client;
 pub const MAX_REFUSED: usize = 4096;
 
 /// For how long whoever has waited finds what came of it, in seconds, even where nothing is to be remembered. All of
-/// them are decided right after the answer.
-const FRESH: f64 = 0.25;
+/// them are decided right after the answer, or with the next tick.
+const FRESH: f64 = 0.5;
 
 /// The least time between two reports of one kind, in seconds.
 const BETWEEN_REPORTS: f64 = 10.0;
@@ -132,7 +132,8 @@ impl Introspector {
 
     /// What is known of a token. If nothing is, it is asked for.
     pub fn look_up(&mut self, slot: Slot, token: &[u8], now: NumericDate) -> Outcome {
-        let is_fresh = |until: NumericDate| (0.0..=FRESH).contains(&until.seconds_since(now));
+        // A clock that was set back makes nothing fresh for longer.
+        let is_fresh = |until: NumericDate| now < until && until.seconds_since(now) <= FRESH;
         let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == slot && is_fresh(*until));
         if let Some((_, _, outcome)) = fresh {
             return outcome.clone();
@@ -204,7 +205,10 @@ impl Introspector {
             }
         };
         self.fresh.retain(|(slot, until, _)| now < *until && *slot != asked.slot);
-        self.fresh.push((asked.slot, now.plus(FRESH), outcome));
+        // Most refusals are remembered longer than that anyway, and there may be many.
+        if !matches!(outcome, Outcome::Refused(_)) || self.plan.negative_ttl < FRESH {
+            self.fresh.push((asked.slot, now.plus(FRESH), outcome));
+        }
         self.effects.push(Effect::Settled(asked.ticket()));
     }
 

@@ -102,7 +102,7 @@ fn what_came_of_it_is_known_until_all_who_waited_are_decided() {
         };
         answered(&mut introspector, call.parse().unwrap(), body, 1001.0);
         assert_eq!(look_up(&mut introspector, token, 1001.125), expected);
-        assert!(look_up(&mut introspector, token, 1001.5).starts_with("awaited"), "{token}");
+        assert!(look_up(&mut introspector, token, 1001.75).starts_with("awaited"), "{token}");
     }
     introspector.tick(at(1002.0));
     assert!(introspector.fresh.is_empty());
@@ -131,7 +131,7 @@ fn refusals_are_remembered_for_their_time_and_in_bounds() {
         look_up(&mut introspector, &format!("flood {n}"), 1015.0);
         let call = introspector.calls;
         answered(&mut introspector, call, r#"{"active":false}"#, 1015.0);
-        introspector.tick(at(1015.5));
+        introspector.tick(at(1015.75));
         introspector.take_effects();
     }
     assert!(introspector.refused.count() <= MAX_REFUSED);
@@ -229,11 +229,7 @@ fn an_answer_is_judged_by_the_rules() {
             }
         }
         let judged = plan.judge(Claims::from_json(claims.clone()).unwrap(), at(1000.0));
-        assert_eq!(
-            judged.as_ref().map(|p| p.subject.as_str()),
-            expected.as_ref().copied().map_err(|e| e),
-            "{claims}"
-        );
+        assert_eq!(judged.as_ref().map(|p| p.subject.as_str()), expected.as_ref().copied(), "{claims}");
     };
     check("{}", Ok("ann"));
     check(r#"{"iss": "https://evil"}"#, Err(TokenError::WrongIssuer));

@@ -56,11 +56,6 @@ impl Idp {
         Some(Self { child, port, issuer: format!("http://127.0.0.1:{port}") })
     }
 
-    /// Its public keys.
-    pub fn jwks(&self) -> Value {
-        json(&self.send(&get("/jwks")))
-    }
-
     /// An access token for a resource, with the scope `read`, by the client credentials grant (RFC 6749 §4.4).
     /// `proof` is the DPoP field of a client that binds its tokens.
     pub fn token(&self, client: &str, resource: &str, proof: Option<&str>) -> String {
@@ -75,6 +70,21 @@ impl Idp {
         let answer = self.send(&request);
         let token = json(&answer)["access_token"].as_str().map(str::to_owned);
         token.unwrap_or_else(|| panic!("no token for {client}: {} {}", answer.start, answer.body))
+    }
+
+    /// Publishes a new key, which signs from then on; the others stay.
+    pub fn publish_key(&self) {
+        self.send(&request("POST", "/control/publish"));
+    }
+
+    /// Withdraws all keys but the one that signs.
+    pub fn withdraw_keys(&self) {
+        self.send(&request("POST", "/control/withdraw"));
+    }
+
+    /// How often a path was asked for.
+    pub fn count(&self, path: &str) -> u64 {
+        json(&self.send(&get("/control/counts")))[path].as_u64().unwrap_or(0)
     }
 
     fn send(&self, request: &Request) -> Message {

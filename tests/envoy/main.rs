@@ -17,6 +17,7 @@ mod check;
 mod client;
 #[path = "../digest_client/mod.rs"]
 mod digest_client;
+mod endpoint;
 mod idp;
 mod mint;
 mod process;
@@ -41,6 +42,7 @@ mod bound;
 mod digest;
 mod forged;
 mod hostile;
+mod introspection;
 mod metadata;
 mod oidc_provider;
 mod passwords;

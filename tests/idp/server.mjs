@@ -22,7 +22,7 @@ const clients = [
   { client_id: 'machine', token_endpoint_auth_method: 'client_secret_basic' },
   { client_id: 'bound', token_endpoint_auth_method: 'client_secret_basic', dpop_bound_access_tokens: true },
   // Characters that RFC 6749 §2.3.1 wants encoded before base64.
-  { client_id: 'gate:way', token_endpoint_auth_method: 'client_secret_basic', client_secret: 'c%2f+:é secret' },
+  { client_id: 'gate:way', token_endpoint_auth_method: 'client_secret_basic', client_secret: 'c%2f+: &secret' },
   { client_id: 'gateway-post', token_endpoint_auth_method: 'client_secret_post' },
 ].map((client) => ({
   client_secret: `secret-of-${client.client_id}`,
