@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
 use super::shape::{List, Named, OneOrMany};
 use super::token::{Csrf, Revoked, TokenLocation};
@@ -49,6 +50,11 @@ pub struct Introspection {
     /// What proves that a token in a cookie was sent by our own pages.
     #[serde(default)]
     pub csrf: Csrf,
+    /// Which tokens must be bound to a key or a certificate.
+    #[serde(default)]
+    pub bound: Bound,
+    /// How proofs of possession are checked.
+    pub dpop: Option<Dpop>,
     /// Tokens that are refused whatever the endpoint says.
     #[serde(default)]
     pub revoked: Revoked,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::bound::Bound;
 use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
@@ -9,7 +10,9 @@ use crate::introspection::{Introspector, Outcome, Plan};
 use crate::jwt::{Jwt, TokenError};
 use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
+use crate::memory::replays::{ProofUse, Replays};
 use crate::place::Place;
+use crate::principal::Principal;
 use crate::request::Request;
 use crate::source::Source;
 
@@ -27,6 +30,8 @@ pub struct Introspection {
     pub trusts_cookies: bool,
     /// For how long a request waits for an answer, in seconds.
     pub max_wait: f64,
+    /// What shows that a token is used by whom it was issued to.
+    pub bound: Bound,
 }
 
 impl Introspection {
@@ -49,7 +54,11 @@ impl Scheme for Introspection {
     }
 
     fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
-        vec![Challenge::new(&self.challenge_scheme, realm)]
+        self.bound.challenges(&self.challenge_scheme, realm)
+    }
+
+    fn proof_places(&self) -> &[Place] {
+        self.bound.proof_places()
     }
 
     fn is_bearer(&self) -> bool {
@@ -73,6 +82,17 @@ impl Scheme for Introspection {
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
         if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
+    }
+
+    fn prove_possession(
+        &self,
+        principal: &Principal,
+        presented: Presented<'_>,
+        request: &Request<'_>,
+        surroundings: Surroundings<'_>,
+        replays: &Replays,
+    ) -> Result<Option<ProofUse>, Reason> {
+        self.bound.prove(&principal.claims, presented, request, surroundings, replays)
     }
 
     fn source(&self) -> Source {

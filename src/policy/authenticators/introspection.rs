@@ -67,8 +67,10 @@ impl Builder<'_> {
         };
         let rules = self.claim_rules(path, &fields);
         let scope_claims = self.scope_claims(path, config.scope_claims.as_deref());
+        let bound = self.bound(path, config.bound, config.dpop.as_ref());
         let places =
             self.places(&format!("{path}.from"), config.from.as_ref(), Place::authorization("Bearer"));
+        let places = bound.as_ref().map(|bound| bound.extended(places)).unwrap_or_default();
         let secret = secret?;
         let client = match config.client_auth {
             ClientAuth::Basic => Client::basic(&config.client_id, &secret),
@@ -94,6 +96,7 @@ impl Builder<'_> {
             max_token_bytes: config.max_token_bytes,
             trusts_cookies: config.csrf == Csrf::Off,
             max_wait: timeout + MARGIN,
+            bound: bound?,
         };
         Some((Box::new(scheme), realm, config.forward_credentials))
     }
