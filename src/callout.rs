@@ -37,6 +37,21 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
+/// A status that is not 200, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherStatus(pub u16);
+
+impl fmt::Display for OtherStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected status 200, found {}", self.0)?;
+        f.write_str(match self.0 {
+            503 => " (the proxy's own if it reaches nobody there)",
+            504 => " (the proxy's own if no answer comes in time)",
+            _ => "",
+        })
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CalloutError {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::callout::OtherStatus;
 use crate::claims::Claims;
 use crate::json;
 
@@ -35,12 +36,10 @@ pub enum AnswerError {
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AnswerError::Status(status) => write!(f, "status {status} where 200 was expected"),
-            AnswerError::TooLong => f.write_str("an answer of more than 256 KiB"),
-            AnswerError::NotJson => {
-                f.write_str("an answer that is not JSON, or has a name twice in one object")
-            }
-            AnswerError::NoActive => f.write_str("an answer without `active`, true or false"),
+            AnswerError::Status(status) => OtherStatus(*status).fmt(f),
+            AnswerError::TooLong => f.write_str("expected at most 256 KiB"),
+            AnswerError::NotJson => f.write_str("expected JSON, with no name twice in an object"),
+            AnswerError::NoActive => f.write_str("expected `active`, true or false"),
         }
     }
 }

@@ -196,7 +196,7 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert_eq!(
         found,
         [
-            "introspection through cluster \"idp\": status 500 where 200 was expected; tokens that are not known yet \
+            "introspection through cluster \"idp\": expected status 200, found 500; tokens that are not known yet \
           get 503"
         ]
     );

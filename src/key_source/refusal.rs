@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::callout::CalloutError;
+use crate::callout::{CalloutError, OtherStatus};
 use crate::json::JsonError;
 use crate::jwk::KeySetError;
 
@@ -29,14 +29,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NoAnswer(error) => error.fmt(f),
-            Refusal::Status(status) => {
-                write!(f, "expected status 200, found {status}")?;
-                f.write_str(match status {
-                    503 => " (the proxy's own if it reaches nobody there)",
-                    504 => " (the proxy's own if no answer comes in time)",
-                    _ => "",
-                })
-            }
+            Refusal::Status(status) => OtherStatus(*status).fmt(f),
             Refusal::Json(error) => error.fmt(f),
             Refusal::Set(error) => error.fmt(f),
             Refusal::OtherIssuer => f.write_str("expected `issuer` to be exactly the one that is configured"),

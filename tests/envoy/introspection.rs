@@ -205,15 +205,22 @@ fn what_the_endpoint_does_not_say_is_no_pass() {
     let endpoint = Endpoint::start();
     let good = active(json!({}));
     let faults = [
-        // 504 and 503 are what the proxy says itself of a call without an answer.
-        ("slow", Reply::Late(Duration::from_millis(1500), good.clone()), "status 504"),
-        ("reset", Reply::Nothing, "status 503"),
+        (
+            "slow",
+            Reply::Late(Duration::from_millis(1500), good.clone()),
+            "found 504 (the proxy's own if no answer comes in time)",
+        ),
+        ("reset", Reply::Nothing, "found 503 (the proxy's own"),
         ("cut", Reply::Cut, "no answer"),
-        ("status", Reply::Text(500, r#"{"active":true,"sub":"x","aud":"api"}"#), "status 500"),
-        ("html", Reply::Text(200, "<html>active</html>"), "not JSON"),
+        ("status", Reply::Text(500, r#"{"active":true,"sub":"x","aud":"api"}"#), "found 500;"),
+        ("html", Reply::Text(200, "<html>active</html>"), "expected JSON"),
         ("large", Reply::Large(10 << 20), "262144 octets"),
-        ("twice", Reply::Text(200, r#"{"active":false,"active":true,"sub":"x","aud":"api"}"#), "not JSON"),
-        ("words", Reply::Json(active(json!({"active": "true"}))), "`active`"),
+        (
+            "twice",
+            Reply::Text(200, r#"{"active":false,"active":true,"sub":"x","aud":"api"}"#),
+            "expected JSON",
+        ),
+        ("words", Reply::Json(active(json!({"active": "true"}))), "expected `active`"),
     ];
     let mut listeners: Vec<Listener> =
         faults.iter().map(|(name, _, _)| asking(name, &endpoint, json!({"timeout": "1s"}))).collect();
@@ -244,7 +251,7 @@ fn what_the_endpoint_does_not_say_is_no_pass() {
     check(&proxy, "down", [unavailable("an endpoint that is down", &token_of("down"))]);
     let log = proxy.log();
     assert!(log.contains("introspection through cluster \"nowhere\": the proxy knows no cluster"), "{log}");
-    assert!(log.contains("introspection through cluster \"down\": status 503"), "{log}");
+    assert!(log.contains("introspection through cluster \"down\": expected status 200, found 503"), "{log}");
     assert!(log.contains("the endpoint answers again"));
     assert!(!log.contains(SECRET) && !log.contains("opaque-token") && !log.contains("<html>"));
     proxy.finish();

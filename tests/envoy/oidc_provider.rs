@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, listener};
@@ -12,9 +13,13 @@ use crate::check::{check, denied, passes};
 use crate::client::{Request, get};
 use crate::house::{BEARER, INVALID_TOKEN, policy};
 use crate::idp::{Idp, MACHINE};
+use crate::mint::{jws, now, public_jwk};
 use crate::proxy::Proxy;
 
 const WORKERS: usize = 4;
+
+/// What clients see.
+const ORIGIN: &str = "https://api.example.com";
 
 /// A JWT authenticator that discovers the provider's keys.
 fn discovery(idp: &Idp) -> Value {
@@ -23,6 +28,7 @@ fn discovery(idp: &Idp) -> Value {
         "audiences": ["api"],
         "typ": ["at+jwt"],
         "keys": {"discovery": {"cluster": "idp", "refresh": "2s"}},
+        "dpop": {"origin": ORIGIN},
     }})
 }
 
@@ -42,6 +48,7 @@ fn introspection(idp: &Idp, client_auth: &str) -> Value {
         "audiences": ["opaque"],
         // For tokens that a client got for itself there is no `sub`.
         "subject_claim": "client_id",
+        "dpop": {"origin": ORIGIN},
     }})
 }
 
@@ -70,20 +77,21 @@ fn tokens_of_a_real_provider_are_taken() {
     ];
     let proxy = Proxy::start_with_workers(WORKERS, "provider", listeners);
     let at = |path: &str, token: &str| get(path).bearer(token);
+    let dpop = r#"DPoP realm="restricted", algs="ES256 …""#;
     let insufficient = r#"Bearer realm="restricted", error="insufficient_scope", …scope="admin""#;
     let invalid = |hazard: &str, token: &str| {
-        denied(hazard, at("/", token), 401, "invalid_token").challenge(&[INVALID_TOKEN])
+        denied(hazard, at("/", token), 401, "invalid_token").challenge(&[INVALID_TOKEN, dpop])
     };
     check(
         &proxy,
         "jwt",
         [
-            denied("nothing", get("/"), 401, "missing_credentials").challenge(&[BEARER]),
+            denied("nothing", get("/"), 401, "missing_credentials").challenge(&[BEARER, dpop]),
             passes("an access token", at("/", &jwt)).upstream("x-auth-user", MACHINE),
             denied("without the scope", at("/admin", &jwt), 403, "insufficient_scope")
                 .challenge(&[insufficient]),
             denied("an opaque one", at("/", &opaque), 401, "malformed_credentials")
-                .challenge(&[INVALID_TOKEN]),
+                .challenge(&[INVALID_TOKEN, dpop]),
         ],
     );
     for name in ["basic", "post"] {
@@ -113,6 +121,63 @@ fn tokens_of_a_real_provider_are_taken() {
     // Each worker asks for itself, for the two that are no JWTs.
     let asked = idp.count("/token/introspection") - asked;
     assert!((2..=2 * WORKERS as u64).contains(&asked), "{asked}");
+    proxy.finish();
+}
+
+/// A proof of possession (RFC 9449 §4.2) for a request that shows this token, or asks for one.
+fn proof(method: &str, htu: &str, jti: &str, token: Option<&str>) -> String {
+    let mut jwk = public_jwk("ES256");
+    jwk.as_object_mut().expect("a key").retain(|name, _| !["kid", "alg", "use"].contains(&name.as_str()));
+    let mut claims = json!({"jti": jti, "htm": method, "htu": htu, "iat": now()});
+    if let Some(token) = token {
+        claims["ath"] = json!(BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(token.as_bytes())));
+    }
+    let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk});
+    jws("ES256", header.to_string(), claims.to_string())
+}
+
+#[test]
+fn bound_tokens_of_a_real_provider_are_proved() {
+    let Some(idp) = Idp::start() else { return };
+    let bound = |resource: &str, jti: &str| {
+        let proof = proof("POST", &format!("{}/token", idp.issuer), jti, None);
+        idp.token("bound", resource, Some(&proof))
+    };
+    let (jwt, opaque) = (bound("urn:api", "first"), bound("urn:opaque", "second"));
+    let authenticators = json!({"partners": discovery(&idp), "opaque": introspection(&idp, "basic")});
+    let require = json!({"any_of": ["opaque", "partners"]});
+    let listeners = vec![with("mixed", &idp, authenticators, require)];
+    // One worker: each knows by itself which proofs were used.
+    let proxy = Proxy::start("provider-bound", listeners);
+    for (token, authenticator) in [(&jwt, "partners"), (&opaque, "opaque")] {
+        let sent = |path: &str, jti: &str| {
+            let proof = proof("GET", &format!("{ORIGIN}{path}"), jti, Some(token));
+            get(path).authorization(format!("DPoP {token}")).field("dpop", proof)
+        };
+        let refused = |hazard: &str, request: Request, detail: &'static str| {
+            denied(hazard, request, 401, detail).any_challenge()
+        };
+        let jti = |n: u8| format!("{authenticator}-{n}");
+        let elsewhere = proof("GET", &format!("{ORIGIN}/elsewhere"), &jti(3), Some(token));
+        check(
+            &proxy,
+            "mixed",
+            [
+                passes("with a proof", sent("/a", &jti(1)))
+                    .identity("bound", authenticator)
+                    .upstream_lacks("dpop"),
+                refused("the same proof again", sent("/a", &jti(1)), "replayed_proof"),
+                passes("another proof", sent("/a", &jti(2))).identity("bound", authenticator),
+                refused("as a bearer token", get("/a").bearer(token), "not_bound"),
+                refused(
+                    "a proof for elsewhere",
+                    get("/a").authorization(format!("DPoP {token}")).field("dpop", elsewhere),
+                    "proof_mismatch",
+                ),
+                refused("no proof", get("/a").authorization(format!("DPoP {token}")), "not_bound"),
+            ],
+        );
+    }
     proxy.finish();
 }
 
