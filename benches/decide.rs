@@ -32,6 +32,7 @@ use authgate::policy::rules::Target;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
 use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
 use serde_json::{Value, json};
 
 use crate::mint::{claims, claims_but, other_token, token};
@@ -122,8 +123,8 @@ impl Case<'_> {
         let parse = || Request::new(black_box(&fields).iter().copied(), None);
         let request = parse();
         let nothing = Limits { max_entries: 0, ..Limits::default() };
-        let mut forgetful = Memory::new([1; 16], nothing);
-        let mut remembering = Memory::new([1; 16], Limits::default());
+        let mut forgetful = State::new(self.policy, Memory::new([1; 16], nothing));
+        let mut remembering = State::new(self.policy, Memory::new([1; 16], Limits::default()));
         let now = surroundings();
         let mut first = || decide(self.policy, black_box(&request), &mut forgetful, now);
         let allowed = matches!(first().verdict, Verdict::Allow(_));
@@ -156,7 +157,7 @@ impl Case<'_> {
 
 fn surroundings() -> Surroundings<'static> {
     let now = NumericDate::from_seconds(mint::now() as f64).expect("a time");
-    Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost }
+    Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false }
 }
 
 /// Nanoseconds that a call takes, several times.

@@ -31,6 +31,24 @@ impl Claims {
         self.0.get(name)
     }
 
+    /// The scopes in these claims, each once. They stand in one string with spaces between them (RFC 8693 §4.2) or, with
+    /// some issuers, in an array.
+    pub fn scopes(&self, selectors: &[ClaimSelector]) -> Vec<String> {
+        let mut scopes: Vec<String> = Vec::new();
+        for claim in selectors.iter().filter_map(|selector| selector.find(self)) {
+            let texts = match claim {
+                Value::Array(elements) => elements.iter().filter_map(Value::as_str).collect(),
+                other => other.as_str().map(|text| text.split(' ').collect()).unwrap_or_else(Vec::new),
+            };
+            for scope in texts.into_iter().filter(|scope| !scope.is_empty()) {
+                if !scopes.iter().any(|known| known == scope) {
+                    scopes.push(scope.to_owned());
+                }
+            }
+        }
+        scopes
+    }
+
     /// All of them.
     pub fn members(&self) -> &Map<String, Value> {
         &self.0

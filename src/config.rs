@@ -9,6 +9,7 @@ mod bound;
 mod denials;
 mod digest;
 pub mod error;
+mod introspection;
 mod jwt;
 mod keys;
 mod keyword;
@@ -29,8 +30,9 @@ pub use bound::{Bound, Dpop};
 pub use denials::{Body, DenialStatus, Denials};
 pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
+pub use introspection::{ClientAuth, Introspection};
 pub use jwt::Jwt;
-pub use keys::{Encoding, Keys, PemKey, SecretKey};
+pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, SlowHashes, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
@@ -132,6 +134,8 @@ pub enum Authenticator {
     ApiKey(ApiKeys),
     /// User names and passwords that are not sent, RFC 7616.
     Digest(Digest),
+    /// Tokens that only their issuer can read, RFC 7662.
+    Introspection(Box<Introspection>),
 }
 
 /// What becomes of CORS preflights where a rule requires credentials.

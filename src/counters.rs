@@ -27,7 +27,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts one.
+    /// Counts one. What is still to be decided is counted when it is.
     pub fn count(&mut self, decision: &Decision<'_>) {
         let (verdict, is_enforced) = match &decision.shadowed {
             None => (&decision.verdict, true),
@@ -35,6 +35,8 @@ impl Counters {
         };
         let outcome = |enforced, shadowed| if is_enforced { enforced } else { shadowed };
         let (outcome, reason, authenticator) = match verdict {
+            // It is counted when it is decided.
+            Verdict::Await(_) => return,
             Verdict::Allow(permit) => {
                 let by = permit.as_ref().map(|permit| permit.first().authenticator);
                 (outcome("allowed", "shadow_allowed"), None, by)
@@ -82,6 +84,7 @@ mod tests {
     use crate::numeric_date::NumericDate;
     use crate::request::Request;
     use crate::scheme::{NoHost, Surroundings};
+    use crate::state::State;
 
     #[test]
     fn a_counter_is_named_by_what_the_policy_says_of_a_request() {
@@ -95,10 +98,14 @@ mod tests {
         });
         let configuration = crate::config::from_value(configuration).unwrap();
         let policy = crate::policy::build(&configuration, &|_| None).unwrap().policy;
-        let mut memory = Memory::new([0; 16], policy.limits);
+        let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
         let mut counters = Counters::default();
-        let surroundings =
-            Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, on_demand: &NoHost };
+        let surroundings = Surroundings {
+            now: NumericDate::EPOCH,
+            signatures: &SoftwareVerifier,
+            on_demand: &NoHost,
+            may_wait: false,
+        };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
         for (path, authorization) in [
             ("/public", None),
@@ -113,7 +120,7 @@ mod tests {
             let path = [(&b":path"[..], path.as_bytes())];
             let authorization = authorization.map(|value| (&b"authorization"[..], value));
             let request = Request::new(path.into_iter().chain(authorization), None);
-            counters.count(&decide(&policy, &request, &mut memory, surroundings));
+            counters.count(&decide(&policy, &request, &mut state, surroundings));
         }
         let counted: Vec<_> =
             counters.take().into_iter().map(|(labels, count)| (labels.name(&policy), count)).collect();

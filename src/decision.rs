@@ -8,10 +8,10 @@ mod guard;
 mod shadow;
 
 use crate::authority::Host;
+use crate::callout::Awaited;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::denial::{Denial, Reason};
 use crate::edits::{self, Edits, Held};
-use crate::memory::Memory;
 use crate::path::Readings;
 use crate::place::Place;
 use crate::policy::authorization::{Authorized, authorize};
@@ -22,6 +22,7 @@ use crate::principal::Permit;
 use crate::protected_resource::Answer;
 use crate::request::Request;
 use crate::scheme::Surroundings;
+use crate::state::State;
 use evaluation::{Failure, Outcome};
 
 /// What becomes of a request.
@@ -44,25 +45,29 @@ pub enum Verdict {
     Deny(Denial),
     /// It does not have to: it asks for what we know ourselves.
     Answer(Answer),
+    /// It is to be decided again, from the start, when what it waits for is there or it has waited long enough. Until
+    /// then nothing of it goes on.
+    Await(Awaited),
 }
 
 /// Decides what becomes of a request.
 ///
-/// `memory` is the policy's own: what it holds was decided by this policy.
+/// `state` is the policy's own: what it holds was decided by this policy. A request that cannot wait is decided by what
+/// is there.
 pub fn decide<'a>(
     policy: &'a Policy,
     request: &Request<'a>,
-    memory: &mut Memory,
+    state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
-    shadow::cast(policy, request, judge(policy, request, memory, surroundings))
+    shadow::cast(policy, request, judge(policy, request, state, surroundings))
 }
 
 /// What is decided, in shadow or not.
 fn judge<'a>(
     policy: &'a Policy,
     request: &Request<'a>,
-    memory: &mut Memory,
+    state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> Decision<'a> {
     if let Some(answer) = policy.resources.answer(request) {
@@ -82,19 +87,21 @@ fn judge<'a>(
             Access::Public => (Verdict::Allow(None), Held::new()),
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
             Access::Protected(_) if asked.is_some() => (Verdict::Allow(None), Held::new()),
-            Access::Protected(protection) => protect(policy, protection, request, memory, surroundings),
+            Access::Protected(protection) => protect(policy, protection, request, state, surroundings),
         },
     };
     let rule = rule.ok();
     let permit = match &verdict {
         Verdict::Allow(permit) => permit.as_ref(),
-        Verdict::Deny(_) | Verdict::Answer(_) => None,
+        Verdict::Deny(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
     };
     let edits = match (&verdict, rule.map(|rule| &rule.access)) {
         (Verdict::Allow(_), Some(Access::Protected(protection))) => {
             edits::of_protected(policy, protection, request, permit, &held)
         }
         (Verdict::Allow(_), _) => edits::of_public(policy, request),
+        // It is read again.
+        (Verdict::Await(_), _) => Edits::default(),
         (Verdict::Deny(_) | Verdict::Answer(_), _) => edits::of_denied(policy, request),
     };
     Decision { verdict, edits, rule, shadowed: None }
@@ -119,12 +126,12 @@ fn protect<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
     request: &Request<'_>,
-    memory: &mut Memory,
+    state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
-    let outcome = evaluation::evaluate(policy, protection, request, memory, surroundings);
+    let outcome = evaluation::evaluate(policy, protection, request, state, surroundings);
     let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
-        let offers = policy.offers(protection, surroundings, memory.nonces());
+        let offers = policy.offers(protection, surroundings, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);
         let denial = Denial::by_rule(reason, authenticator, offers, scope, metadata);
         (Verdict::Deny(denial.presented_under(place.and_then(Place::scheme))), Held::new())
@@ -135,6 +142,7 @@ fn protect<'p>(
             None => deny(Reason::MissingCredentials, None, None, protection.scope()),
             Some(reason) => deny(reason, None, None, protection.scope()),
         },
+        Outcome::Pending(awaited) => (Verdict::Await(awaited), Held::new()),
         Outcome::Refused(Failure { reason, authenticator, place }) => {
             deny(reason, authenticator, place, protection.scope())
         }

@@ -8,6 +8,7 @@
 // The entry macro declares and calls the linker's constructors.
 #![allow(unsafe_code, missing_docs)]
 
+mod calls;
 mod entry;
 mod gates;
 mod host;
@@ -16,6 +17,7 @@ mod root;
 mod signatures;
 #[cfg(feature = "vectors")]
 mod vectors;
+mod waiting;
 
 use proxy_wasm::types::LogLevel;
 

@@ -8,6 +8,7 @@
 //! Start reading at [`decision`].
 
 pub mod authority;
+pub mod callout;
 pub mod challenge;
 pub mod cidr;
 pub mod claims;
@@ -22,9 +23,11 @@ mod filter;
 pub mod header_map;
 pub mod http_url;
 pub mod identity;
+pub mod introspection;
 pub mod json;
 pub mod jwk;
 pub mod jwt;
+pub mod key_source;
 pub mod known_answers;
 pub mod log_limit;
 pub mod memory;
@@ -39,3 +42,6 @@ pub mod protected_resource;
 pub mod request;
 pub mod roots;
 pub mod scheme;
+pub mod source;
+pub mod state;
+pub mod waiting;

@@ -1,8 +1,8 @@
 //! What is remembered of credentials: bounded in entries, octets and time.
 //!
 //! A credential is never kept. Its place is a 128-bit digest under a random key (SipHash-2-4), of the credential and of
-//! the authenticator that judged it. What else the outcome depends on (keys, users, rules of validity) belongs to the
-//! policy, and a new policy starts with an empty memory.
+//! the authenticator that judged it, and of how often the keys that this one fetches have changed. What else the outcome
+//! depends on (users, rules of validity) belongs to the policy, and a new policy starts with an empty memory.
 
 mod generations;
 pub mod nonces;
@@ -17,7 +17,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::numeric_date::NumericDate;
 use crate::principal::Principal;
-use generations::{Entry, Generations};
+pub use generations::{Entry, Generations};
 use nonces::Nonces;
 use replays::{ProofUse, Replays};
 use slow_hashes::SlowHashes;
@@ -84,10 +84,12 @@ impl Memory {
         Memory { key, limits, held, failed, nonces, replays: Replays::default(), throttle, slow_hashes }
     }
 
-    /// The slot of a credential that was presented to an authenticator.
-    pub fn slot(&self, authenticator: usize, credential: &[u8]) -> Slot {
+    /// The slot of a credential that was presented to an authenticator. `generation` says how often what the
+    /// authenticator judges by has changed.
+    pub fn slot(&self, authenticator: usize, generation: u64, credential: &[u8]) -> Slot {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write_usize(authenticator);
+        hasher.write_u64(generation);
         hasher.write(credential);
         Slot(hasher.finish128().as_u128())
     }
@@ -182,12 +184,12 @@ mod tests {
     }
 
     fn remember(memory: &mut Memory, name: &str, now: f64, valid_until: Option<f64>) {
-        let slot = memory.slot(0, name.as_bytes());
+        let slot = memory.slot(0, 0, name.as_bytes());
         memory.remember_held(slot, &principal(name), at(now), valid_until.map(at));
     }
 
     fn recall(memory: &mut Memory, name: &str, now: f64) -> Option<String> {
-        let slot = memory.slot(0, name.as_bytes());
+        let slot = memory.slot(0, 0, name.as_bytes());
         memory.held(slot, at(now)).map(|principal| principal.subject.clone())
     }
 
@@ -207,11 +209,12 @@ mod tests {
     fn an_outcome_belongs_to_its_authenticator_and_key() {
         let memory_a = memory(8, 1 << 20);
         let memory_b = Memory::new([8; 16], Limits::default());
-        let slot = memory_a.slot(0, b"token");
-        assert!(slot == memory_a.slot(0, b"token"));
-        assert!(slot != memory_a.slot(1, b"token"));
-        assert!(slot != memory_a.slot(0, b"tokem"));
-        assert!(slot != memory_b.slot(0, b"token"));
+        let slot = memory_a.slot(0, 0, b"token");
+        assert!(slot == memory_a.slot(0, 0, b"token"));
+        assert!(slot != memory_a.slot(1, 0, b"token"));
+        assert!(slot != memory_a.slot(0, 1, b"token"));
+        assert!(slot != memory_a.slot(0, 0, b"tokem"));
+        assert!(slot != memory_b.slot(0, 0, b"token"));
     }
 
     #[test]
@@ -224,7 +227,7 @@ mod tests {
                 assert!(recall(&mut memory, "used", 1001.0).is_some(), "after {n}");
             }
         }
-        assert!(memory.held.len() <= 100);
+        assert!(memory.held.count() <= 100);
         assert_eq!(recall(&mut memory, "0", 1001.0), None);
         assert!(recall(&mut memory, "9999", 1001.0).is_some());
     }
@@ -235,7 +238,7 @@ mod tests {
         for n in 0..1_000 {
             remember(&mut memory, &format!("{n}{}", "x".repeat(1000)), 1000.0, None);
         }
-        let kept = memory.held.len();
+        let kept = memory.held.count();
         assert!((10..100).contains(&kept), "{kept}");
         let huge = "x".repeat(200_000);
         remember(&mut memory, &huge, 1000.0, None);
@@ -247,12 +250,12 @@ mod tests {
         let mut memory = memory(10, 1 << 20);
         remember(&mut memory, "good", 1000.0, None);
         for n in 0..1_000 {
-            let slot = memory.slot(0, format!("bad{n}").as_bytes());
+            let slot = memory.slot(0, 0, format!("bad{n}").as_bytes());
             memory.remember_failed(slot, at(1000.0));
             assert!(n > 0 || memory.failed(slot, at(1000.0)));
         }
         assert!(recall(&mut memory, "good", 1000.0).is_some());
-        let slot = memory.slot(0, b"good");
+        let slot = memory.slot(0, 0, b"good");
         assert!(!memory.failed(slot, at(1000.0)));
     }
 

@@ -39,8 +39,8 @@ impl<T> Roots<T> {
         self.slots.values().filter_map(|slot| slot.value.clone())
     }
 
-    /// Counts a tick of `root`, of which each has one a second, and forgets the roots that have missed what amounts to a
-    /// minute of everybody's.
+    /// Counts a tick of `root`, of which each has one a second or more, and forgets the roots that have missed what
+    /// amounts to a minute of everybody's.
     pub fn tick(&mut self, root: u32) {
         const MINUTE: u32 = 60;
         let limit = u32::try_from(self.slots.len()).unwrap_or(u32::MAX).saturating_mul(MINUTE);

@@ -7,20 +7,24 @@ pub mod basic;
 pub mod bearer;
 pub mod bound;
 pub mod digest;
+pub mod introspection;
 pub mod same_origin;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::callout::Ticket;
 use crate::challenge::{Challenge, Realm};
 use crate::denial::Reason;
 use crate::jwt::SignatureVerifier;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::memory::replays::{ProofUse, Replays};
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use crate::source::Source;
 use bound::CertificateDigest;
 
 /// What a check may use beside the request. The core has no clock and no host of its own.
@@ -32,6 +36,8 @@ pub struct Surroundings<'a> {
     pub signatures: &'a dyn SignatureVerifier,
     /// What is asked for only where it is needed.
     pub on_demand: &'a dyn OnDemand,
+    /// Whether the request can wait for what is on its way. One that cannot is decided by what is there.
+    pub may_wait: bool,
 }
 
 /// What costs a call to the host, and few requests need.
@@ -81,6 +87,8 @@ pub enum Affinity {
     Foreign,
     /// It does not say whose it is.
     Unreadable,
+    /// Ours, unless somebody else knows it.
+    Unclaimed,
     /// Made by one of ours, for somebody else.
     Issuer,
     /// Ours.
@@ -102,6 +110,28 @@ pub struct Proof {
     pub principal: Principal,
     /// From when on the credential does not hold any more.
     pub valid_until: Option<NumericDate>,
+}
+
+/// Why a credential does not hold, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Setback {
+    /// It does not.
+    Refused(Reason),
+    /// What decides it is on its way.
+    Pending {
+        /// What is awaited, of the scheme's own source.
+        ticket: Ticket,
+        /// For how long a request may wait for it, in seconds.
+        max_wait: f64,
+        /// The reason for a refusal where the request cannot wait.
+        otherwise: Reason,
+    },
+}
+
+impl From<Reason> for Setback {
+    fn from(reason: Reason) -> Self {
+        Setback::Refused(reason)
+    }
 }
 
 /// A way to prove who one is.
@@ -132,17 +162,34 @@ pub trait Scheme {
         Affinity::Own
     }
 
+    /// Whether it takes what nobody else knows, so that what has held in one rule may be another's in the next.
+    fn takes_unclaimed(&self) -> bool {
+        false
+    }
+
     /// What the request around a credential must show each time, whether the credential is remembered or not.
     fn admit(&self, _presented: Presented<'_>, _request: &Request<'_>) -> Result<(), Reason> {
         Ok(())
     }
 
+    /// What it has to learn from elsewhere, with nothing learnt yet.
+    fn source(&self) -> Source {
+        Source::Nothing
+    }
+
     /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
-    /// time and what the scheme was made of, so that it can be remembered. A scheme has this or [`one_time`].
+    /// time, what the scheme was made of and what its `source` has learnt, so that it can be remembered until that
+    /// changes. A scheme has this or [`one_time`].
     ///
     /// [`one_time`]: Scheme::one_time
-    fn authenticate(&self, _credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
-        Err(Reason::Unavailable)
+    fn authenticate(
+        &self,
+        _credential: &[u8],
+        _slot: Slot,
+        _surroundings: Surroundings<'_>,
+        _source: &mut Source,
+    ) -> Result<Proof, Setback> {
+        Err(Reason::Unavailable.into())
     }
 
     /// Whether the request shows that a credential that holds is used by whom it was issued to: `principal`. Asked each

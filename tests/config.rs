@@ -67,19 +67,19 @@ fn a_fault_names_what_was_expected_and_found() {
     );
     check(
         "{rules: [], authenticators: {a: {}}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: basic}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: {basic: {}, jwt: {}}}}",
-        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest"],
+        &["authenticators.a: expected exactly one of: basic, jwt, api_key, digest, introspection"],
     );
     check(
         "{rules: [], authenticators: {a: {introspection: {}}}}",
-        &["authenticators.a.introspection: unknown field; expected one of: basic, jwt, api_key, digest"],
+        &["authenticators.a.introspection: `endpoint` is missing"],
     );
     check(
         "{rules: [], authenticators: {a b: {basic: {x: 1}}}}",
@@ -92,8 +92,8 @@ fn a_fault_names_what_was_expected_and_found() {
         &["authenticators.a.jwt.issuer[1]: expected a string, found a number"],
     );
     check(
-        "{rules: [], authenticators: {a: {jwt: {issuer: x, keys: {remote: {}}}}}}",
-        &["authenticators.a.jwt.keys.remote: unknown field; expected one of: jwks, pem, secret"],
+        "{rules: [], authenticators: {a: {jwt: {issuer: x, keys: {remotes: {}}}}}}",
+        &["authenticators.a.jwt.keys.remotes: unknown field (did you mean \"remote\"?)"],
     );
     check(
         "{rules: [], authenticators: {a: {jwt: {issuer: x, clock_skew: 60, keys: {jwks: {}}}}}}",

@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 mod digest_client;
 mod mint;
+mod providers;
 #[path = "decide/sequence.rs"]
 mod sequence;
 
@@ -23,12 +24,14 @@ use authgate::policy::{Policy, build};
 use authgate::request::Request;
 use authgate::scheme::bound::{CertificateDigest, certificate_digest};
 use authgate::scheme::{NoHost, OnDemand, Surroundings};
+use authgate::state::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use digest_client::{Answer, Challenge};
+use digest_client::Challenge;
+use providers::Providers;
 use sequence::Sequence;
 
 /// The time of all cases: 2023-11-14T22:13:20Z.
@@ -98,9 +101,18 @@ struct Case {
     /// An address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// `allow`, `STATUS reason`, `STATUS reason/detail` or, where nothing is refused, `STATUS answer`. In shadow, where
-    /// each request passes, `shadow: ` and what would have become of it.
+    /// What identity providers have answered before, as in [`Later::fetched`].
+    #[serde(default)]
+    fetched: BTreeMap<String, Value>,
+    /// Whether the request can wait.
+    #[serde(default)]
+    may_wait: bool,
+    /// `allow`, `STATUS reason`, `STATUS reason/detail`; where nothing is refused, `STATUS answer`; where it waits,
+    /// `await AUTHENTICATOR`. In shadow, where each request passes, `shadow: ` and what would have become of it.
     expect: String,
+    /// What the same request gets afterwards.
+    #[serde(default)]
+    later: Vec<Later>,
     /// The same for the same request a second time; absent: nothing changes.
     again: Option<String>,
     /// The WWW-Authenticate fields, exactly, but for nonces, which are written `…`.
@@ -117,6 +129,21 @@ struct Case {
     body_lacks: Vec<String>,
     /// The gRPC status.
     grpc: Option<u8>,
+}
+
+/// The same request once more, after something has happened.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Later {
+    /// What identity providers answer to what they were asked: a key set for each authenticator, or a status.
+    #[serde(default)]
+    fetched: BTreeMap<String, Value>,
+    /// Seconds that pass before.
+    #[serde(default)]
+    passed: f64,
+    #[serde(default)]
+    may_wait: bool,
+    expect: String,
 }
 
 fn es256() -> String {
@@ -233,11 +260,11 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         (":path".to_owned(), path.clone().into()),
     ];
     let peer = case.peer.parse().ok();
-    let mut memory = Memory::new([0; 16], policy.limits);
+    let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
     for field in &case.fields {
         let (name, value) = field.split_once(':').unwrap();
         let value = match value.trim().strip_prefix("<digest ").and_then(|rest| rest.strip_suffix('>')) {
-            Some(how) => digest(policy, &mut memory, &pairs, (method, &path), how).into_bytes(),
+            Some(how) => digest(policy, &mut state, &pairs, (method, &path), how).into_bytes(),
             None => expand(value.trim(), tokens),
         };
         pairs.push((name.to_owned(), value));
@@ -250,13 +277,16 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         let fields = fields.map(|(name, value)| (name.to_owned(), expand(value, tokens)));
         let pairs: Vec<_> = pairs[..4].iter().cloned().chain(fields).collect();
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        let decision = decide(policy, &Request::new(pairs, peer), &mut memory, surroundings);
+        let decision = decide(policy, &Request::new(pairs, peer), &mut state, surroundings);
         expect("decision before", "allow", &outcome(policy, &decision))?;
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pairs, peer);
-    let first = decide(policy, &request, &mut memory, surroundings);
-    let second = decide(policy, &request, &mut memory, surroundings);
+    let mut providers = Providers::new(policy, &mut state);
+    providers.answer(&mut state, &case.fetched, NOW);
+    let now = Surroundings { may_wait: case.may_wait, ..surroundings };
+    let first = decide(policy, &request, &mut state, now);
+    let second = decide(policy, &request, &mut state, now);
     let decision = match &case.again {
         // From memory: nothing of the outcome may change.
         None if first.edits != second.edits || outcome(policy, &first) != outcome(policy, &second) => {
@@ -271,7 +301,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
 
     let found = outcome(policy, &decision);
     let response = match &decision.verdict {
-        Verdict::Allow(_) => None,
+        Verdict::Allow(_) | Verdict::Await(_) => None,
         Verdict::Answer(answer) => Some(Response {
             status: answer.status,
             fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
@@ -281,6 +311,15 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         Verdict::Deny(denial) => Some(denial.response(&policy.denials, policy.denials.form(&request))),
     };
     expect("decision", &case.expect, &found)?;
+    let mut now = NOW;
+    for (at, later) in case.later.iter().enumerate() {
+        now += later.passed;
+        providers.answer(&mut state, &later.fetched, now);
+        let now = NumericDate::from_seconds(now).unwrap();
+        let surroundings = Surroundings { now, may_wait: later.may_wait, ..surroundings };
+        let decision = decide(policy, &request, &mut state, surroundings);
+        expect(&format!("decision later[{at}]"), &later.expect, &outcome(policy, &decision))?;
+    }
     let challenges = response.iter().flat_map(|response| &response.fields);
     let challenges = challenges.filter(|(name, _)| *name == "www-authenticate");
     let challenges: Vec<String> = challenges.map(|(_, value)| without_nonce(value)).collect();
@@ -344,6 +383,7 @@ fn surroundings(now: f64) -> Surroundings<'static> {
         now: NumericDate::from_seconds(now).unwrap(),
         signatures: &SoftwareVerifier,
         on_demand: &NoHost,
+        may_wait: false,
     }
 }
 
@@ -360,6 +400,7 @@ fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     let denial = match verdict {
         Verdict::Allow(_) => return "allow".to_owned(),
         Verdict::Answer(answer) => return format!("{} answer", answer.status),
+        Verdict::Await(awaited) => return format!("await {}", policy.authenticators[awaited.source].name),
         Verdict::Deny(denial) => denial,
     };
     let detail = denial.reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
@@ -373,7 +414,7 @@ fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
 /// that does not go into the digest, and `drop:NAME` to leave one out.
 fn digest(
     policy: &Policy,
-    memory: &mut Memory,
+    state: &mut State,
     pairs: &[(String, Vec<u8>)],
     (method, target): (&str, &str),
     how: &str,
@@ -383,16 +424,17 @@ fn digest(
     let words: Vec<(&str, &str)> = words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect();
     let find = |name: &str| words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
     let now = NOW - find("age").map_or(0.0, |age| age.parse().unwrap());
-    let mut other = find("worker").map(|key| Memory::new([key.parse().unwrap(); 16], policy.limits));
+    let mut other =
+        find("worker").map(|key| State::new(policy, Memory::new([key.parse().unwrap(); 16], policy.limits)));
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())), None);
-    let verdict = decide(policy, &request, other.as_mut().unwrap_or(memory), surroundings(now)).verdict;
+    let verdict = decide(policy, &request, other.as_mut().unwrap_or(state), surroundings(now)).verdict;
     let Verdict::Deny(denial) = verdict else { panic!("no challenge for {how}") };
     let response = denial.response(&policy.denials, Form::Text);
     let challenges = response.fields.iter().filter_map(|(_, value)| Challenge::parse(value));
     let mut challenges =
         challenges.filter(|challenge| find("alg").is_none_or(|name| name == challenge.algorithm));
     let challenge = challenges.next().unwrap_or_else(|| panic!("no challenge for {how}"));
-    let mut answer = Answer::new(&challenge, user, password, method, target);
+    let mut answer = digest_client::Answer::new(&challenge, user, password, method, target);
     for (name, value) in &words {
         answer = match *name {
             "alg" | "age" | "worker" => answer,

@@ -20,6 +20,7 @@ use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
 use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
 use serde_json::{Value, json};
 
 const REFERENCE: &str = "docs/configuration.md";
@@ -68,10 +69,14 @@ fn the_answer_in_the_readme_is_the_real_one() {
     let pairs =
         [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
-    let surroundings =
-        Surroundings { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, on_demand: &NoHost };
-    let mut memory = Memory::new([0; 16], policy.limits);
-    let Verdict::Deny(denial) = decide(&policy, &request, &mut memory, surroundings).verdict else {
+    let surroundings = Surroundings {
+        now: NumericDate::EPOCH,
+        signatures: &SoftwareVerifier,
+        on_demand: &NoHost,
+        may_wait: false,
+    };
+    let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
+    let Verdict::Deny(denial) = decide(&policy, &request, &mut state, surroundings).verdict else {
         panic!("allowed without credentials")
     };
     let response = denial.response(&policy.denials, policy.denials.form(&request));

@@ -21,6 +21,7 @@ use authgate::numeric_date::NumericDate;
 use authgate::policy::{Access, Policy, build};
 use authgate::request::Request;
 use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -60,15 +61,15 @@ impl Random {
     }
 }
 
-/// A policy with one memory for all that is tried on it: what held must open no door for anything else.
+/// A policy with one state for all that is tried on it: what held must open no door for anything else.
 struct Gate {
     policy: Policy,
-    memory: RefCell<Memory>,
+    state: RefCell<State>,
 }
 
 impl Gate {
     fn decide<'a>(&'a self, request: &Request<'a>, surroundings: Surroundings<'_>) -> Decision<'a> {
-        decide(&self.policy, request, &mut self.memory.borrow_mut(), surroundings)
+        decide(&self.policy, request, &mut self.state.borrow_mut(), surroundings)
     }
 }
 
@@ -101,8 +102,8 @@ fn policies() -> Vec<Gate> {
         let identity = json!({"headers": {"x-user": "{subject}", "x-all": "{claims}"}, "remove": ["x-gone"]});
         let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
         let policy = build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy;
-        let memory = RefCell::new(Memory::new([1; 16], policy.limits));
-        Gate { policy, memory }
+        let state = RefCell::new(State::new(&policy, Memory::new([1; 16], policy.limits)));
+        Gate { policy, state }
     });
     made.collect()
 }
@@ -122,6 +123,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
         now: NumericDate::from_seconds(1_700_000_000.0).unwrap(),
         signatures: &SoftwareVerifier,
         on_demand: &NoHost,
+        may_wait: false,
     };
     for (at, policy) in policies.iter().enumerate() {
         let start = Instant::now();
@@ -139,6 +141,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                 }
             }
             Verdict::Answer(_) => panic!("{what}, policy {at}: has no metadata"),
+            Verdict::Await(_) => panic!("{what}, policy {at}: there is nothing to wait for"),
             Verdict::Allow(Some(permit)) => {
                 let subject = &permit.first().principal.subject;
                 assert!(holds_good_credential, "{what}, policy {at}: passes as {subject}");
@@ -180,7 +183,8 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
 fn answer(gate: &Gate, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
+    let surroundings =
+        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
     let Verdict::Deny(denial) = gate.decide(&nothing, surroundings).verdict else { panic!("no challenge") };
     let response = denial.response(&gate.policy.denials, Form::Text);
     let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
@@ -193,12 +197,11 @@ fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
     let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
     let request = Request::new(target.into_iter().chain(fields), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-    match gate
-        .decide(&request, Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost })
-        .verdict
-    {
+    let surroundings =
+        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+    match gate.decide(&request, surroundings).verdict {
         Verdict::Deny(denial) => Some(denial.reason),
-        Verdict::Allow(_) | Verdict::Answer(_) => None,
+        Verdict::Allow(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
     }
 }
 
@@ -235,7 +238,8 @@ fn good_credentials_pass_where_they_should() {
         let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
         let request = Request::new(target.into_iter().chain(fields), None);
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
+        let surroundings =
+            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
         assert!(matches!(policies[0].decide(&request, surroundings).verdict, Verdict::Allow(Some(_))));
     }
 }

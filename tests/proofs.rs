@@ -15,15 +15,16 @@ use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
 use authgate::request::Request;
 use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
 use mint::{Proof, SigningKey, encode, sign_text};
 use serde_json::{Value, json};
 
 const NOW: f64 = 1_700_000_000.0;
 
-/// A configuration, its memory, and a token that is bound to the ES256 key.
+/// A configuration, its state, and a token that is bound to the ES256 key.
 struct Gate {
     policy: Policy,
-    memory: Memory,
+    state: State,
     token: String,
 }
 
@@ -42,7 +43,7 @@ impl Gate {
         let claims =
             json!({"iss": "people", "sub": "ann", "aud": "api", "exp": NOW + 100.0, "cnf": {"jkt": jkt}});
         let token = mint::sign(&claims, &key, Algorithm::EdDSA);
-        Gate { memory: Memory::new([1; 16], policy.limits), policy, token }
+        Gate { state: State::new(&policy, Memory::new([1; 16], policy.limits)), policy, token }
     }
 
     /// Why a request with this proof is refused; `None` where it passes.
@@ -57,13 +58,14 @@ impl Gate {
         ];
         let request = Request::new(pairs.into_iter(), None);
         let now = NumericDate::from_seconds(NOW).unwrap();
-        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
+        let surroundings =
+            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
         let start = Instant::now();
-        let verdict = decide(&self.policy, &request, &mut self.memory, surroundings).verdict;
+        let verdict = decide(&self.policy, &request, &mut self.state, surroundings).verdict;
         assert!(start.elapsed() < Duration::from_secs(2), "{}", proof.escape_ascii());
         match verdict {
             Verdict::Deny(denial) => Some(denial.reason),
-            Verdict::Allow(_) | Verdict::Answer(_) => None,
+            Verdict::Allow(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ use authgate::numeric_date::NumericDate;
 use authgate::policy::build;
 use authgate::request::Request;
 use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
 use serde_json::{Value, json};
 
 use crate::digest_client::{Answer, Challenge, sha256};
@@ -43,10 +44,11 @@ fn challenge() -> Challenge {
     let Ok(built) = build(&config, &|_| None) else { panic!("a policy") };
     let since = SystemTime::UNIX_EPOCH.elapsed().expect("a clock");
     let now = NumericDate::from_seconds(since.as_secs_f64()).expect("a time");
-    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost };
-    let mut memory = Memory::new([0; 16], built.policy.limits);
+    let surroundings =
+        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+    let mut state = State::new(&built.policy, Memory::new([0; 16], built.policy.limits));
     let request = Request::new([(&b":path"[..], &b"/x"[..])].into_iter(), None);
-    let Verdict::Deny(denial) = decide(&built.policy, &request, &mut memory, surroundings).verdict else {
+    let Verdict::Deny(denial) = decide(&built.policy, &request, &mut state, surroundings).verdict else {
         panic!("a challenge")
     };
     let response = denial.response(&built.policy.denials, Form::Text);

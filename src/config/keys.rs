@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::keyword::keyword;
 use super::shape::OneOrMany;
-use super::value::Secret;
+use super::value::{Secret, Span};
 
 /// Where keys come from: exactly one of these.
 #[derive(Deserialize)]
@@ -19,6 +19,10 @@ pub enum Keys {
     Pem(OneOrMany<PemKey>),
     /// Shared secrets.
     Secret(OneOrMany<SecretKey>),
+    /// A JWK Set at a fixed place.
+    Remote(Remote),
+    /// A JWK Set that the issuer's metadata name.
+    Discovery(Discovery),
 }
 
 /// Shows nothing: a set may hold shared secrets, and somebody's PEM a private key.
@@ -53,6 +57,66 @@ pub struct SecretKey {
     pub encoding: Encoding,
     /// The name that tokens give it.
     pub kid: Option<String>,
+}
+
+/// A JWK Set that is fetched.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// Its URL.
+    pub uri: String,
+    /// The proxy's cluster that it is asked of.
+    pub cluster: String,
+    /// How often it is fetched.
+    #[serde(default = "default_refresh")]
+    pub refresh: Span,
+    /// For how long an answer is waited for.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// For how long keys count that cannot be refreshed.
+    #[serde(default = "default_max_stale")]
+    pub max_stale: Span,
+    /// For how long a request waits for keys.
+    #[serde(default = "default_max_wait")]
+    pub max_wait: Span,
+}
+
+/// A JWK Set that the issuer's metadata name, by OpenID Connect Discovery or RFC 8414.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    /// The proxy's cluster that the metadata are asked of.
+    pub cluster: String,
+    /// The one that the set is asked of; absent: the same.
+    pub jwks_cluster: Option<String>,
+    /// How often both are fetched.
+    #[serde(default = "default_refresh")]
+    pub refresh: Span,
+    /// For how long each answer is waited for.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// For how long keys count that cannot be refreshed.
+    #[serde(default = "default_max_stale")]
+    pub max_stale: Span,
+    /// For how long a request waits for keys.
+    #[serde(default = "default_max_wait")]
+    pub max_wait: Span,
+}
+
+fn default_refresh() -> Span {
+    Span::seconds(600)
+}
+
+fn default_timeout() -> Span {
+    Span::seconds(5)
+}
+
+fn default_max_stale() -> Span {
+    Span::seconds(3600)
+}
+
+fn default_max_wait() -> Span {
+    Span::seconds(5)
 }
 
 /// How a text stands for octets.

@@ -6,41 +6,49 @@ use std::rc::Rc;
 use smallvec::{SmallVec, smallvec};
 
 use super::guard::Guard;
+use crate::callout::Awaited;
 use crate::credentials::CredentialsError;
 use crate::denial::Reason;
+use crate::memory::Slot;
 use crate::memory::replays::ProofUse;
-use crate::memory::{Memory, Slot};
 use crate::place::{Found, Place};
 use crate::policy::requirement::Requirement;
 use crate::policy::{Policy, Protection};
 use crate::principal::{Authenticated, Principal};
 use crate::request::Request;
-use crate::scheme::{Affinity, OneTime, Presented, Scheme, Surroundings};
+use crate::scheme::{Affinity, OneTime, Presented, Scheme, Setback, Surroundings};
+use crate::source::Source;
+use crate::state::State;
 
 /// Tries a rule's requirement on a request.
 pub fn evaluate<'p>(
     policy: &'p Policy,
     protection: &Protection,
     request: &Request<'_>,
-    memory: &mut Memory,
+    state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> Outcome<'p> {
     let presented = present(policy, protection, request);
+    // A request in shadow goes on as it is, so it has nothing to wait for.
+    let may_wait = surroundings.may_wait && !protection.is_shadowed;
+    let surroundings = Surroundings { may_wait, ..surroundings };
     let guard = Guard { request, surroundings, is_shadowed: protection.is_shadowed };
     let (used, proofs) = (Vec::new(), Vec::new());
     let mut evaluation =
-        Evaluation { policy, request, memory, surroundings, guard, presented: &presented, used, proofs };
+        Evaluation { policy, request, state, surroundings, guard, presented: &presented, used, proofs };
     let outcome = evaluation.evaluate(&protection.requirement);
-    // Not before the outcome is known: a requirement may look at one proof twice.
+    // Not before the outcome is known: a requirement may look at one proof twice, and so does a request that waits.
     let proofs = evaluation.proofs;
-    proofs.into_iter().for_each(|proof| memory.note_proof(proof));
+    if !matches!(outcome, Outcome::Pending(_)) {
+        proofs.into_iter().for_each(|proof| state.memory.note_proof(proof));
+    }
     // One failure for a request, however many members were tried, and none where another one held.
     if let Outcome::Refused(Failure { reason: Reason::InvalidCredentials, authenticator: Some(at), .. }) =
         outcome
         && let Some((_, Claimed::Credential(credential, _))) = presented.iter().find(|(one, _)| *one == at)
         && let Some(authenticator) = policy.authenticators.get(at)
     {
-        guard.count_failure(memory, authenticator.scheme.as_ref(), credential);
+        guard.count_failure(&mut state.memory, authenticator.scheme.as_ref(), credential);
     }
     outcome
 }
@@ -53,6 +61,8 @@ pub enum Outcome<'p> {
     Absent,
     /// Something was presented, and it was not enough.
     Refused(Failure<'p>),
+    /// What decides is on its way, and the request can wait for it.
+    Pending(Awaited),
 }
 
 /// All that held.
@@ -124,7 +134,7 @@ fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p
 struct Evaluation<'a, 'p, 'r> {
     policy: &'p Policy,
     request: &'a Request<'r>,
-    memory: &'a mut Memory,
+    state: &'a mut State,
     surroundings: Surroundings<'a>,
     guard: Guard<'a, 'r>,
     presented: &'a AllPresented<'p, 'r>,
@@ -158,13 +168,15 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let refused = |reason| refused_at(Some(place), reason);
         let presented = Presented { credential, place };
         let scheme = authenticator.scheme.as_ref();
-        let slot = self.memory.slot(at, credential);
+        let generation = self.state.sources.get(at).map_or(0, Source::generation);
+        let slot = self.state.memory.slot(at, generation, credential);
         let known = match scheme.one_time() {
-            None => self.memory.held(slot, self.surroundings.now),
+            None => self.state.memory.held(slot, self.surroundings.now),
             Some(_) => None,
         };
-        // What has held here before is meant for this authenticator.
-        if known.is_none() && self.is_anothers(at, credential, place) {
+        // What has held here before is mostly meant for this authenticator.
+        let may_be_anothers = known.is_none() || scheme.takes_unclaimed();
+        if may_be_anothers && self.is_anothers(at, credential, place) {
             return Outcome::Absent;
         }
         if known.is_none() {
@@ -178,20 +190,25 @@ impl<'p> Evaluation<'_, 'p, '_> {
             return refused(reason);
         }
         if known.is_none()
-            && let Err(reason) = self.guard.vet(self.memory, scheme, credential)
+            && let Err(reason) = self.guard.vet(&mut self.state.memory, scheme, credential)
         {
             return refused(reason);
         }
         let principal = match (known, scheme.one_time()) {
             (Some(principal), _) => Ok(principal),
-            (None, None) => self.authenticate(scheme, slot, credential),
-            (None, Some(one_time)) => self.authenticate_once(at, one_time, credential),
+            (None, None) => self.authenticate(at, scheme, slot, credential),
+            (None, Some(one_time)) => self.authenticate_once(at, one_time, credential).map_err(Setback::from),
         };
         let principal = match principal {
             Ok(principal) => principal,
-            Err(reason) => return refused(reason),
+            Err(Setback::Pending { ticket, max_wait, .. }) if self.surroundings.may_wait => {
+                return Outcome::Pending(Awaited { source: at, ticket, max_wait });
+            }
+            Err(Setback::Pending { otherwise: reason, .. } | Setback::Refused(reason)) => {
+                return refused(reason);
+            }
         };
-        let replays = self.memory.replays();
+        let replays = self.state.memory.replays();
         match scheme.prove_possession(&principal, presented, self.request, self.surroundings, replays) {
             Ok(proof) => self.proofs.extend(proof),
             Err(reason) => return refused(reason),
@@ -205,25 +222,30 @@ impl<'p> Evaluation<'_, 'p, '_> {
     /// Checks a credential that is not remembered, and remembers the outcome where that is worth it.
     fn authenticate(
         &mut self,
+        at: usize,
         scheme: &dyn Scheme,
         slot: Slot,
         credential: &[u8],
-    ) -> Result<Rc<Principal>, Reason> {
+    ) -> Result<Rc<Principal>, Setback> {
         let now = self.surroundings.now;
-        if scheme.failures_are_slow() && self.memory.failed(slot, now) {
-            return Err(Reason::InvalidCredentials);
+        if scheme.failures_are_slow() && self.state.memory.failed(slot, now) {
+            return Err(Reason::InvalidCredentials.into());
         }
-        match self.guard.authenticate(self.memory, scheme, credential) {
+        let State { memory, sources, .. } = &mut *self.state;
+        let source = sources.get_mut(at).ok_or(Reason::Unavailable)?;
+        let surroundings = self.surroundings;
+        let check = || scheme.authenticate(credential, slot, surroundings, source);
+        match self.guard.ration(memory, scheme, credential, check) {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);
-                self.memory.remember_held(slot, &principal, now, proof.valid_until);
+                self.state.memory.remember_held(slot, &principal, now, proof.valid_until);
                 Ok(principal)
             }
-            Err(reason) => {
-                if reason == Reason::InvalidCredentials && scheme.failures_are_slow() {
-                    self.memory.remember_failed(slot, now);
+            Err(setback) => {
+                if setback == Setback::Refused(Reason::InvalidCredentials) && scheme.failures_are_slow() {
+                    self.state.memory.remember_failed(slot, now);
                 }
-                Err(reason)
+                Err(setback)
             }
         }
     }
@@ -238,7 +260,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if let Some((_, result)) = self.used.iter().find(|(used, _)| *used == at) {
             return result.clone();
         }
-        let nonces = self.memory.nonces();
+        let nonces = self.state.memory.nonces();
         let result = scheme.authenticate(credential, self.request, self.surroundings, nonces).map(Rc::new);
         self.used.push((at, result.clone()));
         result
@@ -259,12 +281,14 @@ impl<'p> Evaluation<'_, 'p, '_> {
         rivals.any(|(other, _)| affinity(*other) > affinity(at))
     }
 
-    /// The first that holds. If none does: what could not be decided, else the first whose credential was presented.
+    /// The first that holds; one that is pending may be it. If none does: what could not be decided, else the first whose
+    /// credential was presented.
     fn any_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
         let mut answer: Option<Failure<'p>> = None;
         for part in parts {
             match self.evaluate(part) {
                 Outcome::Held(proofs) => return Outcome::Held(proofs),
+                Outcome::Pending(awaited) => return Outcome::Pending(awaited),
                 Outcome::Absent => {}
                 Outcome::Refused(failure) => match &answer {
                     Some(first) if undecided(failure.reason) <= undecided(first.reason) => {}
@@ -275,11 +299,26 @@ impl<'p> Evaluation<'_, 'p, '_> {
         answer.map_or(Outcome::Absent, Outcome::Refused)
     }
 
-    /// Each of them. If one does not hold: the first that is missing or wrong.
+    /// Each of them. If one does not hold: the first that is missing or wrong. While one is pending no credential that is
+    /// made for one request is used up: the request is decided again.
     fn all_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
+        let mut outcomes: SmallVec<[Option<Outcome<'p>>; 4]> = SmallVec::new();
+        for part in parts {
+            let outcome = if self.is_one_time(part) { None } else { Some(self.evaluate(part)) };
+            match outcome {
+                Some(Outcome::Pending(awaited)) => return Outcome::Pending(awaited),
+                Some(Outcome::Absent | Outcome::Refused(_)) => {
+                    outcomes.push(outcome);
+                    break;
+                }
+                _ => outcomes.push(outcome),
+            }
+        }
+        let mut outcomes = outcomes.into_iter();
         let mut proofs = Members::new();
         for part in parts {
-            match self.evaluate(part) {
+            match outcomes.next().flatten().unwrap_or_else(|| self.evaluate(part)) {
+                Outcome::Pending(awaited) => return Outcome::Pending(awaited),
                 Outcome::Held(more) => proofs.extend(more),
                 Outcome::Refused(failure) => return Outcome::Refused(failure),
                 Outcome::Absent if parts.iter().any(|part| self.is_presented(part)) => {
@@ -293,6 +332,18 @@ impl<'p> Evaluation<'_, 'p, '_> {
             }
         }
         if proofs.is_empty() { Outcome::Absent } else { Outcome::Held(proofs) }
+    }
+
+    /// Whether any of it is a credential that is made for one request.
+    fn is_one_time(&self, requirement: &Requirement) -> bool {
+        match requirement {
+            Requirement::One(at) => {
+                self.policy.authenticators.get(*at).is_some_and(|member| member.scheme.one_time().is_some())
+            }
+            Requirement::AnyOf(parts) | Requirement::AllOf(parts) => {
+                parts.iter().any(|part| self.is_one_time(part))
+            }
+        }
     }
 
     /// Whether anything was presented to any member.

@@ -5,7 +5,7 @@ use crate::denial::Reason;
 use crate::memory::Memory;
 use crate::memory::throttle::Claimant;
 use crate::request::Request;
-use crate::scheme::{Guess, Proof, Scheme, Surroundings};
+use crate::scheme::{Guess, Proof, Scheme, Setback, Surroundings};
 
 /// A request as far as this is concerned.
 #[derive(Clone, Copy)]
@@ -38,19 +38,20 @@ impl Guard<'_, '_> {
     }
 
     /// Checks a credential, if that takes no slow hash or there is time for one.
-    pub fn authenticate(
+    pub fn ration(
         self,
         memory: &mut Memory,
         scheme: &dyn Scheme,
         credential: &[u8],
-    ) -> Result<Proof, Reason> {
+        check: impl FnOnce() -> Result<Proof, Setback>,
+    ) -> Result<Proof, Setback> {
         if !scheme.takes_slow_hash(credential) {
-            return scheme.authenticate(credential, self.surroundings);
+            return check();
         }
         let slow_hashes = memory.slow_hashes();
         slow_hashes.ask(self.surroundings.now).map_err(|retry_after| Reason::Throttled { retry_after })?;
         let start = self.surroundings.on_demand.time();
-        let proof = scheme.authenticate(credential, self.surroundings);
+        let proof = check();
         slow_hashes.spend(self.surroundings.on_demand.time().seconds_since(start));
         proof
     }

@@ -23,6 +23,7 @@ pub const ALL: &[Reason] = &[
     Reason::InvalidToken(TokenError::ProofMismatch),
     Reason::InvalidToken(TokenError::StaleProof),
     Reason::InvalidToken(TokenError::ReplayedProof),
+    Reason::InvalidToken(TokenError::Inactive),
     Reason::StaleNonce,
     Reason::InsufficientScope,
     Reason::NotAuthorized,

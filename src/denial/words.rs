@@ -145,6 +145,7 @@ fn explain_token(detail: Option<&'static str>) -> Explanation {
         Some("malformed_claim") => ("A claim of the token is of the wrong type or out of range.", OTHER),
         Some("claim_mismatch") => ("A claim of the token is not as it has to be here.", OTHER),
         Some("revoked") => ("The token has been revoked.", FRESH),
+        Some("inactive") => ("The token has expired, has been revoked, or was never issued.", FRESH),
         Some("not_bound") => (
             "The token and the request do not show that it is used by whom it was issued to.",
             "Send a token that is bound to your key as Authorization: DPoP with a proof by that key, and one that is \

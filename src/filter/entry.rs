@@ -4,15 +4,17 @@
 //! first says is kept in one place for the second.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use log::Level;
 use proxy_wasm::types::{Action, MapType, Status};
 
 use super::gates::{self, Gate};
-use super::{host, root};
+use super::{calls, host, root, waiting};
 use crate::decision::{Decision, Verdict, decide};
 use crate::denial::{Denial, Form, Manner, Reason};
 use crate::header_map;
+use crate::numeric_date::NumericDate;
 use crate::request::Request;
 use crate::scheme::Surroundings;
 
@@ -44,14 +46,30 @@ extern "C" fn authgate_on_request_headers(stream: u32, _count: usize, _end_of_st
     let (created, root) = CREATED.get();
     // A stream that is not the one created last has no policy that we know of.
     let gate = if created == stream { gates::of(root) } else { None };
-    on_request_headers(gate.as_deref())
-        .unwrap_or_else(|| refuse(&Denial::of(Reason::Unavailable), &Manner::default(), Form::Text))
+    match decide_one(gate.as_ref(), stream, true, None) {
+        Course::GoesOn => Action::Continue,
+        Course::Answered => Action::Pause,
+        Course::Waits => {
+            // What it waits for is asked for at once, and for all: the root gets the answer.
+            if let Some(gate) = gate.filter(|_| host::enter(root)) {
+                calls::carry_out(&gate);
+            }
+            host::enter(stream);
+            Action::Pause
+        }
+    }
+}
+
+/// A host may bring content though the header section is held back: nothing of it may go on before the decision.
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_request_body(stream: u32, _size: usize, _end_of_stream: u32) -> Action {
+    if waiting::holds(stream) { Action::Pause } else { Action::Continue }
 }
 
 /// Trailers can carry forged identity as well as a header section can. Which configuration a stream belongs to is not
 /// kept, so what any of them reserves is taken out.
 #[unsafe(no_mangle)]
-extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Action {
+extern "C" fn authgate_on_request_trailers(stream: u32, _count: usize) -> Action {
     let Some(map) = host::map(MapType::HttpRequestTrailers) else { return Action::Pause };
     let Some(trailers) = header_map::pairs(&map) else { return Action::Pause };
     let gates = gates::all();
@@ -62,7 +80,21 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
             return Action::Pause;
         }
     }
-    Action::Continue
+    if waiting::holds(stream) { Action::Pause } else { Action::Continue }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn authgate_on_http_call_response(
+    root: u32,
+    number: u32,
+    fields: usize,
+    body_size: usize,
+    _trailers: usize,
+) {
+    if let Some(gate) = gates::of(root) {
+        calls::answered(&gate, number, fields, body_size);
+        waiting::attend(&gate, root);
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -75,15 +107,56 @@ extern "C" fn authgate_on_tick(root: u32) {
             metrics.publish_shadow(gates::shadowed_rules() as u64);
         }
     }
+    let moment = calls::moment();
     if let Ok(mut log) = gate.shadow_log.try_borrow_mut()
-        && let Some(suppressed) = log.tick()
+        && let Some(suppressed) = log.tick(moment.now)
     {
         log::info!("authgate: NOT ENFORCED: {suppressed} more since the last second, not shown");
     }
+    if let Ok(mut state) = gate.state.try_borrow_mut() {
+        state.tick(moment);
+    }
+    waiting::attend(&gate, root);
+    waiting::tick(moment.now);
+}
+
+/// What becomes of a request.
+pub enum Course {
+    /// It goes on to the upstream.
+    GoesOn,
+    /// It was answered.
+    Answered,
+    /// It waits.
+    Waits,
+}
+
+/// Decides the request of the stream in effect, and does all that follows but for letting it go on. A request that
+/// `may_wait` does so until then, or, where that is not given, as long as what it waits for is worth.
+pub fn decide_one(
+    gate: Option<&Rc<Gate>>,
+    stream: u32,
+    may_wait: bool,
+    until: Option<NumericDate>,
+) -> Course {
+    // Without anything to decide on it goes nowhere.
+    try_to_decide(gate, stream, may_wait, until).unwrap_or_else(|| {
+        refuse_unavailable();
+        Course::Answered
+    })
+}
+
+/// Answers the request of the stream in effect where nothing could be decided.
+pub fn refuse_unavailable() {
+    refuse(&Denial::of(Reason::Unavailable), &Manner::default(), Form::Text);
 }
 
 /// `None` where the host gave nothing that can be decided on.
-fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
+fn try_to_decide(
+    gate: Option<&Rc<Gate>>,
+    stream: u32,
+    may_wait: bool,
+    until: Option<NumericDate>,
+) -> Option<Course> {
     let map = host::map(MapType::HttpRequestHeaders)?;
     let pairs = header_map::pairs(&map)?;
     let Some(gate) = gate else {
@@ -95,9 +168,19 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let peer = if gate.policy.index.wants_peer() { host::peer() } else { None };
     let request = Request::of(pairs, peer);
     let surroundings =
-        Surroundings { now: host::now(), signatures: &gate.signatures, on_demand: &host::OnDemand };
-    let mut memory = gate.memory.try_borrow_mut().ok()?;
-    let decision = decide(&gate.policy, &request, &mut memory, surroundings);
+        Surroundings { now: host::now(), signatures: &gate.signatures, on_demand: &host::OnDemand, may_wait };
+    let mut state = gate.state.try_borrow_mut().ok()?;
+    let mut decision = decide(&gate.policy, &request, &mut state, surroundings);
+    if let Verdict::Await(awaited) = &decision.verdict {
+        let until = until.unwrap_or_else(|| surroundings.now.plus(awaited.max_wait));
+        if waiting::enter(gate, stream, *awaited, until) {
+            return Some(Course::Waits);
+        }
+        // There is no room: it is decided by what is there.
+        let surroundings = Surroundings { may_wait: false, ..surroundings };
+        decision = decide(&gate.policy, &request, &mut state, surroundings);
+    }
+    drop(state);
     if gate.policy.metrics
         && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
     {
@@ -109,16 +192,17 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let edited = apply(&decision);
     let refuse = |denial| refuse(denial, &gate.policy.denials, gate.policy.denials.form(&request));
     Some(match &decision.verdict {
-        Verdict::Allow(_) if edited.is_ok() => Action::Continue,
-        Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable)),
+        Verdict::Allow(_) if edited.is_ok() => Course::GoesOn,
         Verdict::Answer(answer) => {
             host::answer(answer.status, answer.fields.to_vec(), &answer.body);
-            Action::Pause
+            Course::Answered
         }
         Verdict::Deny(denial) => {
             log_denial(gate, &decision, denial, Level::Debug, "denied");
             refuse(denial)
         }
+        // What cannot wait is never told to.
+        Verdict::Allow(_) | Verdict::Await(_) => refuse(&Denial::of(Reason::Unavailable)),
     })
 }
 
@@ -133,9 +217,9 @@ fn apply(decision: &Decision<'_>) -> Result<(), Status> {
 }
 
 /// Answers in the upstream's place. This is the last thing that is done with a request.
-fn refuse(denial: &Denial, manner: &Manner, form: Form) -> Action {
+fn refuse(denial: &Denial, manner: &Manner, form: Form) -> Course {
     host::respond(&denial.response(manner, form));
-    Action::Pause
+    Course::Answered
 }
 
 /// What would have become of a request that goes on.

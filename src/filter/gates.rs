@@ -3,19 +3,22 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::calls::Calls;
 use super::metrics::Metrics;
 use super::signatures::Signatures;
 use crate::log_limit::LogLimit;
-use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::roots::Roots;
+use crate::state::State;
 
 /// A configuration that was accepted, and its state.
 pub struct Gate {
     /// What requests need.
     pub policy: Policy,
-    /// What is remembered of credentials.
-    pub memory: RefCell<Memory>,
+    /// What is remembered of credentials, and what was learnt.
+    pub state: RefCell<State>,
+    /// What was asked of others.
+    pub calls: RefCell<Calls>,
     /// What is counted.
     pub metrics: RefCell<Metrics>,
     /// How much is logged of requests in shadow.

@@ -6,7 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, MapType, Status};
 
+use crate::callout::{Callout, CalloutError};
 use crate::denial::Response;
+use crate::header_map;
 use crate::memory::MemoryKey;
 use crate::numeric_date::NumericDate;
 use crate::scheme;
@@ -51,6 +53,15 @@ impl scheme::OnDemand for OnDemand {
 pub fn random_key() -> Option<MemoryKey> {
     let mut key = MemoryKey::default();
     getrandom::fill(&mut key).ok().map(|()| key)
+}
+
+/// A number from 0 up to 1 that nobody can foresee; where the host has no randomness, always the same.
+pub fn chance() -> f64 {
+    let mut octets = [0; 4];
+    match getrandom::fill(&mut octets) {
+        Ok(()) => f64::from(u32::from_le_bytes(octets)) / (f64::from(u32::MAX) + 1.0),
+        Err(_) => 0.5,
+    }
 }
 
 /// The address that the proxy settled on as the client's.
@@ -109,6 +120,86 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+}
+
+/// Sends a request of our own, on behalf of the context in effect, which gets the answer. Gives the host's number of it.
+///
+/// The SDK's own call keeps a list of those that are outstanding, and traps on any status that it does not expect.
+pub fn call(callout: &Callout) -> Result<u32, CalloutError> {
+    let scheme: &str = if callout.is_secure { "https" } else { "http" };
+    let pseudo = [
+        (":method", callout.method),
+        (":scheme", scheme),
+        (":authority", callout.authority.as_str()),
+        (":path", callout.path.as_str()),
+    ];
+    let fields = callout.fields.iter().map(|(name, value)| (*name, value.as_str()));
+    let fields: Vec<_> =
+        pseudo.into_iter().chain(fields).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let (fields, trailers) = (header_map::serialise(&fields), header_map::serialise(&[]));
+    let mut number = 0;
+    // SAFETY: all texts and the place for the number are valid for the call; the host copies what it keeps.
+    let status = unsafe {
+        proxy_http_call(
+            callout.cluster.as_ptr(),
+            callout.cluster.len(),
+            fields.as_ptr(),
+            fields.len(),
+            callout.body.as_ptr(),
+            callout.body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            callout.timeout_ms,
+            &mut number,
+        )
+    };
+    match status {
+        0 => Ok(number),
+        BAD_ARGUMENT => Err(CalloutError::UnknownCluster),
+        _ => Err(CalloutError::NotSent),
+    }
+}
+
+/// The content of the answer that the host has just brought, of so many octets.
+pub fn answer_body(size: usize) -> Option<Bytes> {
+    if size == 0 {
+        return Some(Bytes::new());
+    }
+    hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size).ok().flatten()
+}
+
+/// Puts another context in effect, a root's or a stream's: what the host is asked from now on is about this one. False
+/// where it is gone.
+pub fn enter(context: u32) -> bool {
+    // SAFETY: takes a number.
+    unsafe { proxy_set_effective_context(context) == 0 }
+}
+
+/// Lets the request of the stream in effect go on; false where the host does not.
+pub fn resume() -> bool {
+    const REQUEST: u32 = 0;
+    // SAFETY: takes a number.
+    unsafe { proxy_continue_stream(REQUEST) == 0 }
+}
+
+const BAD_ARGUMENT: u32 = 2;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        fields: *const u8,
+        fields_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        number: *mut u32,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
 }
 
 /// A new counter, or the one of this name; `None` where the host has none.

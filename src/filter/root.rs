@@ -10,8 +10,9 @@ use crate::config;
 use crate::log_limit::LogLimit;
 use crate::memory::Memory;
 use crate::policy;
+use crate::state::State;
 
-/// So many requests in shadow are logged between two ticks, which is a second.
+/// So many requests in shadow are logged in a second.
 const SHADOW_LINES: u32 = 10;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
@@ -35,13 +36,23 @@ pub fn configure(root: u32) -> bool {
                 Some(key) => Memory::new(key, built.policy.limits),
                 None => Memory::without_key(built.policy.limits),
             };
-            let memory = RefCell::new(memory);
+            let state = State::new(&built.policy, memory);
+            // What is on its way, and who waits for it, is looked at more often.
+            let period = Duration::from_millis(if state.learns() { 250 } else { 1000 });
             let signatures = Signatures::probe();
             log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
-            let shadow_log = RefCell::new(LogLimit::new(SHADOW_LINES));
-            let metrics = RefCell::default();
-            gates::put(root, Some(Gate { policy: built.policy, memory, metrics, shadow_log, signatures }));
-            host::tick_every(Duration::from_secs(1));
+            gates::put(
+                root,
+                Some(Gate {
+                    policy: built.policy,
+                    state: RefCell::new(state),
+                    calls: RefCell::default(),
+                    metrics: RefCell::default(),
+                    shadow_log: RefCell::new(LogLimit::new(SHADOW_LINES)),
+                    signatures,
+                }),
+            );
+            host::tick_every(period);
             true
         }
         Err(errors) => {

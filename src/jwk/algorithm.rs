@@ -104,6 +104,17 @@ impl Algorithms {
     /// No algorithm.
     pub const NONE: Algorithms = Algorithms(0);
 
+    /// All of them.
+    pub const ALL: Algorithms = Algorithms((1 << Algorithm::ALL.len()) - 1);
+
+    /// Those whose verifiers cannot sign.
+    pub const ASYMMETRIC: Algorithms = Algorithms(
+        Algorithms::ALL.0
+            & !(Algorithms::only(Algorithm::HS256).0
+                | Algorithms::only(Algorithm::HS384).0
+                | Algorithms::only(Algorithm::HS512).0),
+    );
+
     /// Just this one.
     pub const fn only(algorithm: Algorithm) -> Algorithms {
         Algorithms(1 << algorithm as u16)
@@ -173,6 +184,8 @@ mod tests {
         }
         let all: Algorithms = Algorithm::ALL.into_iter().collect();
         assert_eq!(all.iter().count(), 14);
+        assert_eq!(all, Algorithms::ALL);
+        assert!(all.iter().all(|one| one.is_symmetric() != Algorithms::ASYMMETRIC.contains(one)));
         let pair: Algorithms = [Algorithm::EdDSA, Algorithm::HS256, Algorithm::HS256].into_iter().collect();
         assert_eq!(format!("{pair:?}"), "{HS256, EdDSA}");
         assert_eq!(pair.and(all), pair);

@@ -159,6 +159,8 @@ pub enum TokenError {
     StaleProof,
     /// The proof has been used before.
     ReplayedProof,
+    /// Its issuer says that it is not good, and not why.
+    Inactive,
 }
 
 impl TokenError {
@@ -184,6 +186,7 @@ impl TokenError {
             TokenError::ProofMismatch => "proof_mismatch",
             TokenError::StaleProof => "stale_proof",
             TokenError::ReplayedProof => "replayed_proof",
+            TokenError::Inactive => "inactive",
         }
     }
 
@@ -211,7 +214,8 @@ impl TokenError {
             | TokenError::BadProof
             | TokenError::ProofMismatch
             | TokenError::StaleProof
-            | TokenError::ReplayedProof => Some(self.code()),
+            | TokenError::ReplayedProof
+            | TokenError::Inactive => Some(self.code()),
         }
     }
 
@@ -266,6 +270,7 @@ impl fmt::Display for TokenError {
             TokenError::ProofMismatch => f.write_str("the proof of possession is for something else"),
             TokenError::StaleProof => f.write_str("the proof of possession is too old or from the future"),
             TokenError::ReplayedProof => f.write_str("the proof of possession was used before"),
+            TokenError::Inactive => f.write_str("its issuer says that it is not active"),
         }
     }
 }

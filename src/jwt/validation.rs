@@ -34,22 +34,29 @@ impl Validation {
         now: NumericDate,
         verifier: &dyn SignatureVerifier,
     ) -> Result<&'j str, TokenError> {
-        let header = jwt.jws().header();
-        if !header.is_understood() {
-            return Err(TokenError::UnsupportedCritical);
-        }
-        if !self.knows_issuer(jwt) {
-            return Err(TokenError::WrongIssuer);
-        }
+        self.check_origin(jwt)?;
         let candidates = jwt.jws().candidates(keys, self.algorithms)?;
         if self.rules.is_expired(jwt.claims(), now) {
             return Err(TokenError::Expired);
         }
         candidates.verify(jwt.jws(), verifier)?;
-        if !self.takes_type(header) {
+        if !self.takes_type(jwt.jws().header()) {
             return Err(TokenError::WrongType);
         }
         self.rules.check(jwt.claims(), now)
+    }
+
+    /// Whether there is any point in asking for keys: what [`Validation::validate`] would say before it needs them.
+    pub fn foresee(&self, jwt: &Jwt<'_>, now: NumericDate) -> Result<(), TokenError> {
+        self.check_origin(jwt)?;
+        if self.rules.is_expired(jwt.claims(), now) { Err(TokenError::Expired) } else { Ok(()) }
+    }
+
+    fn check_origin(&self, jwt: &Jwt<'_>) -> Result<(), TokenError> {
+        if !jwt.jws().header().is_understood() {
+            return Err(TokenError::UnsupportedCritical);
+        }
+        if self.knows_issuer(jwt) { Ok(()) } else { Err(TokenError::WrongIssuer) }
     }
 
     /// Whether the token, unverified, says that it is from one of the issuers.

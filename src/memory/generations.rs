@@ -90,7 +90,7 @@ impl<T> Generations<T> {
 
     /// How many entries there are, those that do not count any more among them.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.young.len() + self.old.len()
     }
 

@@ -229,7 +229,7 @@ mod tests {
                 );
             }
         }
-        assert!(throttle.failing.len() <= MAX_FAILING, "{}", throttle.failing.len());
+        assert!(throttle.failing.count() <= MAX_FAILING, "{}", throttle.failing.count());
         assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS, "{}", throttle.failing.octets());
         assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
 
@@ -240,7 +240,7 @@ mod tests {
                 throttle.failed(Claimant { source, ..claimant("", "bob") }, at(200.0));
             }
         }
-        assert!(throttle.blocked.len() <= MAX_BLOCKED, "{}", throttle.blocked.len());
+        assert!(throttle.blocked.count() <= MAX_BLOCKED, "{}", throttle.blocked.count());
         assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS);
     }
 

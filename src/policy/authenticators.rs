@@ -3,10 +3,13 @@
 mod api_key;
 mod basic;
 mod bound;
+mod claims;
 mod digest;
+mod introspection;
 mod jwt;
 mod keys;
 mod places;
+mod remote_keys;
 
 use super::build::{Builder, is_label};
 use crate::challenge::Realm;
@@ -38,6 +41,9 @@ impl Builder<'_> {
                     self.api_key(&format!("{path}.api_key"), api_key, realm)
                 }
                 config::Authenticator::Digest(digest) => self.digest(&format!("{path}.digest"), digest),
+                config::Authenticator::Introspection(introspection) => {
+                    self.introspection(&format!("{path}.introspection"), introspection, realm)
+                }
             };
             made.extend(scheme.map(|(scheme, realm, forward_credentials)| Authenticator {
                 name: name.clone(),

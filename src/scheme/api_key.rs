@@ -10,15 +10,17 @@ use std::collections::HashMap;
 use hmac_sha256::Hash;
 use subtle::ConstantTimeEq;
 
-use super::{Affinity, Guess, Presented, Proof, Scheme, Surroundings, same_origin};
+use super::{Affinity, Guess, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use crate::source::Source;
 
 /// The longest key, in octets.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -110,9 +112,15 @@ impl Scheme for ApiKeys {
         Guess::Secret
     }
 
-    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        _: Slot,
+        surroundings: Surroundings<'_>,
+        _: &mut Source,
+    ) -> Result<Proof, Setback> {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
-            return Err(Reason::MalformedCredentials);
+            return Err(Reason::MalformedCredentials.into());
         }
         let key = self.find(credential).filter(|key| key.holds_at(surroundings.now));
         let key = key.ok_or(Reason::InvalidCredentials)?;
@@ -131,6 +139,7 @@ mod tests {
     use super::super::NoHost;
     use super::*;
     use crate::jwt::SoftwareVerifier;
+    use crate::memory::{Limits, Memory};
 
     fn at(seconds: f64) -> NumericDate {
         NumericDate::from_seconds(seconds).unwrap()
@@ -147,14 +156,19 @@ mod tests {
             not_after: Some(at(200.5)),
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
+        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"key");
         let check = |now: f64, expected: bool| {
-            let surroundings =
-                Surroundings { now: at(now), signatures: &SoftwareVerifier, on_demand: &NoHost };
-            let proof = keys.authenticate(b"key", surroundings);
+            let surroundings = Surroundings {
+                now: at(now),
+                signatures: &SoftwareVerifier,
+                on_demand: &NoHost,
+                may_wait: false,
+            };
+            let proof = keys.authenticate(b"key", slot, surroundings, &mut Source::Nothing);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(
                 until,
-                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials) },
+                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials.into()) },
                 "{now}"
             );
         };

@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Guess, Proof, Scheme, Surroundings};
+use super::{Guess, Proof, Scheme, Setback, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::denial::Reason;
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::password::{HashScheme, MAX_PASSWORD_LEN, PasswordHash};
 use crate::place::Place;
 use crate::principal::Principal;
+use crate::source::Source;
 
 /// One user.
 pub struct User {
@@ -73,7 +75,13 @@ impl Scheme for Basic {
         vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
     }
 
-    fn authenticate(&self, credential: &[u8], _surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        _: Slot,
+        _: Surroundings<'_>,
+        _: &mut Source,
+    ) -> Result<Proof, Setback> {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let known = self.users.get(name);
@@ -92,7 +100,7 @@ impl Scheme for Basic {
                 };
                 Ok(Proof { principal, valid_until: None })
             }
-            _ => Err(Reason::InvalidCredentials),
+            _ => Err(Reason::InvalidCredentials.into()),
         }
     }
 

@@ -1,17 +1,22 @@
 //! The Bearer scheme, RFC 6750, with JSON Web Tokens, RFC 7519.
 
+use std::rc::Rc;
+
 use super::bound::Bound;
-use super::{Affinity, Presented, Proof, Scheme, Surroundings, same_origin};
+use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
-use crate::claims::{ClaimSelector, Claims};
+use crate::claims::ClaimSelector;
 use crate::denial::Reason;
 use crate::jwk::KeySet;
-use crate::jwt::{Jwt, Validation};
+use crate::jwt::{JwsError, Jwt, TokenError, Validation};
+use crate::key_source::{KeySource, Keys, Plan};
+use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
 use crate::memory::replays::{ProofUse, Replays};
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::request::Request;
+use crate::source::Source;
 
 /// How tokens are found and checked.
 pub struct Bearer {
@@ -20,7 +25,7 @@ pub struct Bearer {
     /// The auth-scheme that challenges name.
     pub challenge_scheme: String,
     /// What signatures are verified with.
-    pub keys: KeySet,
+    pub keys: KeysFrom,
     /// What a token must be.
     pub validation: Validation,
     /// The longest token, in octets.
@@ -31,6 +36,14 @@ pub struct Bearer {
     pub trusts_cookies: bool,
     /// What shows that a token is used by whom it was issued to.
     pub bound: Bound,
+}
+
+/// Where keys come from.
+pub enum KeysFrom {
+    /// The configuration.
+    Configuration(KeySet),
+    /// An identity provider, as planned.
+    Provider(Rc<Plan>),
 }
 
 impl Scheme for Bearer {
@@ -52,7 +65,9 @@ impl Scheme for Bearer {
 
     fn affinity(&self, credential: &[u8]) -> Affinity {
         if credential.len() > self.max_token_bytes {
-            return Affinity::Unreadable;
+            // Nobody looks into it, and nobody else is to see it if it may be one of ours.
+            let has_three_parts = credential.iter().filter(|octet| **octet == b'.').count() == 2;
+            return if has_three_parts { Affinity::Issuer } else { Affinity::Unreadable };
         }
         match Jwt::parse(credential) {
             Ok(jwt) if !self.validation.knows_issuer(&jwt) => Affinity::Foreign,
@@ -77,36 +92,79 @@ impl Scheme for Bearer {
         self.bound.prove(&principal.claims, presented, request, surroundings, replays)
     }
 
-    fn authenticate(&self, credential: &[u8], surroundings: Surroundings<'_>) -> Result<Proof, Reason> {
+    fn source(&self) -> Source {
+        match &self.keys {
+            KeysFrom::Configuration(_) => Source::Nothing,
+            KeysFrom::Provider(plan) => Source::Keys(KeySource::new(Rc::clone(plan))),
+        }
+    }
+
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        _: Slot,
+        surroundings: Surroundings<'_>,
+        source: &mut Source,
+    ) -> Result<Proof, Setback> {
         if credential.len() > self.max_token_bytes {
-            return Err(Reason::MalformedCredentials);
+            return Err(Reason::MalformedCredentials.into());
         }
         let jwt = Jwt::parse(credential).map_err(|_| Reason::MalformedCredentials)?;
-        let validated = self.validation.validate(&jwt, &self.keys, surroundings.now, surroundings.signatures);
-        let subject = validated.map_err(Reason::InvalidToken)?.to_owned();
+        let subject = match (&self.keys, source) {
+            (KeysFrom::Configuration(keys), _) => self.validate(&jwt, keys, surroundings)?,
+            (KeysFrom::Provider(plan), Source::Keys(source)) => {
+                self.validate_by_fetched(&jwt, plan, source, surroundings)?
+            }
+            (KeysFrom::Provider(_), Source::Nothing | Source::Tokens(_)) => {
+                return Err(Reason::Unavailable.into());
+            }
+        };
+        let subject = subject.to_owned();
         let issuer = jwt.issuer().map(str::to_owned);
         let claims = jwt.into_claims();
         let valid_until = self.validation.rules.valid_until(&claims);
-        let principal = Principal { subject, issuer, scopes: scopes(&self.scope_claims, &claims), claims };
+        let principal = Principal { subject, issuer, scopes: claims.scopes(&self.scope_claims), claims };
         Ok(Proof { principal, valid_until })
     }
 }
 
-/// Scopes stand in one string with spaces between them (RFC 8693 §4.2) or, with some issuers, in an array.
-fn scopes(selectors: &[ClaimSelector], claims: &Claims) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for claim in selectors.iter().filter_map(|selector| selector.find(claims)) {
-        let texts = match claim {
-            serde_json::Value::Array(elements) => {
-                elements.iter().filter_map(|element| element.as_str()).collect()
-            }
-            other => other.as_str().map(|text| text.split(' ').collect()).unwrap_or_else(Vec::new),
-        };
-        for scope in texts.into_iter().filter(|scope| !scope.is_empty()) {
-            if !scopes.iter().any(|known| known == scope) {
-                scopes.push(scope.to_owned());
-            }
-        }
+impl Bearer {
+    fn validate<'j>(
+        &self,
+        jwt: &'j Jwt<'_>,
+        keys: &KeySet,
+        surroundings: Surroundings<'_>,
+    ) -> Result<&'j str, Reason> {
+        let validated = self.validation.validate(jwt, keys, surroundings.now, surroundings.signatures);
+        validated.map_err(Reason::InvalidToken)
     }
-    scopes
+
+    /// A token waits for nothing where it can be refused already.
+    fn validate_by_fetched<'j>(
+        &self,
+        jwt: &'j Jwt<'_>,
+        plan: &Plan,
+        source: &mut KeySource,
+        surroundings: Surroundings<'_>,
+    ) -> Result<&'j str, Setback> {
+        let unknown_key = Reason::InvalidToken(TokenError::from(JwsError::UnknownKey));
+        let foreseen = self.validation.foresee(jwt, surroundings.now).map_err(Reason::InvalidToken);
+        let (ticket, otherwise) = match source.keys() {
+            Keys::Known(keys) => match self.validate(jwt, &keys, surroundings) {
+                Err(reason) if reason == unknown_key && foreseen.is_ok() => {
+                    (source.look_again(surroundings.now).ok_or(reason)?, reason)
+                }
+                validated => return Ok(validated?),
+            },
+            Keys::Awaited(ticket) => {
+                foreseen?;
+                (ticket, Reason::Unavailable)
+            }
+            Keys::Stale => {
+                foreseen?;
+                return Err(Reason::Unavailable.into());
+            }
+        };
+        Err(Setback::Pending { ticket, max_wait: plan.max_wait, otherwise })
+    }
 }

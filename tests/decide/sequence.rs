@@ -13,6 +13,7 @@ use authgate::policy::Policy;
 use authgate::request::Request;
 use authgate::scheme::bound::CertificateDigest;
 use authgate::scheme::{OnDemand, Surroundings};
+use authgate::state::State;
 use serde::Deserialize;
 
 use super::{NOW, after, expand, expect, outcome};
@@ -83,10 +84,10 @@ impl OnDemand for Host {
 
 impl Sequence {
     pub fn check(&self, policy: &Policy, tokens: &BTreeMap<String, String>) -> Result<(), String> {
-        let mut memory = Memory::new([0; 16], policy.limits);
+        let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
         for (number, step) in self.steps.iter().enumerate() {
             for time in 1..=step.times {
-                let checked = step.check(policy, tokens, &mut memory, time);
+                let checked = step.check(policy, tokens, &mut state, time);
                 checked.map_err(|why| format!("step {}, time {time}: {why}", number + 1))?;
             }
         }
@@ -99,7 +100,7 @@ impl Step {
         &self,
         policy: &Policy,
         tokens: &BTreeMap<String, String>,
-        memory: &mut Memory,
+        state: &mut State,
         time: u32,
     ) -> Result<(), String> {
         let (method, path) = self.request.split_once(' ').unwrap();
@@ -119,8 +120,9 @@ impl Step {
         let request = Request::new(pairs, None);
         let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
         let now = NumericDate::from_seconds(NOW + self.at).unwrap();
-        let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host };
-        let decision = decide(policy, &request, memory, surroundings);
+        let surroundings =
+            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host, may_wait: true };
+        let decision = decide(policy, &request, state, surroundings);
         expect("decision", &self.expect, &outcome(policy, &decision))?;
         if let Some(expected) = &self.retry_after {
             let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);

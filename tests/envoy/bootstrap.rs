@@ -1,5 +1,6 @@
 //! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -31,13 +32,25 @@ pub struct Listener {
     is_edge: bool,
     environment: Value,
     module: PathBuf,
+    clusters: Vec<(&'static str, u16)>,
+    lets_headers_stop: bool,
 }
 
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
-    let (normalise, is_edge, tls, environment) = (true, false, None, Value::Null);
-    Listener { name, good, configuration, normalise, is_edge, tls, environment, module: module() }
+    Listener {
+        name,
+        good,
+        configuration,
+        normalise: true,
+        is_edge: false,
+        tls: None,
+        environment: Value::Null,
+        module: module(),
+        clusters: Vec::new(),
+        lets_headers_stop: false,
+    }
 }
 
 impl Listener {
@@ -88,6 +101,18 @@ impl Listener {
         self
     }
 
+    /// With a cluster for calls of the filter's own, of this name and port.
+    pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
+        self.clusters.push((name, port));
+        self
+    }
+
+    /// With `allow_on_headers_stop_iteration`: while the header section is held back, content and trailers are not.
+    pub fn stopping_at_headers_alone(mut self) -> Self {
+        self.lets_headers_stop = true;
+        self
+    }
+
     /// As Envoy takes it.
     pub fn to_envoy(&self, access_log: &str) -> Value {
         let mut vm = json!({
@@ -100,6 +125,7 @@ impl Listener {
         }
         let wasm = json!({"@type": WASM, "config": {
             "name": self.name,
+            "allow_on_headers_stop_iteration": self.lets_headers_stop,
             "failure_policy": "FAIL_RELOAD",
             "vm_config": vm,
             "configuration": self.configuration,
@@ -146,10 +172,13 @@ impl Listener {
 
 /// The bootstrap with these listeners before the service on `upstream`.
 pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Value {
+    let named: BTreeMap<_, _> = listeners.iter().flat_map(|listener| &listener.clusters).copied().collect();
+    let clusters: Vec<Value> =
+        named.into_iter().chain([("upstream", upstream)]).map(|(name, port)| cluster(name, port)).collect();
     let listeners: Vec<Value> = listeners.iter().map(|listener| listener.to_envoy(access_log)).collect();
     json!({
         "admin": {"address": address(0)},
-        "static_resources": {"listeners": listeners, "clusters": [cluster(upstream)]},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
     })
 }
 
@@ -162,20 +191,20 @@ pub fn bootstrap_from_file(listeners: &Path, upstream: u16) -> Value {
             "resource_api_version": "V3",
             "path_config_source": {"path": listeners},
         }},
-        "static_resources": {"clusters": [cluster(upstream)]},
+        "static_resources": {"clusters": [cluster("upstream", upstream)]},
     })
 }
 
-fn cluster(upstream: u16) -> Value {
+fn cluster(name: &str, port: u16) -> Value {
     let options = json!({
         "@type": HTTP_OPTIONS,
         "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
     });
     json!({
-        "name": "upstream",
+        "name": name,
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-        "load_assignment": {"cluster_name": "upstream", "endpoints": [
-            {"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address(port)}}]},
         ]},
     })
 }

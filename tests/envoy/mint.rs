@@ -132,6 +132,40 @@ pub fn with_signature(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>, signa
     compact(&signing_input(header, payload), signature)
 }
 
+/// A key of its own, named by its `kid`, for providers that change theirs.
+pub struct ProviderKey {
+    kid: String,
+    pair: P256KeyPair,
+}
+
+impl ProviderKey {
+    /// A new key.
+    pub fn new(kid: &str) -> Self {
+        ProviderKey { kid: kid.to_owned(), pair: P256KeyPair::generate() }
+    }
+
+    /// Its public part.
+    pub fn jwk(&self) -> Value {
+        let point = self.pair.public_key().to_bytes_uncompressed();
+        json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": self.kid, "use": "sig",
+               "x": BASE64URL.encode(&point[1..33]), "y": BASE64URL.encode(&point[33..])})
+    }
+
+    /// An ES256 token of this issuer for a subject.
+    pub fn token(&self, issuer: &str, subject: &str) -> String {
+        let header = json!({"alg": "ES256", "kid": self.kid});
+        let claims = claims_but(subject, json!({"iss": issuer}));
+        let input = signing_input(header.to_string(), claims.to_string());
+        let signature: p256::ecdsa::Signature = self.pair.as_ref().sign(input.as_bytes());
+        compact(&input, &signature.to_bytes())
+    }
+}
+
+/// As JWKs and tokens write octets.
+pub fn encode(octets: &[u8]) -> String {
+    BASE64URL.encode(octets)
+}
+
 fn signing_input(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload))
 }

@@ -51,6 +51,11 @@ impl Proxy {
         Self::start_all(2, name, listeners, &[])
     }
 
+    /// The same with so many workers.
+    pub fn start_with_workers(workers: usize, name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_all(workers, name, listeners, &[])
+    }
+
     /// The same with variables in Envoy's own environment.
     pub fn start_with(name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
         Self::start_all(1, name, listeners, environment)
@@ -82,6 +87,11 @@ impl Proxy {
     /// What the service received from another client, by the value of `x-case`.
     pub fn arrived(&self, mark: &str) -> Vec<Message> {
         self.upstream.seen(mark)
+    }
+
+    /// How many connections the service was opened.
+    pub fn upstream_connections(&self) -> usize {
+        self.upstream.connections()
     }
 
     /// A new connection to a listener.
@@ -121,7 +131,7 @@ impl Proxy {
         }
     }
 
-    /// All that Envoy and the module have logged so far.
+    /// All that was logged so far.
     pub fn log(&self) -> String {
         self.envoy.log()
     }

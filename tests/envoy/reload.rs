@@ -21,7 +21,7 @@ fn with_hash(hash: &str) -> serde_json::Value {
 }
 
 /// Has Envoy take a listener with this policy, and waits until it has said yes or no.
-fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counter: &str) {
+pub fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counter: &str) {
     let mut resource = listener("gate", policy, good()).to_envoy("/dev/null");
     resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
     let count = || envoy.map(|envoy| envoy.admin(&format!("/stats?filter=listener_manager.lds.{counter}")));

@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,6 +14,7 @@ pub struct Upstream {
     /// Its port on 127.0.0.1.
     pub port: u16,
     seen: Arc<Mutex<Vec<Message>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
@@ -22,13 +24,21 @@ impl Upstream {
         let port = listener.local_addr().expect("the port").port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let records = Arc::clone(&seen);
+        let connections = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&connections);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
                 let records = Arc::clone(&records);
                 thread::spawn(move || serve(stream, &records));
             }
         });
-        Self { port, seen }
+        Self { port, seen, connections }
+    }
+
+    /// How many connections it was opened: none means that not an octet has reached it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The requests whose `x-case` is `mark`.

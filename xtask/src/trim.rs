@@ -19,7 +19,9 @@ const EXPORTS: &[&str] = &[
     "proxy_on_vm_start",
     "proxy_on_configure",
     "proxy_on_tick",
+    "proxy_on_http_call_response",
     "proxy_on_request_headers",
+    "proxy_on_request_body",
     "proxy_on_request_trailers",
 ];
 

@@ -13,7 +13,9 @@ const EXPORTS: &[&str] = &[
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
     "proxy_on_context_create",
+    "proxy_on_http_call_response",
     "proxy_on_memory_allocate",
+    "proxy_on_request_body",
     "proxy_on_request_headers",
     "proxy_on_request_trailers",
     "proxy_on_tick",
@@ -24,6 +26,7 @@ const EXPORTS: &[&str] = &[
 /// optimiser finds some of them out.
 const IMPORTS: &[&str] = &[
     "env.proxy_call_foreign_function",
+    "env.proxy_continue_stream",
     "env.proxy_define_metric",
     "env.proxy_dequeue_shared_queue",
     "env.proxy_done",
@@ -49,6 +52,7 @@ const IMPORTS: &[&str] = &[
     "env.proxy_replace_header_map_value",
     "env.proxy_resolve_shared_queue",
     "env.proxy_send_local_response",
+    "env.proxy_set_effective_context",
     "env.proxy_set_property",
     "env.proxy_set_shared_data",
     "env.proxy_set_tick_period_milliseconds",

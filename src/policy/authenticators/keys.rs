@@ -11,10 +11,11 @@ use crate::json;
 use crate::jwk::{
     Algorithm, Algorithms, IgnoredKey, KeyError, KeySet, KeySetError, KeySetOrigin, VerifyingKey,
 };
+use crate::scheme::bearer::KeysFrom;
 
 impl Builder<'_> {
-    pub(super) fn keys(&mut self, path: &str, keys: &Keys) -> Option<KeySet> {
-        match keys {
+    pub(super) fn keys(&mut self, path: &str, keys: &Keys, issuers: &[String]) -> Option<KeysFrom> {
+        let set = match keys {
             Keys::Jwks(jwks) => self.jwks(&format!("{path}.jwks"), jwks),
             Keys::Pem(keys) => {
                 let path = format!("{path}.pem");
@@ -38,7 +39,12 @@ impl Builder<'_> {
                 let made = made.collect::<Vec<_>>();
                 self.complete(&path, made, keys.0.len())
             }
-        }
+            Keys::Remote(remote) => return self.remote(&format!("{path}.remote"), remote),
+            Keys::Discovery(discovery) => {
+                return self.discovery(&format!("{path}.discovery"), discovery, issuers);
+            }
+        };
+        set.map(KeysFrom::Configuration)
     }
 
     fn jwks(&mut self, path: &str, jwks: &serde_json::Value) -> Option<KeySet> {
@@ -103,7 +109,7 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         names: Option<&[String]>,
-        keys: Option<&KeySet>,
+        keys: Option<&KeysFrom>,
     ) -> Option<Algorithms> {
         let names = names?;
         self.non_empty(path, names);
@@ -113,7 +119,13 @@ impl Builder<'_> {
                 algorithms = algorithms.or(Algorithms::only(algorithm));
             }
         }
-        if !algorithms.is_empty() && keys.is_some_and(|keys| keys.algorithms().and(algorithms).is_empty()) {
+        let possible = match keys {
+            Some(KeysFrom::Configuration(keys)) => keys.algorithms(),
+            // Shared secrets are not fetched.
+            Some(KeysFrom::Provider(_)) => Algorithms::ASYMMETRIC,
+            None => Algorithms::ALL,
+        };
+        if !algorithms.is_empty() && possible.and(algorithms).is_empty() {
             self.error(path, ConfigErrorKind::Expected("at least one algorithm that the keys can do"));
         }
         Some(algorithms)

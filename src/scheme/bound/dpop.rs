@@ -163,6 +163,7 @@ mod tests {
             now: NumericDate::from_seconds(now).unwrap(),
             signatures: &SoftwareVerifier,
             on_demand: &NoHost,
+            may_wait: false,
         };
         let key = decode(&value("key", KEY)).unwrap();
         let token = value("token", std::str::from_utf8(TOKEN).unwrap());

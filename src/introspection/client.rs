@@ -1,0 +1,95 @@
+//! What the endpoint is asked, RFC 7662 §2.1, and how the asker says who it is, RFC 6749 §2.3.1.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// What goes into every question of one client. It holds a secret and cannot be printed.
+pub struct Client {
+    /// The value of Authorization.
+    authorization: Option<String>,
+    /// Where the form goes on behind the token.
+    form: Vec<u8>,
+}
+
+impl Client {
+    /// A client that sends its secret in Authorization. Both parts are encoded as in a form before they are joined, so
+    /// that an identifier can hold a colon.
+    pub fn basic(id: &str, secret: &str) -> Self {
+        let mut pair = Vec::new();
+        push_encoded(&mut pair, id.as_bytes());
+        pair.push(b':');
+        push_encoded(&mut pair, secret.as_bytes());
+        Client { authorization: Some(["Basic ", &STANDARD.encode(pair)].concat()), form: Vec::new() }
+    }
+
+    /// A client that sends it in the form.
+    pub fn post(id: &str, secret: &str) -> Self {
+        let mut form = b"&client_id=".to_vec();
+        push_encoded(&mut form, id.as_bytes());
+        form.extend_from_slice(b"&client_secret=");
+        push_encoded(&mut form, secret.as_bytes());
+        Client { authorization: None, form }
+    }
+
+    /// The fields of a question, beside those that say where it goes.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            ("accept", "application/json".to_owned()),
+        ];
+        fields.extend(self.authorization.iter().map(|value| ("authorization", value.clone())));
+        fields
+    }
+
+    /// The form that asks for a token.
+    pub fn form(&self, token: &[u8]) -> Vec<u8> {
+        let mut form = b"token=".to_vec();
+        push_encoded(&mut form, token);
+        form.extend_from_slice(b"&token_type_hint=access_token");
+        form.extend_from_slice(&self.form);
+        form
+    }
+}
+
+/// `application/x-www-form-urlencoded`, of one name or value.
+fn push_encoded(form: &mut Vec<u8>, octets: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
+    for octet in octets {
+        match octet {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'*' => form.push(*octet),
+            b' ' => form.push(b'+'),
+            _ => form.extend([b'%', digit(octet >> 4), digit(*octet)]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(client: &Client, token: &str) -> String {
+        String::from_utf8(client.form(token.as_bytes())).unwrap()
+    }
+
+    /// The example of RFC 6749 §2.3.1, and what Appendix B says of characters that need encoding.
+    #[test]
+    fn a_client_says_who_it_is_in_authorization() {
+        let check = |id: &str, secret: &str, pair: &str| {
+            let client = Client::basic(id, secret);
+            let expected = format!("Basic {}", STANDARD.encode(pair));
+            assert_eq!(client.fields().last(), Some(&("authorization", expected)), "{id}");
+            assert_eq!(form(&client, "t"), "token=t&token_type_hint=access_token");
+        };
+        check("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw", "s6BhdRkqt3:7Fjfp0ZBr1KtDRbnfVdmIw");
+        check("a:b", " %&+£€~*-._", "a%3Ab:+%25%26%2B%C2%A3%E2%82%AC%7E*-._");
+    }
+
+    #[test]
+    fn or_in_the_form() {
+        let client = Client::post("a&b", "=x ");
+        assert_eq!(client.fields().len(), 2);
+        let expected = "token=a%2Bb%2F%3D&token_type_hint=access_token&client_id=a%26b&client_secret=%3Dx+";
+        assert_eq!(form(&client, "a+b/="), expected);
+    }
+}

@@ -1,0 +1,81 @@
+//! When keys are fetched.
+
+/// The least that `max-age` shortens the time between two fetches to, in seconds.
+const LEAST_MAX_AGE: f64 = 30.0;
+
+/// The longest pause after a failure, in seconds.
+const LONGEST_PAUSE: f64 = 60.0;
+
+/// How much of a pause is left to chance, so that workers and replicas do not ask all at once.
+const JITTER: f64 = 0.2;
+
+/// For how long fetched keys are fresh, in seconds: as long as the operator says, or less where the answer's
+/// `Cache-Control` (RFC 9111 §5.2.2.1) says so.
+pub fn freshness(refresh: f64, cache_control: Option<&[u8]>) -> f64 {
+    max_age(cache_control).map_or(refresh, |max_age| max_age.max(LEAST_MAX_AGE).min(refresh))
+}
+
+/// The pause before the next fetch, in seconds, of keys that stay fresh for so long. `chance` is from 0 up to 1.
+pub fn until_refresh(freshness: f64, chance: f64) -> f64 {
+    freshness * (1.0 - JITTER * chance)
+}
+
+/// The pause after so many failures in a row: a second, doubled each time.
+pub fn after_failures(failures: u32, refresh: f64, chance: f64) -> f64 {
+    let doubled = 2_f64.powi(failures.saturating_sub(1).min(30) as i32);
+    doubled.min(LONGEST_PAUSE).min(refresh) * (1.0 - JITTER * chance)
+}
+
+fn max_age(cache_control: Option<&[u8]>) -> Option<f64> {
+    let text = std::str::from_utf8(cache_control?).ok()?;
+    text.split(',').find_map(|directive| {
+        let (name, value) = directive.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        let is_delta = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
+        let is_max_age = name.trim().eq_ignore_ascii_case("max-age") && is_delta;
+        // What is more than a number holds is long enough.
+        is_max_age.then(|| value.parse().map_or(f64::INFINITY, |seconds: u32| f64::from(seconds)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_shortens_within_bounds() {
+        for (cache_control, expected) in [
+            (None, 600.0),
+            (Some("max-age=120"), 120.0),
+            (Some("public, Max-Age=120, must-revalidate"), 120.0),
+            (Some("max-age=\"120\""), 120.0),
+            (Some("max-age=0"), 30.0),
+            (Some("max-age=7"), 30.0),
+            (Some("max-age=86400"), 600.0),
+            (Some("max-age=99999999999999999999999999"), 600.0),
+            (Some("s-maxage=60"), 600.0),
+            (Some("no-cache, no-store"), 600.0),
+            (Some("max-age"), 600.0),
+            (Some("max-age="), 600.0),
+            (Some("max-age=-1"), 600.0),
+            (Some("max-age=1e9"), 600.0),
+            (Some("max-age=inf"), 600.0),
+            (Some("\u{ff}"), 600.0),
+        ] {
+            assert_eq!(freshness(600.0, cache_control.map(str::as_bytes)), expected, "{cache_control:?}");
+        }
+        assert_eq!(freshness(600.0, Some(b"max-age=120\xff")), 600.0);
+        // A short `refresh` stays short.
+        assert_eq!(freshness(2.0, Some(b"max-age=0")), 2.0);
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_chance_only_shortens_them() {
+        let pauses = [1, 2, 3, 4, 6, 7, 1000].map(|failures| after_failures(failures, 600.0, 0.0));
+        assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 32.0, 60.0, 60.0]);
+        assert_eq!(after_failures(5, 3.0, 0.0), 3.0);
+        assert_eq!(after_failures(3, 600.0, 0.5), 3.6);
+        assert_eq!(until_refresh(600.0, 0.0), 600.0);
+        assert_eq!(until_refresh(600.0, 1.0), 480.0);
+    }
+}

@@ -1,0 +1,263 @@
+//! Requests that wait for keys: nothing of them reaches the service before the decision, whatever Envoy is told to do with
+//! content and trailers; they do not wait for ever, nor in any number, and take their place along when they leave.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, bootstrap_from_file, listener};
+use crate::client::{Connection, Request, get, request};
+use crate::mint::ProviderKey;
+use crate::process::{Envoy, directory};
+use crate::provider::{Does, Provider, keys};
+use crate::proxy::{Exchange, Proxy};
+use crate::reload::put;
+use crate::remote_keys::{eventually, policy};
+use crate::upstream::Upstream;
+
+const ISSUER: &str = "https://idp";
+
+/// A listener whose keys are at `/NAME` of the provider, and for which requests wait so long.
+fn gate(name: &'static str, max_wait: &str, provider: &Provider, key: &ProviderKey) -> Listener {
+    let uri = format!("http://idp.example.com/{name}");
+    let keys = json!({"remote": {"uri": uri, "cluster": "idp", "max_wait": max_wait}});
+    listener(name, policy("partners", ISSUER, keys), good(key)).cluster("idp", provider.port)
+}
+
+fn good(key: &ProviderKey) -> Request {
+    get("/good").bearer(&key.token(ISSUER, "ann"))
+}
+
+fn after(time: Duration, does: Does) -> Does {
+    Does::Waits(time, Box::new(does))
+}
+
+/// Sends all at once, each over a connection of its own.
+fn send_all(proxy: &Proxy, requests: &[(&str, Request)]) -> Vec<(Exchange, Duration)> {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let sent: Vec<_> = requests
+            .iter()
+            .map(|(listener, request)| scope.spawn(move || (proxy.send(listener, request), start.elapsed())))
+            .collect();
+        sent.into_iter().map(|sent| sent.join().expect("an exchange")).collect()
+    })
+}
+
+#[test]
+fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
+    let (provider, key, wrong) = (Provider::start(), ProviderKey::new("a"), ProviderKey::new("a"));
+    for name in ["/plain", "/alone"] {
+        provider.on(name, after(Duration::from_millis(1500), keys(&[key.jwk()])));
+    }
+    let proxy = Proxy::start(
+        "waiting",
+        vec![
+            gate("plain", "5s", &provider, &key),
+            gate("alone", "5s", &provider, &key).stopping_at_headers_alone(),
+        ],
+    );
+    let trailers = &[("x-auth-user", "root"), ("x-checksum", "1")];
+    let requests = |key: &ProviderKey| {
+        let token = key.token(ISSUER, "ann");
+        [
+            get("/").bearer(&token),
+            get("/").bearer(&token).field("x-auth-user", "root"),
+            request("POST", "/").bearer(&token).chunked("content", &[]),
+            request("POST", "/").bearer(&token).chunked(&"content".repeat(10_000), trailers),
+        ]
+    };
+    let all: Vec<_> = ["plain", "alone"]
+        .into_iter()
+        .flat_map(|listener| {
+            let of = |key| requests(key).map(|request| (listener, request));
+            [of(&key), of(&wrong)].concat()
+        })
+        .collect();
+    let exchanges = thread::scope(|scope| {
+        let sent = scope.spawn(|| send_all(&proxy, &all));
+        thread::sleep(Duration::from_millis(700));
+        assert_eq!(proxy.upstream_connections(), 0, "before the decision");
+        assert!(!sent.is_finished());
+        sent.join().expect("all exchanges")
+    });
+    for (at, (exchange, took)) in exchanges.iter().enumerate() {
+        let what = format!("{} {}", all[at].0, all[at].1);
+        assert!(*took > Duration::from_millis(700) && *took < Duration::from_secs(5), "{what}: {took:?}");
+        if at % 8 >= 4 {
+            assert_eq!((exchange.status, exchange.upstream.len()), (401, 0), "{what}: {:?}", exchange.answer);
+            continue;
+        }
+        assert_eq!(exchange.status, 200, "{what}: {:?}", exchange.answer);
+        let [arrived] = exchange.upstream.as_slice() else { panic!("{what}: {:?}", exchange.upstream) };
+        assert_eq!(arrived.all("x-auth-user"), ["ann"], "{what}");
+        assert!(arrived.all("authorization").is_empty(), "{what}");
+        match at % 4 {
+            2 => assert_eq!(arrived.body, "content", "{what}"),
+            3 => {
+                assert_eq!(arrived.body.len(), 70_000, "{what}");
+                let trailers: Vec<_> = arrived.trailers.iter().map(|(name, _)| name.as_str()).collect();
+                assert_eq!(trailers, ["x-checksum"], "{what}");
+            }
+            _ => {}
+        }
+    }
+    // Envoy runs the module on its main thread too.
+    assert!(provider.asked("/plain").len() <= 2, "all wait for one call");
+    proxy.finish();
+}
+
+#[test]
+fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    for name in ["/late", "/never", "/never-alone"] {
+        provider.on(name, keys(&[key.jwk()]));
+    }
+    provider.set_down(true);
+    let proxy = Proxy::start(
+        "waiting-late",
+        vec![
+            gate("late", "8s", &provider, &key),
+            gate("never", "1s", &provider, &key),
+            gate("never-alone", "1s", &provider, &key).stopping_at_headers_alone(),
+        ],
+    );
+    let content =
+        || request("POST", "/").bearer(&key.token(ISSUER, "ann")).chunked("content", &[("x-a", "b")]);
+    let exchanges = thread::scope(|scope| {
+        let sent = scope.spawn(|| {
+            let all = [
+                ("late", good(&key)),
+                ("never", good(&key)),
+                ("never", content()),
+                ("never-alone", content()),
+            ];
+            send_all(&proxy, &all)
+        });
+        thread::sleep(Duration::from_millis(2500));
+        assert_eq!(proxy.upstream_connections(), 0);
+        provider.set_down(false);
+        sent.join().expect("all exchanges")
+    });
+    assert_eq!(
+        (exchanges[0].0.status, exchanges[0].0.upstream.len()),
+        (200, 1),
+        "{:?}",
+        exchanges[0].0.answer
+    );
+    for (exchange, took) in &exchanges[1..] {
+        assert_eq!((exchange.status, exchange.upstream.len()), (503, 0), "{:?}", exchange.answer);
+        assert_eq!(exchange.answer.all("retry-after"), ["5"]);
+        assert!(*took >= Duration::from_secs(1) && *took < Duration::from_secs(4), "{took:?}");
+    }
+    eventually("all gates have keys", || {
+        ["late", "never", "never-alone"]
+            .iter()
+            .all(|listener| proxy.send(listener, &good(&key)).status == 200)
+    });
+    proxy.finish();
+}
+
+/// The bound on requests that wait, for each configuration on each worker.
+const MAX_WAITING: usize = 1024;
+
+#[test]
+fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    provider.on("/full", keys(&[key.jwk()]));
+    provider.on("/other", after(Duration::from_secs(2), keys(&[key.jwk()])));
+    provider.set_down(true);
+    let proxy = Proxy::start(
+        "waiting-bound",
+        vec![gate("full", "30s", &provider, &key), gate("other", "30s", &provider, &key)],
+    );
+    let token = key.token(ISSUER, "ann");
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let enter_at = |listener| {
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port(listener))).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("a request");
+        stream
+    };
+    let enter = || enter_at("full");
+    let status = |stream: &mut TcpStream, patience: Duration| {
+        stream.set_read_timeout(Some(patience)).expect("a time limit");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).ok().map(|()| String::from_utf8_lossy(&start[9..]).into_owned())
+    };
+    let moment = Duration::from_millis(300);
+    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| enter()).collect();
+    // They have all come when there is room for no more.
+    eventually("the room is full", || status(&mut enter(), moment).is_some_and(|status| status == "503"));
+    for stream in &mut waiting {
+        stream.set_nonblocking(true).expect("a stream that does not block");
+        let refused = stream.read(&mut [0; 1]).is_ok();
+        stream.set_nonblocking(false).expect("a stream that blocks");
+        assert!(!refused, "one of the first has been answered");
+    }
+    // Another configuration has room of its own, and what needs no keys needs none.
+    assert_eq!(status(&mut enter_at("other"), moment), None);
+    assert_eq!(proxy.send("full", &get("/public")).status, 200);
+    assert_eq!(proxy.send("full", &get("/")).status, 401);
+    // Some leave: their places are free, and only theirs.
+    waiting.drain(..3).for_each(drop);
+    thread::sleep(Duration::from_millis(800)); // longer than a tick
+    let mut late: Vec<_> = (0..4).map(|_| (enter(), thread::sleep(Duration::from_millis(20))).0).collect();
+    let statuses: Vec<_> = late.iter_mut().map(|stream| status(stream, moment)).collect();
+    assert_eq!(statuses, [None, None, None, Some("503".to_owned())]);
+    // The provider is there: all are decided.
+    provider.set_down(false);
+    waiting.extend(late.into_iter().take(3));
+    let statuses: BTreeSet<_> = waiting
+        .iter_mut()
+        .map(|stream| status(stream, Duration::from_secs(10)).unwrap_or_default())
+        .collect();
+    assert_eq!(statuses, BTreeSet::from(["200".to_owned()]));
+    // Now that there are keys, tokens that name others have them fetched once, not each.
+    let asked = provider.asked("/full").len();
+    let stranger = ProviderKey::new("b");
+    for n in 0..20 {
+        let exchange = proxy.send("full", &get("/").bearer(&stranger.token(ISSUER, &n.to_string())));
+        assert_eq!((exchange.status, exchange.upstream.len()), (401, 0));
+    }
+    assert_eq!(provider.asked("/full").len(), asked + 1);
+    proxy.finish();
+}
+
+#[test]
+fn a_request_that_waits_while_its_configuration_is_replaced_is_decided() {
+    let directory = directory("waiting-reload");
+    let listeners = directory.join("listeners.json");
+    let (service, key) = (Upstream::start(), ProviderKey::new("a"));
+    // The service answers all requests, also those for keys, with what is no key set.
+    let waits = json!({"remote": {"uri": "http://idp/keys", "cluster": "upstream", "max_wait": "3s"}});
+    let known = json!({"jwks": {"keys": [key.jwk()]}});
+    put(None, &listeners, policy("partners", ISSUER, waits), "update_success");
+    let envoy = Envoy::start(&directory, &bootstrap_from_file(&listeners, service.port), &[]);
+    let port = envoy.ports["gate"];
+    let status = move |request: &Request| {
+        let mut connection = Connection::open(port).expect("a connection to envoy");
+        connection.send(request, "reload").expect("an answer").second_word().to_owned()
+    };
+    let content = request("POST", "/").bearer(&key.token(ISSUER, "ann")).chunked("content", &[("x-a", "b")]);
+    thread::scope(|scope| {
+        let early: Vec<_> = [&good(&key), &content]
+            .map(|request| {
+                let request = request.clone();
+                scope.spawn(move || (status(&request), Instant::now()))
+            })
+            .into();
+        thread::sleep(Duration::from_millis(500));
+        put(Some(&envoy), &listeners, policy("partners", ISSUER, known), "update_success");
+        assert_eq!(status(&good(&key)), "200", "under the new configuration");
+        assert!(early.iter().all(|early| !early.is_finished()));
+        for early in early {
+            assert_eq!(early.join().expect("an answer").0, "503", "under the old one");
+        }
+    });
+    assert_eq!(service.seen("reload").len(), 1);
+    assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
+}

@@ -1,0 +1,122 @@
+// The identity provider of the end-to-end tests: npm `oidc-provider` on a free port of 127.0.0.1, which it prints.
+//
+// It ends when its standard input does, so that it never outlives the test that started it.
+//
+// Beside the provider's own endpoints there are some for the test to steer it:
+//   POST /control/publish   publishes a new key, which signs from then on, beside the ones before
+//   POST /control/withdraw  withdraws all keys but the one that signs
+//   GET  /control/counts    how often each path was asked for, as JSON
+
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
+
+import { Provider, errors } from 'oidc-provider';
+
+// What tokens can be asked for, by resource indicator (RFC 8707).
+const resources = {
+  'urn:api': { audience: 'api', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } },
+  'urn:opaque': { audience: 'opaque', accessTokenFormat: 'opaque' },
+};
+
+const clients = [
+  { client_id: 'machine', token_endpoint_auth_method: 'client_secret_basic' },
+  { client_id: 'bound', token_endpoint_auth_method: 'client_secret_basic', dpop_bound_access_tokens: true },
+  // Characters that RFC 6749 §2.3.1 wants encoded before base64.
+  { client_id: 'gate:way', token_endpoint_auth_method: 'client_secret_basic', client_secret: 'c%2f+: &secret' },
+  { client_id: 'gateway-post', token_endpoint_auth_method: 'client_secret_post' },
+].map((client) => ({
+  client_secret: `secret-of-${client.client_id}`,
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+  ...client,
+}));
+
+// Kept here, so that tokens outlive the keys that are withdrawn.
+const stored = new Map();
+
+class Adapter {
+  constructor(model) {
+    this.model = model;
+  }
+
+  async upsert(id, payload) {
+    stored.set(`${this.model}:${id}`, payload);
+  }
+
+  async find(id) {
+    return stored.get(`${this.model}:${id}`);
+  }
+
+  async destroy(id) {
+    stored.delete(`${this.model}:${id}`);
+  }
+}
+
+let keys = [newKey()];
+let answer;
+
+function newKey() {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' };
+}
+
+// A provider's keys are fixed, so other keys are another provider. The first of them signs.
+function provide() {
+  const provider = new Provider(`http://127.0.0.1:${server.address().port}`, {
+    adapter: Adapter,
+    clients,
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    jwks: { keys },
+    scopes: ['read', 'admin'],
+    ttl: { ClientCredentials: 600 },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      dPoP: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (ctx, indicator) => {
+          if (!(indicator in resources)) throw new errors.InvalidTarget();
+          return { scope: 'read admin', accessTokenTTL: 600, ...resources[indicator] };
+        },
+      },
+    },
+  });
+  answer = provider.callback();
+}
+
+const controls = {
+  'POST /control/publish': () => {
+    keys = [newKey(), ...keys];
+    provide();
+  },
+  'POST /control/withdraw': () => {
+    keys = keys.slice(0, 1);
+    provide();
+  },
+  'GET /control/counts': () => counts,
+};
+
+const counts = {};
+
+const server = createServer((request, response) => {
+  const control = controls[`${request.method} ${request.url}`];
+  if (control) {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(control() ?? {}));
+    return;
+  }
+  const [path] = request.url.split('?');
+  counts[path] = (counts[path] ?? 0) + 1;
+  answer(request, response);
+});
+
+server.listen(0, '127.0.0.1', () => {
+  provide();
+  console.log(`port ${server.address().port}`);
+});
+
+process.stdin.resume();
+process.stdin.on('close', () => process.exit());
