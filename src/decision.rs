@@ -5,6 +5,8 @@
 
 mod evaluation;
 
+use std::rc::Rc;
+
 use crate::authority::Host;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::denial::{Denial, Reason};
@@ -39,6 +41,17 @@ pub enum Verdict {
     Deny(Denial),
     /// It does not have to: it asks for what we know ourselves.
     Answer(Answer),
+}
+
+impl Verdict {
+    /// Whose credentials held, or were refused.
+    pub fn authenticator(&self) -> Option<usize> {
+        match self {
+            Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
+            Verdict::Deny(denial) => denial.authenticator,
+            Verdict::Answer(_) => None,
+        }
+    }
 }
 
 /// Decides what becomes of a request.
@@ -125,10 +138,17 @@ fn protect<'p>(
             // A requirement that held has at least one; were there none, nobody would be known.
             let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None) };
             let by = Some(first.authenticator);
+            let mut deny_known = |reason, scope| {
+                let (mut verdict, held) = deny(reason, by, scope);
+                if let Verdict::Deny(denial) = &mut verdict {
+                    denial.caller = Some(Rc::clone(&first.principal));
+                }
+                (verdict, held)
+            };
             match authorize(&protection.ways, &first) {
                 Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
-                Authorized::LacksScope(scope) => deny(Reason::InsufficientScope, by, Some(scope)),
-                Authorized::No => deny(Reason::NotAuthorized, by, None),
+                Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
+                Authorized::No => deny_known(Reason::NotAuthorized, None),
             }
         }
     }

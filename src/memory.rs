@@ -48,6 +48,18 @@ pub struct Memory {
     /// Apart, so that a flood of wrong passwords takes no place from right ones.
     failed: Generations<()>,
     nonces: Nonces,
+    lookups: Lookups,
+}
+
+/// How often credentials were remembered, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// They were, as good ones.
+    pub hits: u64,
+    /// They were, as wrong ones.
+    pub wrong_hits: u64,
+    /// They were not, and had to be checked.
+    pub misses: u64,
 }
 
 impl Memory {
@@ -65,7 +77,7 @@ impl Memory {
         // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
         let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
         let held = Generations::new(limits.max_entries, limits.max_bytes);
-        Memory { key, limits, held, failed, nonces }
+        Memory { key, limits, held, failed, nonces, lookups: Lookups::default() }
     }
 
     /// The slot of a credential that was presented to an authenticator.
@@ -78,12 +90,27 @@ impl Memory {
 
     /// Who was shown to be behind a credential.
     pub fn held(&mut self, slot: Slot, now: NumericDate) -> Option<Rc<Principal>> {
-        self.held.find(slot, now)
+        let held = self.held.find(slot, now);
+        self.lookups.hits += u64::from(held.is_some());
+        held
     }
 
     /// Whether a credential was found wrong a short time ago.
     pub fn failed(&mut self, slot: Slot, now: NumericDate) -> bool {
-        self.failed.find(slot, now).is_some()
+        let failed = self.failed.find(slot, now).is_some();
+        self.lookups.wrong_hits += u64::from(failed);
+        failed
+    }
+
+    /// Notes that a credential which could have been remembered has to be checked. Not finding one says less: it may be
+    /// another authenticator's.
+    pub fn note_miss(&mut self) {
+        self.lookups.misses += 1;
+    }
+
+    /// How often credentials were remembered.
+    pub fn lookups(&self) -> Lookups {
+        self.lookups
     }
 
     /// What is known of nonces.

@@ -12,6 +12,7 @@ mod protected_resource;
 pub mod requirement;
 pub mod rules;
 
+use crate::config::Fact;
 use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
@@ -36,6 +37,8 @@ pub struct Policy {
     pub identity: IdentityFields,
     /// Whether decisions are counted.
     pub metrics: bool,
+    /// What the access log can show of decisions.
+    pub filter_state: Vec<Fact>,
     /// How denials look.
     pub denials: Manner,
     /// What metadata says of this service.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "json",
     "roots",
+    "log_limit",
     "request",
     "header_map",
     "preflight",
@@ -35,6 +36,8 @@ const ORDER: &[&str] = &[
     "edits",
     "decision",
     "counters",
+    "metrics",
+    "filter_state",
     "filter",
 ];
 

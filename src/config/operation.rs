@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::keyword::keyword;
+use super::shape::List;
 use super::value::{ByteSize, Span};
 
 /// What each worker remembers of verified credentials.
@@ -28,10 +30,32 @@ impl Default for Cache {
 pub struct Telemetry {
     /// Whether decisions are counted in the proxy's metrics.
     pub metrics: bool,
+    /// What the access log can show.
+    pub filter_state: List<Fact>,
 }
+
+/// What the access log can show of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// Who the caller is.
+    Subject,
+    /// Whose credentials were presented.
+    Authenticator,
+    /// The rule that decided.
+    Rule,
+    /// Why the request was refused.
+    Reason,
+}
+
+keyword!(Fact, "subject, authenticator, rule or reason", {
+    "subject" => Subject,
+    "authenticator" => Authenticator,
+    "rule" => Rule,
+    "reason" => Reason,
+});
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { metrics: true }
+        Telemetry { metrics: true, filter_state: List(Vec::new()) }
     }
 }

@@ -175,6 +175,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if scheme.failures_are_slow() && self.memory.failed(slot, now) {
             return Err(Reason::InvalidCredentials);
         }
+        self.memory.note_miss();
         match scheme.authenticate(credential, self.surroundings) {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);

@@ -5,12 +5,14 @@
 
 use std::cell::Cell;
 
+use log::Level;
 use proxy_wasm::types::{Action, MapType, Status};
 
 use super::gates::{self, Gate};
 use super::{host, root};
 use crate::decision::{Decision, Verdict, decide};
 use crate::denial::{Denial, Form, Manner, Reason};
+use crate::filter_state;
 use crate::header_map;
 use crate::request::Request;
 use crate::scheme::Surroundings;
@@ -67,10 +69,20 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
     gates::tick(root);
-    if let Some(gate) = gates::of(root)
-        && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
+    // The level can be changed while the proxy runs. What it drops is not even put together.
+    if let Some(level) = host::log_level() {
+        log::set_max_level(level);
+    }
+    let Some(gate) = gates::of(root) else { return };
+    if gate.policy.metrics
+        && let (Ok(mut metrics), Ok(memory)) = (gate.metrics.try_borrow_mut(), gate.memory.try_borrow())
     {
-        metrics.publish(&gate.policy);
+        metrics.publish(&gate.policy, &memory);
+    }
+    if let Ok(mut log) = gate.log.try_borrow_mut()
+        && let Some(suppressed) = log.tick()
+    {
+        log::warn!("authgate: denied: {suppressed} more since the last second, not shown");
     }
 }
 
@@ -88,19 +100,24 @@ fn on_request_headers(gate: Option<&Gate>) -> Option<Action> {
     let request = Request::of(pairs, peer);
     let surroundings = Surroundings { now: host::now(), signatures: &gate.signatures };
     let mut memory = gate.memory.try_borrow_mut().ok()?;
-    let decision = decide(&gate.policy, &request, &mut memory, surroundings);
+    let mut decision = decide(&gate.policy, &request, &mut memory, surroundings);
+    let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
+    if apply(&decision).is_err() && is_allowed {
+        decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+    }
     if gate.policy.metrics
         && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
     {
         metrics.counters.count(&decision);
     }
-    let edited = apply(&decision);
+    for (name, value) in filter_state::properties(&gate.policy, &decision) {
+        host::set_property(name, &value);
+    }
     let refuse = |denial| refuse(denial, &gate.policy.denials, gate.policy.denials.form(&request));
     Some(match &decision.verdict {
-        Verdict::Allow(_) if edited.is_ok() => Action::Continue,
-        Verdict::Allow(_) => refuse(&Denial::of(Reason::Unavailable)),
+        Verdict::Allow(_) => Action::Continue,
         Verdict::Answer(answer) => {
-            host::answer(answer.status, answer.fields.to_vec(), &answer.body);
+            host::answer(answer);
             Action::Pause
         }
         Verdict::Deny(denial) => {
@@ -126,13 +143,24 @@ fn refuse(denial: &Denial, manner: &Manner, form: Form) -> Action {
     Action::Pause
 }
 
-/// The full reason, for the operator; of the request only what the policy says of it.
+/// The full reason, for the operator; of the request only what the policy says of it. What an operator has to do
+/// something about is a warning, at a bounded rate; all else is a caller's own affair, and shown by metrics.
 fn log_denial(gate: &Gate, decision: &Decision<'_>, denial: &Denial) {
+    let level = match denial.reason {
+        Reason::Unavailable => Level::Warn,
+        _ => Level::Debug,
+    };
+    if level > log::max_level()
+        || level == Level::Warn && !gate.log.try_borrow_mut().is_ok_and(|mut log| log.admits())
+    {
+        return;
+    }
     let detail = denial.reason.detail_code().unwrap_or("-");
     let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
     let authenticator = denial.authenticator.and_then(|at| gate.policy.authenticators.get(at));
     let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
-    log::debug!(
+    log::log!(
+        level,
         "authgate: denied: reason={} detail={detail} rule={rule} authenticator={authenticator}",
         denial.reason.code()
     );

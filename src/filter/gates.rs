@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::metrics::Metrics;
 use super::signatures::Signatures;
+use crate::log_limit::LogLimit;
 use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::roots::Roots;
@@ -17,6 +18,8 @@ pub struct Gate {
     pub memory: RefCell<Memory>,
     /// What is counted.
     pub metrics: RefCell<Metrics>,
+    /// How much is logged of what clients can bring about again and again.
+    pub log: RefCell<LogLimit>,
     /// Who verifies signatures.
     pub signatures: Signatures,
 }

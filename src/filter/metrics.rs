@@ -1,29 +1,75 @@
 //! Publishes what was counted, from the tick: a counter costs a host call, so none is made for a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::host;
 use crate::counters::{Counters, Labels};
+use crate::memory::Memory;
+use crate::metrics::{self, Kind, Reading};
 use crate::policy::Policy;
 
-/// What is counted, and the host's numbers of the counters that were published before.
-#[derive(Default)]
+/// A metric that the host knows.
+struct Published {
+    name: Cow<'static, str>,
+    number: u32,
+    last: u64,
+}
+
+/// What is counted, and the host's numbers of what was published before.
 pub struct Metrics {
     /// Since the last tick.
     pub counters: Counters,
-    published: BTreeMap<Labels, u32>,
+    counted: BTreeMap<Labels, u32>,
+    /// What does not change, until it is published.
+    settled: Vec<Reading>,
+    /// The host's number of each other metric, and its last value. They are few.
+    published: Vec<Published>,
 }
 
 impl Metrics {
-    /// Adds to the host's counters. A host that has none keeps nothing.
-    pub fn publish(&mut self, policy: &Policy) {
+    /// With what does not change.
+    pub fn new(settled: Vec<Reading>) -> Self {
+        Metrics { counters: Counters::default(), counted: BTreeMap::new(), settled, published: Vec::new() }
+    }
+
+    /// Tells the host what has changed. A host that has no metrics keeps nothing.
+    pub fn publish(&mut self, policy: &Policy, memory: &Memory) {
         for (labels, count) in self.counters.take() {
-            let known = self.published.get(&labels).copied();
+            let known = self.counted.get(&labels).copied();
             let Some(counter) = known.or_else(|| host::define_counter(&labels.name(policy))) else {
                 continue;
             };
-            self.published.insert(labels, counter);
+            self.counted.insert(labels, counter);
             host::add_to_counter(counter, count);
         }
+        let readings = std::mem::take(&mut self.settled).into_iter().chain(metrics::current(memory));
+        readings.for_each(|reading| self.publish_one(reading));
+    }
+
+    fn publish_one(&mut self, Reading { name, kind, value }: Reading) {
+        let Some(known) = self.published.iter_mut().find(|known| known.name == name) else {
+            let number = match kind {
+                Kind::Counter => host::define_counter(&name),
+                Kind::Sum | Kind::Gauge => host::define_gauge(&name),
+            };
+            if let Some(number) = number {
+                // A new metric is 0.
+                tell(number, kind, 0, value);
+                self.published.push(Published { name, number, last: value });
+            }
+            return;
+        };
+        tell(known.number, kind, known.last, value);
+        known.last = value;
+    }
+}
+
+fn tell(number: u32, kind: Kind, last: u64, value: u64) {
+    match kind {
+        _ if value == last => {}
+        Kind::Counter => host::add_to_counter(number, value.saturating_sub(last)),
+        Kind::Sum => host::change(number, value.cast_signed().wrapping_sub(last.cast_signed())),
+        Kind::Gauge => host::set_gauge(number, value),
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::gates::{self, Gate};
 use super::host;
+use super::metrics::Metrics;
 use super::signatures::Signatures;
 use crate::config;
+use crate::log_limit::LogLimit;
 use crate::memory::Memory;
+use crate::metrics;
 use crate::policy;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
@@ -19,8 +22,10 @@ pub fn configure(root: u32) -> bool {
     let environment = |name: &str| std::env::var(name).ok();
     // What was read is given back before more is made of it: a VM never shrinks.
     let configuration = host::configuration();
-    let config = config::parse(&configuration);
+    let value = config::value(&configuration);
     drop(configuration);
+    let fingerprint = value.as_ref().map_or(0, config::fingerprint);
+    let config = value.and_then(config::from_value);
     let built = config.and_then(|config| policy::build(&config, &environment));
     match built {
         Ok(built) => {
@@ -32,11 +37,18 @@ pub fn configure(root: u32) -> bool {
                 None => Memory::without_key(built.policy.limits),
             };
             let memory = RefCell::new(memory);
+            let settled = metrics::settled(&built.policy, &host::plugin_name(), fingerprint, host::now());
             let signatures = Signatures::probe();
             log::info!("authgate: configured; the host verifies: {}", signatures.host_algorithms());
             gates::put(
                 root,
-                Some(Gate { policy: built.policy, memory, metrics: RefCell::default(), signatures }),
+                Some(Gate {
+                    policy: built.policy,
+                    memory,
+                    metrics: RefCell::new(Metrics::new(settled)),
+                    log: RefCell::new(LogLimit::new(5)),
+                    signatures,
+                }),
             );
             host::tick_every(Duration::from_secs(1));
             true

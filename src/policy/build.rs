@@ -172,6 +172,7 @@ impl Builder<'_> {
             rules,
             identity,
             metrics: config.telemetry.metrics,
+            filter_state: config.telemetry.filter_state.0.clone(),
             denials,
             resources,
             lets_preflights_pass,

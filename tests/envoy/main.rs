@@ -46,5 +46,7 @@ mod refused;
 mod reload;
 mod requirements;
 mod sample;
+mod secrets;
+mod telemetry;
 mod tokens;
 mod vectors;
