@@ -19,6 +19,7 @@ mod client;
 mod digest_client;
 mod mint;
 mod process;
+mod programs;
 mod proxy;
 #[path = "../third_party/mod.rs"]
 mod third_party;
@@ -34,8 +35,10 @@ mod api_keys;
 mod arrival;
 mod authorities;
 mod bodies;
+mod browser;
 mod digest;
 mod forged;
+mod grpc;
 mod hostile;
 mod metadata;
 mod passwords;

@@ -36,6 +36,11 @@ pub fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
     path
 }
 
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// A directory of a test's own, empty.
 pub fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("envoy").join(name);
