@@ -68,7 +68,11 @@ extern "C" fn authgate_on_request_trailers(_stream: u32, _count: usize) -> Actio
 
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
-    gates::tick(root);
+    for gate in gates::tick(root) {
+        if let Ok(mut metrics) = gate.metrics.try_borrow_mut() {
+            metrics.retire(&gates::all());
+        }
+    }
     // The level can be changed while the proxy runs. What it drops is not even put together.
     if let Some(level) = host::log_level() {
         log::set_max_level(level);

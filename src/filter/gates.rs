@@ -43,7 +43,7 @@ pub fn all() -> Vec<Rc<Gate>> {
     GATES.with_borrow(|gates| gates.all().collect())
 }
 
-/// Counts a tick of a root.
-pub fn tick(root: u32) {
-    GATES.with_borrow_mut(|gates| gates.tick(root));
+/// Counts a tick of a root, and gives the configurations that are out of force since.
+pub fn tick(root: u32) -> Vec<Rc<Gate>> {
+    GATES.with_borrow_mut(|gates| gates.tick(root))
 }

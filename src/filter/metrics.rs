@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::gates::Gate;
 use super::host;
 use crate::counters::{Counters, Labels};
 use crate::memory::Memory;
@@ -13,6 +15,7 @@ use crate::policy::Policy;
 struct Published {
     name: Cow<'static, str>,
     number: u32,
+    kind: Kind,
     last: u64,
 }
 
@@ -47,6 +50,23 @@ impl Metrics {
         readings.for_each(|reading| self.publish_one(reading));
     }
 
+    /// Takes back what holds no longer, unless one of those that are in force says it too.
+    pub fn retire(&mut self, in_force: &[Rc<Gate>]) {
+        for Published { name, number, kind, last } in self.published.drain(..) {
+            let is_said = in_force.iter().any(|gate| {
+                gate.metrics
+                    .try_borrow()
+                    .is_ok_and(|other| other.published.iter().any(|said| said.name == name))
+            });
+            match kind {
+                Kind::Counter => {}
+                Kind::Sum => tell(number, kind, last, 0),
+                Kind::Gauge if is_said => {}
+                Kind::Gauge => host::set_gauge(number, 0),
+            }
+        }
+    }
+
     fn publish_one(&mut self, Reading { name, kind, value }: Reading) {
         let Some(known) = self.published.iter_mut().find(|known| known.name == name) else {
             let number = match kind {
@@ -56,7 +76,7 @@ impl Metrics {
             if let Some(number) = number {
                 // A new metric is 0.
                 tell(number, kind, 0, value);
-                self.published.push(Published { name, number, last: value });
+                self.published.push(Published { name, number, kind, last: value });
             }
             return;
         };
