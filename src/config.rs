@@ -9,6 +9,7 @@ mod bound;
 mod denials;
 mod digest;
 pub mod error;
+mod fingerprint;
 mod introspection;
 mod jwt;
 mod keys;
@@ -30,19 +31,24 @@ pub use bound::{Bound, Dpop};
 pub use denials::{Body, DenialStatus, Denials};
 pub use digest::Digest;
 pub use error::{ConfigError, ConfigErrorKind};
+pub use fingerprint::fingerprint;
 pub use introspection::{ClientAuth, Introspection};
 pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
-pub use operation::{Cache, SlowHashes, Telemetry, Throttle, ThrottleBy};
+pub use operation::{Cache, Fact, SlowHashes, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
 use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
 
 /// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
 pub fn parse(octets: &[u8]) -> Result<Config, Vec<ConfigError>> {
-    let value = source::parse(octets).map_err(|kind| vec![ConfigError::new("", kind)])?;
-    from_value(value)
+    from_value(value(octets)?)
+}
+
+/// The JSON value of a configuration that a host hands over.
+pub fn value(octets: &[u8]) -> Result<Value, Vec<ConfigError>> {
+    source::parse(octets).map_err(|kind| vec![ConfigError::new("", kind)])
 }
 
 /// Reads a configuration from a JSON value.

@@ -7,6 +7,8 @@ mod evaluation;
 mod guard;
 mod shadow;
 
+use std::rc::Rc;
+
 use crate::authority::Host;
 use crate::callout::Awaited;
 use crate::credentials::{Credentials, CredentialsError};
@@ -48,6 +50,17 @@ pub enum Verdict {
     /// It is to be decided again, from the start, when what it waits for is there or it has waited long enough. Until
     /// then nothing of it goes on.
     Await(Awaited),
+}
+
+impl Verdict {
+    /// Whose credentials held, or were refused.
+    pub fn authenticator(&self) -> Option<usize> {
+        match self {
+            Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
+            Verdict::Deny(denial) => denial.authenticator,
+            Verdict::Answer(_) | Verdict::Await(_) => None,
+        }
+    }
 }
 
 /// Decides what becomes of a request.
@@ -153,10 +166,17 @@ fn protect<'p>(
             // A requirement that held has at least one; were there none, nobody would be known.
             let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
             let by = Some(first.authenticator);
+            let mut deny_known = |reason, scope| {
+                let (mut verdict, held) = deny(reason, by, place, scope);
+                if let Verdict::Deny(denial) = &mut verdict {
+                    denial.caller = Some(Rc::clone(&first.principal));
+                }
+                (verdict, held)
+            };
             match authorize(&protection.ways, &first) {
                 Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
-                Authorized::LacksScope(scope) => deny(Reason::InsufficientScope, by, place, Some(scope)),
-                Authorized::No => deny(Reason::NotAuthorized, by, place, None),
+                Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
+                Authorized::No => deny_known(Reason::NotAuthorized, None),
             }
         }
     }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use crate::challenge::{AuthParam, Challenge};
 use crate::credentials::DPOP;
 use crate::jwt::TokenError;
+use crate::principal::Principal;
 
 pub use manner::{Form, Hidden, Manner, MannerError, is_hidden_by, own_name, own_value};
 use notice::Notice;
@@ -89,6 +90,14 @@ impl Reason {
         }
     }
 
+    /// The code, and after a slash the full detail where there is one: `invalid_token/expired`.
+    pub fn full_code(self) -> Cow<'static, str> {
+        match self.detail_code() {
+            None => Cow::Borrowed(self.code()),
+            Some(detail) => Cow::Owned(format!("{}/{detail}", self.code())),
+        }
+    }
+
     /// The detail that the client may be told.
     fn public_detail(self) -> Option<&'static str> {
         match self {
@@ -155,6 +164,8 @@ pub struct Denial {
     pub reason: Reason,
     /// By whose credentials, where there were any.
     pub authenticator: Option<usize>,
+    /// Who was shown to be the caller, where that was not the matter.
+    pub caller: Option<Rc<Principal>>,
     /// Under which auth-scheme they were presented, where there was one.
     auth_scheme: Option<String>,
     /// What the rule takes, in its order.
@@ -179,7 +190,7 @@ impl Denial {
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, auth_scheme: None, offers, scope, metadata }
+        Denial { reason, authenticator, caller: None, auth_scheme: None, offers, scope, metadata }
     }
 
     /// The same for credentials that stood behind this auth-scheme.
@@ -220,7 +231,8 @@ impl Denial {
         let own = manner.fields.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
         fields.extend(own);
         let grpc_status = (form == Form::Grpc).then(|| grpc_status(notice.status));
-        Response { status: notice.status, fields, body, grpc_status }
+        let details = format!("authgate:{}", self.reason.full_code());
+        Response { status: notice.status, fields, body, grpc_status, details }
     }
 
     /// The offer of whoever's credentials were presented.
@@ -353,6 +365,8 @@ pub struct Response<'a> {
     pub body: String,
     /// For a gRPC call: its status code (google.rpc.Code), which says what the HTTP status says.
     pub grpc_status: Option<u8>,
+    /// What the proxy's access log gives as the details of the answer; the client does not see it.
+    pub details: String,
 }
 
 fn grpc_status(status: u16) -> u8 {

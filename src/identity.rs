@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::principal::Permit;
 use crate::request::is_token;
 
-pub use template::{Template, TemplateError};
+pub use template::{Template, TemplateError, visible};
 
 /// What the upstream is told, and what callers cannot tell it themselves.
 pub struct IdentityFields {

@@ -84,6 +84,10 @@ pub struct KeySource {
     calls: u64,
     /// Rounds that failed since the last that did not.
     failures: u32,
+    /// Rounds that failed since the start.
+    all_failures: u64,
+    /// When a round last brought keys; before that, the first tick.
+    renewed: Option<NumericDate>,
     /// When keys were last looked for that tokens name and the set lacks.
     looked: Option<NumericDate>,
     effects: Vec<Effect>,
@@ -149,6 +153,8 @@ impl KeySource {
             rounds: 0,
             calls: 0,
             failures: 0,
+            all_failures: 0,
+            renewed: None,
             looked: None,
             effects: Vec::new(),
         }
@@ -168,6 +174,16 @@ impl KeySource {
         self.generation
     }
 
+    /// How many seconds ago keys were last brought, or, where none were yet, were first asked for.
+    pub fn age(&self, now: NumericDate) -> Option<f64> {
+        self.renewed.map(|renewed| now.seconds_since(renewed).max(0.0))
+    }
+
+    /// How often it was asked in vain since the start.
+    pub fn failures(&self) -> u64 {
+        self.all_failures
+    }
+
     /// What the events so far lead to, since it was last asked for.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
@@ -175,6 +191,7 @@ impl KeySource {
 
     /// Time passes.
     pub fn tick(&mut self, moment: Moment) {
+        self.renewed.get_or_insert(moment.now);
         let now = moment.now;
         if let Known::Keys { stale_at, .. } = &self.known
             && now >= *stale_at
@@ -300,6 +317,7 @@ impl KeySource {
         let freshness = pace::freshness(self.plan.refresh, answer.cache_control);
         self.due = moment.now.plus(pace::until_refresh(freshness, moment.chance));
         self.failures = 0;
+        self.renewed = Some(moment.now);
         let until = moment.now.plus(freshness + self.plan.max_stale);
         if let Known::Keys { digest: before, stale_at, .. } = &mut self.known
             && *before == digest
@@ -324,6 +342,7 @@ impl KeySource {
     /// A round has brought nothing.
     fn fail(&mut self, why: &str, moment: Moment) {
         self.failures = self.failures.saturating_add(1);
+        self.all_failures += 1;
         let pause = pace::after_failures(self.failures, self.plan.refresh, moment.chance);
         self.due = moment.now.plus(pause);
         let (severity, and) = match &self.known {

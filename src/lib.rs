@@ -20,6 +20,7 @@ pub mod denial;
 pub mod edits;
 #[cfg(target_arch = "wasm32")]
 mod filter;
+pub mod filter_state;
 pub mod header_map;
 pub mod http_url;
 pub mod identity;
@@ -31,6 +32,7 @@ pub mod key_source;
 pub mod known_answers;
 pub mod log_limit;
 pub mod memory;
+pub mod metrics;
 pub mod numeric_date;
 pub mod password;
 pub mod path;

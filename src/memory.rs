@@ -62,6 +62,18 @@ pub struct Memory {
     replays: Replays,
     throttle: Option<Throttle>,
     slow_hashes: SlowHashes,
+    lookups: Lookups,
+}
+
+/// How often credentials were remembered, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// They were, as good ones.
+    pub hits: u64,
+    /// They were, as wrong ones.
+    pub wrong_hits: u64,
+    /// They were not, and had to be checked.
+    pub misses: u64,
 }
 
 impl Memory {
@@ -81,7 +93,17 @@ impl Memory {
         let held = Generations::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
         let slow_hashes = SlowHashes::new(limits.slow_hash_share);
-        Memory { key, limits, held, failed, nonces, replays: Replays::default(), throttle, slow_hashes }
+        Memory {
+            key,
+            limits,
+            held,
+            failed,
+            nonces,
+            replays: Replays::default(),
+            throttle,
+            slow_hashes,
+            lookups: Lookups::default(),
+        }
     }
 
     /// The slot of a credential that was presented to an authenticator. `generation` says how often what the
@@ -96,12 +118,27 @@ impl Memory {
 
     /// Who was shown to be behind a credential.
     pub fn held(&mut self, slot: Slot, now: NumericDate) -> Option<Rc<Principal>> {
-        self.held.find(slot, now)
+        let held = self.held.find(slot, now);
+        self.lookups.hits += u64::from(held.is_some());
+        held
     }
 
     /// Whether a credential was found wrong a short time ago.
     pub fn failed(&mut self, slot: Slot, now: NumericDate) -> bool {
-        self.failed.find(slot, now).is_some()
+        let failed = self.failed.find(slot, now).is_some();
+        self.lookups.wrong_hits += u64::from(failed);
+        failed
+    }
+
+    /// Notes that a credential which could have been remembered has to be checked. Not finding one says less: it may be
+    /// another authenticator's.
+    pub fn note_miss(&mut self) {
+        self.lookups.misses += 1;
+    }
+
+    /// How often credentials were remembered.
+    pub fn lookups(&self) -> Lookups {
+        self.lookups
     }
 
     /// What is known of nonces.

@@ -13,6 +13,7 @@ mod protected_resource;
 pub mod requirement;
 pub mod rules;
 
+use crate::config::Fact;
 use crate::denial::{Manner, Offer};
 use crate::identity::IdentityFields;
 use crate::memory::Limits;
@@ -39,6 +40,8 @@ pub struct Policy {
     pub metrics: bool,
     /// Whether nothing is enforced where no rule is known.
     pub is_shadowed: bool,
+    /// What the access log can show of decisions.
+    pub filter_state: Vec<Fact>,
     /// How denials look.
     pub denials: Manner,
     /// What metadata says of this service.

@@ -40,14 +40,22 @@ impl<T> Roots<T> {
     }
 
     /// Counts a tick of `root`, of which each has one a second or more, and forgets the roots that have missed what
-    /// amounts to a minute of everybody's.
-    pub fn tick(&mut self, root: u32) {
+    /// amounts to a minute of everybody's. Gives what belonged to them.
+    pub fn tick(&mut self, root: u32) -> Vec<Rc<T>> {
         const MINUTE: u32 = 60;
         let limit = u32::try_from(self.slots.len()).unwrap_or(u32::MAX).saturating_mul(MINUTE);
         for (id, slot) in &mut self.slots {
             slot.missed_ticks = if *id == root { 0 } else { slot.missed_ticks.saturating_add(1) };
         }
-        self.slots.retain(|_, slot| slot.missed_ticks <= limit);
+        let mut forgotten = Vec::new();
+        self.slots.retain(|_, slot| {
+            let lives = slot.missed_ticks <= limit;
+            if !lives {
+                forgotten.extend(slot.value.take());
+            }
+            lives
+        });
+        forgotten
     }
 }
 
@@ -75,13 +83,15 @@ mod tests {
     fn who_ticks_lives_and_who_does_not_is_forgotten_after_a_minute() {
         let mut roots = of(&[1, 2, 3]);
         for _ in 0..1000 {
-            [1, 2, 3].iter().for_each(|id| roots.tick(*id));
+            [1, 2, 3].iter().for_each(|id| drop(roots.tick(*id)));
         }
         assert_eq!(alive(&roots), [1, 2, 3]);
+        let mut forgotten = Vec::new();
         for second in 0..200 {
-            [1, 3].iter().for_each(|id| roots.tick(*id));
+            [1, 3].iter().for_each(|id| forgotten.extend(roots.tick(*id)));
             assert!(second > 60 || roots.of(2).is_some(), "{second}");
         }
+        assert_eq!(forgotten, [Rc::new(2)]);
         assert_eq!(alive(&roots), [1, 3]);
         assert!(roots.of(2).is_none());
     }
@@ -91,8 +101,8 @@ mod tests {
         // Behind a long pause every timer fires once, in any order.
         let mut roots = of(&[1, 2, 3, 4]);
         for _ in 0..50 {
-            [4, 3, 2, 1].iter().for_each(|id| roots.tick(*id));
-            [1, 2, 3, 4].iter().for_each(|id| roots.tick(*id));
+            [4, 3, 2, 1].iter().for_each(|id| drop(roots.tick(*id)));
+            [1, 2, 3, 4].iter().for_each(|id| drop(roots.tick(*id)));
         }
         assert_eq!(alive(&roots), [1, 2, 3, 4]);
     }
@@ -101,7 +111,7 @@ mod tests {
     fn a_host_without_timers_drops_nobody_and_a_lone_root_lives() {
         assert_eq!(alive(&of(&[1, 2])), [1, 2]);
         let mut roots = of(&[7]);
-        (0..10_000).for_each(|_| roots.tick(7));
+        (0..10_000).for_each(|_| drop(roots.tick(7)));
         assert_eq!(alive(&roots), [7]);
     }
 

@@ -221,6 +221,11 @@ pub trait Scheme {
         false
     }
 
+    /// Until when those whose credentials the configuration holds can use them, where they cannot for ever.
+    fn ends(&self) -> Vec<(&str, NumericDate)> {
+        Vec::new()
+    }
+
     /// Whether finding a credential wrong costs so much that it is remembered.
     fn failures_are_slow(&self) -> bool {
         false

@@ -69,7 +69,8 @@ impl<T> WaitingRoom<T> {
         self.take(|waiting| now >= waiting.until)
     }
 
-    fn count(&self, owner: &Rc<T>) -> usize {
+    /// How many of an owner wait.
+    pub fn count(&self, owner: &Rc<T>) -> usize {
         self.waiting.iter().filter(|waiting| Rc::ptr_eq(&waiting.owner, owner)).count()
     }
 }

@@ -307,6 +307,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
             fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
             body: answer.body.to_string(),
             grpc_status: None,
+            details: String::new(),
         }),
         Verdict::Deny(denial) => Some(denial.response(&policy.denials, policy.denials.form(&request))),
     };
@@ -322,7 +323,14 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     }
     let challenges = response.iter().flat_map(|response| &response.fields);
     let challenges = challenges.filter(|(name, _)| *name == "www-authenticate");
-    let challenges: Vec<String> = challenges.map(|(_, value)| without_nonce(value)).collect();
+    let challenges: Vec<&str> = challenges.map(|(_, value)| value.as_ref()).collect();
+    // Another parser reads each as one.
+    if let Some(other) =
+        challenges.iter().find(|field| http_auth::parse_challenges(field).map_or(0, |read| read.len()) != 1)
+    {
+        return Err(format!("no single challenge: {other}"));
+    }
+    let challenges: Vec<String> = challenges.into_iter().map(without_nonce).collect();
     if let Some(expected) = &case.challenges {
         expect("challenges", &expected.join("\n"), &challenges.join("\n"))?;
     }

@@ -42,6 +42,8 @@ const ORDER: &[&str] = &[
     "edits",
     "decision",
     "counters",
+    "metrics",
+    "filter_state",
     "filter",
 ];
 

@@ -83,10 +83,32 @@ impl Default for SlowHashes {
 pub struct Telemetry {
     /// Whether decisions are counted in the proxy's metrics.
     pub metrics: bool,
+    /// What the access log can show.
+    pub filter_state: List<Fact>,
 }
+
+/// What the access log can show of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// Who the caller is.
+    Subject,
+    /// Whose credentials were presented.
+    Authenticator,
+    /// The rule that decided.
+    Rule,
+    /// Why the request was refused.
+    Reason,
+}
+
+keyword!(Fact, "subject, authenticator, rule or reason", {
+    "subject" => Subject,
+    "authenticator" => Authenticator,
+    "rule" => Rule,
+    "reason" => Reason,
+});
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { metrics: true }
+        Telemetry { metrics: true, filter_state: List(Vec::new()) }
     }
 }

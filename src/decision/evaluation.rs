@@ -231,6 +231,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if scheme.failures_are_slow() && self.state.memory.failed(slot, now) {
             return Err(Reason::InvalidCredentials.into());
         }
+        self.state.memory.note_miss();
         let State { memory, sources, .. } = &mut *self.state;
         let source = sources.get_mut(at).ok_or(Reason::Unavailable)?;
         let surroundings = self.surroundings;

@@ -13,6 +13,7 @@ use super::gates::{self, Gate};
 use super::{calls, host, root, waiting};
 use crate::decision::{Decision, Verdict, decide};
 use crate::denial::{Denial, Form, Manner, Reason};
+use crate::filter_state;
 use crate::header_map;
 use crate::numeric_date::NumericDate;
 use crate::request::Request;
@@ -99,15 +100,28 @@ extern "C" fn authgate_on_http_call_response(
 
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_tick(root: u32) {
-    gates::tick(root);
-    let Some(gate) = gates::of(root) else { return };
-    if let Ok(mut metrics) = gate.metrics.try_borrow_mut() {
-        metrics.publish(&gate.policy);
-        if gate.policy.metrics {
-            metrics.publish_shadow(gates::shadowed_rules() as u64);
+    for gate in gates::tick(root) {
+        if let Ok(mut metrics) = gate.metrics.try_borrow_mut() {
+            metrics.retire(&gates::all());
         }
     }
+    // The level can be changed while the proxy runs. What it drops is not even put together.
+    if let Some(level) = host::log_level() {
+        log::set_max_level(level);
+    }
+    let Some(gate) = gates::of(root) else { return };
     let moment = calls::moment();
+    if gate.policy.metrics
+        && let (Ok(mut metrics), Ok(state)) = (gate.metrics.try_borrow_mut(), gate.state.try_borrow())
+    {
+        metrics.publish(&gate.policy, &state, waiting::count(&gate), moment.now);
+        metrics.publish_shadow(gates::shadowed_rules() as u64);
+    }
+    if let Ok(mut log) = gate.log.try_borrow_mut()
+        && let Some(suppressed) = log.tick(moment.now)
+    {
+        log::warn!("authgate: denied: {suppressed} more since the last second, not shown");
+    }
     if let Ok(mut log) = gate.shadow_log.try_borrow_mut()
         && let Some(suppressed) = log.tick(moment.now)
     {
@@ -181,28 +195,36 @@ fn try_to_decide(
         decision = decide(&gate.policy, &request, &mut state, surroundings);
     }
     drop(state);
+    let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
+    if apply(&decision).is_err() && is_allowed {
+        // In shadow too: forged identity does not go on.
+        decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+        decision.shadowed = None;
+    }
     if gate.policy.metrics
         && let Ok(mut metrics) = gate.metrics.try_borrow_mut()
     {
         metrics.counters.count(&decision);
     }
+    for (name, value) in filter_state::properties(&gate.policy, &decision) {
+        host::set_property(name, &value);
+    }
     if let Some(shadowed) = &decision.shadowed {
         log_shadowed(gate, &decision, shadowed);
     }
-    let edited = apply(&decision);
     let refuse = |denial| refuse(denial, &gate.policy.denials, gate.policy.denials.form(&request));
     Some(match &decision.verdict {
-        Verdict::Allow(_) if edited.is_ok() => Course::GoesOn,
+        Verdict::Allow(_) => Course::GoesOn,
         Verdict::Answer(answer) => {
-            host::answer(answer.status, answer.fields.to_vec(), &answer.body);
+            host::answer(answer);
             Course::Answered
         }
         Verdict::Deny(denial) => {
-            log_denial(gate, &decision, denial, Level::Debug, "denied");
+            log_refused(gate, &decision, denial);
             refuse(denial)
         }
         // What cannot wait is never told to.
-        Verdict::Allow(_) | Verdict::Await(_) => refuse(&Denial::of(Reason::Unavailable)),
+        Verdict::Await(_) => refuse(&Denial::of(Reason::Unavailable)),
     })
 }
 
@@ -234,6 +256,21 @@ fn log_shadowed(gate: &Gate, decision: &Decision<'_>, shadowed: &Verdict) {
         }
         _ => {}
     }
+}
+
+/// What an operator has to do something about is a warning, at a bounded rate; all else is a caller's own affair, and
+/// shown by metrics.
+fn log_refused(gate: &Gate, decision: &Decision<'_>, denial: &Denial) {
+    let level = match denial.reason {
+        Reason::Unavailable => Level::Warn,
+        _ => Level::Debug,
+    };
+    if level > log::max_level()
+        || level == Level::Warn && !gate.log.try_borrow_mut().is_ok_and(|mut log| log.admits())
+    {
+        return;
+    }
+    log_denial(gate, decision, denial, level, "denied");
 }
 
 /// The full reason, for the operator; of the request only what the policy says of it.

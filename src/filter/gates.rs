@@ -23,6 +23,8 @@ pub struct Gate {
     pub metrics: RefCell<Metrics>,
     /// How much is logged of requests in shadow.
     pub shadow_log: RefCell<LogLimit>,
+    /// How much is logged of what clients can bring about again and again.
+    pub log: RefCell<LogLimit>,
     /// Who verifies signatures.
     pub signatures: Signatures,
 }
@@ -51,7 +53,7 @@ pub fn shadowed_rules() -> usize {
     GATES.with_borrow(|gates| gates.all().map(|gate| gate.policy.shadowed_rules()).sum())
 }
 
-/// Counts a tick of a root.
-pub fn tick(root: u32) {
-    GATES.with_borrow_mut(|gates| gates.tick(root));
+/// Counts a tick of a root, and gives the configurations that are out of force since.
+pub fn tick(root: u32) -> Vec<Rc<Gate>> {
+    GATES.with_borrow_mut(|gates| gates.tick(root))
 }

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, UNIX_EPOCH};
 
+use log::LevelFilter;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, Bytes, GrpcStatusCode, MapType, Status};
+use proxy_wasm::types::{BufferType, Bytes, MapType, Status};
 
 use crate::callout::{Callout, CalloutError};
 use crate::denial::Response;
 use crate::header_map;
 use crate::memory::MemoryKey;
 use crate::numeric_date::NumericDate;
+use crate::protected_resource::Answer;
 use crate::scheme;
 use crate::scheme::bound::{CertificateDigest, certificate_digest};
 
@@ -221,8 +223,13 @@ fn define_metric(kind: u32, name: &str) -> Option<u32> {
 
 /// Adds to a counter. What a host refuses is lost, as there is nobody to tell.
 pub fn add_to_counter(counter: u32, count: u64) {
+    change(counter, i64::try_from(count).unwrap_or(i64::MAX));
+}
+
+/// Adds to a gauge, or takes from it.
+pub fn change(metric: u32, by: i64) {
     // SAFETY: takes two numbers.
-    let _ = unsafe { proxy_increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX)) };
+    let _ = unsafe { proxy_increment_metric(metric, by) };
 }
 
 /// Sets a gauge. What a host refuses is lost, as there is nobody to tell.
@@ -241,6 +248,42 @@ unsafe extern "C" {
     fn proxy_record_metric(metric: u32, value: u64) -> u32;
 }
 
+/// What the proxy calls this configuration; empty where it has no name for it.
+pub fn plugin_name() -> String {
+    let name = hostcalls::get_property(vec!["plugin_name"]).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+/// Puts a value where the access log finds it. A host that cannot has no such log.
+pub fn set_property(name: &str, value: &str) {
+    // SAFETY: both texts are valid for the call; the host copies them.
+    let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+}
+
+/// The least that the host logs; what it drops need not be put together. `None` where it does not say.
+pub fn log_level() -> Option<LevelFilter> {
+    let mut level = 0;
+    // SAFETY: the place for the level is valid for the call.
+    let status = unsafe { proxy_get_log_level(&mut level) };
+    (status == 0).then_some(match level {
+        0 => LevelFilter::Trace,
+        1 => LevelFilter::Debug,
+        2 => LevelFilter::Info,
+        3 => LevelFilter::Warn,
+        _ => LevelFilter::Error,
+    })
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_log_level(level: *mut u32) -> u32;
+}
+
 /// Takes all fields of a name out.
 pub fn remove(map: MapType, name: &[u8]) -> Result<(), Status> {
     // Names of fields are tokens, hence ASCII.
@@ -253,25 +296,50 @@ pub fn replace(map: MapType, name: &str, value: &[u8]) -> Result<(), Status> {
     hostcalls::set_map_value_bytes(map, name, Some(value))
 }
 
-/// Answers the request. A host that cannot keeps it paused, so nothing passes.
-pub fn answer(status: u16, fields: Vec<(&str, &str)>, body: &str) {
-    let _ = hostcalls::send_http_response(status.into(), fields, Some(body.as_bytes()));
+/// Answers the request with what we know ourselves. A host that cannot keeps it paused, so nothing passes.
+pub fn answer(answer: &Answer) {
+    let fields: Vec<_> =
+        answer.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    send(answer.status, &fields, &answer.body, None, "authgate:metadata");
 }
 
 /// Answers the request with a refusal.
 pub fn respond(response: &Response<'_>) {
-    let Some(grpc_status) = response.grpc_status else {
-        let fields = response.fields.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-        return answer(response.status, fields, &response.body);
+    let fields: Vec<_> =
+        response.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    // A gRPC call has its status in a field.
+    let status = if response.grpc_status.is_some() { 200 } else { response.status };
+    send(status, &fields, &response.body, response.grpc_status, &response.details);
+}
+
+/// `details` are for the access log. The SDK's own call has none, and traps on any status that it does not expect.
+fn send(status: u16, fields: &[(&[u8], &[u8])], body: &str, grpc_status: Option<u8>, details: &str) {
+    let fields = header_map::serialise(fields);
+    // SAFETY: all texts are valid for the call; the host copies them.
+    let _ = unsafe {
+        proxy_send_local_response(
+            status.into(),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            fields.as_ptr(),
+            fields.len(),
+            grpc_status.map_or(-1, i32::from),
+        )
     };
-    let code = match grpc_status {
-        3 => GrpcStatusCode::InvalidArgument,
-        5 => GrpcStatusCode::NotFound,
-        7 => GrpcStatusCode::PermissionDenied,
-        8 => GrpcStatusCode::ResourceExhausted,
-        16 => GrpcStatusCode::Unauthenticated,
-        _ => GrpcStatusCode::Unavailable,
-    };
-    let metadata = response.fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    let _ = hostcalls::send_grpc_response(code, Some(&response.body), metadata);
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        fields: *const u8,
+        fields_size: usize,
+        grpc_status: i32,
+    ) -> u32;
 }

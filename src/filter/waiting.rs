@@ -23,6 +23,11 @@ pub fn holds(stream: u32) -> bool {
     ROOM.with(|room| room.try_borrow().map_or(true, |room| room.holds(stream)))
 }
 
+/// How many requests of a configuration wait.
+pub fn count(gate: &Rc<Gate>) -> usize {
+    ROOM.with(|room| room.try_borrow().map_or(0, |room| room.count(gate)))
+}
+
 /// Lets the request of a stream wait; false where there is no room.
 pub fn enter(gate: &Rc<Gate>, stream: u32, awaited: Awaited, until: NumericDate) -> bool {
     let waiting = Waiting { stream, owner: Rc::clone(gate), awaited, until };

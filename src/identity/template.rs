@@ -182,6 +182,14 @@ fn base64url_of(json: &Value, value: &mut Vec<u8>) {
     value.extend_from_slice(URL_SAFE_NO_PAD.encode(json.to_string()).as_bytes());
 }
 
+/// A text with what is not visible ASCII, and `%` itself, percent-encoded.
+pub fn visible(text: &str) -> String {
+    let mut value = Vec::with_capacity(text.len());
+    encode(text, false, &mut value);
+    // All of it is ASCII by now.
+    value.into_iter().map(char::from).collect()
+}
+
 /// Percent-encodes what is not visible ASCII, `%` itself, and in a list its separator.
 fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
     let is_plain =

@@ -12,7 +12,7 @@ pub struct Entry<T> {
     pub value: T,
     /// From then on it does not count.
     pub until: NumericDate,
-    /// The memory it takes, beside [`OVERHEAD`].
+    /// The memory it takes, beside `OVERHEAD`.
     pub octets: usize,
 }
 

@@ -1,7 +1,7 @@
 //! What part of the time slow hashes may take, by the time that they were seen to take.
 //!
 //! A flood of wrong passwords costs an attacker nothing and a worker a hash each. So time for hashes comes in at a share
-//! of the time that passes, as much as comes in within [`SAVED`] at the most; each hash takes off what it took. Where nothing is left none is computed.
+//! of the time that passes, as much as comes in within `SAVED` at the most; each hash takes off what it took. Where nothing is left none is computed.
 //! The last one may take more than was left, so that every hash is computed by a worker that is idle, however slow.
 
 use super::throttle::whole_seconds;

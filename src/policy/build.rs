@@ -188,6 +188,7 @@ impl Builder<'_> {
             identity,
             metrics: config.telemetry.metrics,
             is_shadowed: config.shadow,
+            filter_state: config.telemetry.filter_state.0.clone(),
             denials,
             resources,
             lets_preflights_pass,

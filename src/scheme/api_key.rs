@@ -112,6 +112,19 @@ impl Scheme for ApiKeys {
         Guess::Secret
     }
 
+    /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
+    fn ends(&self) -> Vec<(&str, NumericDate)> {
+        let mut ends: HashMap<&str, Option<NumericDate>> = HashMap::new();
+        for key in self.keys.values().flatten() {
+            let last = ends.entry(&key.id).or_insert(key.not_after);
+            *last = match (*last, key.not_after) {
+                (Some(last), Some(end)) => Some(if last < end { end } else { last }),
+                _ => None,
+            };
+        }
+        ends.into_iter().filter_map(|(id, end)| Some((id, end?))).collect()
+    }
+
     fn authenticate(
         &self,
         credential: &[u8],

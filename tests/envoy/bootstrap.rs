@@ -148,7 +148,10 @@ impl Listener {
                 "@type": ACCESS_LOG,
                 "path": access_log,
                 "log_format": {"text_format_source": {
-                    "inline_string": "%REQ(X-CASE)% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS%\n",
+                    "inline_string": "%REQ(X-CASE)% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% \
+                        subject=%FILTER_STATE(wasm.authgate.subject:PLAIN)% \
+                        authenticator=%FILTER_STATE(wasm.authgate.authenticator:PLAIN)% \
+                        rule=%FILTER_STATE(wasm.authgate.rule:PLAIN)% reason=%FILTER_STATE(wasm.authgate.reason:PLAIN)%\n",
                 }},
             }}],
         });
@@ -178,8 +181,15 @@ pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Val
     let listeners: Vec<Value> = listeners.iter().map(|listener| listener.to_envoy(access_log)).collect();
     json!({
         "admin": {"address": address(0)},
+        "stats_config": stats_config(),
         "static_resources": {"listeners": listeners, "clusters": clusters},
     })
+}
+
+/// How the sample has labels taken out of the names of metrics.
+fn stats_config() -> Value {
+    let sample: Value = serde_yaml_ng::from_str(include_str!("../../envoy/envoy.yaml")).expect("YAML");
+    sample["stats_config"].clone()
 }
 
 /// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there.

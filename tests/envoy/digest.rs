@@ -11,6 +11,7 @@ use crate::check::{Case, check, denied, passes};
 use crate::client::{Request, get, request};
 use crate::digest_client::{Answer, Challenge, md5, sha256};
 use crate::house::{ALICE, BASIC, policy};
+use crate::programs::{is_there, or_skip, python_with};
 use crate::proxy::Proxy;
 
 const PASSWORD: &str = "carol \"quoted\" secret: päss";
@@ -171,19 +172,9 @@ fn kinds() -> Vec<Listener> {
     ]
 }
 
-/// Whether a program runs; where not, the test says so and looks at nothing.
-fn is_there(program: &str, arguments: &[&str]) -> bool {
-    let found = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("skipped: `{program} {}` does not run here", arguments.join(" "));
-    }
-    found
-}
-
 #[test]
 fn curl_logs_in() {
-    if !is_there("curl", &["--version"]) {
-        assert!(std::env::var_os("CI").is_none(), "curl is needed");
+    if or_skip("curl", is_there("curl", &["--version"]).then_some(())).is_none() {
         return;
     }
     let proxy = Proxy::start("digest-curl", kinds());
@@ -231,9 +222,7 @@ right = [session.get(url + path).status_code for path in ('/a?b=c%20d', '/b', '/
 session.auth = HTTPDigestAuth('carol', 'wrong')
 print(*right, session.post(url + '/a').status_code)
 ";
-    if !is_there("python3", &["-c", "import requests"]) {
-        return;
-    }
+    let Some(python) = python_with("requests") else { return };
     let secret = "carol:legacy:plain secret";
     let line = |hash: fn(&str) -> String| format!("carol:legacy:{}\n", hash(secret));
     let listeners = vec![
@@ -244,8 +233,8 @@ print(*right, session.post(url + '/a').status_code)
     let proxy = Proxy::start("digest-requests", listeners);
     for name in ["md5", "sha256", "both"] {
         let url = format!("http://127.0.0.1:{}", proxy.port(name));
-        let output = Command::new("python3").args(["-c", SCRIPT, &url, "plain secret"]).output();
-        let output = output.expect("python3 runs");
+        let output = Command::new(&python).args(["-c", SCRIPT, &url, "plain secret"]).output();
+        let output = output.expect("python runs");
         let said = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(said.trim(), "200 200 200 401", "{name}: {errors}");

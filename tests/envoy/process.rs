@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::client::{Connection, get};
+use crate::client::{Connection, Request, get, request};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -34,6 +34,11 @@ pub fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(default), PathBuf::from);
     assert!(path.exists(), "{what} is needed at {}: run `make test`, or set {variable}", path.display());
     path
+}
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A directory of a test's own, empty.
@@ -145,7 +150,10 @@ impl Envoy {
         for listener in listeners["listener_statuses"].as_array().expect("a list of listeners") {
             let name = listener["name"].as_str().expect("a name").to_owned();
             let port = &listener["local_address"]["socket_address"]["port_value"];
-            self.ports.insert(name, port.as_u64().and_then(|port| port.try_into().ok()).expect("a port"));
+            // One on a pipe has none.
+            if let Some(port) = port.as_u64() {
+                self.ports.insert(name, port.try_into().expect("a port"));
+            }
         }
     }
 
@@ -157,7 +165,16 @@ impl Envoy {
 
     /// What the admin interface answers to a path; nothing where it does not.
     pub fn admin(&self, path: &str) -> String {
-        let answer = Connection::open(self.admin).and_then(|mut admin| admin.send(&get(path), "admin"));
+        self.ask(&get(path))
+    }
+
+    /// What it answers to a POST.
+    pub fn admin_post(&self, path: &str) -> String {
+        self.ask(&request("POST", path).chunked("", &[]))
+    }
+
+    fn ask(&self, request: &Request) -> String {
+        let answer = Connection::open(self.admin).and_then(|mut admin| admin.send(request, "admin"));
         answer.map(|answer| answer.body).unwrap_or_default()
     }
 

@@ -141,11 +141,21 @@ impl Proxy {
         self.envoy.admin(path)
     }
 
+    /// The same to a POST, which changes something.
+    pub fn admin_post(&self, path: &str) -> String {
+        self.envoy.admin_post(path)
+    }
+
+    /// The whole access log, as far as it is written.
+    pub fn access_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.access_log).unwrap_or_default()).into_owned()
+    }
+
     /// The access log's line for an exchange.
     pub fn access_log_line(&self, exchange: &Exchange) -> String {
         let mark = format!("{} ", exchange.mark);
         for _ in 0..250 {
-            let log = String::from_utf8_lossy(&fs::read(&self.access_log).unwrap_or_default()).into_owned();
+            let log = self.access_log();
             if let Some(line) = log.lines().find(|line| line.starts_with(&mark)) {
                 return line.to_owned();
             }

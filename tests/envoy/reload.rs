@@ -69,3 +69,43 @@ fn a_password_that_was_changed_is_changed_at_once() {
     expect("the first again", 200, 401);
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
 }
+
+#[test]
+fn metrics_speak_of_the_configuration_in_force() {
+    let directory = directory("reload-metrics");
+    let listeners = directory.join("listeners.json");
+    let upstream = Upstream::start();
+    let key = |id: &str| {
+        json!({
+            "authenticators": {"machines": {"api_key": {"keys":
+                [{"id": id, "sha256": "1".repeat(64), "not_after": "2099-01-01T00:00:00Z"}]}}},
+            "rules": [{"require": "machines"}],
+        })
+    };
+    put(None, &listeners, key("first"), "update_success");
+    let envoy = Envoy::start(&directory, &bootstrap_from_file(&listeners, upstream.port), &[]);
+    let stats = || envoy.admin("/stats?filter=wasmcustom");
+    let wait_for = |what: &str| {
+        let found = (0..200).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            stats().contains(what)
+        });
+        assert!(found, "{what} is not in\n{}", stats());
+    };
+    let hash = || {
+        let stats = stats();
+        let line = stats.lines().find(|line| line.contains("authgate_configuration_hash.plugin.gate: "));
+        line.map(str::to_owned)
+    };
+    wait_for("key.first: 4070908800");
+    let before = hash();
+    put(Some(&envoy), &listeners, key("second"), "update_success");
+    wait_for("key.second: 4070908800");
+    assert!(before.is_some() && hash().is_some() && before != hash(), "{before:?}");
+    // A refused one leaves no trace.
+    let before = hash();
+    put(Some(&envoy), &listeners, json!({"rules": [{"require": "nobody"}]}), "update_rejected");
+    thread::sleep(Duration::from_millis(1200));
+    assert_eq!(before, hash());
+    assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
+}

@@ -112,6 +112,13 @@ fn the_sample_lets_in_whom_it_says() {
     }
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
     let log = envoy.log();
+    for line in [
+        " GET /basic 200 via_upstream subject=alice authenticator=staff rule=basic reason=-\n",
+        " GET /basic 401 authgate:invalid_credentials subject=- authenticator=staff rule=basic reason=invalid_credentials\n",
+        " GET /admin 403 authgate:insufficient_scope subject=demo-reader authenticator=idp rule=admin reason=insufficient_scope\n",
+    ] {
+        assert!(log.contains(line), "{line} is not in\n{log}");
+    }
     assert!(!log.contains(&reader) && !log.contains("wonderland"), "the log shows a credential");
 }
 

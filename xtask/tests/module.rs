@@ -35,6 +35,7 @@ const IMPORTS: &[&str] = &[
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_header_map_pairs",
     "env.proxy_get_header_map_value",
+    "env.proxy_get_log_level",
     "env.proxy_get_property",
     "env.proxy_get_shared_data",
     "env.proxy_get_status",

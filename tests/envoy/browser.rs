@@ -1,0 +1,101 @@
+//! The page in a real browser: as it looks, and how its prompt for a password is answered.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::house::{ALICE, house_listener};
+use crate::process::{directory, root};
+use crate::programs::{is_there, or_skip};
+use crate::proxy::Proxy;
+
+/// A Chromium: `CHROMIUM`, else one of the names that systems have it under.
+fn chromium() -> Option<String> {
+    let named = std::env::var("CHROMIUM").ok();
+    let names = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
+    named.into_iter().chain(names).find_map(|name| {
+        let path = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().ok()?;
+        let path = String::from_utf8_lossy(&path.stdout).trim().to_owned();
+        (!path.is_empty()).then_some(path)
+    })
+}
+
+/// Width and height by a PNG's header.
+fn size(path: &Path) -> (u32, u32) {
+    let image = fs::read(path).expect("a screenshot");
+    assert_eq!(image[..8], *b"\x89PNG\r\n\x1a\n", "{}", path.display());
+    let number = |at: usize| u32::from_be_bytes([image[at], image[at + 1], image[at + 2], image[at + 3]]);
+    (number(16), number(20))
+}
+
+/// How bright a colour is, from 0 to 1, of `rgb(r, g, b)`.
+fn brightness(colour: &Value) -> f64 {
+    let colour = colour.as_str().expect("a colour");
+    let inner = colour.split_once('(').and_then(|(_, rest)| rest.split_once(')')).expect("rgb(…)").0;
+    let parts: Vec<f64> = inner.split(',').map(|part| part.trim().parse().expect("a number")).collect();
+    (0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2]) / 255.0
+}
+
+#[test]
+fn a_browser_shows_the_page_and_its_prompt_lets_in() {
+    let script = root().join("tests/browser");
+    let Some(chromium) = or_skip("Chromium", chromium()) else { return };
+    if or_skip("Node", is_there("node", &["--version"]).then_some(())).is_none() {
+        return;
+    }
+    let installed = script.join("node_modules/playwright-core").exists();
+    if or_skip("`npm ci` in tests/browser, which `make test` does", installed.then_some(())).is_none() {
+        return;
+    }
+    let proxy = Proxy::start("browser", vec![house_listener()]);
+    let pictures: PathBuf = directory("browser-pictures");
+    let url = format!("http://127.0.0.1:{}/basic", proxy.port("house"));
+    let output = Command::new("node")
+        .arg(script.join("visit.mjs"))
+        .args([&chromium, &url, "alice", ALICE])
+        .arg(&pictures)
+        .output()
+        .expect("node runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let prompt = json!({"scheme": "basic", "realm": "restricted"});
+    // Without a password: the prompt was cancelled.
+    for (name, width, height, is_dark) in [
+        ("light", 1024, 700, false),
+        ("dark", 1024, 700, true),
+        ("phone", 720, 1480, false),
+        ("phoneDark", 720, 1480, true),
+    ] {
+        let seen = &report[name];
+        assert_eq!((&seen["status"], &seen["title"]), (&401.into(), &"Please sign in".into()), "{seen}");
+        assert_eq!(seen["prompts"], json!([prompt]), "{seen}");
+        let text = seen["text"].as_str().expect("a text");
+        for part in
+            ["A user name and a password are needed here", "missing_credentials", "Try again", "Basic"]
+        {
+            assert!(text.contains(part), "{name} lacks {part}: {text}");
+        }
+        let (background, colour) = (brightness(&seen["background"]), brightness(&seen["colour"]));
+        assert_eq!(background < 0.5, is_dark, "{name}: {seen}");
+        assert!((background - colour).abs() > 0.5, "{name} cannot be read: {seen}");
+        assert_eq!(seen["overflows"], false, "{name}: {seen}");
+        assert!(seen["fontSize"].as_f64() >= Some(16.0), "{name}: {seen}");
+        let picture = if name == "phoneDark" { "phone-dark" } else { name };
+        assert_eq!(size(&pictures.join(format!("{picture}.png"))), (width, height), "{name}");
+        assert_eq!(seen["asked"].as_array().map(Vec::len), Some(1), "{name} asks for more: {seen}");
+        assert_eq!(seen["complaints"], Value::Array(Vec::new()), "{name}");
+    }
+    // Asked again after a wrong password, or after having tried again, and let in with the right one.
+    let wrong = &report["wrong"];
+    assert_eq!((&wrong["status"], &wrong["prompts"]), (&401.into(), &json!([prompt, prompt])), "{wrong}");
+    assert!(wrong["text"].as_str().is_some_and(|text| text.contains("invalid_credentials")), "{wrong}");
+    for name in ["right", "cancelled"] {
+        let right = &report[name];
+        assert_eq!((&right["status"], &right["text"]), (&200.into(), &"upstream".into()), "{name}: {right}");
+        assert_eq!(right["prompts"], json!([prompt, prompt]), "{name}: {right}");
+    }
+    proxy.finish();
+}
