@@ -38,12 +38,13 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The metrics once a tick has told them, which is when `line` is among them.
-fn metrics_with(proxy: &Proxy, line: &str) -> String {
+/// The metrics once ticks have told them, which is when a line is among them and one starts with `start`.
+fn metrics_with(proxy: &Proxy, line: &str, start: &str) -> String {
     let mut metrics = String::new();
     for _ in 0..100 {
         metrics = proxy.admin("/stats/prometheus?filter=authgate");
-        if metrics.lines().any(|found| found == line) {
+        if metrics.lines().any(|found| found == line) && metrics.lines().any(|found| found.starts_with(start))
+        {
             return metrics;
         }
         thread::sleep(Duration::from_millis(50));
@@ -77,7 +78,7 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     let cache =
         |result: &str, count: u32| format!("authgate_credential_cache_total{{result=\"{result}\"}} {count}");
     // Two lookups of Basic, two of keys and one of a token had to check; a wrong password is wrong twice.
-    let metrics = metrics_with(&proxy, &cache("miss", 5));
+    let metrics = metrics_with(&proxy, &cache("miss", 5), "authgate_configuration_hash{plugin=\"other\"} ");
     for line in [
         cache("hit", 1),
         cache("hit_wrong", 1),
