@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::keyword::keyword;
 use super::shape::List;
-use super::value::{ByteSize, Span};
+use super::value::{ByteSize, Fraction, Span};
 
 /// What each worker remembers of verified credentials.
 #[derive(Debug, Deserialize)]
@@ -68,12 +68,12 @@ keyword!(ThrottleBy, "source_address or source_and_user", {
 #[serde(deny_unknown_fields, default)]
 pub struct SlowHashes {
     /// The part of a worker's time.
-    pub cpu_share: f64,
+    pub cpu_share: Fraction,
 }
 
 impl Default for SlowHashes {
     fn default() -> Self {
-        SlowHashes { cpu_share: 0.2 }
+        SlowHashes { cpu_share: Fraction(0.2) }
     }
 }
 

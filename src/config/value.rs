@@ -59,6 +59,55 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// A number that may have a fraction. Envoy hands over a fraction in plain YAML as text.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Fraction(pub f64);
+
+impl Fraction {
+    /// Digits, perhaps with a point and more of them. The standard library's reader of such numbers is large.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let is_digits =
+            |text: &str| (1..=9).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+        if !is_digits(whole) || !is_digits(part) {
+            return None;
+        }
+        let scale = 10_u32.checked_pow(u32::try_from(part.len()).ok()?)?;
+        let (whole, part): (u32, u32) = (whole.parse().ok()?, part.parse().ok()?);
+        Some(Fraction(f64::from(whole) + f64::from(part) / f64::from(scale)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fraction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Fraction;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Fraction, E> {
+                Ok(Fraction(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Fraction, E> {
+                Ok(Fraction(number as f64))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Fraction, E> {
+                Ok(Fraction(number as f64))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Fraction, E> {
+                Fraction::parse(text).ok_or_else(|| E::custom("expected a number, found a string"))
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
 /// A number of octets, written as `"16MiB"`, `"512KiB"`, `"1GiB"` or `"65536B"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(usize);

@@ -10,7 +10,7 @@ const MAX_FAILURES: usize = 1000;
 
 impl Builder<'_> {
     pub(super) fn limits(&mut self, config: &Config) -> Limits {
-        let slow_hash_share = config.slow_hashes.cpu_share;
+        let slow_hash_share = config.slow_hashes.cpu_share.0;
         if !(slow_hash_share > 0.0 && slow_hash_share <= 1.0) {
             let expected = "a number above 0, up to 1 for no limit";
             self.error("slow_hashes.cpu_share", ConfigErrorKind::Expected(expected));
