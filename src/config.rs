@@ -16,6 +16,8 @@ mod keyword;
 mod operation;
 pub mod reader;
 mod rule;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 pub mod shape;
 pub mod source;
 mod token;
@@ -36,6 +38,8 @@ pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, SlowHashes, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::schema;
 use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
 
@@ -86,6 +90,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Default realm of every challenge.
@@ -124,6 +129,7 @@ pub struct Config {
 
 /// A way to prove who one is: exactly one scheme.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Authenticator {
     /// User names and passwords, RFC 7617.
@@ -152,6 +158,7 @@ keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticat
 
 /// What the upstream is told.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Identity {
     /// Field name → template.

@@ -39,6 +39,7 @@ mod arrival;
 mod authorities;
 mod bodies;
 mod bound;
+mod converted;
 mod digest;
 mod forged;
 mod hostile;
