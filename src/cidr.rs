@@ -67,6 +67,23 @@ impl Cidr {
         }
     }
 
+    /// Whether all of `other` lies in the block.
+    pub fn covers(&self, other: &Cidr) -> bool {
+        match (*self, *other) {
+            (Cidr::V4(_, mask), Cidr::V4(_, longer)) => mask & longer == mask && self.contains(other.first()),
+            (Cidr::V6(_, mask), Cidr::V6(_, longer)) => mask & longer == mask && self.contains(other.first()),
+            _ => false,
+        }
+    }
+
+    /// Its first address.
+    pub fn first(&self) -> IpAddr {
+        match *self {
+            Cidr::V4(network, _) => IpAddr::V4(network.into()),
+            Cidr::V6(network, _) => IpAddr::V6(network.into()),
+        }
+    }
+
     fn v4(address: Ipv4Addr, prefix: u32) -> Result<Cidr, CidrError> {
         let host_bits = 32u32.checked_sub(prefix).ok_or(CidrError::PrefixLength)?;
         let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);

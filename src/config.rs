@@ -17,6 +17,8 @@ mod keyword;
 mod operation;
 pub mod reader;
 mod rule;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 pub mod shape;
 pub mod source;
 mod token;
@@ -38,6 +40,8 @@ pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, Fact, SlowHashes, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::schema;
 use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
 
@@ -92,6 +96,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Default realm of every challenge.
@@ -130,6 +135,7 @@ pub struct Config {
 
 /// A way to prove who one is: exactly one scheme.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Authenticator {
     /// User names and passwords, RFC 7617.
@@ -158,6 +164,7 @@ keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticat
 
 /// What the upstream is told.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Identity {
     /// Field name → template.

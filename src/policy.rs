@@ -23,6 +23,7 @@ use crate::scheme::{Authenticator, Surroundings};
 
 use authorization::Authorization;
 pub use build::{Built, Warning, WarningKind, build};
+pub use matching::matches;
 use requirement::Requirement;
 use rules::RuleIndex;
 

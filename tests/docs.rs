@@ -95,7 +95,7 @@ fn the_reference_names_every_field_and_every_code() {
     let reference = read(REFERENCE);
     let types = files_below(&root().join("src/config")).into_iter().filter(|path| {
         // What the types are read with has no fields of an operator's.
-        !["error.rs", "reader.rs", "shape.rs", "source.rs", "value.rs", "keyword.rs"]
+        !["error.rs", "reader.rs", "schema.rs", "shape.rs", "source.rs", "value.rs", "keyword.rs"]
             .iter()
             .any(|name| path.ends_with(name))
     });

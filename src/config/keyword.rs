@@ -35,6 +35,17 @@ macro_rules! keyword {
                 deserializer.deserialize_str(Word)
             }
         }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"enum": [$($word,)* $($truth)?]})
+            }
+        }
     };
 }
 pub(super) use keyword;

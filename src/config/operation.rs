@@ -8,6 +8,7 @@ use super::value::{ByteSize, Fraction, Span};
 
 /// What each worker remembers of verified credentials.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
     /// The most credentials; 0: none.
@@ -26,6 +27,7 @@ impl Default for Cache {
 
 /// Who is blocked for failing too often.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Throttle {
     /// So many failures block.
@@ -65,6 +67,7 @@ keyword!(ThrottleBy, "source_address or source_and_user", {
 
 /// What slow password hashes may take.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowHashes {
     /// The part of a worker's time.
@@ -79,6 +82,7 @@ impl Default for SlowHashes {
 
 /// What is told to the operator.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// Whether decisions are counted in the proxy's metrics.

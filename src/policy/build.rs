@@ -94,12 +94,7 @@ pub fn build(
     config: &Config,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Built, Vec<ConfigError>> {
-    let mut builder = Builder {
-        environment,
-        errors: Vec::new(),
-        warnings: Vec::new(),
-        declared: config.authenticators.0.iter().map(|(name, _)| name.clone()).collect(),
-    };
+    let mut builder = Builder::new(config, environment);
     let policy = builder.policy(config);
     if builder.errors.is_empty() {
         Ok(Built { policy, warnings: builder.warnings })
@@ -115,6 +110,13 @@ pub(super) struct Builder<'a> {
     pub(super) warnings: Vec<Warning>,
     /// The names of all authenticators, of those with faults too.
     pub(super) declared: Vec<String>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &Config, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        let declared = config.authenticators.0.iter().map(|(name, _)| name.clone()).collect();
+        Builder { environment, errors: Vec::new(), warnings: Vec::new(), declared }
+    }
 }
 
 impl Builder<'_> {

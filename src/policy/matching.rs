@@ -6,7 +6,13 @@ use super::build::Builder;
 use super::rules::{MatchSpec, MethodError, MethodSet, Methods, PathPattern};
 use crate::authority::HostPattern;
 use crate::cidr::Cidr;
-use crate::config::{self, ConfigErrorKind};
+use crate::config::{self, Config, ConfigErrorKind};
+
+/// What each rule of a configuration matches, in their order, for those who ask why a request selects one and not
+/// another. An empty list: every request.
+pub fn matches(config: &Config) -> Vec<Vec<MatchSpec>> {
+    Builder::new(config, &|_| None).matches(&config.rules.0)
+}
 
 impl Builder<'_> {
     /// What each rule matches, in their order; an empty list: every request.

@@ -3,6 +3,7 @@
 //! Paths go into a trie of segments, hosts into tables at its nodes, so that a request costs the same with one rule or a
 //! thousand. Only regexes are tried one after the other, and rules of one path that differ in method or sources alone.
 
+mod coverage;
 mod methods;
 mod pattern;
 
@@ -18,6 +19,7 @@ use crate::authority::{Host, HostPattern};
 use crate::cidr::Cidr;
 use crate::path::Readings;
 
+pub use coverage::MatchPart;
 pub use methods::{MethodError, MethodSet, Methods};
 pub use pattern::{MAX_PATTERN, MAX_REGEX, PathPattern, PatternError};
 use pattern::{Pattern, Segment, Tail};

@@ -34,6 +34,7 @@ pub struct Listener {
     module: PathBuf,
     clusters: Vec<(&'static str, u16)>,
     lets_headers_stop: bool,
+    native: Option<Value>,
 }
 
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
@@ -50,6 +51,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         module: module(),
         clusters: Vec::new(),
         lets_headers_stop: false,
+        native: None,
     }
 }
 
@@ -86,6 +88,12 @@ impl Listener {
     /// Where nobody before it says whose address a request comes from.
     pub fn at_the_edge(mut self) -> Self {
         self.is_edge = true;
+        self
+    }
+
+    /// With a filter of Envoy's own in the place of ours.
+    pub fn native(mut self, filter: Value) -> Self {
+        self.native = Some(filter);
         self
     }
 
@@ -137,7 +145,7 @@ impl Listener {
             "generate_request_id": false,
             "http_protocol_options": {"enable_trailers": true},
             "http_filters": [
-                {"name": "authgate", "typed_config": wasm},
+                {"name": "authgate", "typed_config": self.native.as_ref().unwrap_or(&wasm)},
                 {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
             ],
             "route_config": {"virtual_hosts": [{

@@ -41,6 +41,7 @@ mod authorities;
 mod bodies;
 mod bound;
 mod browser;
+mod converted;
 mod digest;
 mod forged;
 mod grpc;

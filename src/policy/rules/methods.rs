@@ -53,6 +53,18 @@ impl Methods {
             Methods::Except(set) => !set.contains(method),
         }
     }
+
+    /// Whether these take every method that `other` takes.
+    pub(super) fn covers(&self, other: &Methods) -> bool {
+        match (self, other) {
+            (Methods::All, _) => true,
+            (_, Methods::Only(set)) => set.0.iter().all(|name| self.take(name.as_bytes())),
+            (Methods::Except(set), Methods::Except(more)) => {
+                set.0.iter().all(|name| more.contains(name.as_bytes()))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl MethodSet {

@@ -1,0 +1,172 @@
+//! `authgate check`
+
+use std::path::PathBuf;
+
+use authgate::config::{self, ConfigError, ConfigErrorKind};
+use authgate::policy::{self, Warning, WarningKind};
+
+use super::environment::Environment;
+use super::found::{self, Found};
+use super::paint::Paint;
+use super::report::{self, Checked, Diagnostic, Format, Severity};
+use super::{Failure, Said, input, lint, place, redaction};
+
+/// Find what is wrong with configurations before Envoy does.
+///
+/// A file holds a configuration in JSON or YAML, alone or as it stands inside an envoy.yaml, a WasmPlugin, a
+/// TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter; several in one file are found too.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files to look at; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Take warnings for errors.
+    #[arg(long)]
+    strict: bool,
+    /// A file of NAME=value lines: the environment of the VM. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// What is written.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+/// Looks at the files.
+pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+    let environment = Environment::read(&arguments.env_file)?;
+    let mut files = Vec::with_capacity(arguments.files.len());
+    for path in &arguments.files {
+        files.push(check(&input::name(path), input::read(path)?, &environment));
+    }
+    if arguments.strict {
+        for found in files.iter_mut().flat_map(|file| &mut file.diagnostics) {
+            found.severity = Severity::Error;
+        }
+    }
+    let is_well = files.iter().all(|file| file.count(Severity::Error) == 0);
+    let text = report::render(&files, arguments.output, Paint::for_output());
+    Ok(Said { text, notes: String::new(), is_well })
+}
+
+/// Looks at the text of one file.
+pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
+    let mut checked =
+        Checked { name: name.to_owned(), text, hidden: Some(Vec::new()), diagnostics: Vec::new() };
+    let whole = |code, span, message: &str| Diagnostic {
+        severity: Severity::Error,
+        code,
+        path: String::new(),
+        message: message.to_owned(),
+        span,
+    };
+    match found::configurations(name, &checked.text) {
+        Err(unreadable) => {
+            checked.hidden = None;
+            checked.diagnostics.push(whole("syntax", unreadable.at, &unreadable.what));
+        }
+        Ok(found) if found.is_empty() => {
+            let message = "no configuration stands here; expected one by itself (with `rules`), or inside an Envoy \
+                           configuration, a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter";
+            checked.hidden = None;
+            checked.diagnostics.push(whole("no-configuration", 0..0, message));
+        }
+        Ok(all) => {
+            for found in all {
+                checked.diagnostics.extend(examine(&checked.text, &found, environment));
+                checked.hidden.get_or_insert_default().extend(redaction::hidden(&checked.text, &found.node));
+            }
+        }
+    }
+    checked.diagnostics.sort_by_key(|found| found.span.start);
+    checked
+}
+
+/// All that can be said of one configuration.
+fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnostic> {
+    let mut said: Vec<Diagnostic> = Vec::new();
+    for member in found.node.repeated() {
+        said.push(Diagnostic {
+            severity: Severity::Error,
+            code: "duplicate-member",
+            path: String::new(),
+            message: "a member name that stands twice in one object".to_owned(),
+            span: member.at.clone(),
+        });
+    }
+    for member in found.node.boolean_names(text) {
+        said.push(Diagnostic {
+            severity: Severity::Warning,
+            code: "boolean-name",
+            path: String::new(),
+            message: format!("Kubernetes reads this name as `{}`; write it in quotes", member.name),
+            span: member.at.clone(),
+        });
+    }
+    let error = |error: &ConfigError| Diagnostic {
+        severity: Severity::Error,
+        code: code(&error.kind),
+        path: error.path.clone(),
+        message: error.kind.to_string(),
+        span: place::of_error(text, &found.node, &error.path, &error.kind),
+    };
+    let warning = |code, path: &str, message: String| Diagnostic {
+        severity: Severity::Warning,
+        code,
+        path: path.to_owned(),
+        message,
+        span: place::of_value(text, &found.node, path),
+    };
+    let missing = environment.missing(&found.value);
+    for (path, name) in &missing.places {
+        let message = ConfigErrorKind::NoEnvironmentVariable(name.clone()).to_string();
+        // What is no name is an error, of which the filter says more.
+        if name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')) {
+            said.push(warning("environment", path, message));
+        }
+    }
+    let config = match config::from_value(found.value.clone()) {
+        Ok(config) => config,
+        Err(errors) => {
+            said.extend(errors.iter().map(error));
+            return said;
+        }
+    };
+    let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
+    match policy::build(&config, &variables) {
+        Ok(built) => {
+            said.extend(built.warnings.iter().map(|found| {
+                let said = found.to_string();
+                let message = said.strip_prefix(&format!("{}: ", found.path)).unwrap_or(&said);
+                warning(warning_code(found), &found.path, message.to_owned())
+            }));
+            let lints = lint::lints(&found.value, &config, &built.policy, &|name| environment.find(name));
+            said.extend(lints.into_iter().map(|lint| warning(lint.code, &lint.path, lint.message)));
+        }
+        Err(errors) => said.extend(errors.iter().map(error)),
+    }
+    said
+}
+
+fn code(kind: &ConfigErrorKind) -> &'static str {
+    match kind {
+        ConfigErrorKind::Empty | ConfigErrorKind::NeitherJsonNorStruct | ConfigErrorKind::Json(_) => "syntax",
+        ConfigErrorKind::UnknownField { .. } => "unknown-field",
+        ConfigErrorKind::MissingField(_) => "missing-field",
+        ConfigErrorKind::ExactlyOne(_) => "exactly-one",
+        ConfigErrorKind::WrongType { .. } => "wrong-type",
+        ConfigErrorKind::Expected(_) | ConfigErrorKind::Invalid(_) => "invalid",
+        ConfigErrorKind::UnknownName { .. } => "unknown-name",
+        ConfigErrorKind::DuplicateName(_) => "duplicate-name",
+        ConfigErrorKind::NoEnvironmentVariable(_) => "environment",
+    }
+}
+
+fn warning_code(warning: &Warning) -> &'static str {
+    match warning.kind {
+        WarningKind::WeakHashes(_) => "weak-hash",
+        WarningKind::IgnoredKey(_) => "ignored-key",
+        WarningKind::Md5Digests(_) | WarningKind::UnreachableDigests(_) => "md5-digest",
+        WarningKind::NoProofs => "no-proofs",
+        WarningKind::NotEnforced { .. } => "shadow",
+    }
+}

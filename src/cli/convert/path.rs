@@ -1,0 +1,42 @@
+//! Path matches of others → ours, which take the same paths.
+
+use serde_json::{Value, json};
+
+/// All paths that start with these octets. Ours go by whole segments.
+pub fn prefix(prefix: &str) -> Value {
+    match prefix {
+        "" | "/" => json!({"prefix": "/"}),
+        prefix if prefix.ends_with('/') && is_literal(prefix) => {
+            json!({"template": format!("{prefix}{{rest=**}}")})
+        }
+        prefix => json!({"regex": format!("{}.*", escaped(prefix))}),
+    }
+}
+
+/// This path.
+pub fn exact(path: &str) -> Value {
+    if is_literal(path) { json!({"path": path}) } else { json!({"regex": escaped(path)}) }
+}
+
+/// Paths that end with these octets.
+pub fn suffix(suffix: &str) -> Value {
+    json!({"regex": format!(".*{}", escaped(suffix))})
+}
+
+/// Whether it means itself in a rule of ours.
+fn is_literal(path: &str) -> bool {
+    path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
+        && !path.contains("//")
+}
+
+/// A text that a regex takes as it is.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}

@@ -1,0 +1,172 @@
+//! The environment that `{env: NAME}` is read from.
+//!
+//! On a desk most of it is not set. What is missing is a warning, and something of the right form stands in its place, so
+//! that everything else can be looked at. It fits no password, token or key.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use authgate::config::reader::member;
+use serde_json::Value;
+
+use super::{Failure, input};
+
+/// Variables from files, before those of the process.
+#[derive(Default)]
+pub struct Environment {
+    files: HashMap<String, String>,
+    /// Whether those of the process count.
+    has_process: bool,
+}
+
+impl Environment {
+    /// Reads files of `NAME=value` lines, the later ones counting more.
+    pub fn read(files: &[PathBuf]) -> Result<Self, Failure> {
+        let mut environment = Environment { files: HashMap::new(), has_process: true };
+        for path in files {
+            let text = input::read(path)?;
+            for (number, line) in (1..).zip(text.lines()) {
+                let line = line.trim_start();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                // The line may hold a secret, so it is not shown.
+                let (name, value) = line.split_once('=').ok_or_else(|| {
+                    format!("{}:{number}: expected NAME=value, an empty line or a comment", input::name(path))
+                })?;
+                let name = name.strip_prefix("export ").unwrap_or(name).trim();
+                environment.files.insert(name.to_owned(), unquoted(value).to_owned());
+            }
+        }
+        Ok(environment)
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub fn find(&self, name: &str) -> Option<String> {
+        let process = || if self.has_process { std::env::var(name).ok() } else { None };
+        self.files.get(name).cloned().or_else(process).filter(|value| !value.is_empty())
+    }
+
+    /// What is missing for a configuration.
+    pub fn missing(&self, configuration: &Value) -> Missing {
+        let mut missing = Missing::default();
+        let mut collect = |path: &str, name: &str, kind: Kind| {
+            if self.find(name).is_none() {
+                missing.places.push((path.to_owned(), name.to_owned()));
+                missing.kinds.entry(name.to_owned()).or_insert(kind);
+            }
+        };
+        walk("", "", "", configuration, &mut collect);
+        missing
+    }
+}
+
+/// As in the files that Docker and shells read.
+fn unquoted(value: &str) -> &str {
+    let within = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}
+
+/// Variables that are not set.
+#[derive(Default)]
+pub struct Missing {
+    /// Where they are asked for, and their names.
+    pub places: Vec<(String, String)>,
+    kinds: BTreeMap<String, Kind>,
+}
+
+impl Missing {
+    /// Something that stands in for a variable.
+    pub fn stand_in(&self, name: &str) -> Option<String> {
+        let hash = format!("$2b$10${}", ".".repeat(53));
+        Some(match self.kinds.get(name)? {
+            Kind::Hash => hash,
+            Kind::Htpasswd => format!("nobody:{hash}"),
+            Kind::Htdigest(realm) => format!("nobody:{realm}:{}", "0".repeat(64)),
+            // Two keys must differ.
+            Kind::Sha256 => {
+                let digest = hmac_sha256::Hash::hash(name.as_bytes());
+                digest.iter().map(|octet| format!("{octet:02x}")).collect()
+            }
+            // Text, base64 and base64url alike, and long enough for each algorithm.
+            Kind::Secret => "A".repeat(88),
+        })
+    }
+}
+
+enum Kind {
+    Hash,
+    Htpasswd,
+    Htdigest(String),
+    Sha256,
+    Secret,
+}
+
+/// Finds `{env: NAME}` and says of which kind the value must be: `name` is that of the member, `above` that of the one
+/// around it.
+fn walk(path: &str, name: &str, above: &str, value: &Value, collect: &mut dyn FnMut(&str, &str, Kind)) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(variable)) = members.get("env") {
+                let kind = match name {
+                    "htpasswd" => Kind::Htpasswd,
+                    "htdigest" => Kind::Htdigest("restricted".to_owned()),
+                    "sha256" => Kind::Sha256,
+                    _ if above == "users" => Kind::Hash,
+                    _ => Kind::Secret,
+                };
+                collect(path, variable, kind);
+            }
+            let outer = path;
+            for (inner, value) in members {
+                let path = member(path, inner);
+                // The realm of a digest is that of its file.
+                let realm = members.get("realm").and_then(Value::as_str);
+                match (inner.as_str(), value.get("env").and_then(Value::as_str), realm) {
+                    // The core speaks of the user.
+                    ("hash", Some(variable), _) => collect(outer, variable, Kind::Hash),
+                    ("htdigest", Some(variable), Some(realm)) => {
+                        collect(&path, variable, Kind::Htdigest(realm.to_owned()));
+                    }
+                    _ => walk(&path, inner, name, value, collect),
+                }
+            }
+        }
+        Value::Array(elements) => {
+            for (at, element) in elements.iter().enumerate() {
+                walk(&format!("{path}[{at}]"), name, above, element, collect);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use authgate::config;
+    use authgate::policy;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_a_stand_in_that_fits() {
+        let env = |name: &str| json!({"env": name});
+        let configuration = json!({
+            "authenticators": {
+                "a": {"basic": {"htpasswd": env("A"), "users": {"u": env("B"), "v": {"hash": env("C")}}}},
+                "d": {"api_key": {"keys": [{"id": "x", "sha256": env("D")}, {"id": "y", "sha256": env("E")}]}},
+                "f": {"digest": {"htdigest": env("F"), "realm": "legacy", "nonce_key": env("G")}},
+                "h": {"jwt": {"issuer": "i", "any_audience": true, "from": [{"header": "x-h"}],
+                    "keys": {"secret": {"value": env("H"), "algorithm": "HS512", "encoding": "base64url"}}}},
+            },
+            "rules": [{"require": {"any_of": ["a", "d", "f", "h"]}}],
+        });
+        let missing = Environment::default().missing(&configuration);
+        let names: Vec<&str> = missing.places.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["A", "B", "C", "D", "E", "F", "G", "H"]);
+        let config = config::from_value(configuration).unwrap();
+        let built = policy::build(&config, &|name| missing.stand_in(name));
+        assert!(built.is_ok(), "{:?}", built.err());
+    }
+}

@@ -1,0 +1,29 @@
+//! What comes from outside: files, and what nobody can guess.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::Failure;
+
+/// The text of a file; `-` is standard input.
+pub fn read(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    } else {
+        std::fs::read_to_string(path).map(|read| text = read)
+    };
+    read.map(|()| text).map_err(|error| format!("{}: {error}", name(path)))
+}
+
+/// How a file is called in messages.
+pub fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
+/// So many octets at random.
+pub fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
+    let mut octets = [0; LENGTH];
+    getrandom::fill(&mut octets).map_err(|error| format!("no randomness: {error}"))?;
+    Ok(octets)
+}

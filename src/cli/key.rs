@@ -1,0 +1,58 @@
+//! `authgate key`
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::{Failure, Said, input, report};
+
+/// Make an API key at random, and the entry of the configuration that knows it.
+///
+/// The key is shown this once; the entry holds only its SHA-256.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Whose key it is.
+    id: String,
+    /// What its holder may do. May be given several times.
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// What the key starts with, so that scanners find lost ones.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    prefix: String,
+    /// What is written.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Makes a key.
+pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if !arguments.prefix.chars().all(is_plain) {
+        return Err("expected a prefix of letters, digits, `-`, `_` and `.`".to_owned());
+    }
+    let random: [u8; 32] = input::random()?;
+    let key = format!("{}{}", arguments.prefix, URL_SAFE_NO_PAD.encode(random));
+    let digest = hmac_sha256::Hash::hash(key.as_bytes());
+    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    let mut entry = json!({"id": arguments.id, "sha256": digest});
+    if let (false, Some(members)) = (arguments.scope.is_empty(), entry.as_object_mut()) {
+        members.insert("scopes".to_owned(), json!(arguments.scope));
+    }
+    Ok(Said::well(match arguments.output {
+        Format::Json => report::pretty(&json!({"key": key, "entry": entry})),
+        // JSON is YAML too, and quotes what has to be quoted.
+        Format::Text => format!(
+            "# The key, for its holder. It is not shown again.\n{key}\n\n# Its entry in `keys` of an `api_key` \
+             authenticator.\n- {entry}\n"
+        ),
+    }))
+}

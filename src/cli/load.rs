@@ -1,0 +1,121 @@
+//! A file → one configuration, ready to be asked.
+
+use std::path::{Path, PathBuf};
+
+use authgate::config::{self, Config};
+use authgate::json;
+use authgate::policy::{self, Policy};
+use serde_json::{Value, json};
+
+use super::check;
+use super::environment::Environment;
+use super::paint::Paint;
+use super::report::{self, Format, Severity};
+use super::{Failure, found, input};
+
+/// Where a configuration is, and what it needs besides.
+#[derive(clap::Args)]
+pub struct Source {
+    /// The file that holds the configuration, alone or inside what carries it; `-` is standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub beside: Beside,
+}
+
+/// What a configuration needs besides.
+#[derive(clap::Args, Clone, Default)]
+pub struct Beside {
+    /// Which one, from 1, where a file holds several.
+    #[arg(long, value_name = "N")]
+    nth: Option<usize>,
+    /// A file of NAME=value lines: the environment of the VM. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// A JWK Set in place of what an authenticator fetches (`remote`, `discovery`): of all such, or of the named one.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    jwks: Vec<String>,
+}
+
+/// A configuration, ready to be asked.
+pub struct Loaded {
+    pub config: Config,
+    pub policy: Policy,
+    /// Variables that are not set, so that something else stands in for them.
+    pub missing: Vec<String>,
+}
+
+impl Source {
+    /// Reads it, or says all that is wrong with it.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        self.beside.load(&self.config)
+    }
+}
+
+impl Beside {
+    /// Reads the configuration in `path`, or says all that is wrong with it.
+    pub fn load(&self, path: &Path) -> Result<Loaded, Failure> {
+        let environment = Environment::read(&self.env_file)?;
+        let (name, text) = (input::name(path), input::read(path)?);
+        let refused = |text: String| {
+            let mut checked = check::check(&name, text, &environment);
+            checked.diagnostics.retain(|found| found.severity == Severity::Error);
+            let told = report::render(&[checked], Format::Text, Paint::none());
+            format!("{name} holds no configuration that the filter takes\n\n{told}")
+        };
+        let Ok(mut all) = found::configurations(&name, &text) else { return Err(refused(text)) };
+        let found = match (self.nth, all.len()) {
+            (_, 0) => return Err(refused(text)),
+            (None, 1) => all.remove(0),
+            (None, count) => return Err(format!("{name} holds {count} configurations; --nth says which")),
+            (Some(nth), count) if nth == 0 || nth > count => {
+                return Err(format!("{name} holds {count} configurations, not {nth}"));
+            }
+            (Some(nth), _) => all.remove(nth - 1),
+        };
+        if !found.node.repeated().is_empty() {
+            return Err(refused(text));
+        }
+        let mut value = found.value;
+        for given in &self.jwks {
+            put_keys(&mut value, given)?;
+        }
+        let missing = environment.missing(&value);
+        let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
+        let config = config::from_value(value);
+        match config.and_then(|config| Ok((policy::build(&config, &variables)?.policy, config))) {
+            Ok((policy, config)) => {
+                let mut missing: Vec<String> = missing.places.into_iter().map(|(_, name)| name).collect();
+                missing.dedup();
+                Ok(Loaded { config, policy, missing })
+            }
+            // Where keys were put in, the faults may be theirs, which are not in the file.
+            Err(errors) if !self.jwks.is_empty() => {
+                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                Err(format!("{name} and the keys given:\n{}", told.join("\n")))
+            }
+            Err(_) => Err(refused(text)),
+        }
+    }
+}
+
+/// Puts the keys of a file in the place of those that would be fetched.
+fn put_keys(configuration: &mut Value, given: &str) -> Result<(), Failure> {
+    let (wanted, file) = match given.split_once('=') {
+        Some((name, file)) => (Some(name), file),
+        None => (None, given),
+    };
+    let path = Path::new(file);
+    let set = json::parse(input::read(path)?.as_bytes()).map_err(|error| format!("{file}: {error}"))?;
+    let authenticators = configuration.get_mut("authenticators").and_then(Value::as_object_mut);
+    let mut is_taken = false;
+    for (name, authenticator) in authenticators.into_iter().flatten() {
+        let Some(keys) = authenticator.pointer_mut("/jwt/keys") else { continue };
+        let is_fetched = keys.get("remote").is_some() || keys.get("discovery").is_some();
+        if is_fetched && wanted.is_none_or(|wanted| wanted == name) {
+            *keys = json!({"jwks": set});
+            is_taken = true;
+        }
+    }
+    if is_taken { Ok(()) } else { Err(format!("--jwks {given}: no such authenticator fetches its keys")) }
+}

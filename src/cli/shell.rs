@@ -1,0 +1,39 @@
+//! `authgate completions` and `authgate man`
+
+use std::path::PathBuf;
+
+use clap::Command;
+use clap_complete::Shell;
+
+use super::{Failure, Said};
+
+/// Print completions for a shell.
+#[derive(clap::Args)]
+pub struct Completions {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Write the man pages, one for each command.
+#[derive(clap::Args)]
+pub struct Man {
+    /// The folder that they go into.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// The completions of a shell.
+pub fn completions(arguments: &Completions, mut command: Command) -> Result<Said, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "authgate", &mut text);
+    String::from_utf8(text).map(Said::well).map_err(|error| error.to_string())
+}
+
+/// Writes the man pages.
+pub fn man(arguments: &Man, command: Command) -> Result<Said, Failure> {
+    let folder = &arguments.folder;
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    clap_mangen::generate_to(command, folder).map_err(failed)?;
+    Ok(Said::well(String::new()))
+}

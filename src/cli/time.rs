@@ -1,0 +1,59 @@
+//! Times as people read them.
+
+/// A time in seconds since 1970, by RFC 3339, in whole seconds.
+pub fn rfc3339(seconds: f64) -> String {
+    if !(0.0..=253_402_300_799.0).contains(&seconds) {
+        return format!("{seconds} s since 1970");
+    }
+    let seconds = seconds.floor() as i64;
+    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 0000-03-01, in years that end with February.
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// How far one time is from another, as `in 5 minutes` or `3 days ago`.
+pub fn distance(from: f64, to: f64) -> String {
+    let seconds = (to - from).abs();
+    let (count, unit) = match seconds {
+        s if s < 120.0 => (s, "second"),
+        s if s < 7200.0 => (s / 60.0, "minute"),
+        s if s < 172_800.0 => (s / 3600.0, "hour"),
+        s => (s / 86_400.0, "day"),
+    };
+    let count = count.floor();
+    let plural = if count == 1.0 { "" } else { "s" };
+    if to < from { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_read_them() {
+        for (seconds, text) in [
+            (0.0, "1970-01-01T00:00:00Z"),
+            (951_782_400.0, "2000-02-29T00:00:00Z"),
+            (1_700_000_000.9, "2023-11-14T22:13:20Z"),
+            (4_107_542_399.0, "2100-02-28T23:59:59Z"),
+            (4_107_542_400.0, "2100-03-01T00:00:00Z"),
+            (253_402_300_799.0, "9999-12-31T23:59:59Z"),
+            (-1.0, "-1 s since 1970"),
+        ] {
+            assert_eq!(rfc3339(seconds), text);
+        }
+        assert_eq!(distance(100.0, 101.0), "in 1 second");
+        assert_eq!(distance(0.0, 300.0), "in 5 minutes");
+        assert_eq!(distance(200_000.0, 0.0), "2 days ago");
+    }
+}

@@ -1,0 +1,208 @@
+//! The JSON Schema of the configuration, for editors; not in the module.
+//!
+//! It says of the form what the types say. Those that are read by hand say it by hand, here and in
+//! [`keyword`](mod@super::keyword).
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::shape::{List, Named, OneOrMany};
+use super::value::{ByteSize, Fraction, Secret, Span};
+use super::{Config, Requirement, User};
+
+/// The schema (JSON Schema 2020-12).
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
+    let mut schema = settings.into_generator().into_root_schema_for::<Config>();
+    schema.insert("title".to_owned(), json!("authgate"));
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("$schema".to_owned(), json!({"description": "For editors.", "type": "string"}));
+        properties
+            .insert("version".to_owned(), json!({"description": "The version of this form.", "const": 1}));
+    }
+    // Where YAML anchors live.
+    schema.insert("patternProperties".to_owned(), json!({"^x-": true}));
+    schema.to_value()
+}
+
+/// `null` is no way to leave a field out.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if schema.get("default") == Some(&Value::Null) {
+        schema.remove("default");
+    }
+    let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") else { return };
+    alternatives.retain(|alternative| *alternative != json!({"type": "null"}));
+    if let [Value::Object(only)] = alternatives.as_slice() {
+        let only = only.clone();
+        schema.remove("anyOf");
+        for (name, value) in only {
+            schema.insert(name, value);
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("ListOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": generator.subschema_for::<T>()})
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "additionalProperties": generator.subschema_for::<T>()})
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({"anyOf": [one, {"type": "array", "items": one}]})
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time, such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\".",
+            "type": "string",
+            "pattern": "^0*([0-9]{1,13}ms|[0-9]{1,10}s|[0-9]{1,8}m|[0-9]{1,6}h|[0-9]{1,5}d)$",
+        })
+    }
+}
+
+impl JsonSchema for Fraction {
+    fn schema_name() -> Cow<'static, str> {
+        "Fraction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number that may have a fraction; as text too, as Envoy hands it over.",
+            "type": ["number", "string"],
+            "pattern": "^[0-9]{1,9}([.][0-9]{1,9})?$",
+        })
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of octets, such as \"65536B\", \"512KiB\", \"16MiB\" or \"1GiB\".",
+            "type": "string",
+            "pattern": "^0*([0-9]{1,10}B|[0-9]{1,7}KiB|[0-9]{1,4}MiB|[0-3]GiB)$",
+        })
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "As it stands, or {env: NAME} for one that the VM's environment holds.",
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"env": {"type": "string"}},
+                    "required": ["env"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for User {
+    fn schema_name() -> Cow<'static, str> {
+        "User".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let secret = generator.subschema_for::<Secret>();
+        json_schema!({
+            "description": "A hash, {env: NAME}, or a hash with what else is known of the user.",
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "hash": secret,
+                        "env": {"type": "string"},
+                        "scopes": {"type": "array", "items": {"type": "string"}},
+                        "claims": {"type": "object"},
+                    },
+                    "oneOf": [{"required": ["hash"]}, {"required": ["env"]}],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for Requirement {
+    fn schema_name() -> Cow<'static, str> {
+        "Requirement".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let parts = generator.subschema_for::<List<Requirement>>();
+        let set = |name: &str| {
+            json!({
+                "type": "object",
+                "properties": {name: parts},
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        json_schema!({
+            "description": "The name of an authenticator, or several of them; the two nest.",
+            "anyOf": [{"type": "string"}, set("any_of"), set("all_of")],
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Which matches hide others, and what of a match does not hold for a request: for people who ask, not for requests.
+
+use super::methods::Methods;
+use super::pattern::{Pattern, Segment, Tail};
+use super::{AmbiguousPath, Conditions, MatchSpec, PathPattern, RuleIndex, Target};
+use crate::authority::{Host, HostPattern};
+use crate::cidr::Cidr;
+
+/// A part of a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchPart {
+    /// `path`, `prefix`, `template` or `regex`.
+    Path,
+    /// `methods` or `except_methods`.
+    Method,
+    /// `hosts`.
+    Host,
+    /// `sources`.
+    Source,
+}
+
+impl MatchSpec {
+    /// Whether this takes every request that `other` takes. It may say no where that is hard to tell, as of regexes.
+    pub fn covers(&self, other: &MatchSpec) -> bool {
+        self.path.covers(&other.path)
+            && self.conditions.methods.covers(&other.conditions.methods)
+            && covers_all(&self.hosts, &other.hosts, HostPattern::covers)
+            && covers_all(&self.conditions.sources, &other.conditions.sources, Cidr::covers)
+    }
+
+    /// What of this does not hold for a request; nothing where it is selected. An error where the readings of the path
+    /// do not agree.
+    pub fn misses(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
+        let path = MatchSpec::new(self.path.clone(), Methods::All, Vec::new(), Vec::new());
+        let takes_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
+        let Conditions { methods, sources } = &*self.conditions;
+        let takes_host = self.hosts.is_empty()
+            || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.takes(host)));
+        let takes_source = sources.is_empty()
+            || target.peer.is_some_and(|peer| sources.iter().any(|block| block.contains(peer)));
+        let parts = [
+            (MatchPart::Path, takes_path),
+            (MatchPart::Method, methods.take(target.method)),
+            (MatchPart::Host, takes_host),
+            (MatchPart::Source, takes_source),
+        ];
+        Ok(parts.into_iter().filter(|(_, holds)| !holds).map(|(part, _)| part).collect())
+    }
+
+    /// Whether it takes every path.
+    pub fn takes_every_path(&self) -> bool {
+        PathPattern::any().covers(&self.path) && self.path.covers(&PathPattern::any())
+    }
+
+    /// The methods that it takes.
+    pub fn methods(&self) -> &Methods {
+        &self.conditions.methods
+    }
+
+    /// A path that it takes, if one can be said.
+    pub fn example_path(&self) -> Option<String> {
+        let Pattern::Segments(segments, tail) = &self.path.0 else { return None };
+        let mut path = String::new();
+        for segment in segments {
+            path.push('/');
+            path.push_str(match segment {
+                Segment::Literal(literal) => literal,
+                Segment::Any => "x",
+            });
+        }
+        if path.is_empty() || *tail == Tail::More {
+            path.push('/');
+        }
+        Some(path)
+    }
+
+    /// A host that it takes; `None` where it takes any.
+    pub fn example_host(&self) -> Option<Host<'static>> {
+        self.hosts.first().map(|pattern| match pattern {
+            HostPattern::Exact(host) => host.clone(),
+            HostPattern::Below(name) => Host::Name(format!("x.{name}").into()),
+        })
+    }
+
+    /// An address that it takes; `None` where it takes any.
+    pub fn example_source(&self) -> Option<std::net::IpAddr> {
+        self.conditions.sources.first().map(Cidr::first)
+    }
+}
+
+/// No patterns take everything.
+fn covers_all<T>(these: &[T], others: &[T], covers: fn(&T, &T) -> bool) -> bool {
+    let is_covered = |other| these.iter().any(|this| covers(this, other));
+    these.is_empty() || (!others.is_empty() && others.iter().all(is_covered))
+}
+
+impl PathPattern {
+    fn covers(&self, other: &PathPattern) -> bool {
+        let (segments, tail, others, other_tail) = match (&self.0, &other.0) {
+            (Pattern::Regex(regex), Pattern::Regex(other)) => return regex.as_str() == other.as_str(),
+            (Pattern::Segments(segments, tail), Pattern::Segments(others, other_tail)) => {
+                (segments, *tail, others, *other_tail)
+            }
+            // Whatever it matches, it is a path.
+            (Pattern::Segments(segments, Tail::Any), Pattern::Regex(_)) => return segments.is_empty(),
+            _ => return false,
+        };
+        let fits = match tail {
+            Tail::Any => segments.len() <= others.len(),
+            Tail::End => other_tail == Tail::End && segments.len() == others.len(),
+            Tail::More => {
+                segments.len() < others.len() || (segments.len() == others.len() && other_tail == Tail::More)
+            }
+        };
+        fits && segments.iter().zip(others).all(|(segment, other)| segment.covers(other))
+    }
+}
+
+impl Segment {
+    fn covers(&self, other: &Segment) -> bool {
+        match (self, other) {
+            (Segment::Any, Segment::Literal(literal)) => !literal.is_empty(),
+            (Segment::Any, Segment::Any) => true,
+            (literal, other) => literal == other,
+        }
+    }
+}
+
+impl HostPattern {
+    fn covers(&self, other: &HostPattern) -> bool {
+        match (self, other) {
+            (pattern, HostPattern::Exact(host)) => pattern.takes(host),
+            (HostPattern::Below(parent), HostPattern::Below(name)) => {
+                name == parent || name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (HostPattern::Exact(_), HostPattern::Below(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MethodSet;
+    use super::*;
+
+    fn spec(path: PathPattern, methods: Methods, hosts: &[&str], sources: &[&str]) -> MatchSpec {
+        let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+        let sources = sources.iter().map(|block| Cidr::parse(block).unwrap()).collect();
+        MatchSpec::new(path, methods, hosts, sources)
+    }
+
+    fn pattern(text: &str) -> PathPattern {
+        match text.split_at(1) {
+            ("=", path) => PathPattern::exact(path).unwrap(),
+            ("~", regex) => PathPattern::regex(regex).unwrap(),
+            ("{", template) => PathPattern::template(template).unwrap(),
+            _ => PathPattern::prefix(text).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_takes_more_covers_what_takes_less() {
+        let check = |wide: &str, narrow: &str, both_ways: bool| {
+            let (wide_spec, narrow_spec) = (pattern(wide), pattern(narrow));
+            assert!(wide_spec.covers(&narrow_spec), "{wide} covers {narrow}");
+            assert_eq!(narrow_spec.covers(&wide_spec), both_ways, "{narrow} covers {wide}");
+        };
+        check("/", "/a", false);
+        check("/", "=/", false);
+        check("/", "~/.*", false);
+        check("/", "{/{x=**}", false);
+        check("/a", "/a/b", false);
+        check("/a", "=/a", false);
+        check("/a", "=/a/b/c", false);
+        check("/a", "{/a/{id}", false);
+        check("/a", "{/a/{rest=**}", false);
+        check("/a/", "/a", true);
+        check("{/a/{id}", "=/a/b", false);
+        check("{/a/{id}", "{/a/{name}", true);
+        check("{/a/{rest=**}", "=/a/b/c", false);
+        check("{/a/{rest=**}", "/a/b", false);
+        check("~/a[0-9]", "~/a[0-9]", true);
+        let apart = [
+            ("/a", "/b"),
+            ("/a", "/ab"),
+            ("{/a/{id}", "=/a/"),
+            ("{/a/{id}", "/a/b"),
+            ("~/a", "=/a"),
+            ("=/a", "{/{x}"),
+        ];
+        for (one, other) in apart {
+            assert!(!pattern(one).covers(&pattern(other)), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn each_part_has_to_cover() {
+        let only = |names: &[&str]| Methods::Only(MethodSet::new(names.iter().copied()).unwrap());
+        let except = |names: &[&str]| Methods::Except(MethodSet::new(names.iter().copied()).unwrap());
+        let all = || spec(PathPattern::any(), Methods::All, &[], &[]);
+        let check = |wide: MatchSpec, narrow: MatchSpec| {
+            assert!(wide.covers(&narrow));
+            assert!(!narrow.covers(&wide));
+        };
+        let methods = |methods| spec(PathPattern::any(), methods, &[], &[]);
+        check(all(), methods(only(&["GET"])));
+        check(all(), methods(except(&["GET"])));
+        check(methods(only(&["GET", "PUT"])), methods(only(&["PUT"])));
+        check(methods(except(&["GET"])), methods(only(&["PUT"])));
+        check(methods(except(&["GET"])), methods(except(&["GET", "PUT"])));
+        assert!(!methods(except(&["GET"])).covers(&methods(only(&["GET"]))));
+        let hosts = |hosts| spec(PathPattern::any(), Methods::All, hosts, &[]);
+        check(all(), hosts(&["a.example"]));
+        check(hosts(&["*.example"]), hosts(&["a.example", "*.b.example"]));
+        assert!(!hosts(&["*.example"]).covers(&hosts(&["example"])));
+        let sources = |sources| spec(PathPattern::any(), Methods::All, &[], sources);
+        check(all(), sources(&["10.0.0.0/8"]));
+        check(sources(&["10.0.0.0/8", "::/0"]), sources(&["10.1.0.0/16"]));
+        assert!(!sources(&["10.0.0.0/8"]).covers(&sources(&["11.0.0.0/8"])));
+    }
+}
