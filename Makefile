@@ -36,7 +36,7 @@ BROWSER := tests/browser/node_modules/.package-lock.json
 
 IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
 ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(abspath $(FLOOR_WASM))' \
-	cargo bench --locked --bench envoy --
+	cargo bench --locked --profile drive --bench envoy --
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-17s %s\n' "$$name" "$$text"; done
@@ -58,7 +58,7 @@ check: .wasm-target ## Formatting, lints and documentation, with warnings as err
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
-	cargo bench --locked --bench decide
+	cargo bench --locked --profile drive --bench decide
 	$(ENVOY_BENCH) $(ARGS)
 
 bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different tokens

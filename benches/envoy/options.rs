@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What to say to whoever asks, or asks wrongly.
 pub const USAGE: &str = "\
-make bench ARGS='…', or ENVOY=… cargo bench --bench envoy -- …
+make bench ARGS='…', or ENVOY=… cargo bench --profile drive --bench envoy -- …
 
   --filter TEXT    only the cases whose name contains TEXT (case is ignored), and those that they are compared with
   --rounds N       how often each case is measured (default 15)
