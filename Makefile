@@ -26,6 +26,14 @@ ENVOY := .venv/bin/envoy
 ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
 endif
 
+# The module must not say where it was built: the same commit gives the same octets everywhere. The folder that holds the
+# sources of the crates is named for the registry, so it is looked for once they are there; see .wasm-target.
+CARGO_SOURCES = $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*)
+RUST_SOURCES = $(shell rustc --print sysroot)/lib/rustlib/src/rust
+RUST_COMMIT = $(shell rustc --version --verbose | sed -n 's/^commit-hash: //p')
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(CARGO_SOURCES:%=--remap-path-prefix=%/=) \
+	--remap-path-prefix=$(RUST_SOURCES)=/rustc/$(RUST_COMMIT)
+
 IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
 ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(abspath $(FLOOR_WASM))' \
 	cargo bench --locked --bench envoy --
@@ -88,6 +96,7 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
 .PHONY: .wasm-target
 .wasm-target:
+	@cargo fetch --locked --quiet
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(WASM_TARGET)" || rustup target add $(WASM_TARGET)
 
 .venv/envoy-$(ENVOY_VERSION):
@@ -99,3 +108,22 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 $(IDP): tests/idp/package.json tests/idp/package-lock.json
 	@cd tests/idp && if ! npm ci --ignore-scripts --loglevel=error; then echo 'tests/idp: not installed'; \
 	else echo "tests/idp: installed $$(npm ls --depth=0 --loglevel=error | sed -n 's!.*── !!p') into node_modules"; touch node_modules/.package-lock.json; fi
+
+# ---- Images -----------------------------------------------------------------------------------------------------------
+.PHONY: oci push reproducible test-oci
+
+# The time and the name of the commit, so that the same commit gives the same digest. Outside of a repository set both.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty)
+
+oci: $(WASM) ## Pack the module as an OCI image into dist/oci; prints its digest
+	cargo run --locked --quiet -p xtask -- oci $(WASM) dist/oci '$(SOURCE_DATE_EPOCH)' '$(REVISION)'
+
+push: oci ## Push it: IMAGE=registry/name:tag; prints what to pin. SKOPEO_FLAGS go to skopeo
+	@IMAGE='$(IMAGE)' envoy/push.sh $(SKOPEO_FLAGS)
+
+reproducible: ## Build the images in two clean clones, and compare them; some minutes
+	tests/oci/reproducible.sh
+
+test-oci: oci $(ENVOY_READY) ## Push to a registry on loopback, pull, and start Envoy from that; needs docker-registry and skopeo
+	$(IN_ENVOY) python3 tests/oci/round_trip.py
