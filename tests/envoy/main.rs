@@ -52,6 +52,7 @@ mod preflights;
 mod refused;
 mod reload;
 mod remote_keys;
+mod remote_module;
 mod requirements;
 mod rotation;
 mod sample;
