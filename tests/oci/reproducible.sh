@@ -7,12 +7,13 @@ cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 here=$PWD
+commit=$(git rev-parse HEAD)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 
 build() {
     local clone=$1 home=$2
     git clone --quiet --no-local "$here" "$clone"
-    git -C "$clone" checkout --quiet --detach "$(git rev-parse HEAD)"
+    git -C "$clone" checkout --quiet --detach "$commit"
     (
         cd "$clone"
         unset CARGO_TARGET_DIR SOURCE_DATE_EPOCH REVISION MAKEFLAGS
