@@ -117,7 +117,7 @@ $(IDP): tests/idp/package.json tests/idp/package-lock.json
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty)
 
-oci: $(WASM) ## Pack the module as an OCI image into dist/oci; prints its digest
+oci: $(WASM) $(WASM_OPT) ## Pack the module as an OCI image into dist/oci; prints its digest
 	cargo run --locked --quiet -p xtask -- oci $(WASM) dist/oci '$(SOURCE_DATE_EPOCH)' '$(REVISION)'
 
 push: oci ## Push it: IMAGE=registry/name:tag; prints what to pin. SKOPEO_FLAGS go to skopeo

@@ -131,6 +131,13 @@ fn a_remote_module_is_pinned_and_closed_and_gets_its_secrets() {
     assert_eq!(settings(&manifest), settings(&read("envoy/envoy.yaml")));
 }
 
+/// `tests/host` has no YAML.
+#[test]
+fn the_other_host_gets_the_policy_of_the_sample() {
+    let sample = at(&read("envoy/envoy.yaml"), FILTER)["configuration"]["value"].clone();
+    assert_eq!(read("tests/host/sample.json"), sample);
+}
+
 /// Anyone can mint tokens for the demo, so its key is in the demo alone.
 #[test]
 fn no_manifest_trusts_the_key_of_the_demo() {

@@ -9,13 +9,14 @@ use proxy_wasm_host::abi::v0_2_1::{
     Access, ContextId, Guest, Host, InMemoryStore, Invocation, LocalResponse, LogContext, LogSink, MetricId,
     PluginConfig, SharedServices, Started, StreamKind, StreamState, VmServices,
 };
-use proxy_wasm_host::{Engine, HeaderMap, HeaderMapExt, Limits, Module, VecHeaderMap};
+use proxy_wasm_host::{Engine, HeaderMap, Limits, Module, VecHeaderMap};
 
 /// Compiled once: that takes the most time here.
 static MODULE: LazyLock<(Host, Module)> = LazyLock::new(|| {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/authgate.wasm");
     let path = std::env::var_os("AUTHGATE_WASM").map_or(default, PathBuf::from);
-    let octets = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build`", path.display()));
+    let octets =
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build`", path.display()));
     let engine = Engine::new().expect("an engine");
     let module = Module::new(&engine, &octets).expect("the module compiles");
     (Host::new(&engine).expect("the host functions"), module)
@@ -55,11 +56,12 @@ impl Gate {
     pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Gate, String> {
         let (host, module) = &*MODULE;
         let log = Arc::new(Log::default());
-        let metrics = Arc::new(Metrics { store: InMemoryStore::new(), has: has.metrics, counted: Mutex::default() });
-        let variables = environment.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        let services = VmServices::new(log.clone())
-            .with_environment(variables.collect())
-            .with_shared(metrics.clone());
+        let metrics =
+            Arc::new(Metrics { store: InMemoryStore::new(), has: has.metrics, counted: Mutex::default() });
+        let variables =
+            environment.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        let services =
+            VmServices::new(log.clone()).with_environment(variables.collect()).with_shared(metrics.clone());
         let mut guest = Guest::new(host, module, services, &Limits::default()).expect("an instance");
         match guest.start(PluginConfig::new().with_configuration(configuration)).expect("no trap") {
             Started::Serving(root) => Ok(Gate { guest, root, log, metrics, has }),
@@ -81,10 +83,19 @@ impl Gate {
             scope.on_delete(stream).expect("no trap");
             action
         });
-        assert_eq!(action == Action::Pause, stream.answer.is_some(), "paused for good, or answered and let through");
+        assert_eq!(
+            action == Action::Pause,
+            stream.answer.is_some(),
+            "paused for good, or answered and let through"
+        );
         let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("text");
         let Some(answer) = stream.answer else {
-            return Outcome { status: None, fields: Vec::new(), body: String::new(), headers: stream.headers };
+            return Outcome {
+                status: None,
+                fields: Vec::new(),
+                body: String::new(),
+                headers: stream.headers,
+            };
         };
         Outcome {
             status: Some(answer.status_code),
@@ -107,7 +118,13 @@ impl Gate {
 
     /// The names of the metrics that were defined, each as often as it was counted up.
     pub fn counted(&self) -> Vec<(String, i64)> {
-        self.metrics.counted.lock().expect("a list").iter().map(|(name, _, count)| (name.clone(), *count)).collect()
+        self.metrics
+            .counted
+            .lock()
+            .expect("a list")
+            .iter()
+            .map(|(name, _, count)| (name.clone(), *count))
+            .collect()
     }
 }
 
@@ -177,7 +194,13 @@ struct Metrics {
 }
 
 impl SharedServices for Metrics {
-    fn define_metric(&self, call: Invocation, vm: &[u8], kind: MetricType, name: &[u8]) -> Result<MetricId, Status> {
+    fn define_metric(
+        &self,
+        call: Invocation,
+        vm: &[u8],
+        kind: MetricType,
+        name: &[u8],
+    ) -> Result<MetricId, Status> {
         if !self.has {
             return Err(Status::Unimplemented);
         }
@@ -189,7 +212,8 @@ impl SharedServices for Metrics {
 
     fn increment_metric(&self, _: Invocation, metric: MetricId, delta: i64) -> Result<(), Status> {
         let mut counted = self.counted.lock().expect("a list");
-        let (_, _, count) = counted.iter_mut().find(|(_, known, _)| *known == metric).ok_or(Status::NotFound)?;
+        let (_, _, count) =
+            counted.iter_mut().find(|(_, known, _)| *known == metric).ok_or(Status::NotFound)?;
         *count += delta;
         Ok(())
     }
