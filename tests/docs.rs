@@ -6,6 +6,8 @@
 //! - `yaml authgate`: a configuration. Where `rules` or `authenticators` are left out, [`complete`] adds them.
 //! - `yaml authgate spec.pluginConfig`: the configuration stands there in the block.
 //! - `yaml authgate refused`: a configuration with faults; the next block holds the messages, one a line.
+//! - `yaml envoy`, `sh run`, `text output`: for `tests/envoy/guides.rs`. `yaml istio`, `yaml overlay FILE`, and whatever
+//!   has an `apiVersion`: for `tests/manifests`.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
 
 use std::collections::BTreeSet;
@@ -45,6 +47,8 @@ fn every_configuration_is_read() {
                         panic!("{place}:\n{}\n{}", errors.join("\n"), block.text);
                     }
                 }
+                // Those of others, which others check.
+                [_, "envoy" | "istio"] => continue,
                 // A configuration that nobody checks would rot.
                 ["yaml" | "json", ..] => {
                     let is_ours = ["authenticators", "rules:", "\"rules\"", "require"];
@@ -107,6 +111,42 @@ fn the_reference_names_every_field_and_every_code() {
         let missing: Vec<_> = names.iter().filter(|name| !reference.contains(&format!("`{name}`"))).collect();
         assert!(missing.is_empty(), "{REFERENCE} lacks {missing:?}");
     }
+}
+
+#[test]
+fn every_code_has_a_remedy() {
+    let guide = read("docs/troubleshoot.md");
+    for path in ["src/denial.rs", "src/jwt/error.rs"] {
+        for code in codes(path) {
+            let row = guide.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            let cells: Vec<&str> = row.unwrap_or_default().split(" | ").collect();
+            let remedy = cells.last().map_or("", |cell| cell.trim_end_matches('|').trim());
+            assert!(remedy.len() > 20, "docs/troubleshoot.md has no remedy for {code}");
+        }
+    }
+}
+
+/// Commands that no test runs are at least those of the Makefile.
+#[test]
+fn every_target_of_make_exists() {
+    let makefile = read("Makefile");
+    let mut count = 0;
+    for (document, text) in documents() {
+        let blocks = blocks(&text);
+        let commands = blocks.iter().filter(|block| block.info.first() == Some(&"sh"));
+        let lines = commands.flat_map(|block| block.text.lines()).map(str::to_owned);
+        let quoted = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        for command in lines.chain(quoted.filter(|quoted| !quoted.contains('\n'))) {
+            let Some(target) = command.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next())
+            else {
+                continue;
+            };
+            count += 1;
+            let known = makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
+            assert!(known, "{document}: there is no `make {target}`");
+        }
+    }
+    assert!(count > 15, "{count} commands found");
 }
 
 #[test]
@@ -320,7 +360,8 @@ fn anchor(heading: &str) -> String {
 
 /// The documents, by their path from the root.
 fn documents() -> impl Iterator<Item = (String, String)> {
-    let mut names = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let at_the_root = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let mut names: Vec<String> = at_the_root.into_iter().map(str::to_owned).collect();
     let docs = files_below(&root().join("docs"));
     let docs = docs.iter().map(|path| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
     names.extend(docs.filter(|name| name.ends_with(".md")));

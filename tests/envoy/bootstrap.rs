@@ -18,7 +18,7 @@ const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.
 const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
 const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
 
-/// A listener with the filter in it. All of a test's share one VM, as in Istio, unless their environment differs.
+/// A listener with the filter in it. All of a test's share one VM, as in Istio, unless they have an environment.
 #[derive(Debug, Clone)]
 pub struct Listener {
     /// Its name, by which tests address it.
@@ -103,7 +103,8 @@ impl Listener {
         self
     }
 
-    /// With `environment_variables` for the VM.
+    /// With `environment_variables` for a VM of its own: Envoy 1.36 to 1.38 gives a second environment under one `vm_id` to
+    /// nobody.
     pub fn environment(mut self, environment: Value) -> Self {
         self.environment = environment;
         self
@@ -130,6 +131,7 @@ impl Listener {
         });
         if !self.environment.is_null() {
             vm["environment_variables"] = self.environment.clone();
+            vm["vm_id"] = json!(format!("authgate-{}", self.name));
         }
         let wasm = json!({"@type": WASM, "config": {
             "name": self.name,

@@ -163,6 +163,12 @@ impl Envoy {
         self.child.id()
     }
 
+    /// The port of its admin interface.
+    #[allow(dead_code)] // guides are run in the tests alone
+    pub fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
     /// What the admin interface answers to a path; nothing where it does not.
     pub fn admin(&self, path: &str) -> String {
         self.ask(&get(path))

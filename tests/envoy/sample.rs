@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 }
 
 /// The sample on free ports, with the module under test.
-fn sample() -> Value {
+pub fn sample() -> Value {
     let free =
         TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port");
     let module = module().to_string_lossy().into_owned();

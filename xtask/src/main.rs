@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! cargo run -p xtask -- trim IN.wasm OUT.wasm
+//! cargo run -p xtask -- oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION
 //! ```
 
+mod oci;
 mod trim;
 
 use std::process::ExitCode;
@@ -13,7 +15,13 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["trim", input, output] => trim::file(input.as_ref(), output.as_ref()),
-        _ => Err("usage: xtask trim IN.wasm OUT.wasm".into()),
+        ["oci", module, folder, created, revision] => {
+            oci::pack(module.as_ref(), folder.as_ref(), created, revision).map(|digest| println!("{digest}"))
+        }
+        _ => {
+            Err("usage: xtask trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION"
+                .into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

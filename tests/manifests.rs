@@ -1,0 +1,159 @@
+//! The manifests in `envoy/`: their policies are taken, what runs is pinned, nothing is open, and every secret that a
+//! policy asks for is handed to the module, from the proxy's environment.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use authgate::config;
+use authgate::policy::build;
+use serde_json::Value;
+
+const FILTER: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+
+fn read(path: &str) -> Value {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands at a JSON Pointer.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"))
+}
+
+/// The variables that a policy reads, which has to be taken.
+fn variables(policy: &Value) -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let environment = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        Some("alice:$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO\n".to_owned())
+    };
+    let built = config::from_value(policy.clone()).and_then(|config| build(&config, &environment));
+    assert!(
+        built.is_ok(),
+        "{:?}",
+        built.err().map(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())
+    );
+    asked.into_inner()
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+/// A digest in place of a tag.
+fn is_pinned(image: &Value) -> bool {
+    let digest = image.as_str().unwrap().rsplit_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|octet| octet.is_ascii_hexdigit()))
+}
+
+#[test]
+fn istio_is_pinned_and_closed_and_gets_its_secrets() {
+    for (file, kind, wasm) in [
+        ("envoy/istio/wasmplugin.yaml", "WasmPlugin", "/spec"),
+        ("envoy/istio/trafficextension.yaml", "TrafficExtension", "/spec/wasm"),
+    ] {
+        let manifest = read(file);
+        assert_eq!(manifest["kind"], kind);
+        assert_eq!(manifest["spec"]["phase"], "AUTHN", "{file}");
+        let wasm = at(&manifest, wasm);
+        assert_eq!(wasm["failStrategy"], "FAIL_RELOAD", "{file}");
+        assert!(is_pinned(&wasm["url"]) && wasm["url"].as_str().unwrap().starts_with("oci://"), "{file}");
+        let variable = |entry: &Value| {
+            assert_eq!(entry["valueFrom"], "HOST", "{file}");
+            entry["name"].as_str().unwrap().to_owned()
+        };
+        let handed: BTreeSet<String> =
+            at(wasm, "/vmConfig/env").as_array().unwrap().iter().map(variable).collect();
+        assert_eq!(variables(&wasm["pluginConfig"]), handed, "{file}");
+    }
+    let spec = |file: &str, pointer: &str| at(&read(file), pointer).clone();
+    assert_eq!(
+        spec("envoy/istio/wasmplugin.yaml", "/spec/pluginConfig"),
+        spec("envoy/istio/trafficextension.yaml", "/spec/wasm/pluginConfig"),
+        "the two say different things"
+    );
+}
+
+#[test]
+fn envoy_gateway_is_pinned_and_closed_and_gets_its_secrets() {
+    let manifest = read("envoy/envoy-gateway/envoyextensionpolicy.yaml");
+    assert_eq!(
+        manifest["spec"]["targetRefs"][0]["kind"], "Gateway",
+        "a route without a policy would be open"
+    );
+    let wasm = at(&manifest, "/spec/wasm/0");
+    assert_eq!(wasm["failOpen"], false);
+    assert_eq!(wasm["code"]["type"], "Image");
+    assert!(is_pinned(&wasm["code"]["image"]["url"]));
+    let handed = names(&wasm["env"]["hostKeys"]);
+    assert_eq!(variables(&wasm["config"]), handed);
+    let proxy = read("envoy/envoy-gateway/envoyproxy.yaml");
+    let environment =
+        at(&proxy, "/spec/provider/kubernetes/envoyDeployment/container/env").as_array().unwrap();
+    for entry in environment {
+        assert!(entry["valueFrom"]["secretKeyRef"].is_object() && entry.get("value").is_none(), "{entry}");
+    }
+    let set: BTreeSet<String> =
+        environment.iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(set, handed);
+    assert_eq!(
+        read("envoy/envoy-gateway/clienttrafficpolicy.yaml")["spec"]["path"]["escapedSlashesAction"],
+        "RejectRequest"
+    );
+}
+
+#[test]
+fn a_remote_module_is_pinned_and_closed_and_gets_its_secrets() {
+    let manifest = read("envoy/remote.yaml");
+    let config = at(&manifest, FILTER);
+    assert_eq!(config["failure_policy"], "FAIL_RELOAD");
+    let vm = &config["vm_config"];
+    assert_eq!(vm["code"]["remote"]["sha256"].as_str().unwrap().len(), 64);
+    let variables = variables(at(config, "/configuration/value"));
+    assert_eq!(variables, names(&vm["environment_variables"]["host_env_keys"]));
+    assert!(!variables.is_empty());
+    // As in the sample, word for word.
+    let settings = |manifest: &Value| {
+        let hcm =
+            at(manifest, "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config").clone();
+        [
+            "normalize_path",
+            "merge_slashes",
+            "path_with_escaped_slashes_action",
+            "strip_any_host_port",
+            "strip_trailing_host_dot",
+        ]
+        .map(|name| at(&hcm, &format!("/{name}")).clone())
+    };
+    assert_eq!(settings(&manifest), settings(&read("envoy/envoy.yaml")));
+}
+
+/// `tests/host` has no YAML.
+#[test]
+fn the_other_host_gets_the_policy_of_the_sample() {
+    let sample = at(&read("envoy/envoy.yaml"), FILTER)["configuration"]["value"].clone();
+    assert_eq!(read("tests/host/sample.json"), sample);
+}
+
+/// Anyone can mint tokens for the demo, so its key is in the demo alone.
+#[test]
+fn no_manifest_trusts_the_key_of_the_demo() {
+    let demo = at(&read("envoy/envoy.yaml"), FILTER)["configuration"]["value"]["authenticators"]["idp"]["jwt"]["keys"]["jwks"]
+        ["keys"][0]["x"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for file in [
+        "istio/wasmplugin.yaml",
+        "istio/trafficextension.yaml",
+        "envoy-gateway/envoyextensionpolicy.yaml",
+        "remote.yaml",
+    ] {
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy").join(file)).unwrap();
+        assert!(!text.contains(&demo), "{file}");
+    }
+}
