@@ -2,7 +2,8 @@
 //!
 //! A host enters the VM for every callback that a module exports, which costs more than most of them do, and the SDK
 //! exports all of the ABI. The filter has the callbacks that it needs, `authgate_on_…`; they are exported under the ABI's
-//! names in place of the SDK's, and what nothing reaches any more is dropped.
+//! names in place of the SDK's, and what nothing reaches any more is dropped. The imports of what is in tables and never
+//! called are dropped too.
 
 use std::error::Error;
 use std::path::Path;
@@ -23,6 +24,25 @@ const EXPORTS: &[&str] = &[
     "proxy_on_request_headers",
     "proxy_on_request_body",
     "proxy_on_request_trailers",
+];
+
+/// What only the SDK's own root context could ask of a host. It exists in its tables alone, nothing makes one: a host
+/// that lacks these, or keeps them from the module, has all that is needed.
+const NEVER_CALLED: &[&str] = &[
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_header_map_value",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_register_shared_queue",
+    "proxy_resolve_shared_queue",
+    "proxy_set_shared_data",
 ];
 
 /// The prefix of the filter's own callbacks.
@@ -65,5 +85,11 @@ fn trim(module: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
         module.exports.get_mut(id).name = name.to_owned();
     }
     walrus::passes::gc::run(&mut module);
+    for name in NEVER_CALLED {
+        let Some(import) = module.imports.get_func("env", name).ok() else { continue };
+        module.replace_imported_func(import, |(body, _)| {
+            body.unreachable();
+        })?;
+    }
     Ok(module.emit_wasm())
 }
