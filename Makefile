@@ -138,6 +138,25 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 	@cd $(<D) && if npm ci --ignore-scripts --loglevel=error; then \
 		echo "$(<D): installed $$(npm ls --depth=0 --loglevel=error | sed -n 's/.*── //p')"; touch node_modules/.package-lock.json; \
 		else echo '$(<D): not installed'; fi
+# ---- Assurance --------------------------------------------------------------------------------------------------------
+.PHONY: fuzz
+
+FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+T := 60
+
+# Coverage needs a switch that stable compilers hide; the sanitizers need a nightly one, and there is no unsafe code to
+# sanitize. What is found goes beneath the target folder; what is worth keeping, by hand into fuzz/corpus.
+fuzz: $(FUZZ) ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
+	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+		mkdir -p '$(TARGET_DIR)'/fuzz-corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 $(FUZZ) run --fuzz-dir fuzz --sanitizer none --target-dir '$(TARGET_DIR)/fuzz' $$target \
+			'$(TARGET_DIR)'/fuzz-corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(T) -max_len=8192 -print_final_stats=1; \
+	done
+
+$(FUZZ):
+	cargo install --locked --quiet --root '$(TARGET_DIR)/tools' cargo-fuzz@0.13.2
+
 # ---- Images -----------------------------------------------------------------------------------------------------------
 .PHONY: oci push reproducible test-oci check-manifests
 

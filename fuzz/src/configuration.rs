@@ -1,0 +1,35 @@
+//! Configurations: whatever comes is taken or refused with words; and one that is taken means the same however it is
+//! written.
+
+use authgate::config::{self, ConfigError};
+use authgate::policy;
+use serde_json::Value;
+
+use super::structure;
+
+pub fn check(octets: &[u8]) {
+    let Ok(value) = config::value(octets) else { return };
+    let text = value.to_string();
+    let read = config::value(text.as_bytes()).expect("our own JSON");
+    assert_eq!(config::fingerprint(&read), config::fingerprint(&value));
+    let outcome = outcome(value.clone());
+    assert_eq!(self::outcome(read), outcome);
+    if let Some(encoded) = structure::encode(&value) {
+        // 64 levels of JSON are more than a decoder of Structs goes down.
+        let Ok(decoded) = config::value(&encoded) else { return };
+        assert_eq!(config::fingerprint(&decoded), config::fingerprint(&value));
+        assert_eq!(self::outcome(decoded), outcome, "as a Struct: {text}");
+    }
+}
+
+/// All that is said of a configuration: its warnings, or its faults.
+fn outcome(value: Value) -> Result<Vec<String>, Vec<String>> {
+    let told = |errors: Vec<ConfigError>| {
+        assert!(!errors.is_empty(), "refused without a word");
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let config = config::from_value(value).map_err(told)?;
+    let environment = |name: &str| (name == "SECRET").then(|| "0123456789abcdef0123456789abcdef".to_owned());
+    let built = policy::build(&config, &environment).map_err(told)?;
+    Ok(built.warnings.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,66 @@
+//! `Authorization`, beside a literal parser of its grammar.
+
+use authgate::credentials::{Credentials, CredentialsError, auth_params};
+
+use super::grammar;
+
+pub fn check(octets: &[u8]) {
+    let value = grammar::ows(octets);
+    let end = value.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
+    let value = &value[..end];
+    let found = Credentials::parse(octets);
+    if let Some((scheme, content)) = grammar::credentials(value) {
+        let Ok(found) = found else {
+            panic!("refused, though it is by the grammar: {}", octets.escape_ascii())
+        };
+        assert_eq!((found.scheme, found.content), (scheme, content));
+    }
+    match found {
+        Ok(Credentials { scheme, content }) => {
+            // Nothing is made up, and nothing is lost between the two but spaces.
+            assert!(!scheme.is_empty() && scheme.iter().copied().all(grammar::tchar));
+            let rest = value.strip_prefix(scheme).expect("starts with its scheme");
+            let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+            assert_eq!(&rest[spaces..], content);
+            assert!(content.is_empty() || spaces > 0);
+            // A comma that separates anything but params is never passed over.
+            if let Some(at) = content.iter().position(|octet| *octet == b',')
+                && !content.contains(&b'"')
+            {
+                assert!(
+                    content[..at].contains(&b'='),
+                    "a list of something else: {}",
+                    content.escape_ascii()
+                );
+            }
+            check_params(content);
+        }
+        Err(CredentialsError::Ambiguous) => assert!(value.contains(&b','), "ambiguous without a comma"),
+        Err(CredentialsError::Malformed) => {}
+    }
+    check_params(octets);
+}
+
+/// The params that we find are those that the grammar finds; where it finds some twice, or too many, we find none.
+fn check_params(content: &[u8]) {
+    let found = auth_params(content);
+    let literal = grammar::auth_params(content).map(|params| {
+        params.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect::<Vec<_>>()
+    });
+    if let Some(literal) = &literal {
+        let mut names: Vec<_> = literal.iter().map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        let takes = names.len() == literal.len() && literal.len() <= 32;
+        assert_eq!(found.is_some(), takes, "{}", content.escape_ascii());
+    }
+    let Some(found) = found else { return };
+    // White space around the whole is a field's, not the grammar's.
+    let trimmed = grammar::ows(content);
+    let end = trimmed.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
+    let literal = grammar::auth_params(&trimmed[..end]).expect("what we take is by the grammar");
+    let literal: Vec<_> =
+        literal.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let found: Vec<_> = found.into_iter().map(|(name, value)| (name, value.into_owned())).collect();
+    assert_eq!(found, literal, "{}", content.escape_ascii());
+}

@@ -1,0 +1,127 @@
+//! The decision as a whole: nobody passes without a credential that a plain reading of the request finds in it, whatever
+//! else stands there.
+//!
+//! Input is a path and then fields, each `name: value`, on lines. In it `BASIC`, `SHARED`, `PEOPLE`, `BOUND` and `PROOF`
+//! in braces stand for what is good, so that the fuzzer has not to guess signatures.
+
+use authgate::decision::Verdict;
+use authgate::policy::Access;
+
+use super::house::{API_KEY, GOOD, PASSWORD, house, request};
+
+pub fn check(octets: &[u8]) {
+    let text = fill(octets);
+    let mut lines = text.split(|octet| *octet == b'\n');
+    let path = lines.next().unwrap_or_default();
+    let mut fields: Vec<(&[u8], &[u8])> = Vec::new();
+    for line in lines {
+        let Some(at) = line.iter().position(|octet| *octet == b':') else { continue };
+        let value = &line[at + 1..];
+        fields.push((&line[..at], value.strip_prefix(b" ").unwrap_or(value)));
+    }
+    // A host gives no pseudo-header twice, and names in lower case.
+    fields.retain(|(name, _)| !name.is_empty() && !name.iter().any(u8::is_ascii_uppercase));
+    let request = request(path, &fields);
+    let house = house();
+    let decision = house.decide(&request);
+    match &decision.verdict {
+        Verdict::Allow(None) => {
+            let access = decision.rule.map(|rule| &rule.access);
+            assert!(matches!(access, Some(Access::Public)), "passes as nobody");
+            assert!(path.starts_with(b"/"), "a public path that is none");
+        }
+        Verdict::Allow(Some(permit)) => {
+            let subject = &permit.first().principal.subject;
+            assert!(holds_good_credential(path, &fields), "passes as {subject}: {}", octets.escape_ascii());
+            assert!(["alice", "ann"].contains(&subject.as_str()), "passes as {subject}");
+            let identity = decision.edits.set.iter().filter(|(name, _)| *name == "x-user");
+            assert_eq!(identity.count(), 1, "no identity");
+            // The credential does not go on.
+            let set: Vec<u8> =
+                decision.edits.set.iter().flat_map(|(_, value)| value.iter().copied()).collect();
+            for secret in [&GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
+                assert!(!contains(&set, secret.as_bytes()), "a credential goes on");
+            }
+        }
+        Verdict::Deny(denial) => {
+            let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
+            assert!((400..=503).contains(&response.status));
+            let challenges: Vec<_> =
+                response.fields.iter().filter(|(name, _)| *name == "www-authenticate").collect();
+            assert!(response.status != 401 || !challenges.is_empty(), "a 401 without challenge");
+            for (_, challenge) in challenges {
+                http_auth::parse_challenges(challenge).expect("a challenge by the grammar");
+            }
+            for (name, value) in &response.fields {
+                assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{name}");
+            }
+            let body = response.body.as_bytes();
+            for secret in [PASSWORD, API_KEY, &GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
+                assert!(!contains(body, secret.as_bytes()), "a body repeats a credential");
+            }
+        }
+        Verdict::Answer(_) | Verdict::Await(_) => panic!("nothing to answer, nothing to wait for"),
+    }
+    // Forged identity is taken out of every request.
+    for (name, _) in &fields {
+        let normal: Vec<u8> =
+            name.iter().map(|octet| if octet.is_ascii_alphanumeric() { *octet } else { b'-' }).collect();
+        if [&b"x-user"[..], b"x-gone"].contains(&normal.as_slice()) {
+            assert!(decision.edits.remove.contains(name), "{} goes on", name.escape_ascii());
+        }
+    }
+}
+
+fn fill(octets: &[u8]) -> Vec<u8> {
+    let good = &*GOOD;
+    let mut text = octets.to_vec();
+    for (name, value) in [
+        (&b"{BASIC}"[..], &good.basic),
+        (b"{SHARED}", &good.shared),
+        (b"{PEOPLE}", &good.people),
+        (b"{BOUND}", &good.bound),
+        (b"{PROOF}", &good.proof),
+    ] {
+        while let Some(at) = text.windows(name.len()).position(|window| window == name) {
+            text.splice(at..at + name.len(), value.bytes());
+        }
+    }
+    text
+}
+
+/// Whether a credential that is good stands, whole, in a place where it may.
+fn holds_good_credential(path: &[u8], fields: &[(&[u8], &[u8])]) -> bool {
+    let good = &*GOOD;
+    let values = |wanted: &str| {
+        fields
+            .iter()
+            .filter(move |(name, _)| *name == wanted.as_bytes())
+            .map(|(_, value)| *value)
+            .collect::<Vec<_>>()
+    };
+    let with_scheme = |scheme: &str, credential: &str| {
+        values("authorization").iter().any(|value| {
+            let text = String::from_utf8_lossy(value).into_owned();
+            let text = text.trim_matches([' ', '\t']);
+            text.get(..scheme.len()).is_some_and(|found| found.eq_ignore_ascii_case(scheme))
+                && text.get(scheme.len()..).is_some_and(|rest| rest.trim_start_matches(' ') == credential)
+        })
+    };
+    let elsewhere = |credential: &str, field: &str| {
+        values(field).iter().any(|value| value.trim_ascii() == credential.as_bytes())
+            || contains(path, credential.as_bytes())
+            || values("cookie").iter().any(|value| contains(value, credential.as_bytes()))
+            // In the query any octet may be written as an escape.
+            || path.contains(&b'%')
+    };
+    let proved = values("dpop").iter().any(|value| value.trim_ascii() == good.proof.as_bytes());
+    with_scheme("Basic", &good.basic)
+        || with_scheme("Bearer", &good.shared)
+        || elsewhere(&good.people, "x-jwt")
+        || elsewhere(API_KEY, "x-api-key")
+        || with_scheme("DPoP", &good.bound) && proved
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,105 @@
+//! Answers to Digest: only what a plain reading of RFC 7616 finds right passes.
+//!
+//! Input is what follows `Digest `. In it `{NONCE}` stands for a nonce that is ours, `{RESPONSE}` for the digest that
+//! what is said needs.
+
+use authgate::decision::Verdict;
+
+use super::grammar;
+use super::house::{house, request, sha256_hex};
+
+pub fn check(octets: &[u8]) {
+    let house = house();
+    *house.state.borrow_mut() = authgate::state::State::new(
+        &house.policy,
+        authgate::memory::Memory::new([1; 16], house.policy.limits),
+    );
+    let nonce = nonce();
+    let text = replace(octets, b"{NONCE}", nonce.as_bytes());
+    let right = params(&replace(&text, b"{RESPONSE}", b"0")).and_then(|params| response(&params));
+    let text = replace(&text, b"{RESPONSE}", right.unwrap_or_default().as_bytes());
+    let field = [b"Digest ", &text[..]].concat();
+    let target = request(b"/digest", &[(b"authorization", &field)]);
+    if let Verdict::Allow(permit) = house.decide(&target).verdict {
+        let permit = permit.expect("somebody");
+        assert_eq!(permit.first().principal.subject, "alice");
+        let params = params(text.trim_ascii()).expect("params by the grammar");
+        assert!(is_right(&params, &nonce), "{}", octets.escape_ascii());
+        // And once only.
+        assert!(!matches!(house.decide(&target).verdict, Verdict::Allow(_)), "taken twice");
+    } else if let Some(params) = params(&text) {
+        assert!(!is_right(&params, &nonce), "refused, though it is right: {}", text.escape_ascii());
+    }
+}
+
+type Params = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// All different, and in lower case.
+fn params(text: &[u8]) -> Option<Params> {
+    let mut params = grammar::auth_params(text)?;
+    for (name, _) in &mut params {
+        name.make_ascii_lowercase();
+    }
+    let mut names: Vec<_> = params.iter().map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    (names.len() == params.len() && params.len() <= 32).then_some(params)
+}
+
+fn param<'a>(params: &'a Params, wanted: &str) -> Option<&'a [u8]> {
+    params.iter().find(|(name, _)| name == wanted.as_bytes()).map(|(_, value)| value.as_slice())
+}
+
+fn is_right(params: &Params, nonce: &str) -> bool {
+    let is = |name: &str, value: &str| param(params, name) == Some(value.as_bytes());
+    let nc = param(params, "nc").unwrap_or_default();
+    is("username", "alice")
+        && is("realm", "legacy")
+        && is("nonce", nonce)
+        && is("uri", "/digest")
+        && is("qop", "auth")
+        && param(params, "algorithm").is_some_and(|name| name.eq_ignore_ascii_case(b"SHA-256"))
+        && param(params, "userhash").is_none_or(|flag| flag.eq_ignore_ascii_case(b"false"))
+        && param(params, "username*").is_none()
+        && nc.len() == 8
+        && nc.iter().all(u8::is_ascii_hexdigit)
+        && nc != b"00000000"
+        && param(params, "cnonce").is_some_and(|cnonce| !cnonce.is_empty())
+        && param(params, "response").map(<[u8]>::to_ascii_lowercase)
+            == response(params).map(String::into_bytes)
+}
+
+/// RFC 7616 §3.4.1, for alice's secret and GET.
+fn response(params: &Params) -> Option<String> {
+    let secret = sha256_hex(b"alice:legacy:horse");
+    let request = sha256_hex(&[b"GET:", param(params, "uri")?].concat());
+    let parts = [
+        secret.as_bytes(),
+        param(params, "nonce")?,
+        param(params, "nc")?,
+        param(params, "cnonce")?,
+        b"auth",
+        request.as_bytes(),
+    ];
+    Some(sha256_hex(&parts.join(&b':')))
+}
+
+fn nonce() -> String {
+    let house = house();
+    let request = request(b"/digest", &[]);
+    let Verdict::Deny(denial) = house.decide(&request).verdict else { panic!("no challenge") };
+    let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
+    let nonces = response.fields.iter().filter_map(|(_, value)| {
+        let (_, rest) = value.split_once("nonce=\"")?;
+        rest.split_once('"').map(|(nonce, _)| nonce.to_owned())
+    });
+    nonces.last().expect("a nonce")
+}
+
+fn replace(text: &[u8], name: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    while let Some(at) = text.windows(name.len()).position(|window| window == name) {
+        text.splice(at..at + name.len(), value.iter().copied());
+    }
+    text
+}

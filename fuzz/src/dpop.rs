@@ -1,0 +1,48 @@
+//! Proofs of possession: one that was not signed for this token, this method, this address and this time proves nothing.
+//!
+//! Input is what stands in `DPoP`; `{PROOF}` stands for the one that is good, and `{HEADER}`, `{CLAIMS}` and
+//! `{SIGNATURE}` for its parts.
+
+use authgate::decision::Verdict;
+
+use super::house::{GOOD, house, request};
+
+pub fn check(octets: &[u8]) {
+    let good = &*GOOD;
+    let mut parts = good.proof.split('.');
+    let mut next = || parts.next().unwrap_or_default();
+    let (header, claims, signature) = (next(), next(), next());
+    let text = octets.to_vec();
+    let text = [
+        (&b"{PROOF}"[..], good.proof.as_str()),
+        (b"{HEADER}", header),
+        (b"{CLAIMS}", claims),
+        (b"{SIGNATURE}", signature),
+    ]
+    .into_iter()
+    .fold(text, |mut text, (name, value)| {
+        while let Some(at) = text.windows(name.len()).position(|window| window == name) {
+            text.splice(at..at + name.len(), value.bytes());
+        }
+        text
+    });
+    let authorization = format!("DPoP {}", good.bound);
+    for (field, expected) in [(&text[..], text == good.proof.as_bytes()), (good.proof.as_bytes(), true)] {
+        // A proof is used up; what is asked here is whether it is one.
+        let house = house();
+        *house.state.borrow_mut() = authgate::state::State::new(
+            &house.policy,
+            authgate::memory::Memory::new([1; 16], house.policy.limits),
+        );
+        let decision = request(b"/bound", &[(b"authorization", authorization.as_bytes()), (b"dpop", field)]);
+        let decision = house.decide(&decision);
+        let passes = matches!(decision.verdict, Verdict::Allow(_));
+        // White space around a field's value is no part of it.
+        assert!(
+            passes == expected || field.trim_ascii() == good.proof.as_bytes(),
+            "{}",
+            octets.escape_ascii()
+        );
+        assert!(passes || !expected);
+    }
+}

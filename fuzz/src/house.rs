@@ -1,0 +1,163 @@
+//! A policy that reads credentials from everywhere, and credentials that are good for it.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use authgate::config;
+use authgate::decision::{Decision, decide};
+use authgate::jwt::SoftwareVerifier;
+use authgate::memory::Memory;
+use authgate::numeric_date::NumericDate;
+use authgate::policy::{Policy, build};
+use authgate::request::Request;
+use authgate::scheme::{NoHost, Surroundings};
+use authgate::state::State;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD as BASE64, BASE64_URL_SAFE_NO_PAD as BASE64URL};
+use ed25519_compact::{KeyPair, Seed};
+use hmac_sha256::{HMAC, Hash};
+use serde_json::{Value, json};
+
+/// The time of all requests.
+pub const NOW: f64 = 1_700_000_000.0;
+/// The secret of issuer `shared`.
+pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+pub const API_KEY: &str = "a-key-of-ann";
+pub const PASSWORD: &str = "correct horse";
+
+/// Credentials that hold.
+pub struct Good {
+    /// `alice:correct horse` as Basic sends it.
+    pub basic: String,
+    /// Of issuer `shared`, HS256.
+    pub shared: String,
+    /// Of issuer `people`, EdDSA.
+    pub people: String,
+    /// Of issuer `bound`, with the thumbprint of the key that signs proofs.
+    pub bound: String,
+    /// Proves it, for `GET /bound`.
+    pub proof: String,
+}
+
+/// With a policy and its state for each thread: a memory that is shared would make one input depend on another.
+pub struct House {
+    pub policy: Policy,
+    pub state: RefCell<State>,
+}
+
+thread_local! {
+    static HOUSE: &'static House = Box::leak(Box::new(House::new()));
+}
+
+pub fn house() -> &'static House {
+    HOUSE.with(|house| *house)
+}
+
+pub static GOOD: LazyLock<Good> = LazyLock::new(Good::new);
+
+impl House {
+    fn new() -> House {
+        let jwk = |pair: &KeyPair| json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(*pair.pk)});
+        let keys = json!({"jwks": {"keys": [jwk(&pair(1))]}});
+        let secret = json!({"secret": {
+            "value": std::str::from_utf8(SECRET).expect("ASCII"), "algorithm": "HS256", "encoding": "utf8",
+        }});
+        let config = json!({
+            "authenticators": {
+                "staff": {"basic": {"allow_plaintext": true, "users": {"alice": format!("{{PLAIN}}{PASSWORD}")}}},
+                "shared": {"jwt": {"issuer": "shared", "audiences": ["api"], "keys": secret}},
+                "people": {"jwt": {"issuer": "people", "audiences": ["api"], "keys": keys, "from": [
+                    {"header": "x-jwt"}, {"query": "access_token"}, {"cookie": "session"},
+                ]}},
+                "bound": {"jwt": {
+                    "issuer": "bound", "audiences": ["api"], "keys": keys,
+                    "dpop": {"origin": "https://api.example.com", "max_age": "60s"}, "bound": "dpop",
+                }},
+                "legacy": {"digest": {
+                    "htdigest": format!("alice:legacy:{}", sha256_hex(b"alice:legacy:horse")),
+                    "nonce_key": "a key for all of them",
+                }},
+                "machines": {"api_key": {
+                    "from": [{"header": "x-api-key"}, {"query": "api_key"}, {"cookie": "api_key"}],
+                    "keys": [{"id": "ann", "sha256": sha256_hex(API_KEY.as_bytes())}],
+                }},
+            },
+            "rules": [
+                {"match": {"prefix": "/public"}, "public": true},
+                {"match": {"prefix": "/bound"}, "require": "bound"},
+                {"match": {"prefix": "/digest"}, "require": "legacy"},
+                {"require": {"any_of": ["staff", "shared", "people", "machines"]}},
+            ],
+            "identity": {"headers": {"x-user": "{subject}"}, "remove": ["x-gone"]},
+            "cache": {"max_entries": 0},
+        });
+        let config = config::from_value(config).expect("form");
+        let policy = build(&config, &|_| None).unwrap_or_else(|errors| panic!("{}", errors[0])).policy;
+        let state = RefCell::new(State::new(&policy, Memory::new([1; 16], policy.limits)));
+        House { policy, state }
+    }
+
+    pub fn decide<'a>(&'a self, request: &Request<'a>) -> Decision<'a> {
+        let surroundings = Surroundings {
+            now: NumericDate::from_seconds(NOW).expect("a time"),
+            signatures: &SoftwareVerifier,
+            on_demand: &NoHost,
+            may_wait: false,
+        };
+        decide(&self.policy, request, &mut self.state.borrow_mut(), surroundings)
+    }
+}
+
+impl Good {
+    fn new() -> Good {
+        let claims = |issuer: &str| json!({"iss": issuer, "sub": "ann", "aud": "api", "exp": NOW + 100.0});
+        let proving = pair(2);
+        let x = BASE64URL.encode(*proving.pk);
+        // RFC 7638, RFC 8037 §2: the members that are needed, in the order of their names.
+        let thumbprint = Hash::hash(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes());
+        let mut bound = claims("bound");
+        bound["cnf"] = json!({"jkt": BASE64URL.encode(thumbprint)});
+        let bound = sign(&json!({"alg": "EdDSA"}), &bound, &pair(1));
+        let header = json!({
+            "typ": "dpop+jwt", "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x},
+        });
+        let proof = json!({
+            "jti": "1", "htm": "GET", "htu": "https://api.example.com/bound", "iat": NOW,
+            "ath": BASE64URL.encode(Hash::hash(bound.as_bytes())),
+        });
+        let input = input(&json!({"alg": "HS256"}), &claims("shared"));
+        Good {
+            basic: BASE64.encode(format!("alice:{PASSWORD}")),
+            shared: format!("{input}.{}", BASE64URL.encode(HMAC::mac(input.as_bytes(), SECRET))),
+            people: sign(&json!({"alg": "EdDSA"}), &claims("people"), &pair(1)),
+            proof: sign(&header, &proof, &proving),
+            bound,
+        }
+    }
+}
+
+pub fn sha256_hex(octets: &[u8]) -> String {
+    Hash::hash(octets).map(|octet| format!("{octet:02x}")).concat()
+}
+
+fn pair(seed: u8) -> KeyPair {
+    KeyPair::from_seed(Seed::new([seed; 32]))
+}
+
+fn sign(header: &Value, claims: &Value, pair: &KeyPair) -> String {
+    let input = input(header, claims);
+    format!("{input}.{}", BASE64URL.encode(*pair.sk.sign(&input, None)))
+}
+
+fn input(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()))
+}
+
+/// A request from 10.0.0.1 for `https://api.example.com`.
+pub fn request<'a>(path: &'a [u8], fields: &[(&'a [u8], &'a [u8])]) -> Request<'a> {
+    let pseudo: [(&[u8], &[u8]); 4] =
+        [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"api.example.com"), (b":path", path)];
+    let fields = fields.iter().copied();
+    Request::new(pseudo.into_iter().chain(fields), Some(IpAddr::from([10, 0, 0, 1])))
+}

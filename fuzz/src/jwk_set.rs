@@ -1,0 +1,37 @@
+//! Key sets: every member is a key or is named among those that are none, and no key takes a signature that nobody made.
+
+use authgate::jwk::{KeySet, KeySetOrigin};
+use authgate::jwt::{SignatureVerifier, SoftwareVerifier};
+use serde_json::Value;
+
+pub fn check(octets: &[u8]) {
+    let Ok(value) = authgate::json::parse(octets) else { return };
+    for origin in [KeySetOrigin::Inline, KeySetOrigin::Fetched] {
+        let Ok((set, ignored)) = KeySet::from_jwks(&value, origin) else { continue };
+        let members = value["keys"].as_array().expect("an array");
+        assert_eq!(set.keys().len() + ignored.len(), members.len());
+        let mut unnamed = 0;
+        for key in set.keys() {
+            assert!(
+                !(origin == KeySetOrigin::Fetched && key.is_symmetric()),
+                "a shared secret from elsewhere"
+            );
+            match key.kid() {
+                None => unnamed += 1,
+                Some(kid) => {
+                    let named = set.named(kid).expect("a key is found by its name");
+                    assert!(named.iter().all(|key| key.kid() == Some(kid)));
+                    let is_it = |member: &&Value| member["kid"] == *kid;
+                    assert!(members.iter().filter(is_it).count() >= named.len());
+                }
+            }
+        }
+        assert_eq!(set.unnamed().len(), unnamed);
+        // The arithmetic costs much more than all else: one key, one algorithm.
+        if let Some(key) = set.keys().first()
+            && let Some(algorithm) = key.algorithms().iter().next()
+        {
+            assert!(!SoftwareVerifier.verify(key, algorithm, octets, octets.get(..64).unwrap_or(octets)));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What must hold of whatever comes: one module a target, each with a `check` that panics where it does not.
+//!
+//! The binaries beside it give them to libFuzzer; `tests/fuzz.rs` replays the corpus on any toolchain.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a check may panic
+
+pub mod challenge;
+pub mod configuration;
+pub mod credentials;
+pub mod decide;
+pub mod digest;
+pub mod dpop;
+pub mod grammar;
+pub mod header_map;
+pub mod house;
+pub mod htpasswd;
+pub mod json;
+pub mod jwk_set;
+pub mod jws;
+pub mod path;
+pub mod structure;
+
+/// All targets, by name.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("challenge", challenge::check),
+    ("configuration", configuration::check),
+    ("credentials", credentials::check),
+    ("decide", decide::check),
+    ("digest", digest::check),
+    ("dpop", dpop::check),
+    ("header_map", header_map::check),
+    ("htpasswd", htpasswd::check),
+    ("jwk_set", jwk_set::check),
+    ("jws", jws::check),
+    ("path", path::check),
+    ("structure", structure::check),
+];

@@ -1,0 +1,54 @@
+//! Paths: what they can be read as is closed, so that a chain of proxies finds nothing new; and nothing that a rule would
+//! have to know stays hidden.
+
+use std::collections::BTreeSet;
+
+use authgate::path::Readings;
+
+pub fn check(octets: &[u8]) {
+    let Ok(readings) = Readings::of(octets) else { return };
+    let all: BTreeSet<&str> = readings.iter().collect();
+    assert_eq!(all.len(), readings.iter().count(), "a reading stands twice");
+    let end = octets.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(octets.len());
+    let path = &octets[..end];
+    if all.is_empty() {
+        assert!(octets.is_empty() || octets == b"*");
+        return;
+    }
+    let first = readings.iter().next().expect("the path as it came");
+    assert!(first.as_bytes().eq_ignore_ascii_case(path));
+    for reading in &all {
+        assert!(reading.starts_with('/') && reading.bytes().all(|octet| octet.is_ascii_graphic()));
+        assert!(!reading.contains("%00"));
+        // Read again, it gives nothing that is not there already.
+        let again = Readings::of(reading.as_bytes()).expect("a reading can be read");
+        for reading in again.iter() {
+            assert!(all.contains(reading), "{} also reads {reading}", octets.escape_ascii());
+        }
+    }
+    for reading in literal(first) {
+        assert!(all.contains(reading.as_str()), "{} lacks {reading}", octets.escape_ascii());
+    }
+}
+
+/// What one server after another might do, each step as plainly as it can be written.
+fn literal(path: &str) -> Vec<String> {
+    let decoded = path.replace("%2E", ".").replace("%2F", "/").replace("%5C", "\\");
+    let slashed = decoded.replace('\\', "/");
+    let cut: Vec<&str> =
+        slashed.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in cut.iter().filter(|segment| !segment.is_empty()) {
+        match *segment {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            name => kept.push(name),
+        }
+    }
+    let ends_in_dots = cut.last().is_some_and(|last| matches!(*last, "." | ".."));
+    let whole = format!("/{}", kept.join("/"));
+    // Whether a slash stays at the end is as the server likes it.
+    if ends_in_dots || cut.last().is_some_and(|last| !last.is_empty()) { vec![whole] } else { Vec::new() }
+}
