@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build tool check deny bench bench-memory bench-flood
+.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -60,6 +60,13 @@ build: $(WASM) ## Build dist/authgate.wasm
 
 tool: $(TOOL) ## Build dist/authgate, the operator's tool, with its man pages and completions
 
+# The list of its crates goes into it where `CARGO_BUILD='cargo auditable build'` says so, as releases do.
+CARGO_BUILD := cargo build
+TRIPLE = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+tool-archive: $(TOOL) ## Pack the tool, its man pages and completions into dist/authgate-VERSION-TRIPLE.tar.gz
+	tar -czf dist/authgate-$(VERSION)-$(TRIPLE).tar.gz -C dist authgate man completions -C .. LICENSE
+
 check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -105,7 +112,7 @@ $(WASM_OPT): xtask/wasm-opt/package-lock.json
 	@touch $@
 
 $(TOOL): $(SOURCES) $(TOOL_SOURCES)
-	cargo build --locked --release --bin authgate
+	$(CARGO_BUILD) --locked --release --bin authgate
 	mkdir -p dist/man dist/completions
 	install -m 755 $(TARGET_DIR)/release/authgate $@
 	$@ man dist/man
