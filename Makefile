@@ -205,7 +205,7 @@ test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(C
 	@failed=; for version in $(MATRIX); do \
 		echo "Envoy $$version"; \
 		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
-			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
+			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace --test envoy || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
 	echo 'test-matrix: passed on $(MATRIX)'
