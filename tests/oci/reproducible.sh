@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+trap 'wait; rm -rf "$folder"' EXIT
 here=$PWD
 commit=$(git rev-parse HEAD)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -24,8 +24,10 @@ build() {
 # The same crates in another place, without getting them twice.
 ln -s "$cargo_home" "$folder/elsewhere"
 
-build "$folder/a" "$cargo_home"
+build "$folder/a" "$cargo_home" &
+first=$!
 build "$folder/a-longer-path/to-another-clone" "$folder/elsewhere"
+wait "$first"
 one=$folder/a/dist
 other=$folder/a-longer-path/to-another-clone/dist
 

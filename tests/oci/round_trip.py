@@ -143,7 +143,7 @@ def main():
 
         # The sample in a real Envoy, from the file that was pulled.
         environment = {**os.environ, "AUTHGATE_WASM": str(folder / "plugin.wasm")}
-        run("cargo", "test", "--locked", "--quiet", "--test", "envoy", "sample::", env=environment)
+        run("cargo", "test", "--locked", "--workspace", "--quiet", "--test", "envoy", "sample::", env=environment)
         for wrong in ["", "authgate", "127.0.0.1:5000/authgate", "authgate@sha256:00"]:
             refused = subprocess.run([ROOT / "envoy/push.sh"], env={**os.environ, "IMAGE": wrong}, capture_output=True)
             expect(refused.returncode, 1, f"IMAGE={wrong}")

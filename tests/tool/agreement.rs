@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 
 use authgate::jwk::Algorithm;
 use base64::Engine as _;
@@ -320,5 +321,25 @@ fn insert_keys(value: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(insert_keys),
         Value::Array(elements) => elements.iter_mut().for_each(insert_keys),
         _ => {}
+    }
+}
+
+/// As Kubernetes reads them, where a name such as `y` is no text unless it is quoted.
+#[test]
+fn the_manifests_have_no_faults() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy");
+    for (file, secret) in [
+        ("envoy.yaml", None),
+        ("remote.yaml", Some("STAFF_HTPASSWD")),
+        ("istio/wasmplugin.yaml", Some("STAFF_HTPASSWD")),
+        ("istio/trafficextension.yaml", Some("STAFF_HTPASSWD")),
+        ("envoy-gateway/envoyextensionpolicy.yaml", Some("STAFF_HTPASSWD")),
+    ] {
+        let said = tool(&["check", root.join(file).to_str().unwrap()], "");
+        assert_eq!(said.code, 0, "{file}: {}{}", said.output, said.errors);
+        let warned = said.output.matches("warning[").count();
+        let of_secrets =
+            secret.map_or(0, |name| said.output.matches(&format!("the environment variable {name}")).count());
+        assert!(warned == of_secrets, "{file}: {}", said.output);
     }
 }

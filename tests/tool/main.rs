@@ -10,3 +10,4 @@ mod mint;
 mod run;
 mod schema;
 mod secrets;
+mod shell;
