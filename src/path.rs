@@ -347,4 +347,4 @@ fn is_pchar_or_slash(octet: u8) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

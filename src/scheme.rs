@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod basic;
 pub mod bearer;
 pub mod bound;
+pub mod by_digest;
 pub mod digest;
 pub mod introspection;
 pub mod same_origin;

@@ -126,6 +126,24 @@ fn every_code_has_a_remedy() {
     }
 }
 
+/// The table that `tests/envoy/differential.rs` holds the filters to.
+#[test]
+fn the_page_of_differences_has_each_row_of_the_table() {
+    let rows: Vec<Value> = serde_yaml_ng::from_str(&read("tests/data/differential.yaml")).unwrap();
+    let page = read("docs/differences.md");
+    let field =
+        |row: &Value, name| row[name].as_str().unwrap_or_else(|| panic!("no {name}: {row}")).to_owned();
+    for stricter in ["envoy", "authgate"] {
+        let rows = rows.iter().filter(|row| row["stricter"] == *stricter);
+        let lines = rows.map(|row| format!("| {} | {} |\n", field(row, "what"), field(row, "because")));
+        let table = format!("| what | why |\n| --- | --- |\n{}\n", lines.collect::<String>());
+        assert!(
+            page.contains(&table),
+            "docs/differences.md: expected where {stricter} is stricter:\n{table}"
+        );
+    }
+}
+
 /// Commands that no test runs are at least those of the Makefile.
 #[test]
 fn every_target_of_make_exists() {

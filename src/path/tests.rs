@@ -197,18 +197,18 @@ fn random_targets(count: usize) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// A linear congruential generator: the same in every run.
-pub(crate) struct Random(u64);
+struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
+    fn new(seed: u64) -> Random {
         Random(seed)
     }
 
-    pub(crate) fn of<'w>(&mut self, words: &[&'w str]) -> &'w str {
+    fn of<'w>(&mut self, words: &[&'w str]) -> &'w str {
         words[self.below(words.len())]
     }
 
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }

@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
-use hmac_sha256::Hash;
-use subtle::ConstantTimeEq;
+use subtle::Choice;
 
+use super::by_digest::{ByDigest, Digest};
 use super::{Affinity, Guess, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
@@ -26,7 +26,7 @@ use crate::source::Source;
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// The SHA-256 of a key. A key is random and long, so a fast hash does: there is nothing to guess.
-pub type KeyDigest = [u8; 32];
+pub type KeyDigest = Digest;
 
 /// One key and its holder.
 pub struct ApiKey {
@@ -47,8 +47,7 @@ pub struct ApiKey {
 /// The keys of one protection space.
 pub struct ApiKeys {
     places: Vec<Place>,
-    /// By the first half of the digest, so that the other half is left to compare in constant time.
-    keys: HashMap<[u8; 16], Vec<ApiKey>>,
+    keys: ByDigest<ApiKey>,
     trusts_cookies: bool,
 }
 
@@ -56,24 +55,9 @@ impl ApiKeys {
     /// A scheme with these keys, which looks at these places; `trusts_cookies` says whether a cookie counts on its own on
     /// unsafe methods.
     pub fn new(places: Vec<Place>, keys: Vec<ApiKey>, trusts_cookies: bool) -> Self {
-        let mut halves: HashMap<_, Vec<ApiKey>> = HashMap::with_capacity(keys.len());
-        for key in keys {
-            halves.entry(first_half(&key.digest)).or_default().push(key);
-        }
-        ApiKeys { places, keys: halves, trusts_cookies }
+        let keys = ByDigest::new(keys.into_iter().map(|key| (key.digest, key)));
+        ApiKeys { places, keys, trusts_cookies }
     }
-
-    fn find(&self, credential: &[u8]) -> Option<&ApiKey> {
-        let digest = Hash::hash(credential);
-        let alike = self.keys.get(&first_half(&digest))?;
-        alike.iter().find(|key| bool::from(key.digest.ct_eq(&digest)))
-    }
-}
-
-fn first_half(digest: &KeyDigest) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
-    half
 }
 
 impl ApiKey {
@@ -100,7 +84,8 @@ impl Scheme for ApiKeys {
 
     /// A key that we do not know may be anybody's.
     fn affinity(&self, credential: &[u8]) -> Affinity {
-        let is_known = credential.len() <= MAX_KEY_BYTES && self.find(credential).is_some();
+        let is_known = credential.len() <= MAX_KEY_BYTES
+            && self.keys.find(credential).is_some_and(|found| found.is_it.into());
         if is_known { Affinity::Own } else { Affinity::Unreadable }
     }
 
@@ -115,7 +100,7 @@ impl Scheme for ApiKeys {
     /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
     fn ends(&self) -> Vec<(&str, NumericDate)> {
         let mut ends: HashMap<&str, Option<NumericDate>> = HashMap::new();
-        for key in self.keys.values().flatten() {
+        for key in self.keys.values() {
             let last = ends.entry(&key.id).or_insert(key.not_after);
             *last = match (*last, key.not_after) {
                 (Some(last), Some(end)) => Some(if last < end { end } else { last }),
@@ -135,8 +120,13 @@ impl Scheme for ApiKeys {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
             return Err(Reason::MalformedCredentials.into());
         }
-        let key = self.find(credential).filter(|key| key.holds_at(surroundings.now));
-        let key = key.ok_or(Reason::InvalidCredentials)?;
+        let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
+        let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
+        // Both are looked at, so that a key that has ended takes as long as one that never was.
+        let holds = Choice::from(u8::from(key.holds_at(surroundings.now)));
+        if !bool::from(found.is_it & holds) {
+            return Err(Reason::InvalidCredentials.into());
+        }
         let principal = Principal {
             subject: key.id.clone(),
             issuer: None,
@@ -149,6 +139,8 @@ impl Scheme for ApiKeys {
 
 #[cfg(test)]
 mod tests {
+    use hmac_sha256::Hash;
+
     use super::super::NoHost;
     use super::*;
     use crate::jwt::SoftwareVerifier;

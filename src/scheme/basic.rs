@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac_sha256::Hash;
+use subtle::{Choice, ConditionallySelectable as _};
 
+use super::by_digest::ByDigest;
 use super::{Guess, Proof, Scheme, Setback, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
@@ -30,40 +33,49 @@ pub struct User {
 /// The users of one protection space.
 pub struct Basic {
     places: [Place; 1],
-    users: HashMap<String, User>,
-    /// Whose hash is computed for a user who does not exist, so that the time taken does not tell.
-    dummy: Option<String>,
+    /// By the digests of their names.
+    users: ByDigest<User>,
+    /// Whose hash is computed for users who do not exist, so that the time taken does not tell: those whose hash is of the
+    /// commonest kind and cost, by their places in `users`. Which of them, the name decides.
+    dummies: Vec<u64>,
     has_slow_hashes: bool,
 }
 
 impl Basic {
     /// A scheme with these users.
     pub fn new(users: HashMap<String, User>) -> Self {
-        let dummy = commonest(&users);
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
-        Basic { places: [Place::authorization("Basic")], users, dummy, has_slow_hashes }
+        let kind = commonest(&users);
+        let users = ByDigest::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
+        let of_kind = |user: &User| Some(kind_of(user)) == kind;
+        let dummies = (0..).zip(users.values()).filter(|(_, user)| of_kind(user)).map(|(at, _)| at).collect();
+        Basic { places: [Place::authorization("Basic")], users, dummies, has_slow_hashes }
     }
 
-    /// Whose hash is computed for somebody of this name.
-    fn hashed_for(&self, name: &str) -> Option<&User> {
-        self.users.get(name).or_else(|| self.dummy.as_ref().and_then(|name| self.users.get(name)))
+    /// Whose hash is computed for somebody of this name, and whether it is their own.
+    fn hashed_for(&self, name: &str) -> Option<(&User, Choice)> {
+        let found = self.users.find(name.as_bytes())?;
+        let dummy = self.dummies.get(found.lot.checked_rem(self.dummies.len())?)?;
+        let at = u64::conditional_select(dummy, &found.nearest, found.is_it);
+        Some((self.users.get(at)?, found.is_it))
     }
 }
 
-/// One of the users whose hash is of the commonest kind and cost.
-fn commonest(users: &HashMap<String, User>) -> Option<String> {
-    let mut kinds: HashMap<(HashScheme, u64), (usize, &String)> = HashMap::new();
+/// The commonest kind and cost of hashes.
+fn commonest(users: &HashMap<String, User>) -> Option<(HashScheme, u64)> {
+    let mut kinds: HashMap<_, (usize, &String)> = HashMap::new();
     for (name, user) in users {
-        let (count, representative) =
-            kinds.entry((user.hash.scheme(), user.hash.cost())).or_insert((0, name));
+        let (count, first) = kinds.entry(kind_of(user)).or_insert((0, name));
         *count += 1;
-        // The same one whatever the map's order.
-        *representative = name.min(representative);
+        // Of two that are as common, the same one whatever the map's order.
+        *first = name.min(first);
     }
-    kinds
-        .into_values()
-        .max_by_key(|(count, name)| (*count, std::cmp::Reverse(*name)))
-        .map(|(_, name)| name.clone())
+    let commonest = kinds.into_iter().max_by_key(|(_, (count, name))| (*count, std::cmp::Reverse(*name)));
+    commonest.map(|(kind, _)| kind)
+}
+
+fn kind_of(user: &User) -> (HashScheme, u64) {
+    (user.hash.scheme(), user.hash.cost())
 }
 
 impl Scheme for Basic {
@@ -84,24 +96,19 @@ impl Scheme for Basic {
     ) -> Result<Proof, Setback> {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
-        let known = self.users.get(name);
-        let holds = match self.hashed_for(name) {
-            // A hash that could not be computed says nothing of the password.
-            Some(user) => user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?,
-            None => false,
-        };
-        match known {
-            Some(user) if holds => {
-                let principal = Principal {
-                    subject: name.to_owned(),
-                    issuer: None,
-                    scopes: user.scopes.clone(),
-                    claims: user.claims.clone(),
-                };
-                Ok(Proof { principal, valid_until: None })
-            }
-            _ => Err(Reason::InvalidCredentials.into()),
+        let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
+        // A hash that could not be computed says nothing of the password.
+        let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
+        if !bool::from(is_known & Choice::from(u8::from(holds))) {
+            return Err(Reason::InvalidCredentials.into());
         }
+        let principal = Principal {
+            subject: name.to_owned(),
+            issuer: None,
+            scopes: user.scopes.clone(),
+            claims: user.claims.clone(),
+        };
+        Ok(Proof { principal, valid_until: None })
     }
 
     fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
@@ -115,7 +122,8 @@ impl Scheme for Basic {
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let Some((name, password)) = user_pass(&decoded) else { return false };
         // A longer one is wrong without being hashed.
-        password.len() <= MAX_PASSWORD_LEN && self.hashed_for(name).is_some_and(|user| user.hash.is_slow())
+        password.len() <= MAX_PASSWORD_LEN
+            && self.hashed_for(name).is_some_and(|(user, _)| user.hash.is_slow())
     }
 
     fn failures_are_slow(&self) -> bool {

@@ -42,6 +42,7 @@ mod bodies;
 mod bound;
 mod browser;
 mod converted;
+mod differential;
 mod digest;
 mod forged;
 mod grpc;

@@ -121,6 +121,11 @@ pub fn jws(alg: &str, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> St
     compact(&input, &signature)
 }
 
+/// A signing input as it is, whatever it is, truly signed with the key of `alg`.
+pub fn signed(alg: &str, input: &str) -> String {
+    compact(input, &sign(alg, input.as_bytes()))
+}
+
 /// Header and payload as they are, with an HMAC keyed as wanted.
 pub fn hs256(key: &[u8], header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let input = signing_input(header, payload);

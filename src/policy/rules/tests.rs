@@ -1,5 +1,4 @@
 use super::*;
-use crate::path::tests::Random;
 
 /// One alternative of a rule, as an operator writes it: the path as `kind:pattern`, then `method:`, `not:`, `host:` and
 /// `from:` words.
@@ -282,86 +281,4 @@ fn the_peer_is_wanted_where_a_rule_looks_at_it() {
     ] {
         assert_eq!(index(rules).wants_peer(), expected, "{rules}");
     }
-}
-
-#[test]
-fn the_index_gives_what_a_scan_gives() {
-    let paths =
-        words("/ /a /a/ /a/b /a/b/ /a/b/c /b /b/a /a/x/c /x/y/z /b//a /a%2Fb /a;b /a/../b /%61 //a/b /b/a/b");
-    let hosts =
-        ["", "a.example", "a.b.example", "example", "[::1]", "a.example 10.0.0.1", "x.a.b.example 192.0.2.1"];
-    let mut random = Random::new(1);
-    for _ in 0..1_000 {
-        let rules: Vec<Vec<String>> = (0..random.below(9))
-            .map(|_| (0..1 + random.below(3)).map(|_| random_spec(&mut random)).collect())
-            .collect();
-        let text: Vec<String> = rules.iter().map(|specs| specs.join(" | ")).collect();
-        let index = index(&text.join("\n"));
-        for _ in 0..20 {
-            let request = [random.of(&["GET", "PUT"]), random.of(&paths), random.of(&hosts)].join(" ");
-            assert_eq!(select(&index, &request), scan(&rules, &request), "{request} by {text:#?}");
-        }
-    }
-}
-
-fn random_spec(random: &mut Random) -> String {
-    let patterns = words(
-        "path:/ path:/a path:/a/ path:/a/b path:/b/a prefix:/ prefix:/a prefix:/a/b prefix:/b/ template:/{x}
-         template:/a/{x} template:/{x}/b template:/{x}/{y}/c template:/a/{x}/c template:/{x=**} template:/a/{x=**}
-         template:/{x}/b/{y=**} regex:/a/.* regex:/[ab] regex:.*b.*",
-    );
-    let methods = ["", "", "", "method:GET", "not:GET"];
-    let hosts = ["", "", "", "host:a.example", "host:*.example", "host:*.b.example host:[::1]"];
-    let sources = ["", "", "", "from:10.0.0.0/8", "from:192.0.2.1 from:10.0.0.2"];
-    [random.of(&patterns), random.of(&methods), random.of(&hosts), random.of(&sources)].join(" ")
-}
-
-/// What the contract says, rule by rule and reading by reading.
-fn scan(rules: &[Vec<String>], request: &str) -> Result<Option<usize>, AmbiguousPath> {
-    let readings = Readings::of(request.split(' ').nth(1).unwrap().as_bytes()).unwrap();
-    let mut selected = readings.iter().map(|reading| {
-        rules.iter().position(|specs| specs.iter().any(|spec| spec_takes(spec, request, reading)))
-    });
-    let first = selected.next().flatten();
-    if selected.all(|rule| rule == first) { Ok(first) } else { Err(AmbiguousPath) }
-}
-
-fn spec_takes(spec: &str, request: &str, reading: &str) -> bool {
-    let request = words(request);
-    let host = request.get(2).map(|authority| Host::parse(authority.as_bytes()).unwrap().unwrap());
-    let peer = request.get(3).map(|peer| peer.parse().unwrap());
-    // Of several hosts one must match, and so of several sources; of the other kinds there is one.
-    let mut kinds: std::collections::BTreeMap<&str, bool> = Default::default();
-    for word in words(spec) {
-        let (kind, value) = word.split_once(':').unwrap();
-        *kinds.entry(kind).or_default() |= match kind {
-            "method" => value == request[0],
-            "not" => value != request[0],
-            "host" => host.as_ref().is_some_and(|host| HostPattern::parse(value).unwrap().takes(host)),
-            "from" => peer.is_some_and(|peer| Cidr::parse(value).unwrap().contains(peer)),
-            "path" => value == reading,
-            "prefix" => format!("{reading}/").starts_with(&format!("{}/", value.trim_end_matches('/'))),
-            "template" => template_takes(value, reading),
-            _ => Regex::new(&format!("^({value})$")).unwrap().is_match(reading),
-        };
-    }
-    kinds.values().all(|&holds| holds)
-}
-
-fn template_takes(template: &str, reading: &str) -> bool {
-    let mut segments = reading.split('/');
-    for part in template.split('/') {
-        let Some(segment) = segments.next() else { return false };
-        match part {
-            _ if part.ends_with("=**}") => return true,
-            _ if part.starts_with('{') && !segment.is_empty() => {}
-            _ if part == segment => {}
-            _ => return false,
-        }
-    }
-    segments.next().is_none()
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_ascii_whitespace().collect()
 }

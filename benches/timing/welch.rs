@@ -1,0 +1,45 @@
+//! Whether two classes of inputs take equally long, as dudect asks it (Reparaz, Balasch and Verbauwhede, DATE 2017).
+
+/// How many thresholds measurements are cropped at.
+const CROPS: usize = 100;
+
+/// A test says nothing of fewer measurements than this.
+const AT_LEAST: usize = 1_000;
+
+/// The largest |t| of Welch's test over all measurements, and over those below each of [`CROPS`] thresholds: what the
+/// machine does meanwhile makes some calls slow, in both classes alike, and hides small differences.
+///
+/// The thresholds are percentiles of both classes together, at `1 - 0.5^(10·i/100)`: few at the fast end, many at the slow
+/// one, where the tail is.
+pub fn largest_t(classes: &[Vec<f64>; 2]) -> f64 {
+    let mut all: Vec<f64> = classes.concat();
+    all.sort_by(f64::total_cmp);
+    let percentiles = (1..=CROPS).map(|at| 1.0 - 0.5_f64.powf(10.0 * at as f64 / CROPS as f64));
+    let thresholds = percentiles.map(|share| all[((all.len() - 1) as f64 * share) as usize]);
+    let cropped = thresholds.map(|threshold| {
+        classes.each_ref().map(|times| times.iter().copied().filter(|time| *time < threshold).collect())
+    });
+    let enough = |classes: &[Vec<f64>; 2]| classes.iter().all(|times| times.len() >= AT_LEAST);
+    cropped.filter(enough).chain([classes.clone()]).map(|classes| t(&classes).abs()).fold(0.0, f64::max)
+}
+
+/// Welch's t: the difference of the means over its standard error.
+fn t(classes: &[Vec<f64>; 2]) -> f64 {
+    let [(mean_a, error_a), (mean_b, error_b)] =
+        classes.each_ref().map(|times| mean_and_squared_error(times));
+    let error = (error_a + error_b).sqrt();
+    if error > 0.0 {
+        (mean_a - mean_b) / error
+    } else if mean_a == mean_b {
+        0.0
+    } else {
+        f64::INFINITY
+    }
+}
+
+fn mean_and_squared_error(times: &[f64]) -> (f64, f64) {
+    let count = times.len() as f64;
+    let mean = times.iter().sum::<f64>() / count;
+    let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, variance / count)
+}

@@ -1,0 +1,112 @@
+//! What is found by the SHA-256 of a name or a secret, in a time that does not say whether it is there.
+
+use hmac_sha256::Hash;
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// Values in the order of their digests. Looking for one takes the same steps and the same comparisons, whether it is
+/// found or not: with a hash table the time would tell.
+pub struct ByDigest<T>(Vec<Entry<T>>);
+
+struct Entry<T> {
+    halves: [u128; 2],
+    value: T,
+}
+
+/// Where a search has led.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The place of the value nearest to it, for [`ByDigest::get`].
+    pub nearest: u64,
+    /// Whether that is the one. Whoever decides by it alone must not take longer for a yes than for a no.
+    pub is_it: Choice,
+    /// A number that the digest alone decides.
+    pub lot: usize,
+}
+
+impl<T> ByDigest<T> {
+    /// Puts values in order. Of several with one digest the first counts.
+    pub fn new(values: impl Iterator<Item = (Digest, T)>) -> Self {
+        let mut entries: Vec<_> =
+            values.map(|(digest, value)| Entry { halves: halves(&digest), value }).collect();
+        entries.sort_by_key(|entry| entry.halves);
+        ByDigest(entries)
+    }
+
+    /// Looks for what belongs to a name or a secret. `None` where there is nothing at all.
+    pub fn find(&self, secret: &[u8]) -> Option<Found> {
+        let [first, second] = halves(&Hash::hash(secret));
+        // The last that is not behind it, or the first of all: a binary search without branches that the digests decide.
+        let mut nearest = 0;
+        let mut size = self.0.len();
+        while size > 1 {
+            let middle = nearest + (size / 2) as u64;
+            let is_behind = self.at(middle)?.halves[0].ct_gt(&first);
+            nearest.conditional_assign(&middle, !is_behind);
+            size -= size / 2;
+        }
+        let entry = self.at(nearest)?;
+        let is_it = entry.halves[0].ct_eq(&first) & entry.halves[1].ct_eq(&second);
+        Some(Found { nearest, is_it, lot: second as usize })
+    }
+
+    /// The value at this place in [`ByDigest::values`].
+    pub fn get(&self, at: u64) -> Option<&T> {
+        self.at(at).map(|entry| &entry.value)
+    }
+
+    fn at(&self, at: u64) -> Option<&Entry<T>> {
+        usize::try_from(at).ok().and_then(|at| self.0.get(at))
+    }
+
+    /// All values.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|entry| &entry.value)
+    }
+}
+
+fn halves(digest: &Digest) -> [u128; 2] {
+    let half = |octets: &[u8]| octets.iter().fold(0, |half: u128, octet| half << 8 | u128::from(*octet));
+    let (first, second) = digest.split_at(16);
+    [half(first), half(second)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_found_by_its_own_digest_alone() {
+        let names: Vec<String> = (0..100).map(|n| format!("name {n}")).collect();
+        let all = ByDigest::new(names.iter().map(|name| (Hash::hash(name.as_bytes()), name.as_str())));
+        for name in &names {
+            let found = all.find(name.as_bytes()).unwrap();
+            assert!(bool::from(found.is_it), "{name}");
+            assert_eq!(all.get(found.nearest), Some(&name.as_str()));
+        }
+        for n in 0..1_000 {
+            assert!(!bool::from(all.find(format!("nobody {n}").as_bytes()).unwrap().is_it), "{n}");
+        }
+        assert_eq!(all.values().count(), 100);
+    }
+
+    #[test]
+    fn both_halves_of_a_digest_count() {
+        let digest = Hash::hash(b"a");
+        for (at, is_it) in
+            [(None, true), (Some(0), false), (Some(15), false), (Some(16), false), (Some(31), false)]
+        {
+            let mut other = digest;
+            at.into_iter().for_each(|at: usize| other[at] ^= 1);
+            let found = ByDigest::new([(other, ())].into_iter()).find(b"a").unwrap();
+            assert_eq!(bool::from(found.is_it), is_it, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_there_is_nothing() {
+        assert!(ByDigest::<()>::new([].into_iter()).find(b"a").is_none());
+    }
+}

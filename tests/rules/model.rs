@@ -1,0 +1,297 @@
+//! What `docs/configuration.md` says of rules, written down word by word and as slowly as it takes: nothing of it comes
+//! from the crate under test.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use regex_lite::Regex;
+use serde::{Deserialize, Serialize};
+
+/// What each rule matches: any of these; none: every request.
+pub type Rules = Vec<Option<Vec<Match>>>;
+
+/// `match`, as an operator writes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Match {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except_methods: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<String>>,
+}
+
+/// A request, as far as rules look at it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    pub target: Option<String>,
+    pub authority: Option<String>,
+    pub peer: Option<IpAddr>,
+}
+
+impl Request {
+    /// `METHOD target [authority [peer]]`, where `-` stands for none.
+    pub fn parse(text: &str) -> Request {
+        let mut words = text.split(' ').map(|word| (word != "-").then(|| word.to_owned()));
+        let mut next = || words.next().flatten();
+        Request {
+            method: next().unwrap(),
+            target: next(),
+            authority: next(),
+            peer: next().map(|peer| peer.parse().unwrap()),
+        }
+    }
+
+    /// Its pseudo fields.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let optional = [(":authority", &self.authority), (":path", &self.target)];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        [(":method", self.method.as_str())].into_iter().chain(optional).collect()
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.peer.map(|peer| peer.to_string());
+        let words = [Some(&self.method), self.target.as_ref(), self.authority.as_ref(), peer.as_ref()];
+        let words: Vec<&str> = words.into_iter().map(|word| word.map_or("-", String::as_str)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+/// The name of the first rule that every reading of the path selects, or the reason of the refusal.
+pub fn selected(rules: &Rules, request: &Request) -> String {
+    let Ok(host) = host(request.authority.as_deref().unwrap_or_default()) else {
+        return code("bad_authority");
+    };
+    let target = match request.target.as_deref() {
+        None | Some("" | "*") => return code("no_rule"),
+        Some(target) => target,
+    };
+    let Some(readings) = readings(target) else { return code("ambiguous_path") };
+    let all = || rules.iter().flatten().flatten();
+    if request.peer.is_none() && all().any(|matched| matched.sources.is_some()) {
+        return code("unavailable");
+    }
+    // A regex that runs over more than this could be made to take long.
+    if all().any(|matched| matched.regex.is_some()) && readings.iter().map(String::len).sum::<usize>() > 8192
+    {
+        return code("ambiguous_path");
+    }
+    let first = |reading: &String| {
+        rules.iter().position(|matches| {
+            matches.as_ref().is_none_or(|matches| {
+                matches.iter().any(|matched| takes(matched, request, host.as_deref(), reading))
+            })
+        })
+    };
+    let selected: BTreeSet<Option<usize>> = readings.iter().map(first).collect();
+    match selected.into_iter().collect::<Vec<_>>().as_slice() {
+        [Some(rule)] => format!("rule-{rule}"),
+        [None] => code("no_rule"),
+        _ => code("ambiguous_path"),
+    }
+}
+
+fn code(code: &str) -> String {
+    code.to_owned()
+}
+
+/// All that is given holds.
+fn takes(matched: &Match, request: &Request, host: Option<&str>, reading: &str) -> bool {
+    let holds = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
+        None => true,
+        Some(list) => list.iter().any(test),
+    };
+    holds(&matched.methods, &|method| *method == request.method)
+        && matched.except_methods.as_ref().is_none_or(|methods| !methods.contains(&request.method))
+        && holds(&matched.hosts, &|pattern| host.is_some_and(|host| host_fits(pattern, host)))
+        && holds(&matched.sources, &|block| request.peer.is_some_and(|peer| lies_in(peer, block)))
+        && matched.path.as_ref().is_none_or(|path| normal(path) == reading)
+        && matched.prefix.as_ref().is_none_or(|prefix| is_below(&normal(prefix), reading))
+        && matched.template.as_ref().is_none_or(|template| fits_template(template, reading))
+        && matched.regex.as_ref().is_none_or(|regex| whole(regex).is_match(reading))
+}
+
+fn whole(regex: &str) -> Regex {
+    Regex::new(&format!(r"\A(?:{regex})\z")).unwrap()
+}
+
+/// By whole segments; a `/` at the end of the prefix means nothing.
+fn is_below(prefix: &str, reading: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    reading.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `{name}` is one segment that is not empty, `{name=**}` at the end the rest.
+fn fits_template(template: &str, reading: &str) -> bool {
+    let mut segments = reading.split('/');
+    for part in template.split('/') {
+        let Some(segment) = segments.next() else { return false };
+        match part {
+            _ if part.ends_with("=**}") => return true,
+            _ if part.starts_with('{') && !segment.is_empty() => {}
+            _ if !part.starts_with('{') && normal(part) == segment => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+/// Unreserved escapes are decoded, what cannot stand in a path is taken as its escapes, and their digits are upper case.
+fn normal(pattern: &str) -> String {
+    let escaped: String = pattern
+        .bytes()
+        .map(|octet| match char::from(octet) {
+            '%' | '/' => char::from(octet).to_string(),
+            plain if PCHAR.contains(plain) => plain.to_string(),
+            _ => format!("%{octet:02X}"),
+        })
+        .collect();
+    decode(&upper(&escaped), UNRESERVED)
+}
+
+/// In lower case, without port and one dot at the end; an error where it is no host.
+fn host(authority: &str) -> Result<Option<String>, ()> {
+    if authority.is_empty() {
+        return Ok(None);
+    }
+    let form = Regex::new(
+        r"\A(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.?)(?::([0-9]{1,5}))?\z",
+    );
+    let form = form.unwrap();
+    let parts = form.captures(authority).ok_or(())?;
+    if parts.get(3).is_some_and(|port| !(1..=65535).contains(&port.as_str().parse::<u32>().unwrap())) {
+        return Err(());
+    }
+    match (parts.get(1), parts.get(2)) {
+        (Some(address), _) => {
+            address.as_str().parse().map(|address: Ipv6Addr| Some(format!("[{address}]"))).map_err(drop)
+        }
+        (_, Some(name)) if name.as_str().len() <= 253 => Ok(Some(name.as_str().to_lowercase())),
+        _ => Err(()),
+    }
+}
+
+/// `*.x` takes one or more labels before it.
+fn host_fits(pattern: &str, found: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        None => host(pattern).unwrap().as_deref() == Some(found),
+        Some(name) => {
+            let is_address = found.starts_with('[') || found.parse::<IpAddr>().is_ok();
+            !is_address && found.ends_with(&format!(".{}", host(name).unwrap().unwrap()))
+        }
+    }
+}
+
+fn lies_in(peer: IpAddr, block: &str) -> bool {
+    let (address, length) = match block.split_once('/') {
+        Some((address, length)) => (address, length.parse().unwrap()),
+        None => (block, usize::MAX),
+    };
+    let (network, peer) = (bits(address.parse().unwrap()), bits(peer));
+    // An IPv4 address may stand in an IPv6 one, with 96 bits before it.
+    let mapped = if address.contains(':') && network.len() == 32 { 96 } else { 0 };
+    let length = length.saturating_sub(mapped).min(network.len());
+    network.len() == peer.len() && network.starts_with(peer.get(..length).unwrap())
+}
+
+fn bits(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("{:032b}", u32::from(address)),
+        IpAddr::V6(address) => format!("{:0128b}", u128::from(address)),
+    }
+}
+
+const UNRESERVED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+const PCHAR: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@";
+
+/// Every reading of a target's path: all that the steps lead to, in any order. None where it cannot be read at all, or
+/// has more than 128.
+fn readings(target: &str) -> Option<BTreeSet<String>> {
+    let path = target.split(['?', '#']).next().unwrap();
+    let bad = Regex::new("%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$|00)").unwrap();
+    let is_visible = path.bytes().all(|octet| (0x21..0x7f).contains(&octet));
+    if !path.starts_with('/') || !is_visible || bad.is_match(path) {
+        return None;
+    }
+    let mut found = BTreeSet::from([upper(path)]);
+    let mut fresh: Vec<String> = found.iter().cloned().collect();
+    while let Some(path) = fresh.pop() {
+        for reading in steps(&path) {
+            if found.insert(reading.clone()) {
+                fresh.push(reading);
+            }
+        }
+        if found.len() > 128 {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+fn steps(path: &str) -> Vec<String> {
+    let slashed = path.replace('\\', "/");
+    let mut readings = vec![
+        // Escapes of dots, of unreserved characters, or of all that may stand in a path; what may not, as escapes.
+        decode(path, "."),
+        decode(path, UNRESERVED),
+        normal(&decode(path, PCHAR)),
+        // What may be a slash.
+        path.replace("%2F", "/"),
+        slashed.replace("%5C", "/"),
+        slashed,
+        // Parameters.
+        path.split('/').map(|segment| segment.split(';').next().unwrap()).collect::<Vec<_>>().join("/"),
+        // Slashes.
+        Regex::new("/+").unwrap().replace_all(path, "/").into_owned(),
+    ];
+    // Dot segments, by RFC 3986 and as file systems do it.
+    let mut kept = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    readings.push(format!("/{}", kept.join("/")));
+    if path.ends_with("/.") || path.ends_with("/..") {
+        kept.push("");
+        readings.push(format!("/{}", kept.join("/")));
+    }
+    // What may be the start of a host, after two slashes or after many.
+    for slashes in ["//", "///"] {
+        if path.starts_with(slashes) {
+            let rest = if slashes == "//" { path.get(2..).unwrap() } else { path.trim_start_matches('/') };
+            readings.push(format!("/{}", rest.split_once('/').unwrap_or_default().1));
+        }
+    }
+    readings
+}
+
+/// The hex digits of escapes in upper case.
+fn upper(path: &str) -> String {
+    let escape = Regex::new("%[0-9A-Fa-f]{2}").unwrap();
+    escape.replace_all(path, |found: &regex_lite::Captures<'_>| found[0].to_uppercase()).into_owned()
+}
+
+/// The escapes of these characters as themselves. No `%` comes of it, so that none is decoded twice.
+fn decode(path: &str, characters: &str) -> String {
+    characters.chars().fold(path.to_owned(), |path, character| {
+        path.replace(&format!("%{:02X}", u32::from(character)), &character.to_string())
+    })
+}
