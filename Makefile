@@ -16,7 +16,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
 TRIMMED_WASM := $(TARGET_DIR)/authgate-trimmed.wasm
 WASM_OPT := xtask/wasm-opt/node_modules/.bin/wasm-opt
-VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
+TESTING_WASM := $(TARGET_DIR)/authgate-testing.wasm
 EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 IDP := tests/idp/node_modules/.package-lock.json
@@ -53,8 +53,8 @@ help: ## Show this list
 run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
-test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
-	$(IN_ENVOY) AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace
+test: $(WASM) $(TESTING_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
+	$(IN_ENVOY) AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
 
@@ -100,9 +100,9 @@ $(TOOL): $(SOURCES) $(TOOL_SOURCES)
 	$@ man dist/man
 	for shell in bash elvish fish powershell zsh; do $@ completions $$shell > dist/completions/authgate.$$shell; done
 
-# For tests: its configuration is a list of signatures, which it runs through both verifiers.
-$(VECTORS_WASM): $(WASM)
-	cargo build --locked --release --lib --target $(WASM_TARGET) --features vectors
+# For tests: it runs a list of signatures, given as its configuration, through both verifiers, and traps when told to.
+$(TESTING_WASM): $(WASM)
+	cargo build --locked --release --lib --target $(WASM_TARGET) --features testing
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
 
 $(EMPTY_WASM): $(wildcard benches/empty/Cargo.* benches/empty/src/*)
@@ -176,11 +176,11 @@ tests/manifests/node_modules: tests/manifests/package-lock.json
 # The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
 MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
-test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
+test-matrix: $(WASM) $(TESTING_WASM) $(MATRIX:%=.venv/matrix/%/ready) ## Run the end-to-end tests on every Envoy that is supported
 	@failed=; for version in $(MATRIX); do \
 		echo "Envoy $$version"; \
 		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
-			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
+			AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))' cargo test --locked --test envoy || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
 	echo 'test-matrix: passed on $(MATRIX)'

@@ -24,6 +24,9 @@ mod process;
 mod programs;
 mod provider;
 mod proxy;
+#[allow(dead_code)] // what it has measured is for benches/envoy.rs
+#[path = "../soak/mod.rs"]
+mod soak;
 #[path = "../third_party/mod.rs"]
 mod third_party;
 mod tls;
