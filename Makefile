@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build tool check bench bench-memory bench-flood
+.PHONY: help run test build tool check bench bench-memory bench-flood soak
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -75,6 +75,9 @@ bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different 
 
 bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords does to others, in a minute
 	$(ENVOY_BENCH) --flood $(ARGS)
+
+soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, and look at each answer; half an hour, or T=seconds
+	$(ENVOY_BENCH) --soak $(or $(T),1800) $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)

@@ -46,6 +46,7 @@ mod bound;
 mod browser;
 mod converted;
 mod digest;
+mod failure;
 mod forged;
 mod grpc;
 mod guides;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{bootstrap, listener};
 use crate::client::get;
-use crate::process::{validate, testing_module};
+use crate::process::{testing_module, validate};
 use crate::third_party::jws_cases;
 
 #[test]

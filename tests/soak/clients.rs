@@ -31,7 +31,8 @@ impl Tally {
     /// All of it.
     pub fn outcome(self, changes: Changes, lasted: Duration) -> Outcome {
         let faults = self.faults.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let text = |(kind, (count, first)): (String, (u64, String))| format!("{kind}, {count} times: {first}");
+        let text =
+            |(kind, (count, first)): (String, (u64, String))| format!("{kind}, {count} times: {first}");
         Outcome {
             faults: faults.into_iter().map(text).collect(),
             requests: self.requests.into_inner(),

@@ -88,7 +88,10 @@ impl Answer {
                 expect(is_status, format!("{status} instead of {expected}"))?;
                 let found = answer.all("www-authenticate");
                 let fits = found.len() == challenges.len()
-                    && found.iter().zip(challenges).all(|(found, expected)| found.starts_with(expected.as_str()));
+                    && found
+                        .iter()
+                        .zip(challenges)
+                        .all(|(found, expected)| found.starts_with(expected.as_str()));
                 expect(fits, format!("challenges {found:?} instead of {challenges:?}"))
             }
             Self::Rejected(statuses) => {
