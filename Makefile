@@ -77,7 +77,8 @@ bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords d
 	$(ENVOY_BENCH) --flood $(ARGS)
 
 soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, and look at each answer; half an hour, or T=seconds
-	$(ENVOY_BENCH) --soak $(or $(T),1800) $(ARGS)
+	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') \
+		cargo bench --locked --profile drive --bench envoy -- --soak $(or $(T),1800) $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target
 	cargo build --locked --release --lib --target $(WASM_TARGET)

@@ -138,6 +138,13 @@ impl Listener {
         self
     }
 
+    /// As a file of listeners has it.
+    pub fn to_resource(&self) -> Value {
+        let mut resource = self.to_envoy("/dev/null");
+        resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        resource
+    }
+
     /// As Envoy takes it.
     pub fn to_envoy(&self, access_log: &str) -> Value {
         let mut vm = json!({

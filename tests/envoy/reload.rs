@@ -23,9 +23,7 @@ fn with_hash(hash: &str) -> serde_json::Value {
 
 /// A listener with this policy, as a file of listeners has it.
 fn resource(policy: serde_json::Value) -> serde_json::Value {
-    let mut resource = listener("gate", policy, good()).to_envoy("/dev/null");
-    resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
-    resource
+    listener("gate", policy, good()).to_resource()
 }
 
 /// Has Envoy take a listener with this policy, and waits until it has said yes or no.
