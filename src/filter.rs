@@ -15,7 +15,9 @@ mod host;
 mod metrics;
 mod root;
 mod signatures;
-#[cfg(feature = "vectors")]
+#[cfg(feature = "testing")]
+mod trap;
+#[cfg(feature = "testing")]
 mod vectors;
 mod waiting;
 

@@ -83,11 +83,48 @@ pub fn with_ballast(mut bootstrap: Value, ballast: Value) -> Value {
 pub fn bootstrap(listeners: &[Listener]) -> Value {
     json!({
         "admin": {"address": address()},
-        "static_resources": {"listeners": listeners.iter().map(listener).collect::<Vec<_>>()},
+        "static_resources": {"listeners": listeners.iter().map(answering).collect::<Vec<_>>()},
     })
 }
 
-fn listener((name, filter): &Listener) -> Value {
+/// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there. They
+/// are before the service on `upstream`.
+pub fn from_file(listeners: &Path, upstream: u16) -> Value {
+    let service = json!({"socket_address": {"address": "127.0.0.1", "port_value": upstream}});
+    json!({
+        "node": {"id": "envoy", "cluster": "envoy"},
+        "admin": {"address": address()},
+        "dynamic_resources": {"lds_config": {
+            "resource_api_version": "V3",
+            "path_config_source": {"path": listeners},
+        }},
+        "static_resources": {"clusters": [{
+            "name": "upstream",
+            "load_assignment": {"cluster_name": "upstream", "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": service}}]},
+            ]},
+        }]},
+    })
+}
+
+/// A listener before the service, as a file of listeners has it.
+pub fn forwarding(listener: &Listener) -> Value {
+    let mut resource = self::listener(listener, json!({"route": {"cluster": "upstream"}}));
+    resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+    resource
+}
+
+fn answering(listener: &Listener) -> Value {
+    let answer = json!({"status": 200, "body": {"inline_string": "ok\n"}});
+    self::listener(listener, json!({"direct_response": answer}))
+}
+
+/// A listener whose only route does this.
+fn listener((name, filter): &Listener, action: Value) -> Value {
+    let mut route = json!({"match": {"prefix": "/"}});
+    for (member, value) in action.as_object().into_iter().flatten() {
+        route[member] = value.clone();
+    }
     let router = json!({
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
@@ -106,10 +143,7 @@ fn listener((name, filter): &Listener) -> Value {
         "route_config": {"virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
-            "routes": [{
-                "match": {"prefix": "/"},
-                "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
-            }],
+            "routes": [route],
         }]},
     });
     json!({

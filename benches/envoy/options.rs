@@ -15,7 +15,8 @@ make bench ARGS='…', or ENVOY=… cargo bench --profile drive --bench envoy --
   --check          exit with 1 where a limit is missed
   --memory         instead: memory over many different tokens
   --tokens N       how many (default 1000000)
-  --flood          instead: what a flood of wrong passwords does to others";
+  --flood          instead: what a flood of wrong passwords does to others
+  --soak N         instead: mixed load for N seconds while policies change; exits with 1 where anything is wrong";
 
 /// The command line.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Options {
     pub tokens: usize,
     /// Measure what a flood of wrong passwords does, and nothing else.
     pub flood: bool,
+    /// Soak for that long, and nothing else.
+    pub soak: Option<Duration>,
 }
 
 impl Options {
@@ -56,6 +59,7 @@ impl Options {
             memory: false,
             tokens: 1_000_000,
             flood: false,
+            soak: None,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -76,6 +80,10 @@ impl Options {
                 "--check" => options.check = true,
                 "--memory" => options.memory = true,
                 "--flood" => options.flood = true,
+                "--soak" => {
+                    options.soak = Some(Duration::from_secs(number(&value()?)? as u64));
+                    options.check = true;
+                }
                 "--tokens" => options.tokens = number(&value()?)?,
                 _ => return Err(format!("{argument} is not known")),
             }

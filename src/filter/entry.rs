@@ -45,6 +45,8 @@ extern "C" fn authgate_on_context_create(context: u32, root: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn authgate_on_request_headers(stream: u32, _count: usize, _end_of_stream: u32) -> Action {
     let (created, root) = CREATED.get();
+    #[cfg(feature = "testing")]
+    super::trap::if_asked();
     // A stream that is not the one created last has no policy that we know of.
     let gate = if created == stream { gates::of(root) } else { None };
     match decide_one(gate.as_ref(), stream, true, None) {

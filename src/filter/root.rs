@@ -22,7 +22,7 @@ const WARNING_LINES: u32 = 5;
 
 /// Takes the configuration of a root context; false refuses it. Its state is in [`gates`], where requests find it.
 pub fn configure(root: u32) -> bool {
-    #[cfg(feature = "vectors")]
+    #[cfg(feature = "testing")]
     if let Some(right) = super::vectors::run(&host::configuration()) {
         return right;
     }

@@ -35,6 +35,8 @@ pub struct Listener {
     clusters: Vec<(&'static str, u16)>,
     lets_headers_stop: bool,
     native: Option<Value>,
+    failure_policy: &'static str,
+    capabilities: Value,
 }
 
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
@@ -52,6 +54,8 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         clusters: Vec::new(),
         lets_headers_stop: false,
         native: None,
+        failure_policy: "FAIL_RELOAD",
+        capabilities: Value::Null,
     }
 }
 
@@ -110,6 +114,18 @@ impl Listener {
         self
     }
 
+    /// With another `failure_policy` than our own.
+    pub fn failure_policy(mut self, failure_policy: &'static str) -> Self {
+        self.failure_policy = failure_policy;
+        self
+    }
+
+    /// With a `capability_restriction_config` of these names.
+    pub fn capabilities(mut self, names: &[&str]) -> Self {
+        self.capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
+        self
+    }
+
     /// With a cluster for calls of the filter's own, of this name and port.
     pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
         self.clusters.push((name, port));
@@ -122,6 +138,13 @@ impl Listener {
         self
     }
 
+    /// As a file of listeners has it.
+    pub fn to_resource(&self) -> Value {
+        let mut resource = self.to_envoy("/dev/null");
+        resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        resource
+    }
+
     /// As Envoy takes it.
     pub fn to_envoy(&self, access_log: &str) -> Value {
         let mut vm = json!({
@@ -131,15 +154,22 @@ impl Listener {
         });
         if !self.environment.is_null() {
             vm["environment_variables"] = self.environment.clone();
+        }
+        // What is a VM's own is not to be another listener's.
+        if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
             vm["vm_id"] = json!(format!("authgate-{}", self.name));
         }
-        let wasm = json!({"@type": WASM, "config": {
+        let mut wasm = json!({"@type": WASM, "config": {
             "name": self.name,
             "allow_on_headers_stop_iteration": self.lets_headers_stop,
-            "failure_policy": "FAIL_RELOAD",
+            "failure_policy": self.failure_policy,
             "vm_config": vm,
             "configuration": self.configuration,
         }});
+        if !self.capabilities.is_null() {
+            wasm["config"]["capability_restriction_config"] =
+                json!({"allowed_capabilities": self.capabilities});
+        }
         let mut hcm = json!({
             "@type": HCM,
             "stat_prefix": self.name,

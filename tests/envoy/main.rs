@@ -24,6 +24,9 @@ mod process;
 mod programs;
 mod provider;
 mod proxy;
+#[allow(dead_code)] // what it has measured is for benches/envoy.rs
+#[path = "../soak/mod.rs"]
+mod soak;
 #[path = "../third_party/mod.rs"]
 mod third_party;
 mod tls;
@@ -44,6 +47,7 @@ mod browser;
 mod converted;
 mod differential;
 mod digest;
+mod failure;
 mod forged;
 mod grpc;
 mod guides;

@@ -23,9 +23,10 @@ pub fn module() -> PathBuf {
     existing("AUTHGATE_WASM", "dist/authgate.wasm", "the built module")
 }
 
-/// The same built to run signature vectors: `AUTHGATE_VECTORS_WASM`, else where `make test` puts it.
-pub fn vectors_module() -> PathBuf {
-    existing("AUTHGATE_VECTORS_WASM", "target/authgate-vectors.wasm", "the module that runs vectors")
+/// The same built for tests: it runs signature vectors, and traps when told to. `AUTHGATE_TESTING_WASM`, else where
+/// `make test` puts it.
+pub fn testing_module() -> PathBuf {
+    existing("AUTHGATE_TESTING_WASM", "target/authgate-testing.wasm", "the module for tests")
 }
 
 /// The file that a variable names, else the one at `default`, from the root of the repository.
@@ -106,6 +107,17 @@ impl Envoy {
         bootstrap: &Value,
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::start_with_arguments(workers, directory, bootstrap, environment, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with_arguments(
+        workers: usize,
+        directory: &Path,
+        bootstrap: &Value,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         let log = File::create(directory.join("envoy.log")).expect("a log file");
         let admin_address = directory.join("admin");
         let mut child = command(directory, bootstrap)
@@ -113,6 +125,7 @@ impl Envoy {
             .arg(&admin_address)
             .args(["--concurrency", &workers.to_string()])
             .args(["--log-level", "info", "--file-flush-interval-msec", "20"])
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdout(log.try_clone().expect("the log file"))
             .stderr(log)

@@ -11,6 +11,7 @@ use crate::bootstrap::{bootstrap_from_file, listener};
 use crate::client::{Connection, get};
 use crate::house::{ALICE, BOB, good, policy};
 use crate::process::{Envoy, directory};
+use crate::soak::{self, Echo, Policy, Stage};
 use crate::upstream::Upstream;
 
 /// One user, with the hash that stands for this name in policies.
@@ -20,14 +21,17 @@ fn with_hash(hash: &str) -> serde_json::Value {
     ))
 }
 
+/// A listener with this policy, as a file of listeners has it.
+fn resource(policy: serde_json::Value) -> serde_json::Value {
+    listener("gate", policy, good()).to_resource()
+}
+
 /// Has Envoy take a listener with this policy, and waits until it has said yes or no.
 pub fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counter: &str) {
-    let mut resource = listener("gate", policy, good()).to_envoy("/dev/null");
-    resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
     let count = || envoy.map(|envoy| envoy.admin(&format!("/stats?filter=listener_manager.lds.{counter}")));
     let before = count();
     let new = path.with_extension("new");
-    fs::write(&new, json!({ "resources": [resource] }).to_string()).expect("a file of listeners");
+    fs::write(&new, json!({ "resources": [resource(policy)] }).to_string()).expect("a file of listeners");
     fs::rename(&new, path).expect("a file of listeners");
     if envoy.is_some() {
         (0..500).find(|_| {
@@ -68,6 +72,31 @@ fn a_password_that_was_changed_is_changed_at_once() {
     put(Some(&envoy), &listeners, with_hash("$ALICE"), "update_success");
     expect("the first again", 200, 401);
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
+}
+
+/// Two workers under mixed load, while good and bad configurations take turns every second. `make soak` does it for
+/// longer.
+#[test]
+fn no_request_is_answered_by_a_policy_that_is_not_in_force() {
+    const LASTS: Duration = Duration::from_secs(12);
+    let directory = directory("reload-load");
+    let listeners = directory.join("listeners.json");
+    let service = Echo::start();
+    put(None, &listeners, soak::policy(Policy::A), "update_success");
+    let bootstrap = bootstrap_from_file(&listeners, service.port);
+    let envoy = Envoy::start_with_arguments(2, &directory, &bootstrap, &[], soak::DRAINING);
+    let outcome = Stage {
+        envoy: &envoy,
+        listeners,
+        listener: &resource,
+        port: envoy.ports["gate"],
+        workers: 2,
+        connections: 4,
+    }
+    .run(LASTS, |_| ());
+    assert!(outcome.faults.is_empty(), "{}", outcome.faults.join("\n"));
+    assert!(outcome.requests > 1000 && outcome.allowed > 300, "only {} requests", outcome.requests);
+    assert!(outcome.changes.accepted >= 3 && outcome.changes.refused >= 3, "only {:?}", outcome.changes);
 }
 
 #[test]

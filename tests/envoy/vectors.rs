@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{bootstrap, listener};
 use crate::client::get;
-use crate::process::{validate, vectors_module};
+use crate::process::{testing_module, validate};
 use crate::third_party::jws_cases;
 
 #[test]
@@ -17,7 +17,7 @@ fn envoy_and_the_module_agree_with_all_vectors() {
         .collect();
     let with = |vectors: Vec<Value>| {
         let text = json!({ "vectors": vectors }).to_string();
-        let listener = listener("vectors", Value::Null, get("/")).of_text(&text).module(vectors_module());
+        let listener = listener("vectors", Value::Null, get("/")).of_text(&text).module(testing_module());
         validate("vectors", &bootstrap(&[listener], 1, "/dev/null"))
     };
     let run = with(vectors.clone());

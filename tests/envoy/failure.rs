@@ -1,0 +1,244 @@
+//! A filter that has trapped, or that its host keeps from running: what callers get, and how an operator notices.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::bootstrap::{Listener, bootstrap_from_file, listener};
+use crate::client::{Connection, Request, get, stream};
+use crate::house::{ALICE, BASIC, good, policy};
+use crate::process::{Envoy, directory, module, testing_module};
+use crate::upstream::Upstream;
+use crate::wire::Message;
+
+/// A module for tests traps at this field.
+const TRAP: &str = "authgate-trap";
+
+/// One user for all but `/public`.
+fn gate(name: &'static str) -> Listener {
+    let policy = policy(
+        "{authenticators: {staff: {basic: {users: {alice: $ALICE}}}},
+          rules: [{match: {prefix: /public}, public: true}, {require: staff}]}",
+    );
+    listener(name, policy, good())
+}
+
+/// What it finds where the listener was refused.
+const REFUSED: (u16, u16) = (NONE, NONE);
+
+/// For an answer that is expected not to come.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Stands for its status.
+const NONE: u16 = 0;
+
+/// An Envoy with the service behind it.
+struct Host {
+    envoy: Envoy,
+    upstream: Upstream,
+}
+
+impl Host {
+    /// Takes listeners from a file: then one that is refused keeps no other from being served.
+    fn start(name: &str, listeners: &[Listener]) -> Self {
+        let (directory, upstream) = (directory(name), Upstream::start());
+        let file = directory.join("listeners.json");
+        let listeners: Vec<_> = listeners.iter().map(Listener::to_resource).collect();
+        fs::write(&file, json!({ "resources": listeners }).to_string()).expect("a file of listeners");
+        let bootstrap = bootstrap_from_file(&file, upstream.port);
+        Self { envoy: Envoy::start(&directory, &bootstrap, &[]), upstream }
+    }
+
+    fn ask(&self, listener: &str, request: &Request) -> Message {
+        let Some(&port) = self.envoy.ports.get(listener) else {
+            return Message { start: format!("none {NONE}"), ..Message::default() };
+        };
+        let stream = stream(port).expect("a connection to envoy");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        Connection::over(stream).send(request, listener).unwrap_or_else(|error| {
+            // A request that is kept and never answered does not pass either.
+            Message { start: format!("none {NONE} {error}"), ..Message::default() }
+        })
+    }
+
+    fn status(&self, listener: &str, request: &Request) -> u16 {
+        self.ask(listener, request).second_word().parse().expect("a status")
+    }
+
+    /// The two requests of the documented check: without credentials, and with good ones.
+    fn health(&self, listener: &str) -> (u16, u16) {
+        let without = self.ask(listener, &get("/x"));
+        let status: u16 = without.second_word().parse().expect("a status");
+        // A 401 of somebody else's would be no answer of ours.
+        assert!(status != 401 || without.all("www-authenticate") == [BASIC], "{without:?}");
+        (status, self.status(listener, &alice()))
+    }
+}
+
+/// What the check has to find.
+const HEALTHY: (u16, u16) = (401, 200);
+
+fn alice() -> Request {
+    get("/x").basic("alice", ALICE)
+}
+
+#[test]
+fn after_a_trap_requests_are_refused_but_under_fail_open() {
+    let with = |name, policy| gate(name).module(testing_module()).failure_policy(policy);
+    let listeners = [
+        with("closed", "FAIL_CLOSED"),
+        with("reload", "FAIL_RELOAD"),
+        with("open", "FAIL_OPEN"),
+        gate("shipped"),
+    ];
+    let host = Host::start("failure", &listeners);
+    for name in ["closed", "reload", "open", "shipped"] {
+        assert_eq!(host.health(name), HEALTHY, "{name}");
+    }
+    let trap = get("/public").field(TRAP, "1");
+    assert_eq!(host.status("shipped", &trap), 200, "the module that is shipped has no trap");
+    assert_eq!(host.health("shipped"), HEALTHY);
+
+    // FAIL_CLOSED: nothing passes any more, however long one waits.
+    assert_eq!(host.status("closed", &trap), 503);
+    let trapped = Instant::now();
+    assert_eq!(host.health("closed"), (503, 503));
+
+    // FAIL_RELOAD: nothing passes until the module runs anew, and then it does as before; also after a second fault.
+    for _ in 0..2 {
+        assert_eq!(host.status("reload", &trap), 503);
+        let found = (0..300).find_map(|_| {
+            let health = host.health("reload");
+            assert!([401, 503].contains(&health.0), "{health:?} while the module is not there");
+            thread::sleep(Duration::from_millis(50));
+            (health == HEALTHY).then_some(())
+        });
+        assert!(found.is_some(), "the module has not come back: {}", host.envoy.log());
+    }
+    let reloads = host.envoy.admin("/stats?filter=vm_reload_success");
+    assert!(reloads.lines().any(|line| line.ends_with(": 2")), "{reloads}");
+
+    // FAIL_OPEN: everything passes, and with it whatever callers say of themselves.
+    host.status("open", &trap);
+    let forged = get("/x").field("x-auth-user", "root");
+    for _ in 0..3 {
+        assert_eq!(host.health("open"), (200, 200));
+        assert_eq!(host.status("open", &forged), 200);
+    }
+    let told = host.upstream.seen("open");
+    assert!(told.iter().any(|request| request.all("x-auth-user") == ["root"]), "{told:?}");
+
+    thread::sleep(Duration::from_secs(4).saturating_sub(trapped.elapsed()));
+    assert_eq!(host.health("closed"), (503, 503));
+    assert_eq!(host.upstream.seen("closed").len(), 1, "only what came before the trap");
+    assert_eq!(host.health("shipped"), HEALTHY, "a fault in one VM is none in another");
+}
+
+#[test]
+fn the_module_that_is_shipped_cannot_be_told_to_trap() {
+    let has = |octets: &[u8]| octets.windows(TRAP.len()).any(|window| window == TRAP.as_bytes());
+    let read = |path| fs::read(path).expect("a module");
+    assert!(has(&read(testing_module())), "the field is not where this test looks");
+    assert!(!has(&read(module())));
+}
+
+/// All that the module exports, and that it may call.
+const CALLBACKS: &[&str] = &[
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_http_call_response",
+    "proxy_on_memory_allocate",
+    "proxy_on_request_body",
+    "proxy_on_request_headers",
+    "proxy_on_request_trailers",
+    "proxy_on_tick",
+    "proxy_on_vm_start",
+];
+const CALLS: &[&str] = &[
+    "environ_get",
+    "environ_sizes_get",
+    "fd_write",
+    "proc_exit",
+    "proxy_call_foreign_function",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_log_level",
+    "proxy_get_property",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_send_local_response",
+    "proxy_set_effective_context",
+    "proxy_set_property",
+    "proxy_set_tick_period_milliseconds",
+    "random_get",
+];
+
+fn all_but<'a>(missing: &str) -> Vec<&'a str> {
+    CALLBACKS.iter().chain(CALLS).copied().filter(|name| *name != missing).collect()
+}
+
+/// The table of docs/security.md: which partial lists fail open, and that the documented check tells.
+#[test]
+fn a_partial_list_of_capabilities_is_noticed() {
+    // What callers get without credentials and with good ones, where this is missing.
+    let found: &[(&str, (u16, u16))] = &[
+        ("", HEALTHY),
+        // Envoy never asks the filter: everything passes.
+        ("proxy_on_request_headers", (200, 200)),
+        // The configuration cannot be read, or what every request needs cannot be had: it is refused.
+        ("proxy_get_buffer_bytes", REFUSED),
+        ("proxy_get_current_time_nanoseconds", REFUSED),
+        ("proxy_log", REFUSED),
+        ("proxy_set_tick_period_milliseconds", REFUSED),
+        ("random_get", REFUSED),
+        // It cannot tell which configuration a request belongs to, has none, or cannot decide.
+        ("proxy_on_context_create", (503, 503)),
+        ("proxy_on_configure", (503, 503)),
+        ("proxy_get_header_map_pairs", (503, 503)),
+        // It cannot refuse: such a request is kept.
+        ("proxy_send_local_response", (NONE, 200)),
+        // It cannot change what goes on.
+        ("proxy_remove_header_map_value", (401, 503)),
+        ("proxy_replace_header_map_value", (401, 503)),
+        // Decisions stand; something else is missing.
+        ("proxy_on_tick", HEALTHY),
+        ("proxy_on_request_body", HEALTHY),
+        ("proxy_on_request_trailers", HEALTHY),
+        ("proxy_on_http_call_response", HEALTHY),
+        ("proxy_call_foreign_function", HEALTHY),
+        ("proxy_define_metric", HEALTHY),
+        ("proxy_set_property", HEALTHY),
+    ];
+    let mut listeners: Vec<Listener> =
+        found.iter().map(|(missing, _)| gate(name(missing)).capabilities(&all_but(missing))).collect();
+    listeners.push(gate("calls-only").capabilities(CALLS));
+    let host = Host::start("capabilities", &listeners);
+    for (missing, expected) in found {
+        assert_eq!(host.health(name(missing)), *expected, "without {missing}");
+        let says = format!("{}: Unable to create Wasm", name(missing));
+        assert_eq!(host.envoy.log().contains(&says), *expected == REFUSED, "without {missing}");
+    }
+    // What trails a request is looked at in a callback of its own.
+    let trailing = alice().chunked("x", &[("x-auth-user", "root")]);
+    for (listener, passes) in [("all", false), ("proxy_on_request_trailers", true)] {
+        assert_eq!(host.status(listener, &trailing), 200);
+        let told = host.upstream.seen(listener);
+        assert_eq!(told.iter().any(|request| !request.trailers.is_empty()), passes, "{listener}");
+    }
+    // A list of what the module may call, and nothing else: its callbacks are gone, and nobody is asked for anything.
+    assert_eq!(host.health("calls-only"), (200, 200));
+    assert_eq!(host.upstream.seen("calls-only").len(), 2);
+}
+
+/// Names of listeners and of the marks of their requests.
+fn name(missing: &'static str) -> &'static str {
+    if missing.is_empty() { "all" } else { missing }
+}
