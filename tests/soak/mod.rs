@@ -86,6 +86,11 @@ impl Stage<'_> {
         for sign in self.envoy.signs_of_a_trap() {
             tally.fault("a trap", sign);
         }
+        // What Envoy says of a configuration that is refused is no more than that.
+        let is_sign = |line: &&str| line.contains("][critical]") && !line.ends_with(" failed to load");
+        for line in self.envoy.log().lines().filter(is_sign) {
+            tally.fault("a critical line in the log", line.to_owned());
+        }
         for (kind, needed) in
             [("accepted", changes.accepted), ("refused", changes.refused), ("probed", changes.probes)]
         {
