@@ -89,11 +89,11 @@ fn nonce() -> String {
     let request = request(b"/digest", &[]);
     let Verdict::Deny(denial) = house.decide(&request).verdict else { panic!("no challenge") };
     let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
-    let nonces = response.fields.iter().filter_map(|(_, value)| {
+    let mut nonces = response.fields.iter().filter_map(|(_, value)| {
         let (_, rest) = value.split_once("nonce=\"")?;
         rest.split_once('"').map(|(nonce, _)| nonce.to_owned())
     });
-    nonces.last().expect("a nonce")
+    nonces.next_back().expect("a nonce")
 }
 
 fn replace(text: &[u8], name: &[u8], value: &[u8]) -> Vec<u8> {

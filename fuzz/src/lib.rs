@@ -19,8 +19,11 @@ pub mod jws;
 pub mod path;
 pub mod structure;
 
-/// All targets, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// The name of a target, which its binary and its corpus have too, and its check.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
     ("challenge", challenge::check),
     ("configuration", configuration::check),
     ("credentials", credentials::check),
