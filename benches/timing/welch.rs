@@ -6,12 +6,21 @@ const CROPS: usize = 100;
 /// A test says nothing of fewer measurements than this.
 const AT_LEAST: usize = 1_000;
 
+/// What the test says where it is surest.
+#[derive(Clone, Copy)]
+pub struct Finding {
+    /// |t|.
+    pub t: f64,
+    /// By how much the mean of the second class is larger.
+    pub difference: f64,
+}
+
 /// The largest |t| of Welch's test over all measurements, and over those below each of [`CROPS`] thresholds: what the
 /// machine does meanwhile makes some calls slow, in both classes alike, and hides small differences.
 ///
 /// The thresholds are percentiles of both classes together, at `1 - 0.5^(10·i/100)`: few at the fast end, many at the slow
 /// one, where the tail is.
-pub fn largest_t(classes: &[Vec<f64>; 2]) -> f64 {
+pub fn compare(classes: &[Vec<f64>; 2]) -> Finding {
     let mut all: Vec<f64> = classes.concat();
     all.sort_by(f64::total_cmp);
     let percentiles = (1..=CROPS).map(|at| 1.0 - 0.5_f64.powf(10.0 * at as f64 / CROPS as f64));
@@ -20,21 +29,17 @@ pub fn largest_t(classes: &[Vec<f64>; 2]) -> f64 {
         classes.each_ref().map(|times| times.iter().copied().filter(|time| *time < threshold).collect())
     });
     let enough = |classes: &[Vec<f64>; 2]| classes.iter().all(|times| times.len() >= AT_LEAST);
-    cropped.filter(enough).chain([classes.clone()]).map(|classes| t(&classes).abs()).fold(0.0, f64::max)
+    let findings = cropped.filter(enough).chain([classes.clone()]).map(|classes| finding(&classes));
+    findings.fold(Finding { t: 0.0, difference: 0.0 }, |best, next| if next.t > best.t { next } else { best })
 }
 
 /// Welch's t: the difference of the means over its standard error.
-fn t(classes: &[Vec<f64>; 2]) -> f64 {
+fn finding(classes: &[Vec<f64>; 2]) -> Finding {
     let [(mean_a, error_a), (mean_b, error_b)] =
         classes.each_ref().map(|times| mean_and_squared_error(times));
-    let error = (error_a + error_b).sqrt();
-    if error > 0.0 {
-        (mean_a - mean_b) / error
-    } else if mean_a == mean_b {
-        0.0
-    } else {
-        f64::INFINITY
-    }
+    let (difference, error) = (mean_b - mean_a, (error_a + error_b).sqrt());
+    let t = if error > 0.0 { difference.abs() / error } else { 0.0 };
+    Finding { t, difference }
 }
 
 fn mean_and_squared_error(times: &[f64]) -> (f64, f64) {
