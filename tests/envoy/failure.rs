@@ -18,11 +18,9 @@ const TRAP: &str = "authgate-trap";
 
 /// One user for all but `/public`.
 fn gate(name: &'static str) -> Listener {
-    let policy = policy(
-        "{authenticators: {staff: {basic: {users: {alice: $ALICE}}}},
-          rules: [{match: {prefix: /public}, public: true}, {require: staff}]}",
-    );
-    listener(name, policy, good())
+    let yaml = "{authenticators: {staff: {basic: {users: {alice: $ALICE}}}},
+        rules: [{match: {prefix: /public}, public: true}, {name: of-$NAME, require: staff}]}";
+    listener(name, policy(&yaml.replace("$NAME", name)), good())
 }
 
 /// What it finds where the listener was refused.
@@ -236,6 +234,24 @@ fn a_partial_list_of_capabilities_is_noticed() {
     // A list of what the module may call, and nothing else: its callbacks are gone, and nobody is asked for anything.
     assert_eq!(host.health("calls-only"), (200, 200));
     assert_eq!(host.upstream.seen("calls-only").len(), 2);
+    // The second sign: who is configured says so from its first tick on, asked or not.
+    let is_configured = |name: &str| {
+        let stats = host.envoy.admin("/stats?filter=authgate_configuration_hash");
+        stats.contains(&format!("plugin.{name}: "))
+    };
+    let found = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        is_configured("all") && is_configured("proxy_on_request_headers")
+    });
+    assert!(found, "no gauge says what is configured");
+    for silent in ["calls-only", "proxy_on_configure", "proxy_on_tick"] {
+        assert!(!is_configured(silent), "{silent}");
+    }
+    let is_asked = |name: &str| {
+        let stats = host.envoy.admin("/stats?filter=authgate_requests_total");
+        stats.contains(&format!("rule.of-{name}: "))
+    };
+    assert!(is_asked("all") && !is_asked("proxy_on_request_headers") && !is_asked("calls-only"));
 }
 
 /// Names of listeners and of the marks of their requests.
