@@ -170,7 +170,7 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 		echo "$(<D): installed $$(npm ls --depth=0 --loglevel=error | sed -n 's/.*── //p')"; touch node_modules/.package-lock.json; \
 		else echo '$(<D): not installed'; fi
 # ---- Assurance --------------------------------------------------------------------------------------------------------
-.PHONY: fuzz
+.PHONY: fuzz mutants
 
 FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -186,6 +186,15 @@ fuzz: $(FUZZ) ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a
 
 $(FUZZ):
 	cargo install --locked --quiet --root '$(TARGET_DIR)/tools' cargo-fuzz@0.13.2
+
+MUTANTS := $(TARGET_DIR)/tools/bin/cargo-mutants
+
+# What it changes stands in .cargo/mutants.toml.
+mutants: $(MUTANTS) ## Change what decides, one thing at a time, and see whether a test fails; hours. ARGS='-f src/decision.rs'
+	$(MUTANTS) mutants --output '$(TARGET_DIR)' $(ARGS)
+
+$(MUTANTS):
+	cargo install --locked --quiet --root '$(TARGET_DIR)/tools' cargo-mutants@27.1.0
 
 # ---- Images -----------------------------------------------------------------------------------------------------------
 .PHONY: oci push reproducible test-oci check-manifests
