@@ -120,7 +120,15 @@ mod tests {
     #[test]
     fn every_spelling_of_a_reserved_name_is_known() {
         let fields = IdentityFields::new(Vec::new(), &["x-auth-user".to_owned()], Vec::new());
-        for name in ["x-auth-user", "X-Auth-User", "x_auth_user", "x.auth.user", "X_auth-USER", "x~auth!user", "x*auth+user"] {
+        for name in [
+            "x-auth-user",
+            "X-Auth-User",
+            "x_auth_user",
+            "x.auth.user",
+            "X_auth-USER",
+            "x~auth!user",
+            "x*auth+user",
+        ] {
             assert!(fields.reserves(name.as_bytes()), "{name}");
         }
         for name in ["x-auth-users", "xauthuser", "x-auth-use1"] {
