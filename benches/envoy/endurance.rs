@@ -111,6 +111,11 @@ fn figures(outcome: &Outcome) -> Table {
             row("policies taken up", outcome.changes.accepted.to_string()),
             row("configurations refused", outcome.changes.refused.to_string()),
             row("looks at what is in force", outcome.changes.probes.to_string()),
+            row(
+                "seconds for which the machine stood still",
+                format!("{:.1}", outcome.stood_still.as_secs_f64()),
+            ),
+            row("requests sent again for that", outcome.repeated.to_string()),
             row("median, ms", wait(0.5)),
             row("p99, ms", wait(0.99)),
             row("p99.9, ms", wait(0.999)),

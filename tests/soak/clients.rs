@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::policies::Policy;
@@ -10,12 +11,18 @@ use super::traffic::{Exchange, Traffic};
 use super::{Changes, Outcome, Waits};
 use crate::client::Connection;
 
+/// What is not a process that has to wait for its turn any more.
+const STALL: Duration = Duration::from_millis(500);
+
 /// What all clients have seen together.
 #[derive(Default)]
 pub struct Tally {
     requests: AtomicU64,
     allowed: AtomicU64,
     connections: AtomicU64,
+    repeated: AtomicU64,
+    /// Milliseconds for which this process did not run though it wanted to.
+    stood_still: AtomicU64,
     waits: Mutex<Waits>,
     /// How many of each kind, and the first.
     faults: Mutex<BTreeMap<String, (u64, String)>>,
@@ -28,6 +35,20 @@ impl Tally {
         faults.entry(kind.to_owned()).or_insert((0, fault)).0 += 1;
     }
 
+    /// Watches until the end whether the machine lets this process run. Where it does not, nobody keeps a promise: Envoy
+    /// closes what should have been used meanwhile.
+    pub fn watch(&self, end: Instant) {
+        const NAP: Duration = Duration::from_millis(50);
+        while Instant::now() < end {
+            let start = Instant::now();
+            thread::sleep(NAP);
+            let late = start.elapsed().saturating_sub(NAP);
+            if late >= STALL {
+                self.stood_still.fetch_add(late.as_millis() as u64, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// All of it.
     pub fn outcome(self, changes: Changes, lasted: Duration) -> Outcome {
         let faults = self.faults.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -38,6 +59,8 @@ impl Tally {
             requests: self.requests.into_inner(),
             allowed: self.allowed.into_inner(),
             connections: self.connections.into_inner(),
+            repeated: self.repeated.into_inner(),
+            stood_still: Duration::from_millis(self.stood_still.into_inner()),
             changes,
             waits: self.waits.into_inner().unwrap_or_else(PoisonError::into_inner),
             lasted,
@@ -51,12 +74,14 @@ pub struct Client<'t> {
     port: u16,
     tally: &'t Tally,
     open: Option<(Connection, Option<Policy>)>,
+    /// How long the machine had stood still when the last answer came.
+    stood_still: u64,
 }
 
 impl<'t> Client<'t> {
     /// A client that is not connected yet.
     pub fn new(port: u16, tally: &'t Tally) -> Self {
-        Self { port, tally, open: None }
+        Self { port, tally, open: None, stood_still: 0 }
     }
 
     /// Sends a request and looks at its answer, which is given back with how long it took; `None` where none came.
@@ -74,15 +99,24 @@ impl<'t> Client<'t> {
         }
         let (connection, policy) = self.open.as_mut()?;
         let start = Instant::now();
-        // An answer that does not come is a fault, whatever was changed in the meantime.
+        // An answer that does not come is a fault, whatever was changed in the meantime, but for where the machine stood
+        // still; then the request is sent again.
         let answer = match connection.send(request, "soak") {
             Ok(answer) => answer,
             Err(error) => {
-                tally.fault(kind, format!("no answer: {error}"));
                 self.open = None;
+                // Whoever watches the machine may have been woken later than this.
+                thread::sleep(STALL);
+                let stood_still = tally.stood_still.load(Ordering::Relaxed);
+                if stood_still == std::mem::replace(&mut self.stood_still, stood_still) {
+                    tally.fault(kind, format!("no answer: {error}"));
+                } else {
+                    tally.repeated.fetch_add(1, Ordering::Relaxed);
+                }
                 return None;
             }
         };
+        self.stood_still = tally.stood_still.load(Ordering::Relaxed);
         let wait = start.elapsed();
         tally.requests.fetch_add(1, Ordering::Relaxed);
         if answer.second_word() == "200" {
@@ -113,11 +147,15 @@ pub fn run(port: u16, seed: u64, end: Instant, tally: &Tally) {
     let mut traffic = Traffic::new(seed + 1);
     let mut client = Client::new(port, tally);
     let mut waits = Waits::default();
+    let mut again = None;
     while Instant::now() < end {
-        let exchange = traffic.next();
-        if let Some((answer, wait)) = client.exchange(&exchange) {
-            waits.add(wait);
-            traffic.answered(exchange.0, &answer);
+        let exchange = again.take().unwrap_or_else(|| traffic.next());
+        match client.exchange(&exchange) {
+            Some((answer, wait)) => {
+                waits.add(wait);
+                traffic.answered(exchange.0, &answer);
+            }
+            None => again = Some(exchange),
         }
     }
     tally.waits.lock().unwrap_or_else(PoisonError::into_inner).merge(&waits);

@@ -56,6 +56,10 @@ pub struct Outcome {
     pub allowed: u64,
     /// Connections that were opened.
     pub connections: u64,
+    /// Requests that were sent again since the machine had stood still meanwhile.
+    pub repeated: u64,
+    /// How long it did, in all.
+    pub stood_still: Duration,
     /// What was done to the configuration meanwhile.
     pub changes: Changes,
     /// How long answers took.
@@ -75,6 +79,7 @@ impl Stage<'_> {
                 let tally = &tally;
                 scope.spawn(move || clients::run(self.port, number as u64, end, tally));
             }
+            scope.spawn(|| tally.watch(end));
             let changes = scope.spawn(|| changes::run(self, EVERY, end, &tally));
             while Instant::now() < end {
                 thread::sleep(Duration::from_secs(1).min(end.saturating_duration_since(Instant::now())));
