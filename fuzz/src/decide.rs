@@ -36,11 +36,13 @@ pub fn check(octets: &[u8]) {
             assert!(["alice", "ann"].contains(&subject.as_str()), "passes as {subject}");
             let identity = decision.edits.set.iter().filter(|(name, _)| *name == "x-user");
             assert_eq!(identity.count(), 1, "no identity");
-            // The credential does not go on.
+            // The credential does not go on. What a caller writes into other places too is not taken for one.
             let set: Vec<u8> =
                 decision.edits.set.iter().flat_map(|(_, value)| value.iter().copied()).collect();
             for secret in [&GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
-                assert!(!contains(&set, secret.as_bytes()), "a credential goes on");
+                let secret = secret.as_bytes();
+                let sent = text.windows(secret.len()).filter(|window| *window == secret).count();
+                assert!(sent > 1 || !contains(&set, secret), "a credential goes on");
             }
         }
         Verdict::Deny(denial) => {
