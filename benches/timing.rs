@@ -110,6 +110,7 @@ fn main() {
         if (t >= LEAKS) != case.must_leak {
             faults.push(case.name.clone());
         }
+        eprintln!("{}: |t| {t:.1}", case.name);
         let cell = |number: f64| format!("{number:.0}");
         rows.push(vec![
             case.name,
