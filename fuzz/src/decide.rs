@@ -7,10 +7,10 @@
 use authgate::decision::Verdict;
 use authgate::policy::Access;
 
-use super::house::{API_KEY, GOOD, PASSWORD, house, request};
+use super::house::{API_KEY, GOOD, PASSWORD, fill, house, request};
 
 pub fn check(octets: &[u8]) {
-    let text = fill(octets);
+    let text = filled(octets);
     let mut lines = text.split(|octet| *octet == b'\n');
     let path = lines.next().unwrap_or_default();
     let mut fields: Vec<(&[u8], &[u8])> = Vec::new();
@@ -77,21 +77,16 @@ pub fn check(octets: &[u8]) {
     }
 }
 
-fn fill(octets: &[u8]) -> Vec<u8> {
+fn filled(octets: &[u8]) -> Vec<u8> {
     let good = &*GOOD;
-    let mut text = octets.to_vec();
-    for (name, value) in [
-        (&b"{BASIC}"[..], &good.basic),
-        (b"{SHARED}", &good.shared),
-        (b"{PEOPLE}", &good.people),
-        (b"{BOUND}", &good.bound),
-        (b"{PROOF}", &good.proof),
-    ] {
-        while let Some(at) = text.windows(name.len()).position(|window| window == name) {
-            text.splice(at..at + name.len(), value.bytes());
-        }
-    }
-    text
+    let names = [
+        ("{BASIC}", &good.basic),
+        ("{SHARED}", &good.shared),
+        ("{PEOPLE}", &good.people),
+        ("{BOUND}", &good.bound),
+        ("{PROOF}", &good.proof),
+    ];
+    names.into_iter().fold(octets.to_vec(), |text, (name, value)| fill(&text, name, value))
 }
 
 /// Whether a credential that is good stands, whole, in a place where it may.

@@ -6,7 +6,7 @@
 use authgate::decision::Verdict;
 
 use super::grammar;
-use super::house::{house, request, sha256_hex};
+use super::house::{fill, house, request, sha256_hex};
 
 pub fn check(octets: &[u8]) {
     let house = house();
@@ -15,9 +15,9 @@ pub fn check(octets: &[u8]) {
         authgate::memory::Memory::new([1; 16], house.policy.limits),
     );
     let nonce = nonce();
-    let text = replace(octets, b"{NONCE}", nonce.as_bytes());
-    let right = params(&replace(&text, b"{RESPONSE}", b"0")).and_then(|params| response(&params));
-    let text = replace(&text, b"{RESPONSE}", right.unwrap_or_default().as_bytes());
+    let text = fill(octets, "{NONCE}", &nonce);
+    let right = params(&fill(&text, "{RESPONSE}", "0")).and_then(|params| response(&params));
+    let text = fill(&text, "{RESPONSE}", &right.unwrap_or_default());
     let field = [b"Digest ", &text[..]].concat();
     let target = request(b"/digest", &[(b"authorization", &field)]);
     if let Verdict::Allow(permit) = house.decide(&target).verdict {
@@ -94,12 +94,4 @@ fn nonce() -> String {
         rest.split_once('"').map(|(nonce, _)| nonce.to_owned())
     });
     nonces.next_back().expect("a nonce")
-}
-
-fn replace(text: &[u8], name: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut text = text.to_vec();
-    while let Some(at) = text.windows(name.len()).position(|window| window == name) {
-        text.splice(at..at + name.len(), value.iter().copied());
-    }
-    text
 }

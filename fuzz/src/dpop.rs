@@ -5,27 +5,20 @@
 
 use authgate::decision::Verdict;
 
-use super::house::{GOOD, house, request};
+use super::house::{GOOD, fill, house, request};
 
 pub fn check(octets: &[u8]) {
     let good = &*GOOD;
     let mut parts = good.proof.split('.');
     let mut next = || parts.next().unwrap_or_default();
     let (header, claims, signature) = (next(), next(), next());
-    let text = octets.to_vec();
-    let text = [
-        (&b"{PROOF}"[..], good.proof.as_str()),
-        (b"{HEADER}", header),
-        (b"{CLAIMS}", claims),
-        (b"{SIGNATURE}", signature),
-    ]
-    .into_iter()
-    .fold(text, |mut text, (name, value)| {
-        while let Some(at) = text.windows(name.len()).position(|window| window == name) {
-            text.splice(at..at + name.len(), value.bytes());
-        }
-        text
-    });
+    let names = [
+        ("{PROOF}", good.proof.as_str()),
+        ("{HEADER}", header),
+        ("{CLAIMS}", claims),
+        ("{SIGNATURE}", signature),
+    ];
+    let text = names.into_iter().fold(octets.to_vec(), |text, (name, value)| fill(&text, name, value));
     let authorization = format!("DPoP {}", good.bound);
     for (field, expected) in [(&text[..], text == good.proof.as_bytes()), (good.proof.as_bytes(), true)] {
         // A proof is used up; what is asked here is whether it is one.

@@ -161,3 +161,12 @@ pub fn request<'a>(path: &'a [u8], fields: &[(&'a [u8], &'a [u8])]) -> Request<'
     let fields = fields.iter().copied();
     Request::new(pseudo.into_iter().chain(fields), Some(IpAddr::from([10, 0, 0, 1])))
 }
+
+/// The text with every `name` in it written as `value`.
+pub fn fill(text: &[u8], name: &str, value: &str) -> Vec<u8> {
+    let mut text = text.to_vec();
+    while let Some(at) = text.windows(name.len()).position(|window| window == name.as_bytes()) {
+        text.splice(at..at + name.len(), value.bytes());
+    }
+    text
+}
