@@ -24,6 +24,7 @@ mod test;
 mod time;
 mod token;
 mod witness;
+mod wrapping;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -121,6 +121,25 @@ fn imports_point_one_way() {
     }
 }
 
+/// A method with a default that is not handed on would have the tool say something else than the filter does.
+#[test]
+fn who_stands_around_a_scheme_hands_on_all_of_it() {
+    let sources = sources();
+    let code = |path: &str| sources.iter().find(|source| source.path == path).unwrap().code.as_str();
+    let (_, contract) = code("scheme.rs").split_once("pub trait Scheme {").unwrap();
+    let (contract, _) = contract.split_once("\n}\n").unwrap();
+    let methods: Vec<&str> = contract.lines().filter_map(|line| line.strip_prefix("    fn ")).collect();
+    assert!(methods.len() > 10);
+    for path in ["cli/witness.rs", "cli/test/stand_in.rs"] {
+        let handed_on = [code(path), code("cli/wrapping.rs")].concat();
+        for method in &methods {
+            let name = method.split(['(', '<']).next().unwrap();
+            let is_there = ["(", "<"].iter().any(|end| handed_on.contains(&format!("    fn {name}{end}")));
+            assert!(is_there, "src/{path} does not hand on {name}");
+        }
+    }
+}
+
 #[test]
 fn the_core_has_no_host_no_clock_and_no_io() {
     let words = [

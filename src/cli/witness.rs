@@ -5,18 +5,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use authgate::challenge::{Challenge, Realm};
 use authgate::denial::Reason;
 use authgate::memory::Slot;
 use authgate::memory::nonces::Nonces;
 use authgate::memory::replays::{ProofUse, Replays};
-use authgate::numeric_date::NumericDate;
 use authgate::place::Place;
 use authgate::policy::Policy;
 use authgate::principal::Principal;
 use authgate::request::Request;
 use authgate::scheme::{Affinity, Guess, OneTime, Presented, Proof, Scheme, Setback, Surroundings};
 use authgate::source::Source;
+
+use super::wrapping::leaves_to_scheme;
 
 /// Something that an authenticator said.
 #[derive(Clone)]
@@ -82,21 +82,10 @@ impl Witness {
 }
 
 impl Scheme for Witness {
+    leaves_to_scheme!();
+
     fn places(&self) -> &[Place] {
         self.scheme.places()
-    }
-
-    fn challenges(
-        &self,
-        realm: &Realm,
-        surroundings: Surroundings<'_>,
-        nonces: &mut Nonces,
-    ) -> Vec<Challenge> {
-        self.scheme.challenges(realm, surroundings, nonces)
-    }
-
-    fn is_bearer(&self) -> bool {
-        self.scheme.is_bearer()
     }
 
     fn affinity(&self, credential: &[u8]) -> Affinity {
@@ -123,10 +112,6 @@ impl Scheme for Witness {
         result
     }
 
-    fn proof_places(&self) -> &[Place] {
-        self.scheme.proof_places()
-    }
-
     fn prove_possession(
         &self,
         principal: &Principal,
@@ -146,26 +131,6 @@ impl Scheme for Witness {
 
     fn takes_slow_hash(&self, credential: &[u8]) -> bool {
         self.scheme.takes_slow_hash(credential)
-    }
-
-    fn takes_unclaimed(&self) -> bool {
-        self.scheme.takes_unclaimed()
-    }
-
-    fn source(&self) -> Source {
-        self.scheme.source()
-    }
-
-    fn one_time(&self) -> Option<&dyn OneTime> {
-        self.scheme.one_time().map(|_| self as &dyn OneTime)
-    }
-
-    fn ends(&self) -> Vec<(&str, NumericDate)> {
-        self.scheme.ends()
-    }
-
-    fn failures_are_slow(&self) -> bool {
-        self.scheme.failures_are_slow()
     }
 }
 

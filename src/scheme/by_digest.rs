@@ -27,7 +27,7 @@ pub struct Found {
 }
 
 impl<T> ByDigest<T> {
-    /// Puts values in order. Of several with one digest the first counts.
+    /// Puts values in order. No two have one digest.
     pub fn new(values: impl Iterator<Item = (Digest, T)>) -> Self {
         let mut entries: Vec<_> =
             values.map(|(digest, value)| Entry { halves: halves(&digest), value }).collect();

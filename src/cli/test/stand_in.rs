@@ -7,14 +7,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use authgate::challenge::{Challenge, Realm};
 use authgate::claims::{ClaimSelector, Claims};
 use authgate::config::{Authenticator, Config};
 use authgate::denial::Reason;
 use authgate::memory::Slot;
 use authgate::memory::nonces::Nonces;
 use authgate::memory::replays::{ProofUse, Replays};
-use authgate::numeric_date::NumericDate;
 use authgate::place::Place;
 use authgate::principal::Principal;
 use authgate::request::Request;
@@ -24,6 +22,7 @@ use serde_json::{Map, Value, json};
 
 use super::OwnRequest;
 use crate::cli::load::Loaded;
+use crate::cli::wrapping::leaves_to_scheme;
 use crate::cli::{Failure, input};
 
 /// The field that the word stands in; the authenticator's number follows.
@@ -194,21 +193,10 @@ impl StandIn {
 }
 
 impl Scheme for StandIn {
+    leaves_to_scheme!();
+
     fn places(&self) -> &[Place] {
         &self.places
-    }
-
-    fn challenges(
-        &self,
-        realm: &Realm,
-        surroundings: Surroundings<'_>,
-        nonces: &mut Nonces,
-    ) -> Vec<Challenge> {
-        self.scheme.challenges(realm, surroundings, nonces)
-    }
-
-    fn is_bearer(&self) -> bool {
-        self.scheme.is_bearer()
     }
 
     fn affinity(&self, credential: &[u8]) -> Affinity {
@@ -230,10 +218,6 @@ impl Scheme for StandIn {
             return Ok(self.principal().map(|principal| Proof { principal, valid_until: None })?);
         }
         self.scheme.authenticate(credential, slot, surroundings, source)
-    }
-
-    fn proof_places(&self) -> &[Place] {
-        self.scheme.proof_places()
     }
 
     fn prove_possession(
@@ -259,26 +243,6 @@ impl Scheme for StandIn {
 
     fn takes_slow_hash(&self, credential: &[u8]) -> bool {
         !self.is_word(credential) && self.scheme.takes_slow_hash(credential)
-    }
-
-    fn takes_unclaimed(&self) -> bool {
-        self.scheme.takes_unclaimed()
-    }
-
-    fn source(&self) -> Source {
-        self.scheme.source()
-    }
-
-    fn one_time(&self) -> Option<&dyn OneTime> {
-        self.scheme.one_time().map(|_| self as &dyn OneTime)
-    }
-
-    fn ends(&self) -> Vec<(&str, NumericDate)> {
-        self.scheme.ends()
-    }
-
-    fn failures_are_slow(&self) -> bool {
-        self.scheme.failures_are_slow()
     }
 }
 

@@ -1,0 +1,45 @@
+//! What a scheme that stands around another one leaves to that.
+
+/// The methods of `Scheme` that go on to `self.scheme` as they are: one list for all who stand around a scheme, so that
+/// none keeps a default where the scheme has something of its own.
+macro_rules! leaves_to_scheme {
+    () => {
+        fn proof_places(&self) -> &[authgate::place::Place] {
+            self.scheme.proof_places()
+        }
+
+        fn challenges(
+            &self,
+            realm: &authgate::challenge::Realm,
+            surroundings: authgate::scheme::Surroundings<'_>,
+            nonces: &mut authgate::memory::nonces::Nonces,
+        ) -> Vec<authgate::challenge::Challenge> {
+            self.scheme.challenges(realm, surroundings, nonces)
+        }
+
+        fn is_bearer(&self) -> bool {
+            self.scheme.is_bearer()
+        }
+
+        fn takes_unclaimed(&self) -> bool {
+            self.scheme.takes_unclaimed()
+        }
+
+        fn source(&self) -> authgate::source::Source {
+            self.scheme.source()
+        }
+
+        fn one_time(&self) -> Option<&dyn authgate::scheme::OneTime> {
+            self.scheme.one_time().map(|_| self as &dyn authgate::scheme::OneTime)
+        }
+
+        fn ends(&self) -> Vec<(&str, authgate::numeric_date::NumericDate)> {
+            self.scheme.ends()
+        }
+
+        fn failures_are_slow(&self) -> bool {
+            self.scheme.failures_are_slow()
+        }
+    };
+}
+pub(super) use leaves_to_scheme;
