@@ -5,9 +5,7 @@ use authgate::credentials::{Credentials, CredentialsError, auth_params};
 use super::grammar;
 
 pub fn check(octets: &[u8]) {
-    let value = grammar::ows(octets);
-    let end = value.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
-    let value = &value[..end];
+    let value = grammar::trim(octets);
     let found = Credentials::parse(octets);
     if let Some((scheme, content)) = grammar::credentials(value) {
         let Ok(found) = found else {
@@ -56,9 +54,7 @@ fn check_params(content: &[u8]) {
     }
     let Some(found) = found else { return };
     // White space around the whole is a field's, not the grammar's.
-    let trimmed = grammar::ows(content);
-    let end = trimmed.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
-    let literal = grammar::auth_params(&trimmed[..end]).expect("what we take is by the grammar");
+    let literal = grammar::auth_params(grammar::trim(content)).expect("what we take is by the grammar");
     let literal: Vec<_> =
         literal.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let found: Vec<_> = found.into_iter().map(|(name, value)| (name, value.into_owned())).collect();

@@ -10,10 +10,7 @@ use super::house::{fill, house, request, sha256_hex};
 
 pub fn check(octets: &[u8]) {
     let house = house();
-    *house.state.borrow_mut() = authgate::state::State::new(
-        &house.policy,
-        authgate::memory::Memory::new([1; 16], house.policy.limits),
-    );
+    house.forget();
     let nonce = nonce();
     let text = fill(octets, "{NONCE}", &nonce);
     let right = params(&fill(&text, "{RESPONSE}", "0")).and_then(|params| response(&params));

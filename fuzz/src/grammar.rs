@@ -39,6 +39,13 @@ pub fn ows(mut text: &[u8]) -> &[u8] {
     text
 }
 
+/// Without the white space around it.
+pub fn trim(text: &[u8]) -> &[u8] {
+    let text = ows(text);
+    let end = text.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
+    &text[..end]
+}
+
 /// `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, and what it means.
 pub fn quoted_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let [b'"', rest @ ..] = text else { return None };

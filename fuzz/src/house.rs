@@ -43,7 +43,7 @@ pub struct Good {
 /// With a policy and its state for each thread: a memory that is shared would make one input depend on another.
 pub struct House {
     pub policy: Policy,
-    pub state: RefCell<State>,
+    state: RefCell<State>,
 }
 
 thread_local! {
@@ -94,8 +94,13 @@ impl House {
         });
         let config = config::from_value(config).expect("form");
         let policy = build(&config, &|_| None).unwrap_or_else(|errors| panic!("{}", errors[0])).policy;
-        let state = RefCell::new(State::new(&policy, Memory::new([1; 16], policy.limits)));
+        let state = RefCell::new(fresh(&policy));
         House { policy, state }
+    }
+
+    /// Forgets what was used up.
+    pub fn forget(&self) {
+        *self.state.borrow_mut() = fresh(&self.policy);
     }
 
     pub fn decide<'a>(&'a self, request: &Request<'a>) -> Decision<'a> {
@@ -135,6 +140,10 @@ impl Good {
             bound,
         }
     }
+}
+
+fn fresh(policy: &Policy) -> State {
+    State::new(policy, Memory::new([1; 16], policy.limits))
 }
 
 pub fn sha256_hex(octets: &[u8]) -> String {
