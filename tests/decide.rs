@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 mod digest_client;
 mod mint;
+mod placeholders;
 mod providers;
 #[path = "decide/sequence.rs"]
 mod sequence;
@@ -25,8 +26,6 @@ use authgate::request::Request;
 use authgate::scheme::bound::{CertificateDigest, certificate_digest};
 use authgate::scheme::{NoHost, OnDemand, Surroundings};
 use authgate::state::State;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -507,30 +506,6 @@ fn after(request: &Request<'_>, edits: &Edits<'_>) -> Vec<String> {
 
 /// Replaces `<token NAME>`, `<xHH>` and the like, see [`Case::fields`].
 fn expand(text: &str, tokens: &BTreeMap<String, String>) -> Vec<u8> {
-    let (mut octets, mut rest) = (Vec::new(), text);
-    while let Some((before, after)) = rest.split_once('<') {
-        octets.extend_from_slice(before.as_bytes());
-        let (what, after) = after.split_once('>').unwrap();
-        match what.split_once(' ') {
-            Some(("token", name)) => octets.extend_from_slice(tokens[name].as_bytes()),
-            Some(("proof", _)) => octets.extend_from_slice(tokens[what].as_bytes()),
-            Some(("basic", pair)) => {
-                octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
-            }
-            Some(("basic64", text)) => octets.extend_from_slice(STANDARD.encode(text).as_bytes()),
-            Some(("long", rest)) => {
-                let (count, user) = rest.split_once(' ').unwrap();
-                let pair = format!("{user}:{}", "p".repeat(count.parse().unwrap()));
-                octets.extend_from_slice(format!("Basic {}", STANDARD.encode(pair)).as_bytes());
-            }
-            Some(("repeat", rest)) => {
-                let (count, text) = rest.split_once(' ').unwrap();
-                octets.extend_from_slice(text.repeat(count.parse().unwrap()).as_bytes());
-            }
-            _ => octets.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
-        }
-        rest = after;
-    }
-    octets.extend_from_slice(rest.as_bytes());
-    octets
+    // Proofs are kept beside tokens, by all that stands there.
+    placeholders::expand(text, |what| tokens[what.strip_prefix("token ").unwrap_or(what)].clone())
 }

@@ -6,14 +6,12 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use authgate::jwk::Algorithm;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::config_cases::{cases, shows_secret};
-use super::mint;
 use super::run::{Said, scratch, tool};
+use super::{mint, placeholders};
 
 /// Each fault of each wrong configuration is told in the core's words, at a place in the file that has to do with it.
 #[test]
@@ -248,29 +246,7 @@ fn arguments(case: &Value, document: &Value) -> Option<Vec<OsString>> {
 
 /// See `tests/decide.rs`.
 fn expand(text: &str, document: &Value) -> Vec<u8> {
-    let (mut octets, mut rest) = (Vec::new(), text);
-    while let Some((before, after)) = rest.split_once('<') {
-        octets.extend(before.bytes());
-        let (what, after) = after.split_once('>').unwrap();
-        match what.split_once(' ') {
-            Some(("token", name)) => octets.extend(token(&document["tokens"][name]).bytes()),
-            Some(("basic", pair)) => octets.extend(format!("Basic {}", STANDARD.encode(pair)).bytes()),
-            Some(("basic64", text)) => octets.extend(STANDARD.encode(text).bytes()),
-            Some(("long", rest)) => {
-                let (count, user) = rest.split_once(' ').unwrap();
-                let pair = format!("{user}:{}", "p".repeat(count.parse().unwrap()));
-                octets.extend(format!("Basic {}", STANDARD.encode(pair)).bytes());
-            }
-            Some(("repeat", rest)) => {
-                let (count, text) = rest.split_once(' ').unwrap();
-                octets.extend(text.repeat(count.parse().unwrap()).bytes());
-            }
-            _ => octets.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
-        }
-        rest = after;
-    }
-    octets.extend(rest.bytes());
-    octets
+    placeholders::expand(text, |what| token(&document["tokens"][what.strip_prefix("token ").unwrap()]))
 }
 
 fn token(token: &Value) -> String {

@@ -7,6 +7,8 @@ mod config_cases;
 mod console;
 #[path = "../mint/mod.rs"]
 mod mint;
+#[path = "../placeholders/mod.rs"]
+mod placeholders;
 mod run;
 mod schema;
 mod secrets;
