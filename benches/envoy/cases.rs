@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use authgate::jwk::Algorithm;
+use authgate::known_answers;
+
 use crate::bootstrap::{Listener, authgate, basic_auth, jwt_authn, plain};
 use crate::digest;
 use crate::mint::{self, claims, claims_but};
@@ -117,6 +120,8 @@ pub fn cases() -> Vec<Case> {
         allowed("floor: + one removed", "floor-mcr", "/basic/x", &alice),
         allowed("floor: + one written", "floor-mcrw", "/basic/x", &alice),
         allowed("floor: + two written", "floor-mcrww", "/basic/x", &alice),
+        allowed("floor: + RS256 verified", "floor-mcvrww-rs256", "/jwt/x", &rs256),
+        allowed("floor: + ES256 verified", "floor-mcvrww-es256", "/jwt/x", &es256),
         // The same tokens or passwords again and again.
         same("public route", "house", "/public/x", None, 200),
         allowed("Basic {SHA}", "house", "/basic/x", &alice).beside("basic_auth {SHA}"),
@@ -176,6 +181,8 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("floor-mcr", plain(floor, "floor-mcr", "mcr")),
         ("floor-mcrw", plain(floor, "floor-mcrw", "mcrw")),
         ("floor-mcrww", plain(floor, "floor-mcrww", "mcrww")),
+        ("floor-mcvrww-rs256", plain(floor, "floor-mcvrww-rs256", &verifying(Algorithm::RS256))),
+        ("floor-mcvrww-es256", plain(floor, "floor-mcvrww-es256", &verifying(Algorithm::ES256))),
         ("basic_auth", basic_auth()),
         ("jwt_authn", jwt_authn(false)),
         ("jwt_authn-cache", jwt_authn(true)),
@@ -193,6 +200,21 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("api-keys-1", authgate(module, "api-keys-1", policy::api_keys(1))),
         ("api-keys-10000", authgate(module, "api-keys-10000", policy::api_keys(10_000))),
     ]
+}
+
+/// The configuration of `benches/floor` that has the host verify a signature of this algorithm.
+fn verifying(algorithm: Algorithm) -> String {
+    let answer = known_answers::ALL.iter().find(|answer| answer.algorithm == algorithm).expect("an answer");
+    // `VerifySignatureArguments`: four fields of some octets each, by their numbers.
+    let fields = [b"sha256".as_slice(), answer.spki, answer.signature, known_answers::MESSAGE];
+    let mut question = Vec::new();
+    for (number, field) in (1_u64..).zip(fields) {
+        prost::encoding::encode_varint((number << 3) | 2, &mut question);
+        prost::encoding::encode_varint(field.len() as u64, &mut question);
+        question.extend_from_slice(field);
+    }
+    let digits: String = question.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("mcvrww {digits}")
 }
 
 fn same(

@@ -1,7 +1,8 @@
 //! The floor that the host sets: a filter straight on the ABI that makes host calls and does nothing with them.
 //!
 //! Its configuration is a list of letters, the calls that it makes for each request: `m` reads the header map, `c` the
-//! clock, `r` takes a field out, `w` writes one. No letter at all: what entering the VM twice costs.
+//! clock, `v` has a signature verified, `r` takes a field out, `w` writes one. No letter at all: what entering the VM
+//! twice costs. What follows a space is what `v` asks, in hexadecimal.
 
 use std::cell::RefCell;
 use std::ptr::null_mut;
@@ -28,10 +29,19 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
 }
 
 thread_local! {
     static CALLS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static QUESTION: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 #[unsafe(no_mangle)]
@@ -55,7 +65,11 @@ extern "C" fn proxy_on_configure(_root: u32, size: usize) -> u32 {
     let (mut data, mut read) = (null_mut(), 0);
     // SAFETY: both pointers are valid for the call.
     unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, &mut data, &mut read) };
-    CALLS.set(owned(data, read));
+    let configuration = owned(data, read);
+    let mut parts = configuration.splitn(2, |octet| *octet == b' ');
+    CALLS.set(parts.next().unwrap_or_default().to_vec());
+    let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    QUESTION.set(parts.next().unwrap_or_default().chunks(2).filter_map(digits).collect());
     1
 }
 
@@ -79,6 +93,21 @@ fn call(letter: &u8) {
                 proxy_get_current_time_nanoseconds(&mut time);
                 std::hint::black_box(time);
             }
+            b'v' => QUESTION.with_borrow(|question| {
+                let name = "verify_signature";
+                let (arguments, arguments_size) = (question.as_ptr(), question.len());
+                let (mut data, mut size) = (null_mut(), 0);
+                proxy_call_foreign_function(
+                    name.as_ptr(),
+                    name.len(),
+                    arguments,
+                    arguments_size,
+                    &mut data,
+                    &mut size,
+                );
+                // A floor that refuses the signature would look fast: the answer is `{1: true}`, or there is a trap.
+                assert!(owned(data, size).starts_with(&[8, 1]), "the signature is good");
+            }),
             b'r' => {
                 let name = "authorization";
                 proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len());
