@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::credentials::{self, Credentials, CredentialsError};
-use crate::request::{Request, trim_ows};
+use crate::request::{Request, is_tchar, trim_ows};
 
 /// A place in a request that an authenticator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,10 +205,21 @@ fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Some servers ignore white space around the `=`, so we must not overlook it.
+/// Servers differ in what they ignore around a name: white space of many kinds, control characters, quotes. So all that
+/// cannot be of a name (RFC 6265 §4.1.1) is, or they would find a cookie that we overlook.
 fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
-    let (name, value) = split_pair(pair);
-    (trim_ows(name), trim_ows(value))
+    let (mut name, value) = split_pair(pair);
+    while let [first, rest @ ..] = name
+        && !is_tchar(*first)
+    {
+        name = rest;
+    }
+    while let [rest @ .., last] = name
+        && !is_tchar(*last)
+    {
+        name = rest;
+    }
+    (name, trim_ows(value))
 }
 
 fn is_named(encoded: &[u8], name: &str) -> bool {
@@ -336,5 +347,9 @@ mod tests {
         check(&["session=t; a=1; session=u"], "ambiguous", left("a=1"));
         check(&["session=t", "session=t"], "ambiguous", Cookies::Empty);
         check(&["a=1; session = t "], "=t", left("a=1"));
+        check(&["a=1;\u{c} session\u{a0}=t"], "=t", left("a=1"));
+        check(&["\"session\"=t; sess ion=u"], "=t", left("sess ion=u"));
+        check(&["a=1; session=t;\u{1f}session=u"], "ambiguous", left("a=1"));
+        check(&["=session; \u{c}=t"], "nothing", Cookies::Unchanged);
     }
 }

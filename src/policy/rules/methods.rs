@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::request::is_token;
+
 /// Methods are compared octet by octet: case counts, and GET does not imply HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Methods {
@@ -72,7 +74,7 @@ impl MethodSet {
     pub fn new<'m>(names: impl IntoIterator<Item = &'m str>) -> Result<MethodSet, MethodError> {
         let mut methods: Vec<Box<str>> = Vec::new();
         for (index, name) in names.into_iter().enumerate() {
-            if name.is_empty() || !name.bytes().all(is_tchar) {
+            if !is_token(name) {
                 return Err(MethodError::NotToken(index));
             }
             if name.bytes().any(|octet| octet.is_ascii_lowercase()) {
@@ -89,11 +91,6 @@ impl MethodSet {
     fn contains(&self, method: &[u8]) -> bool {
         self.0.iter().any(|name| name.as_bytes() == method)
     }
-}
-
-/// RFC 9110 §5.6.2: `tchar`.
-fn is_tchar(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
 #[cfg(test)]
