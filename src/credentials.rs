@@ -206,6 +206,8 @@ mod tests {
         check(b"Digest a=b, Basic YQ==", Err(Ambiguous));
         check(b"Digest a=b, Basic =", Err(Ambiguous));
         check(b"Digest a=b,, c=d", Err(Ambiguous));
+        check(b"Digest a=b\\, Basic YQ==", Err(Ambiguous));
+        check(b"Digest a=b, =c", Err(Ambiguous));
     }
 
     #[test]

@@ -106,8 +106,8 @@ fn put(value: &Value, telling: Telling, hash: &mut Hash) {
         Value::Bool(truth) => hash.update(if *truth { b"t" } else { b"f" }),
         Value::Number(number) => {
             hash.update(b"n");
-            // A Struct knows no other numbers, and no negative zero: the sum has none.
-            hash.update((number.as_f64().unwrap_or_default() + 0.0).to_be_bytes());
+            // A Struct knows no other numbers.
+            hash.update(number.as_f64().unwrap_or_default().to_be_bytes());
         }
         Value::String(text) => match telling {
             Telling::Configuration | Telling::All | Telling::Fields { own: true } => put_text(text, hash),

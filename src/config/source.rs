@@ -18,7 +18,7 @@ pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
     }
     let json = json::parse(octets);
     if let Ok(value @ Value::Object(_)) = json {
-        return Ok(value);
+        return Ok(with_whole_numbers(value));
     }
     match (prost_types::Struct::decode(octets), json) {
         (Ok(fields), _) => struct_to_json(fields),
@@ -49,6 +49,22 @@ fn value_to_json(value: prost_types::Value) -> Result<Value, ConfigErrorKind> {
     })
 }
 
+/// JSON means what a Struct would: `16.0` and `1.6e1` are 16, and a negative zero is a zero.
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(written) if written.is_f64() => {
+            let whole = written.as_f64().and_then(|value| number(value).ok());
+            Value::Number(whole.unwrap_or(written))
+        }
+        Value::Array(elements) => Value::Array(elements.into_iter().map(with_whole_numbers).collect()),
+        Value::Object(members) => {
+            let whole = |(name, value)| (name, with_whole_numbers(value));
+            Value::Object(members.into_iter().map(whole).collect())
+        }
+        other => other,
+    }
+}
+
 /// A Struct has doubles only; those that are whole numbers were integers in the file.
 fn number(value: f64) -> Result<Number, ConfigErrorKind> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
@@ -62,6 +78,8 @@ fn number(value: f64) -> Result<Number, ConfigErrorKind> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use serde_json::json;
+
     use super::*;
 
     fn value(kind: Kind) -> prost_types::Value {
@@ -72,6 +90,13 @@ mod tests {
         let fields: BTreeMap<_, _> =
             members.into_iter().map(|(name, kind)| (name.to_owned(), value(kind))).collect();
         prost_types::Struct { fields }
+    }
+
+    #[test]
+    fn numbers_of_json_are_those_of_a_struct() {
+        let text = br#"{"a": [16.0, 1.6e1, -0, 0.5, 9007199254740993], "b": {"c": -3.0}}"#;
+        let expected = json!({"a": [16, 16, 0, 0.5, 9_007_199_254_740_993_u64], "b": {"c": -3}});
+        assert_eq!(parse(text), Ok(expected));
     }
 
     #[test]
