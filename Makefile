@@ -98,7 +98,7 @@ soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, and look
 	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') \
 		cargo bench --locked --profile drive --bench envoy -- --soak $(or $(T),1800) $(ARGS)
 
-timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; four minutes
+timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; ten minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 use hmac_sha256::Hash;
 use md5::{Digest as _, Md5};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq as _};
 
+use super::by_digest::ByDigest;
 use super::{Affinity, Guess, OneTime, Scheme, Surroundings};
 use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
@@ -82,11 +83,33 @@ pub struct User {
     pub md5: Option<String>,
 }
 
-impl User {
-    fn secret(&self, algorithm: DigestAlgorithm) -> Option<&String> {
+/// The same, with something in the place of what there is none of, so that the time taken does not tell.
+struct Secrets {
+    sha256: Secret,
+    md5: Secret,
+}
+
+struct Secret {
+    ha1: String,
+    exists: Choice,
+}
+
+impl Secrets {
+    fn of(user: User) -> Self {
+        let secret = |ha1: Option<String>, algorithm: DigestAlgorithm| Secret {
+            exists: Choice::from(u8::from(ha1.is_some())),
+            ha1: ha1.unwrap_or_else(|| "0".repeat(algorithm.digits())),
+        };
+        Secrets {
+            sha256: secret(user.sha256, DigestAlgorithm::Sha256),
+            md5: secret(user.md5, DigestAlgorithm::Md5),
+        }
+    }
+
+    fn by(&self, algorithm: DigestAlgorithm) -> &Secret {
         match algorithm {
-            DigestAlgorithm::Sha256 => self.sha256.as_ref(),
-            DigestAlgorithm::Md5 => self.md5.as_ref(),
+            DigestAlgorithm::Sha256 => &self.sha256,
+            DigestAlgorithm::Md5 => &self.md5,
         }
     }
 }
@@ -95,7 +118,8 @@ impl User {
 pub struct Digest {
     places: [Place; 1],
     realm: Realm,
-    users: HashMap<String, User>,
+    /// By the digests of their names.
+    users: ByDigest<Secrets>,
     offered: Vec<DigestAlgorithm>,
     /// What nonces are authenticated with; without one, something that no other worker knows.
     nonce_key: Option<Vec<u8>>,
@@ -112,9 +136,10 @@ impl Digest {
         nonce_key: Option<Vec<u8>>,
         nonce_lifetime: f64,
     ) -> Self {
-        let is_offered =
-            |algorithm: &DigestAlgorithm| users.values().any(|user| user.secret(*algorithm).is_some());
-        let offered = DigestAlgorithm::ALL.into_iter().filter(is_offered).collect();
+        let users = users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), Secrets::of(user)));
+        let users = ByDigest::new(users);
+        let has = |algorithm| users.values().any(|user| user.by(algorithm).exists.into());
+        let offered = DigestAlgorithm::ALL.into_iter().filter(|algorithm| has(*algorithm)).collect();
         Digest { places: [Place::authorization("Digest")], realm, users, offered, nonce_key, nonce_lifetime }
     }
 
@@ -122,16 +147,13 @@ impl Digest {
         self.nonce_key.as_deref().or_else(|| nonces.key().map(|key| key.as_slice()))
     }
 
-    /// The user's name, if the password is right.
-    fn verify(&self, response: &DigestResponse<'_>, method: &[u8]) -> Option<&str> {
-        let name = std::str::from_utf8(&response.username).ok()?;
-        let known = self.users.get_key_value(name);
-        let secret = known.and_then(|(_, user)| user.secret(response.algorithm));
-        // For somebody unknown the same work is done.
-        let nobody = "0".repeat(response.algorithm.digits());
-        let expected = response.expected(secret.unwrap_or(&nobody), method);
-        let is_right = bool::from(expected.as_bytes().ct_eq(&response.response));
-        known.filter(|_| secret.is_some() && is_right).map(|(name, _)| name.as_str())
+    /// Whether there is such a user, whose password it is. For somebody unknown the same work is done.
+    fn verify(&self, response: &DigestResponse<'_>, method: &[u8]) -> bool {
+        let Some(found) = self.users.find(&response.username) else { return false };
+        let Some(user) = self.users.get(found.nearest) else { return false };
+        let secret = user.by(response.algorithm);
+        let expected = response.expected(&secret.ha1, method);
+        (expected.as_bytes().ct_eq(&response.response) & found.is_it & secret.exists).into()
     }
 }
 
@@ -167,10 +189,10 @@ impl Scheme for Digest {
         let find =
             |wanted: &[u8]| params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_ref());
         let Some(realm) = find(b"realm") else { return Affinity::Unreadable };
-        let user = find(b"username").and_then(|name| std::str::from_utf8(name).ok());
-        match user {
+        let is_known = |name| self.users.find(name).is_some_and(|found| found.is_it.into());
+        match find(b"username") {
             _ if *realm != *self.realm.as_str().as_bytes() => Affinity::Foreign,
-            Some(user) if self.users.contains_key(user) => Affinity::Own,
+            Some(name) if is_known(name) => Affinity::Own,
             _ => Affinity::Issuer,
         }
     }
@@ -200,9 +222,9 @@ impl OneTime for Digest {
         let response = DigestResponse::parse(credential).ok_or(Reason::MalformedCredentials)?;
         let is_for_us = *response.realm == *self.realm.as_str().as_bytes();
         let is_for_this = request.path.is_some_and(|target| *response.uri == *target);
-        let subject = self.verify(&response, request.method).filter(|_| is_for_us && is_for_this);
-        let subject = subject.ok_or(Reason::InvalidCredentials)?;
-
+        if !(self.verify(&response, request.method) && is_for_us && is_for_this) {
+            return Err(Reason::InvalidCredentials);
+        }
         // Only who knows the password is told anything of the nonce.
         let key = self.nonce_key(nonces).ok_or(Reason::Unavailable)?;
         let nonce = Nonce::open(&response.nonce, key, &self.realm).ok_or(Reason::StaleNonce)?;
@@ -211,7 +233,9 @@ impl OneTime for Digest {
         {
             return Err(Reason::StaleNonce);
         }
-        let subject = subject.to_owned();
+        // Users' names are text, so that of one is too.
+        let subject = String::from_utf8(response.username.into_owned());
+        let subject = subject.map_err(|_| Reason::InvalidCredentials)?;
         Ok(Principal { subject, issuer: None, scopes: Vec::new(), claims: Claims::default() })
     }
 }

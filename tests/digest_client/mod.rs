@@ -75,10 +75,7 @@ impl Answer {
 
     /// The same with its digest; what is changed from now on does not go into it.
     pub fn signed(self) -> Self {
-        let get = |wanted: &str| {
-            let found = self.params.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.as_str()).unwrap_or_default()
-        };
+        let get = |wanted: &str| self.param(wanted);
         let is_md5 = get("algorithm") != "SHA-256";
         let digest = |text: String| if is_md5 { md5(&text) } else { sha256(&text) };
         let secret = digest(format!("{}:{}:{}", get("username"), get("realm"), self.password));
@@ -92,6 +89,12 @@ impl Answer {
     pub fn without(mut self, name: &str) -> Self {
         self.params.retain(|(known, _)| known != name);
         self
+    }
+
+    /// The value of an auth-param; empty where there is none.
+    pub fn param(&self, wanted: &str) -> &str {
+        let found = self.params.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
     /// The value of `Authorization`.

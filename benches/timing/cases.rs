@@ -1,0 +1,238 @@
+//! What is compared: credentials that are refused, and the policies that refuse them.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use authgate::config;
+use authgate::policy::build;
+use base64::prelude::{
+    BASE64_STANDARD as BASE64, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _,
+};
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+
+use crate::digest_client::{Answer, Challenge, md5, sha256};
+use crate::mint::{OTHER_ISSUER, SECRET, claims_but, token};
+use crate::{Block, CALLS, Case, Random, Subject};
+
+/// How many users or keys there are in a block: so few that all stay in the first cache. Of 64 some do not, and whoever
+/// looks for all alike, as a hit does, waits for those 2 ns more often.
+const MANY: usize = 8;
+/// How many inputs of each class.
+const INPUTS: usize = 128;
+
+/// The password of every user.
+const PASSWORD: &str = "correct horse battery staple";
+/// Of Digest.
+const REALM: &str = "legacy";
+/// What `authgate hash --cost 4` makes of it.
+const BCRYPT: &str = "$2b$04$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq";
+/// What others make of it: `openssl passwd -apr1`, crypt(3) with 1,000 rounds of SHA-crypt and with yescrypt over four
+/// blocks, and scrypt over sixteen.
+const APR1: &str = "$apr1$saltsalt$PU9q8.HoFJEM7m9NSIooE1";
+const SHA256_CRYPT: &str = "$5$rounds=1000$saltsaltsaltsalt$yHn0rAdrpkSxStjui5R.JrLUEVJriot3cwoT/Q035qA";
+const SHA512_CRYPT: &str = "$6$rounds=1000$saltsaltsaltsalt$VRQPfVrl4Bh3I82Z0H/PLWnhltTOqLlM4s02dq1DNeuKSL\
+                            //X2xWhGNxOyqXGsD3bUtEuGTxQSvjFc8bDOGf11";
+const YESCRYPT: &str = "$y$j/.$saltsaltsalt$8wAk9EK3guhhdGHgin3WfFFhq8deVZKclvqO5hMhw45";
+const SCRYPT: &str =
+    "$scrypt$ln=4,r=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$/kc0QN42IXawCio+Hxfpul3BdmDPhEmzXxz1MALzxM8";
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        case("early-exit comparison: first octet wrong, last wrong", CALLS, |at| early_exit(at, [0, 63])),
+        case("early-exit comparison: the same twice", CALLS, |at| early_exit(at, [0, 0])),
+    ];
+    cases[0].must_leak = true;
+    for (kind, hash, calls) in [
+        ("{PLAIN}", format!("{{PLAIN}}{PASSWORD}"), CALLS),
+        ("{SHA}", format!("{{SHA}}{}", BASE64.encode(Sha1::digest(PASSWORD))), CALLS),
+        ("argon2id, 8 KiB", argon2id(), CALLS),
+        ("bcrypt, cost 4", BCRYPT.to_owned(), CALLS / 4),
+        ("$apr1$", APR1.to_owned(), CALLS / 4),
+        ("SHA-256-crypt, 1,000 rounds", SHA256_CRYPT.to_owned(), CALLS / 4),
+        ("SHA-512-crypt, 1,000 rounds", SHA512_CRYPT.to_owned(), CALLS / 4),
+        ("scrypt, 2 KiB", SCRYPT.to_owned(), CALLS),
+        ("yescrypt, 512 octets", YESCRYPT.to_owned(), CALLS),
+    ] {
+        // A hash of something else would be refused just as well.
+        let right = basic("user-00000", PASSWORD);
+        assert!(subject(users(0, &hash)).lets_in(&right), "{kind}: the hash is not that of the password");
+        // Whose names start with this, and where the password is wrong.
+        let mut add = |what: &str, classes: [(&'static str, usize); 2]| {
+            let hash = hash.clone();
+            cases.push(case(&format!("{kind}: {what}"), calls, move |at| Block {
+                classes: classes.map(|(start, wrong)| {
+                    inputs(|n| basic(&format!("{start}-{at:02}{:03}", n % MANY), &wrong_password(n, wrong)))
+                }),
+                subject: subject(users(at, &hash)),
+            }));
+        };
+        add("known user, unknown user", [("user", 0), ("none", 0)]);
+        if calls == CALLS {
+            add("unknown user, unknown user", [("some", 0), ("none", 0)]);
+        }
+        add("first letter wrong, last letter wrong", [("user", 0), ("user", PASSWORD.len() - 1)]);
+    }
+    let key = |text: String| format!("ApiKey {text}").into_bytes();
+    let near = move |at, n| key(format!("{}{n:04}", &held(at, n)[..held(at, n).len() - 4]));
+    let far = move |at, n| key(format!("{n:04}{}", &held(at, n)[4..]));
+    cases.push(case("API key: last letters wrong, first letters wrong", CALLS, move |at| Block {
+        classes: [inputs(|n| near(at, n)), inputs(|n| far(at, n))],
+        subject: subject(api_keys(at)),
+    }));
+    cases.push(case("API key: past its end, unknown", CALLS, move |at| Block {
+        classes: [inputs(|n| key(held(at, n))), inputs(|n| far(at, n))],
+        subject: subject(api_keys(at)),
+    }));
+    for (algorithm, last) in [("SHA-256", 63), ("MD5", 31)] {
+        let mut add = |what: &str, classes: [(&'static str, usize); 2]| {
+            cases.push(case(&format!("Digest, {algorithm}: {what}"), CALLS, move |at| {
+                let subject = subject(digest_users(at));
+                let challenge = subject.challenge(algorithm);
+                Block {
+                    classes: classes.map(|(start, wrong)| {
+                        inputs(|n| digest(&challenge, &format!("{start}-{at:02}{:03}", n % MANY), n, wrong))
+                    }),
+                    subject,
+                }
+            }));
+        };
+        add("known user, unknown user", [("user", 0), ("none", 0)]);
+        add("first digit wrong, last digit wrong", [("user", 0), ("user", last)]);
+    }
+    cases.push(case("HS256: first octet of the MAC wrong, last wrong", CALLS, |at| Block {
+        classes: [inputs(|n| forged(at, n, 0)), inputs(|n| forged(at, n, 31))],
+        subject: subject(shared_secret()),
+    }));
+    cases
+}
+
+fn case(name: &str, calls: usize, block: impl Fn(usize) -> Block + 'static) -> Case {
+    Case { name: name.to_owned(), calls, must_leak: false, block: Box::new(block) }
+}
+
+fn inputs(input: impl Fn(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
+    (0..INPUTS).map(input).collect()
+}
+
+/// A secret, and copies that are wrong in one octet.
+fn early_exit(at: usize, wrong: [usize; 2]) -> Block {
+    let secret = random_octets(at as u64, 64);
+    let wrong_in = |octet: usize, n: usize| {
+        let mut octets = secret.clone();
+        octets[octet] ^= 1 + (n % 255) as u8;
+        octets
+    };
+    Block {
+        classes: wrong.map(|octet| inputs(|n| wrong_in(octet, n))),
+        subject: Subject::EarlyExit(secret.clone()),
+    }
+}
+
+fn basic(user: &str, password: &str) -> Vec<u8> {
+    format!("Basic {}", BASE64.encode(format!("{user}:{password}"))).into_bytes()
+}
+
+/// The password with another letter in this place.
+fn wrong_password(n: usize, at: usize) -> String {
+    let letter = char::from(b'A' + (n % 26) as u8);
+    format!("{}{letter}{}", &PASSWORD[..at], &PASSWORD[at + 1..])
+}
+
+fn argon2id() -> String {
+    let (salt, mut digest) = ([7; 16], [0; 32]);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, Some(32)).unwrap());
+    argon2.hash_password_into(PASSWORD.as_bytes(), &salt, &mut digest).unwrap();
+    let encode = |octets: &[u8]| BASE64_STANDARD_NO_PAD.encode(octets);
+    format!("$argon2id$v=19$m=8,t=1,p=1${}${}", encode(&salt), encode(&digest))
+}
+
+fn users(at: usize, hash: &str) -> Value {
+    let users: serde_json::Map<_, _> =
+        (0..MANY).map(|n| (format!("user-{at:02}{n:03}"), json!(hash))).collect();
+    json!({
+        "authenticators": {"staff": {"basic": {"users": users, "allow_plaintext": true}}},
+        "rules": [{"require": "staff"}],
+        "cache": {"max_entries": 0},
+        "slow_hashes": {"cpu_share": 1},
+    })
+}
+
+/// A key that somebody holds.
+fn held(at: usize, n: usize) -> String {
+    format!("key-{at:02}{:03}-{}", n % MANY, "k".repeat(32))
+}
+
+/// Keys that all are past their end.
+fn api_keys(at: usize) -> Value {
+    let entry = |n: usize| {
+        let digest = hmac_sha256::Hash::hash(held(at, n).as_bytes());
+        let sha256 = digest.map(|octet| format!("{octet:02x}")).concat();
+        json!({"id": format!("holder-{n}"), "sha256": sha256, "not_after": "2020-01-01T00:00:00Z"})
+    };
+    json!({
+        "authenticators": {"machines": {"api_key": {
+            "from": [{"header": "authorization", "scheme": "ApiKey"}],
+            "keys": (0..MANY).map(entry).collect::<Vec<_>>(),
+        }}},
+        "rules": [{"require": "machines"}],
+        "cache": {"max_entries": 0},
+    })
+}
+
+fn digest_users(at: usize) -> Value {
+    let line = |n: usize| {
+        let user = format!("user-{at:02}{n:03}");
+        let text = format!("{user}:{REALM}:{PASSWORD}");
+        format!("{user}:{REALM}:{}\n{user}:{REALM}:{}\n", sha256(&text), md5(&text))
+    };
+    json!({
+        "authenticators": {"legacy": {"digest": {
+            "htdigest": (0..MANY).map(line).collect::<String>(),
+            "nonce_key": "known to this test alone",
+        }}},
+        "rules": [{"require": "legacy"}],
+        "cache": {"max_entries": 0},
+    })
+}
+
+/// An answer with one digit of its digest wrong.
+fn digest(challenge: &Challenge, user: &str, n: usize, wrong: usize) -> Vec<u8> {
+    let cnonce = format!("{n:08x}");
+    let answer = Answer::new(challenge, user, PASSWORD, "GET", "/x").with("cnonce", &cnonce).signed();
+    let mut digits = answer.param("response").to_owned().into_bytes();
+    digits[wrong] = if digits[wrong] == b'0' { b'1' } else { b'0' };
+    answer.with("response", std::str::from_utf8(&digits).unwrap()).field().into_bytes()
+}
+
+/// A token with one octet of its MAC wrong.
+fn forged(at: usize, n: usize, octet: usize) -> Vec<u8> {
+    let claims = claims_but(&format!("user-{at:02}{n:03}"), json!({"iss": OTHER_ISSUER}));
+    let token = token("HS256", &claims);
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let mut octets = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+    octets[octet] ^= 1 + (n % 255) as u8;
+    format!("Bearer {input}.{}", BASE64_URL_SAFE_NO_PAD.encode(octets)).into_bytes()
+}
+
+fn shared_secret() -> Value {
+    json!({
+        "authenticators": {"shared": {"jwt": {
+            "issuer": OTHER_ISSUER,
+            "audiences": ["api"],
+            "keys": {"secret": {"value": SECRET, "algorithm": "HS256", "encoding": "utf8"}},
+        }}},
+        "rules": [{"require": "shared"}],
+        "cache": {"max_entries": 0},
+    })
+}
+
+fn subject(configuration: Value) -> Subject {
+    let config = config::from_value(configuration).expect("a configuration");
+    let built = build(&config, &|_| None).unwrap_or_else(|errors| panic!("{errors:?}"));
+    Subject::Policy(Box::new(built.policy))
+}
+
+fn random_octets(seed: u64, count: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..count).map(|_| random.below(256) as u8).collect()
+}
