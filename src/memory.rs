@@ -184,6 +184,12 @@ impl Memory {
         self.failed.insert(slot, Entry { value: (), until, octets: 0 });
     }
 
+    /// Forgets all credentials, and gives back what they took. What must not be used twice stays known.
+    pub fn forget_credentials(&mut self) {
+        self.held.clear();
+        self.failed.clear();
+    }
+
     fn until(&self, now: NumericDate, valid_until: Option<NumericDate>) -> NumericDate {
         let until = now.plus(self.limits.ttl);
         valid_until.filter(|valid| *valid < until).unwrap_or(until)
@@ -294,6 +300,21 @@ mod tests {
         assert!(recall(&mut memory, "good", 1000.0).is_some());
         let slot = memory.slot(0, 0, b"good");
         assert!(!memory.failed(slot, at(1000.0)));
+    }
+
+    #[test]
+    fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
+        let mut memory = memory(10, 1 << 20);
+        remember(&mut memory, "good", 1000.0, None);
+        let bad = memory.slot(0, 0, b"bad");
+        memory.remember_failed(bad, at(1000.0));
+        assert!(memory.nonces().take(7, at(1000.0), 1));
+        memory.forget_credentials();
+        assert_eq!(recall(&mut memory, "good", 1000.0), None);
+        assert!(!memory.failed(bad, at(1000.0)));
+        assert!(!memory.nonces().take(7, at(1000.0), 1));
+        remember(&mut memory, "good", 1000.0, None);
+        assert!(recall(&mut memory, "good", 1000.0).is_some());
     }
 
     #[test]

@@ -42,6 +42,13 @@ impl<T> Roots<T> {
         self.slots.values().filter_map(|slot| slot.value.clone())
     }
 
+    /// What belongs to roots that have missed several ticks, as those that live do not: to be forgotten soon.
+    pub fn silent(&self) -> impl Iterator<Item = Rc<T>> {
+        const ROUNDS: u64 = 8;
+        let is_silent = |slot: &&Slot<T>| self.round - slot.ticked > ROUNDS;
+        self.slots.values().filter(is_silent).filter_map(|slot| slot.value.clone())
+    }
+
     /// Counts a tick of `root`, of which each has one a second or more, and forgets the roots that have not ticked for so
     /// many rounds: a minute, or a quarter of one where a root ticks four times a second. Gives what belonged to them.
     pub fn tick(&mut self, root: u32) -> Vec<Rc<T>> {
@@ -91,8 +98,10 @@ mod tests {
             [1, 2, 3].iter().for_each(|id| drop(roots.tick(*id)));
         }
         assert_eq!(alive(&roots), [1, 2, 3]);
+        assert_eq!(roots.silent().count(), 0);
         let mut forgotten = Vec::new();
         for second in 0..200 {
+            assert_eq!(roots.silent().count(), usize::from((9..=60).contains(&second)), "{second}");
             [1, 3].iter().for_each(|id| forgotten.extend(roots.tick(*id)));
             assert!(second >= 60 || roots.of(2).is_some(), "{second}");
         }
@@ -122,6 +131,7 @@ mod tests {
             if quarter % 4 == 0 {
                 drop(roots.tick(2));
             }
+            assert_eq!(roots.silent().count(), 0);
         }
         assert_eq!(alive(&roots), [1, 2, 3]);
     }
@@ -133,6 +143,7 @@ mod tests {
         for _ in 0..50 {
             [4, 3, 2, 1].iter().for_each(|id| drop(roots.tick(*id)));
             [1, 2, 3, 4].iter().for_each(|id| drop(roots.tick(*id)));
+            assert_eq!(roots.silent().count(), 0);
         }
         assert_eq!(alive(&roots), [1, 2, 3, 4]);
     }

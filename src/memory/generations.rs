@@ -43,6 +43,13 @@ impl<T> Generations<T> {
         }
     }
 
+    /// Forgets everything, and gives the room back.
+    pub fn clear(&mut self) {
+        self.young = HashMap::default();
+        self.old = HashMap::default();
+        self.young_octets = 0;
+    }
+
     /// What is remembered in a slot.
     pub fn find(&mut self, slot: Slot, now: NumericDate) -> Option<T>
     where
