@@ -11,7 +11,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::digest_client::{Answer, Challenge, md5, sha256};
 use crate::mint::{OTHER_ISSUER, SECRET, claims_but, token};
-use crate::{Block, CALLS, Case, Random, Subject};
+use crate::{BLOCKS, Block, CALLS, Case, Random, Subject};
 
 /// How many users or keys there are in a block: so few that all stay in the first cache. Of 64 some do not, and whoever
 /// looks for all alike, as a hit does, waits for those 2 ns more often.
@@ -21,6 +21,8 @@ const INPUTS: usize = 128;
 
 /// The password of every user.
 const PASSWORD: &str = "correct horse battery staple";
+/// How many letters of it are wrong.
+const WRONG_LETTERS: usize = 8;
 /// Of Digest.
 const REALM: &str = "legacy";
 /// What `authgate hash --cost 4` makes of it.
@@ -61,7 +63,10 @@ pub fn cases() -> Vec<Case> {
             let hash = hash.clone();
             cases.push(case(&format!("{kind}: {what}"), calls, move |at| Block {
                 classes: classes.map(|(start, wrong)| {
-                    inputs(|n| basic(&format!("{start}-{at:02}{:03}", n % MANY), &wrong_password(n, wrong)))
+                    let user = |n| format!("{start}-{at:02}{:03}", n % MANY);
+                    let input = |n| basic(&user(n), &wrong_password(at, n, wrong));
+                    // How long SHA-crypt takes is drawn by lot for each password; of a few the mean would tell.
+                    (0..if calls == CALLS { INPUTS } else { calls / BLOCKS }).map(input).collect()
                 }),
                 subject: subject(users(at, &hash)),
             }));
@@ -70,7 +75,10 @@ pub fn cases() -> Vec<Case> {
         if calls == CALLS {
             add("unknown user, unknown user", [("some", 0), ("none", 0)]);
         }
-        add("first letter wrong, last letter wrong", [("user", 0), ("user", PASSWORD.len() - 1)]);
+        add(
+            "first letters wrong, last letters wrong",
+            [("user", 0), ("user", PASSWORD.len() - WRONG_LETTERS)],
+        );
     }
     let key = |text: String| format!("ApiKey {text}").into_bytes();
     let near = move |at, n| key(format!("{}{n:04}", &held(at, n)[..held(at, n).len() - 4]));
@@ -132,10 +140,11 @@ fn basic(user: &str, password: &str) -> Vec<u8> {
     format!("Basic {}", BASE64.encode(format!("{user}:{password}"))).into_bytes()
 }
 
-/// The password with another letter in this place.
-fn wrong_password(n: usize, at: usize) -> String {
-    let letter = char::from(b'A' + (n % 26) as u8);
-    format!("{}{letter}{}", &PASSWORD[..at], &PASSWORD[at + 1..])
+/// The password with other letters from this place on; which ones, block and number say alone.
+fn wrong_password(at: usize, n: usize, start: usize) -> String {
+    let letters = random_octets((at << 16 | n) as u64, WRONG_LETTERS);
+    let letters: String = letters.iter().map(|octet| char::from(b'A' + octet % 26)).collect();
+    format!("{}{letters}{}", &PASSWORD[..start], &PASSWORD[start + WRONG_LETTERS..])
 }
 
 fn argon2id() -> String {
