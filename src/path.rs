@@ -66,7 +66,7 @@ impl<'a> Readings<'a> {
             return Ok(Readings { first: Some(text(path)?.into()), others: Vec::new() });
         }
         let first = as_it_came(path)?;
-        let others = closure(&first)?;
+        let others = closure(&first, MAX_READINGS, MAX_OCTETS)?;
         Ok(Readings { first: Some(first), others })
     }
 
@@ -114,8 +114,9 @@ fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
     Ok(if upper { path.into() } else { rewrite(path, identity).into() })
 }
 
-/// What the steps make of `first`, without `first` itself.
-fn closure(first: &str) -> Result<Vec<String>, PathError> {
+/// What the steps make of `first`, without `first` itself; an error where there are more readings than `max_readings` with
+/// it, or they have more octets than `max_octets` without it.
+fn closure(first: &str, max_readings: usize, max_octets: usize) -> Result<Vec<String>, PathError> {
     let mut others: Vec<String> = Vec::new();
     let mut octets = 0;
     let mut done = 0;
@@ -128,7 +129,7 @@ fn closure(first: &str) -> Result<Vec<String>, PathError> {
             }
             octets += reading.len();
             // One more stands for the first reading.
-            if others.len() + 1 >= MAX_READINGS || octets > MAX_OCTETS {
+            if others.len() + 1 >= max_readings || octets > max_octets {
                 return Err(PathError::TooManyReadings);
             }
             others.push(reading);

@@ -95,6 +95,7 @@ fn each_step_is_taken_or_not() {
     check("/a%22b%25%3f%23", &["/a%22b%25%3F%23"]);
     // Some decode what is unreserved only, and some take the backslash for a slash only where it stands plain.
     check("/%61%3a", &["/%61%3A", "/a%3A", "/a:"]);
+    check("/a%2e%62", &["/a%2E%62", "/a.%62", "/a.b"]);
     check("/a\\b%5cc", &["/a\\b%5Cc", "/a%5Cb%5Cc", "/a/b%5Cc", "/a/b/c"]);
     // Which of two `;` is cut depends on whether decoding comes first.
     check("/a;b%3bc", &["/a;b%3Bc", "/a;b;c", "/a"]);
@@ -156,6 +157,24 @@ fn a_path_of_too_many_readings_is_refused() {
     check_error(&b"/".repeat(60_000), PathError::TooManyReadings);
     // Long, but with few readings: as it came, without parameters, without dot segments.
     assert_eq!(Readings::of(&b"/..;".repeat(15_000)).map(|readings| readings.iter().count()), Ok(3));
+}
+
+#[test]
+fn as_many_readings_as_allowed_are_taken_and_no_octet_more() {
+    for target in ["/%61", "/a%3bb;c", "/a//../b", "/x/%2e%2e/%61dmin", "/a\\b%5cc"] {
+        let first = as_it_came(target.as_bytes()).unwrap();
+        let others = closure(&first, usize::MAX, usize::MAX).unwrap();
+        let (readings, octets) = (others.len() + 1, others.iter().map(String::len).sum::<usize>());
+        assert_eq!(closure(&first, readings, octets), Ok(others), "{target}");
+        for (readings, octets) in [
+            (readings - 1, octets),
+            (readings, octets - 1),
+            (readings - 1, usize::MAX),
+            (usize::MAX, octets - 1),
+        ] {
+            assert_eq!(closure(&first, readings, octets), Err(PathError::TooManyReadings), "{target}");
+        }
+    }
 }
 
 #[test]
