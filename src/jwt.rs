@@ -3,6 +3,7 @@
 //! [`Jws::parse`] and [`Jwt::parse`] look at the form alone, so that a caller can send a token to whoever knows its
 //! issuer; nothing that they hand out is to be believed before [`Validation::validate`] has said so.
 
+mod der;
 mod error;
 mod header;
 mod rules;
@@ -10,6 +11,7 @@ mod signature;
 mod validation;
 
 pub use crate::jwk::{Algorithm, Algorithms};
+pub use der::ecdsa_to_der;
 pub use error::{Claim, JwsError, Malformed, Part, TokenError};
 pub use header::Header;
 pub use rules::{Audiences, ClaimRules, Revoked};
