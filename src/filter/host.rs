@@ -177,6 +177,16 @@ pub fn enter(context: u32) -> bool {
     unsafe { proxy_set_effective_context(context) == 0 }
 }
 
+/// Puts a stream in effect whose request waited; false where nothing may be done with it any more.
+///
+/// Envoy keeps the context of a stream that has ended until the end of the event loop's turn, and acting on it there
+/// brings the whole proxy down (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that has ended has a
+/// duration; one that Envoy has answered itself has a response code.
+pub fn enter_live(stream: u32) -> bool {
+    let has = |property: [&str; 2]| !matches!(hostcalls::get_property(property.to_vec()), Ok(None));
+    enter(stream) && !has(["request", "duration"]) && !has(["response", "code"])
+}
+
 /// Lets the request of the stream in effect go on; false where the host does not.
 pub fn resume() -> bool {
     const REQUEST: u32 = 0;

@@ -56,7 +56,7 @@ pub fn attend(gate: &Rc<Gate>, root: u32) {
 /// Forgets clients that have left, and decides requests that have waited long enough.
 pub fn tick(now: NumericDate) {
     let overdue = take(|room| {
-        room.sweep(host::enter);
+        room.sweep(host::enter_live);
         room.take_overdue(now)
     });
     overdue.into_iter().for_each(|waiting| go_on(waiting, false));
@@ -65,8 +65,8 @@ pub fn tick(now: NumericDate) {
 /// Decides the request of a stream, from the start. One that `may_wait` waits on until its time is over.
 fn go_on(waiting: Waiting<Gate>, may_wait: bool) {
     let Waiting { stream, owner, until, .. } = waiting;
-    if !host::enter(stream) {
-        return; // the client has left
+    if !host::enter_live(stream) {
+        return; // the client has left, or Envoy has answered
     }
     match entry::decide_one(Some(&owner), stream, may_wait, Some(until)) {
         Course::GoesOn if !host::resume() => entry::refuse_unavailable(),

@@ -150,6 +150,18 @@ pub fn stream(port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// The same from another address of this machine.
+pub fn stream_from(source: &str, port: u16) -> Result<TcpStream> {
+    let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+    let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&address(source, 0).map_err(invalid)?.into())?;
+    socket.connect(&address("127.0.0.1", port).map_err(invalid)?.into())?;
+    let stream = TcpStream::from(socket);
+    with_timeouts(&stream)?;
+    Ok(stream)
+}
+
 fn with_timeouts(stream: &TcpStream) -> Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -174,14 +186,7 @@ impl Connection {
     /// The same from another address of this machine.
     #[allow(dead_code)] // benches/envoy.rs has no use for it
     pub fn open_from(source: &str, port: u16) -> Result<Self> {
-        let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
-        let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&address(source, 0).map_err(invalid)?.into())?;
-        socket.connect(&address("127.0.0.1", port).map_err(invalid)?.into())?;
-        let stream = TcpStream::from(socket);
-        with_timeouts(&stream)?;
-        Ok(Self::over(stream))
+        stream_from(source, port).map(Self::over)
     }
 
     /// Sends a request and reads its answer; the connection can be used again.

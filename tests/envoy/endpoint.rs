@@ -18,6 +18,8 @@ pub enum Reply {
     Json(Value),
     /// 200 with this, after a while.
     Late(Duration, Value),
+    /// 200 with this, once [`Endpoint::release`] is called.
+    Held(Value),
     /// This status and content.
     Text(u16, &'static str),
     /// 200 and true, with so many octets beside it.
@@ -48,9 +50,11 @@ pub struct Endpoint {
 #[derive(Debug, Default)]
 struct State {
     replies: HashMap<String, Reply>,
+    otherwise: Option<Reply>,
     asked: Vec<Question>,
     open: usize,
     most_open: usize,
+    is_released: bool,
 }
 
 impl Endpoint {
@@ -72,6 +76,21 @@ impl Endpoint {
     /// Says what is answered to a token from now on.
     pub fn reply(&self, token: &str, reply: Reply) {
         lock(&self.state).replies.insert(token.to_owned(), reply);
+    }
+
+    /// What a token gets that nothing is said of; to begin with, that it is not active.
+    pub fn otherwise(&self, reply: Reply) {
+        lock(&self.state).otherwise = Some(reply);
+    }
+
+    /// Answers everything that is held, and holds nothing from now on.
+    pub fn release(&self) {
+        lock(&self.state).is_released = true;
+    }
+
+    /// How many questions came so far.
+    pub fn count(&self) -> usize {
+        lock(&self.state).asked.len()
     }
 
     /// What was asked about a token.
@@ -109,14 +128,18 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
             state.most_open = state.most_open.max(state.open);
             let reply = state.replies.get(question.token()).cloned();
             state.asked.push(question);
+            let reply = reply.or_else(|| state.otherwise.clone());
             reply.unwrap_or_else(|| Reply::Json(json!({"active": false})))
         };
         if let Reply::Late(pause, _) = &reply {
             thread::sleep(*pause);
         }
+        while matches!(reply, Reply::Held(_)) && !lock(state).is_released {
+            thread::sleep(Duration::from_millis(1));
+        }
         lock(state).open -= 1;
         let (status, body) = match reply {
-            Reply::Json(value) | Reply::Late(_, value) => (200, value.to_string()),
+            Reply::Json(value) | Reply::Late(_, value) | Reply::Held(value) => (200, value.to_string()),
             Reply::Text(status, text) => (status, text.to_owned()),
             Reply::Large(size) => {
                 (200, json!({"active": true, "sub": "x", "more": "x".repeat(size)}).to_string())

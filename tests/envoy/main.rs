@@ -18,6 +18,7 @@ mod client;
 #[path = "../digest_client/mod.rs"]
 mod digest_client;
 mod endpoint;
+mod h2;
 mod idp;
 mod mint;
 mod process;
@@ -64,6 +65,7 @@ mod reload;
 mod remote_keys;
 mod remote_module;
 mod requirements;
+mod resets;
 mod rotation;
 mod sample;
 mod secrets;

@@ -79,6 +79,11 @@ impl Proxy {
         }
     }
 
+    /// Envoy's process.
+    pub fn pid(&self) -> u32 {
+        self.envoy.pid()
+    }
+
     /// The port of a listener, for other clients.
     pub fn port(&self, listener: &str) -> u16 {
         *self.envoy.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}"))

@@ -7,6 +7,7 @@ mod clients;
 mod echo;
 mod expectation;
 mod policies;
+pub mod resets;
 mod traffic;
 mod waits;
 

@@ -1,0 +1,141 @@
+//! Streams that end while their requests wait. Envoy keeps the context of such a stream until the end of the event
+//! loop's turn; a decision that is made in the same turn must not touch it.
+
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bootstrap::{Listener, listener};
+use crate::client::get;
+use crate::endpoint::{Endpoint, Reply};
+use crate::h2::{self, Connection};
+use crate::house::policy;
+use crate::mint::{ProviderKey, now};
+use crate::provider::{Does, Provider, keys};
+use crate::proxy::Proxy;
+use crate::remote_keys::eventually;
+use crate::soak::resets;
+
+/// A listener whose tokens are introspected, but for `/public`.
+fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {
+    let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: opaque}]}");
+    policy["authenticators"] = json!({"opaque": resets::introspection(name)});
+    listener(name, policy, get("/public")).cluster(name, endpoint.port)
+}
+
+/// A listener whose keys are fetched from `/NAME`, but for `/public`.
+fn fetching(name: &'static str, provider: &Provider, max_wait: &str) -> Listener {
+    let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: partners}]}");
+    let uri = format!("http://idp.example.com/{name}");
+    policy["authenticators"] = json!({"partners": {"jwt": {
+        "issuer": "https://idp", "audiences": ["api"],
+        "keys": {"remote": {"uri": uri, "cluster": "keys", "max_wait": max_wait}},
+    }}});
+    listener(name, policy, get("/public")).cluster("keys", provider.port)
+}
+
+fn active() -> Value {
+    json!({"active": true, "sub": "ann", "aud": "api", "exp": now() + 600})
+}
+
+fn signal(name: &str, proxy: &Proxy) {
+    let status = Command::new("kill").args([name, &proxy.pid().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name}");
+}
+
+/// Stops Envoy, does `both` and lets Envoy go on, so that it finds both in one turn, in their order.
+fn in_one_turn(proxy: &Proxy, both: impl FnOnce()) {
+    signal("-STOP", proxy);
+    thread::sleep(Duration::from_millis(50));
+    both();
+    thread::sleep(Duration::from_millis(100));
+    signal("-CONT", proxy);
+    thread::sleep(Duration::from_millis(200));
+}
+
+fn nobody_waits(proxy: &Proxy) {
+    eventually("nobody waits", || {
+        let stats = proxy.admin("/stats?filter=authgate_waiting_requests");
+        stats.lines().any(|line| line.ends_with(": 0"))
+    });
+}
+
+#[test]
+fn a_stream_that_is_reset_in_the_turn_of_its_decision_is_left_alone() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    provider.on("/set", Does::Waits(Duration::from_millis(1500), Box::new(keys(&[key.jwk()]))));
+    provider.on("/tick", Does::Waits(Duration::from_secs(60), Box::new(keys(&[key.jwk()]))));
+    let endpoints = [Endpoint::start(), Endpoint::start(), Endpoint::start()];
+    let [refused, accepted, body] = &endpoints;
+    for endpoint in &endpoints {
+        endpoint.otherwise(Reply::Held(active()));
+    }
+    refused.otherwise(Reply::Held(json!({"active": false})));
+    let proxy = Proxy::start(
+        "resets",
+        vec![
+            fetching("set", &provider, "30s"),
+            fetching("tick", &provider, "1s"),
+            introspecting("refused", refused),
+            introspecting("accepted", accepted),
+            introspecting("body", body).stopping_at_headers_alone(),
+        ],
+    );
+    let jwt = format!("Bearer {}", key.token("https://idp", "ann"));
+    let open = |listener| Connection::open(proxy.port(listener)).expect("a connection");
+
+    // The key set comes, or the time to wait is over, in the turn of the reset.
+    let [mut set, mut tick] = ["set", "tick"].map(open);
+    for connection in [&mut set, &mut tick] {
+        let ids: Vec<_> =
+            (0..20).map(|_| connection.get("/", &[("authorization", &jwt)]).expect("a request")).collect();
+        thread::sleep(Duration::from_millis(200));
+        let resets: Vec<u8> = ids.iter().flat_map(|id| h2::reset(*id)).collect();
+        in_one_turn(&proxy, || {
+            connection.send(&resets).expect("resets");
+            thread::sleep(Duration::from_millis(1700));
+        });
+    }
+    // The answer comes.
+    for (listener, endpoint) in [("refused", refused), ("accepted", accepted), ("body", body)] {
+        let mut connection = open(listener);
+        let mut resets = Vec::new();
+        for n in 0..20 {
+            let token = format!("Bearer an-opaque-token-{n}");
+            let is_alone = listener != "body";
+            let (id, headers) = connection.request("POST", "/", &[("authorization", &token)], is_alone);
+            connection.send(&headers).expect("a request");
+            if !is_alone {
+                connection.send(&h2::data(id, b"content", false)).expect("content");
+            }
+            // Trailers and the reset of a request arrive together.
+            if !is_alone && n % 2 == 0 {
+                resets.extend(h2::trailers(id, &[("x-auth-user", "root")]));
+            }
+            resets.extend(h2::reset(id));
+        }
+        eventually("the endpoint is asked", || endpoint.count() == 20);
+        in_one_turn(&proxy, || {
+            connection.send(&resets).expect("resets");
+            endpoint.release();
+        });
+    }
+    nobody_waits(&proxy);
+    assert_eq!(proxy.upstream_connections(), 0, "a request that was reset went on");
+    proxy.finish();
+}
+
+#[test]
+fn requests_that_are_reset_at_any_time_bring_nothing_down() {
+    let endpoint = Endpoint::start();
+    endpoint.otherwise(Reply::Late(resets::LATENCY, json!({"active": false})));
+    let proxy = Proxy::start("resets-any-time", vec![introspecting("gate", &endpoint)]);
+    let outcome = resets::run(proxy.port("gate"), 4, Duration::from_secs(10));
+    assert_eq!(outcome.faults, Vec::<String>::new());
+    assert!(outcome.reset > 500, "{outcome:?}");
+    assert!(outcome.refused > 500, "{outcome:?}");
+    nobody_waits(&proxy);
+    proxy.finish();
+}

@@ -1,0 +1,137 @@
+//! HTTP/2 requests with tokens that nobody knows, in waves: some are answered, the others are reset at about the time
+//! of their answer, cut off with their connection, or ended by trailers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::h2::{self, Connection, Ending};
+
+/// How long the introspection endpoint takes; the resets come about then.
+pub const LATENCY: Duration = Duration::from_millis(8);
+/// The number of requests in a wave.
+const WAVE: usize = 40;
+
+/// The configuration of an authenticator that asks this cluster.
+pub fn introspection(cluster: &str) -> Value {
+    json!({"introspection": {
+        "endpoint": "https://idp.example.com/introspect",
+        "cluster": cluster,
+        "client_id": "gateway",
+        "client_secret": "the secret of the gateway",
+        "audiences": ["api"],
+    }})
+}
+
+/// The streams of all connections, by their ends.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The first fault of each connection.
+    pub faults: Vec<String>,
+    /// Requests that got a 401.
+    pub refused: u64,
+    /// Requests that got a 503, since many wait.
+    pub unavailable: u64,
+    /// Requests that were reset.
+    pub reset: u64,
+    /// Connections that were closed while requests waited.
+    pub closed: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    refused: AtomicU64,
+    unavailable: AtomicU64,
+    reset: AtomicU64,
+    closed: AtomicU64,
+}
+
+/// Sends waves over so many connections for so long.
+pub fn run(port: u16, connections: usize, lasts: Duration) -> Outcome {
+    let end = Instant::now() + lasts;
+    let (tally, faults) = (Tally::default(), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for number in 0..connections {
+            let (tally, faults) = (&tally, &faults);
+            scope.spawn(move || {
+                for round in 0.. {
+                    if Instant::now() >= end {
+                        break;
+                    }
+                    if let Err(error) = waves(port, number, round, end, tally) {
+                        faults.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    Outcome {
+        faults: faults.into_inner().unwrap_or_else(PoisonError::into_inner),
+        refused: tally.refused.into_inner(),
+        unavailable: tally.unavailable.into_inner(),
+        reset: tally.reset.into_inner(),
+        closed: tally.closed.into_inner(),
+    }
+}
+
+/// One connection: waves whose resets come a little earlier or later each time, the last one cut off.
+fn waves(port: u16, number: usize, round: usize, end: Instant, tally: &Tally) -> Result<(), String> {
+    // Envoy closes a connection with 250 streams that were reset soon after they began.
+    const WAVES: usize = 8;
+    let said = |what: &str, error: std::io::Error| format!("{what}: {error}");
+    let mut connection = Connection::open(port).map_err(|error| said("no connection", error))?;
+    for wave in 0..WAVES {
+        let (mut ids, mut frames) = (Vec::new(), Vec::new());
+        for n in 0..WAVE {
+            let token = format!("Bearer junk-{number}-{round}-{wave}-{n}");
+            let has_body = n % 4 == 0;
+            let (id, headers) = connection.request(
+                if has_body { "POST" } else { "GET" },
+                "/",
+                &[("authorization", &token)],
+                !has_body,
+            );
+            frames.extend(headers);
+            if has_body {
+                frames.extend(h2::data(id, &[b'x'; 1000], false));
+            }
+            ids.push(id);
+        }
+        connection.send(&frames).map_err(|error| said("requests", error))?;
+        // From 2 ms before the answers to 2 ms after.
+        let late = Duration::from_micros(u64::try_from(wave * 4000 / WAVES).unwrap_or(0));
+        thread::sleep(LATENCY - Duration::from_millis(2) + late);
+        let mut ends = Vec::new();
+        for (n, id) in ids.iter().enumerate() {
+            match n % 8 {
+                // Waits for its answer; those with a body end it by trailers.
+                0 => ends.extend(h2::trailers(*id, &[("x-auth-user", "root")])),
+                1 => {}
+                _ => {
+                    tally.reset.fetch_add(1, Ordering::Relaxed);
+                    ends.extend(h2::reset(*id));
+                }
+            }
+        }
+        if wave + 1 == WAVES || Instant::now() >= end {
+            tally.closed.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        connection.send(&ends).map_err(|error| said("resets", error))?;
+        for (n, id) in ids.iter().enumerate().filter(|(n, _)| n % 8 < 2) {
+            match connection.status(*id) {
+                Ok(401) => tally.refused.fetch_add(1, Ordering::Relaxed),
+                Ok(503) => tally.unavailable.fetch_add(1, Ordering::Relaxed),
+                // A response that was complete before the request was is followed by a reset.
+                Err(_) if n % 8 == 0 && connection.ending(*id) == Some(Ending::Reset) => 0,
+                Ok(status) => return Err(format!("status {status} for a token that nobody knows")),
+                Err(error) => return Err(said("no answer", error)),
+            };
+        }
+    }
+    Ok(())
+}
