@@ -39,6 +39,15 @@ impl fmt::Display for CidrError {
 
 impl std::error::Error for CidrError {}
 
+/// The network of a client, whose addresses count as one source: an IPv4 address, or an IPv6 /64, which is the least that
+/// a customer gets ([RFC 6177](https://www.rfc-editor.org/rfc/rfc6177)). An IPv4-mapped address is the IPv4 address.
+pub fn source_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
 impl Cidr {
     /// Reads a block, or a bare address as a block of one.
     pub fn parse(text: &str) -> Result<Cidr, CidrError> {

@@ -113,8 +113,7 @@ fn judge<'a>(
             edits::of_protected(policy, protection, request, permit, &held)
         }
         (Verdict::Allow(_), _) => edits::of_public(policy, request),
-        // It is read again.
-        (Verdict::Await(_), _) => Edits::default(),
+        (Verdict::Await(_), _) => edits::of_waiting(policy, request),
         (Verdict::Deny(_) | Verdict::Answer(_), _) => edits::of_denied(policy, request),
     };
     Decision { verdict, edits, rule, shadowed: None }

@@ -29,8 +29,14 @@ pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
 /// A request that is refused goes nowhere, but it is logged: tokens are taken out of its query.
 pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
     let mut edits = of_public(policy, request);
-    let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
-    edits.without_parameters(request, &names);
+    edits.without_token_parameters(policy, request);
+    edits
+}
+
+/// A request that waits is logged if its client leaves: tokens are removed from its query.
+pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
+    let mut edits = Edits::default();
+    edits.without_token_parameters(policy, request);
     edits
 }
 
@@ -79,6 +85,21 @@ pub fn of_protected<'a>(
 }
 
 impl<'a> Edits<'a> {
+    /// Whether `:path` is replaced.
+    pub fn has_path(&self) -> bool {
+        self.set.iter().any(|(name, _)| *name == ":path")
+    }
+
+    /// The path of the request, if it is replaced.
+    pub fn replaced_path(&self, request: &Request<'a>) -> Option<&'a [u8]> {
+        request.path.filter(|_| self.has_path())
+    }
+
+    fn without_token_parameters(&mut self, policy: &Policy, request: &Request<'a>) {
+        let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
+        self.without_parameters(request, &names);
+    }
+
     fn without_parameters(&mut self, request: &Request<'a>, names: &[&str]) {
         if let Some(path) = request.path.and_then(|path| place::without_parameters(path, names)) {
             self.set.push((":path", path));

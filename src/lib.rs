@@ -18,8 +18,7 @@ pub mod credentials;
 pub mod decision;
 pub mod denial;
 pub mod edits;
-#[cfg(target_arch = "wasm32")]
-mod filter;
+pub mod filter;
 pub mod filter_state;
 pub mod header_map;
 pub mod http_url;

@@ -5,6 +5,7 @@ use crate::key_source::Moment;
 use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::source::Source;
+use crate::waiting::{MAX_WAITING, MAX_WAITING_OF_TOKEN};
 
 /// The state of one policy in one worker. Nothing in it counts under another.
 pub struct State {
@@ -24,6 +25,16 @@ impl State {
     /// Whether anything is to be learnt, so that time matters.
     pub fn learns(&self) -> bool {
         self.sources.iter().any(|source| !matches!(source, Source::Nothing))
+    }
+
+    /// The number of requests that can wait for one fetch of an authenticator at a time.
+    pub fn max_waiting(&self, authenticator: usize) -> usize {
+        match self.sources.get(authenticator) {
+            // A token that nobody knows can be sent by anybody, over and over.
+            Some(Source::Tokens(_)) => MAX_WAITING_OF_TOKEN,
+            // A key set is for all.
+            _ => MAX_WAITING,
+        }
     }
 
     /// Time passes.

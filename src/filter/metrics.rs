@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::gates::Gate;
-use super::host;
+use super::{Host, MetricKind, PluginInstance};
 use crate::counters::{Counters, Labels};
 use crate::metrics::{self, Kind, Reading};
 use crate::numeric_date::NumericDate;
@@ -46,23 +45,32 @@ impl Metrics {
     }
 
     /// Tells the host what has changed. A host that has no metrics keeps nothing.
-    pub fn publish(&mut self, policy: &Policy, state: &State, waiting: usize, now: NumericDate) {
+    pub fn publish(
+        &mut self,
+        host: &impl Host,
+        policy: &Policy,
+        state: &State,
+        waiting: usize,
+        now: NumericDate,
+    ) {
         for (labels, count) in self.counters.take() {
             let known = self.counted.get(&labels).copied();
-            let Some(counter) = known.or_else(|| host::define_counter(&labels.name(policy))) else {
+            let Some(counter) =
+                known.or_else(|| host.define_metric(MetricKind::Counter, &labels.name(policy)))
+            else {
                 continue;
             };
             self.counted.insert(labels, counter);
-            host::add_to_counter(counter, count);
+            add(host, counter, count);
         }
         let readings = std::mem::take(&mut self.settled)
             .into_iter()
             .chain(metrics::current(policy, state, waiting, now));
-        readings.for_each(|reading| self.publish_one(reading));
+        readings.for_each(|reading| self.publish_one(host, reading));
     }
 
     /// Takes back what holds no longer, unless one of those that are in force says it too.
-    pub fn retire(&mut self, in_force: &[Rc<Gate>]) {
+    pub fn retire(&mut self, host: &impl Host, in_force: &[Rc<PluginInstance>]) {
         for Published { name, number, kind, last } in self.published.drain(..) {
             let is_said = in_force.iter().any(|gate| {
                 gate.metrics
@@ -71,50 +79,55 @@ impl Metrics {
             });
             match kind {
                 Kind::Counter => {}
-                Kind::Sum => tell(number, kind, last, 0),
+                Kind::Sum => tell(host, number, kind, last, 0),
                 Kind::Gauge if is_said => {}
-                Kind::Gauge => host::set_gauge(number, 0),
+                Kind::Gauge => host.record_metric(number, 0),
             }
         }
     }
 
     /// Says how many rules of this VM's configurations are in shadow. Another VM may say the same of its own, under the
     /// same name: while there are any it is said again and again, and otherwise only once, so that shadow shows.
-    pub fn publish_shadow(&mut self, rules: u64) {
+    pub fn publish_shadow(&mut self, host: &impl Host, rules: u64) {
         let gauge = match self.shadowed_rules {
             Some((_, 0)) if rules == 0 => return,
             Some((gauge, _)) => gauge,
-            None => match host::define_gauge("authgate_shadow_rules") {
+            None => match host.define_metric(MetricKind::Gauge, "authgate_shadow_rules") {
                 Some(gauge) => gauge,
                 None => return,
             },
         };
         self.shadowed_rules = Some((gauge, rules));
-        host::set_gauge(gauge, rules);
+        host.record_metric(gauge, rules);
     }
-    fn publish_one(&mut self, Reading { name, kind, value }: Reading) {
+
+    fn publish_one(&mut self, host: &impl Host, Reading { name, kind, value }: Reading) {
         let Some(known) = self.published.iter_mut().find(|known| known.name == name) else {
-            let number = match kind {
-                Kind::Counter => host::define_counter(&name),
-                Kind::Sum | Kind::Gauge => host::define_gauge(&name),
+            let metric = match kind {
+                Kind::Counter => MetricKind::Counter,
+                Kind::Sum | Kind::Gauge => MetricKind::Gauge,
             };
-            if let Some(number) = number {
+            if let Some(number) = host.define_metric(metric, &name) {
                 // A new metric is 0.
-                tell(number, kind, 0, value);
+                tell(host, number, kind, 0, value);
                 self.published.push(Published { name, number, kind, last: value });
             }
             return;
         };
-        tell(known.number, kind, known.last, value);
+        tell(host, known.number, kind, known.last, value);
         known.last = value;
     }
 }
 
-fn tell(number: u32, kind: Kind, last: u64, value: u64) {
+fn tell(host: &impl Host, number: u32, kind: Kind, last: u64, value: u64) {
     match kind {
         _ if value == last => {}
-        Kind::Counter => host::add_to_counter(number, value.saturating_sub(last)),
-        Kind::Sum => host::change(number, value.cast_signed().wrapping_sub(last.cast_signed())),
-        Kind::Gauge => host::set_gauge(number, value),
+        Kind::Counter => add(host, number, value.saturating_sub(last)),
+        Kind::Sum => host.increment_metric(number, value.cast_signed().wrapping_sub(last.cast_signed())),
+        Kind::Gauge => host.record_metric(number, value),
     }
+}
+
+fn add(host: &impl Host, counter: u32, count: u64) {
+    host.increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::bootstrap::{Listener, bootstrap_from_file, listener};
-use crate::client::{Connection, Request, get, request};
+use crate::client::{Connection, Request, get, request, stream_from};
 use crate::mint::ProviderKey;
 use crate::process::{Envoy, directory};
 use crate::provider::{Does, Provider, keys};
@@ -162,8 +162,9 @@ fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
     proxy.finish();
 }
 
-/// The bound on requests that wait, for each configuration on each worker.
+/// The bound on requests that wait, for each authenticator on each worker, and the share of one source address.
 const MAX_WAITING: usize = 1024;
+const MAX_WAITING_OF_SOURCE: usize = 256;
 
 #[test]
 fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
@@ -177,21 +178,33 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
     );
     let token = key.token(ISSUER, "ann");
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let enter_at = |listener| {
-        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port(listener))).expect("a connection");
+    let enter_at = |listener, source: usize| {
+        let source = format!("127.0.0.{}", source + 1);
+        let mut stream = stream_from(&source, proxy.port(listener)).expect("a connection");
         stream.write_all(head.as_bytes()).expect("a request");
         stream
     };
-    let enter = || enter_at("full");
+    let enter = || enter_at("full", 8);
     let status = |stream: &mut TcpStream, patience: Duration| {
         stream.set_read_timeout(Some(patience)).expect("a time limit");
         let mut start = [0; 12];
         stream.read_exact(&mut start).ok().map(|()| String::from_utf8_lossy(&start[9..]).into_owned())
     };
     let moment = Duration::from_millis(300);
-    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| enter()).collect();
-    // They have all come when there is room for no more.
-    eventually("the room is full", || status(&mut enter(), moment).is_some_and(|status| status == "503"));
+    let is_full =
+        |source| status(&mut enter_at("full", source), moment).is_some_and(|status| status == "503");
+    let mut waiting = Vec::new();
+    for source in 0..MAX_WAITING / MAX_WAITING_OF_SOURCE {
+        waiting.extend((0..MAX_WAITING_OF_SOURCE).map(|_| enter_at("full", source)));
+        // They have all come when there is room for no more.
+        eventually("the room of the source is full", || is_full(source));
+        if waiting.len() < MAX_WAITING {
+            let mut other = enter();
+            assert_eq!(status(&mut other, moment), None, "another source has room");
+            drop(other);
+        }
+    }
+    eventually("the room is full", || is_full(8));
     for stream in &mut waiting {
         stream.set_nonblocking(true).expect("a stream that does not block");
         let refused = stream.read(&mut [0; 1]).is_ok();
@@ -199,7 +212,7 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         assert!(!refused, "one of the first has been answered");
     }
     // Another configuration has room of its own, and what needs no keys needs none.
-    assert_eq!(status(&mut enter_at("other"), moment), None);
+    assert_eq!(status(&mut enter_at("other", 0), moment), None);
     assert_eq!(proxy.send("full", &get("/public")).status, 200);
     assert_eq!(proxy.send("full", &get("/")).status, 401);
     // Some leave: their places are free, and only theirs.
