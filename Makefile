@@ -94,9 +94,11 @@ bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different 
 bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords does to others, in a minute
 	$(ENVOY_BENCH) --flood $(ARGS)
 
-soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, and look at each answer; half an hour, or T=seconds
+soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, then reset waiting requests; half an hour and ten minutes, or T=seconds each
 	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') \
 		cargo bench --locked --profile drive --bench envoy -- --soak $(or $(T),1800) $(ARGS)
+	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') AUTHGATE_SECONDS=$(or $(T),600) \
+		cargo test --locked --test envoy -- --exact --nocapture resets::requests_that_are_reset_at_any_time_bring_nothing_down
 
 timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; ten minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)

@@ -34,6 +34,7 @@ pub struct Listener {
     module: PathBuf,
     clusters: Vec<(&'static str, u16)>,
     lets_headers_stop: bool,
+    settings: Value,
     native: Option<Value>,
     failure_policy: &'static str,
     capabilities: Value,
@@ -53,6 +54,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         module: module(),
         clusters: Vec::new(),
         lets_headers_stop: false,
+        settings: json!({}),
         native: None,
         failure_policy: "FAIL_RELOAD",
         capabilities: Value::Null,
@@ -138,6 +140,12 @@ impl Listener {
         self
     }
 
+    /// With these fields of the connection manager in place of ours.
+    pub fn settings(mut self, settings: Value) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// As a file of listeners has it.
     pub fn to_resource(&self) -> Value {
         let mut resource = self.to_envoy("/dev/null");
@@ -204,6 +212,9 @@ impl Listener {
             hcm["path_with_escaped_slashes_action"] = json!("REJECT_REQUEST");
             hcm["strip_any_host_port"] = json!(true);
             hcm["strip_trailing_host_dot"] = json!(true);
+        }
+        for (name, value) in self.settings.as_object().expect("an object") {
+            hcm[name] = value.clone();
         }
         let mut chain = json!({"filters": [{"name": "hcm", "typed_config": hcm}]});
         if let Some((context, _)) = &self.tls {

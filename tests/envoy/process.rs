@@ -37,6 +37,13 @@ pub fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
     path
 }
 
+/// How long a test under load lasts: `AUTHGATE_SECONDS`, else this many.
+#[allow(dead_code)] // benches have options
+pub fn seconds(otherwise: u64) -> Duration {
+    let asked = std::env::var("AUTHGATE_SECONDS").ok();
+    Duration::from_secs(asked.map_or(otherwise, |text| text.parse().expect("AUTHGATE_SECONDS is a number")))
+}
+
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,7 +7,6 @@ mod clients;
 mod echo;
 mod expectation;
 mod policies;
-pub mod resets;
 mod traffic;
 mod waits;
 

@@ -1,12 +1,10 @@
 //! HTTP/2 requests with tokens that nobody knows, in waves: some are answered, the others are reset at about the time
-//! of their answer, cut off with their connection, or ended by trailers.
+//! of their answer, cut off with their connection, ended by trailers, or left idle until the proxy answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use serde_json::{Value, json};
 
 use crate::h2::{self, Connection, Ending};
 
@@ -14,17 +12,6 @@ use crate::h2::{self, Connection, Ending};
 pub const LATENCY: Duration = Duration::from_millis(8);
 /// The number of requests in a wave.
 const WAVE: usize = 40;
-
-/// The configuration of an authenticator that asks this cluster.
-pub fn introspection(cluster: &str) -> Value {
-    json!({"introspection": {
-        "endpoint": "https://idp.example.com/introspect",
-        "cluster": cluster,
-        "client_id": "gateway",
-        "client_secret": "the secret of the gateway",
-        "audiences": ["api"],
-    }})
-}
 
 /// The streams of all connections, by their ends.
 #[derive(Debug, Default)]
@@ -37,6 +24,8 @@ pub struct Outcome {
     pub unavailable: u64,
     /// Requests that were reset.
     pub reset: u64,
+    /// Requests that the proxy answered, since they were idle.
+    pub idle: u64,
     /// Connections that were closed while requests waited.
     pub closed: u64,
 }
@@ -46,6 +35,7 @@ struct Tally {
     refused: AtomicU64,
     unavailable: AtomicU64,
     reset: AtomicU64,
+    idle: AtomicU64,
     closed: AtomicU64,
 }
 
@@ -74,6 +64,7 @@ pub fn run(port: u16, connections: usize, lasts: Duration) -> Outcome {
         refused: tally.refused.into_inner(),
         unavailable: tally.unavailable.into_inner(),
         reset: tally.reset.into_inner(),
+        idle: tally.idle.into_inner(),
         closed: tally.closed.into_inner(),
     }
 }
@@ -108,9 +99,10 @@ fn waves(port: u16, number: usize, round: usize, end: Instant, tally: &Tally) ->
         let mut ends = Vec::new();
         for (n, id) in ids.iter().enumerate() {
             match n % 8 {
-                // Waits for its answer; those with a body end it by trailers.
+                // The request is complete only now.
                 0 => ends.extend(h2::trailers(*id, &[("x-auth-user", "root")])),
-                1 => {}
+                // It waits for its answer; the second one never ends its content.
+                1 | 4 => {}
                 _ => {
                     tally.reset.fetch_add(1, Ordering::Relaxed);
                     ends.extend(h2::reset(*id));
@@ -122,12 +114,13 @@ fn waves(port: u16, number: usize, round: usize, end: Instant, tally: &Tally) ->
             return Ok(());
         }
         connection.send(&ends).map_err(|error| said("resets", error))?;
-        for (n, id) in ids.iter().enumerate().filter(|(n, _)| n % 8 < 2) {
+        for (n, id) in ids.iter().enumerate().filter(|(n, _)| matches!(n % 8, 0 | 1 | 4)) {
             match connection.status(*id) {
                 Ok(401) => tally.refused.fetch_add(1, Ordering::Relaxed),
                 Ok(503) => tally.unavailable.fetch_add(1, Ordering::Relaxed),
+                Ok(408 | 504) => tally.idle.fetch_add(1, Ordering::Relaxed),
                 // A response that was complete before the request was is followed by a reset.
-                Err(_) if n % 8 == 0 && connection.ending(*id) == Some(Ending::Reset) => 0,
+                Err(_) if n % 4 == 0 && connection.ending(*id) == Some(Ending::Reset) => 0,
                 Ok(status) => return Err(format!("status {status} for a token that nobody knows")),
                 Err(error) => return Err(said("no answer", error)),
             };
