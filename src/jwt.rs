@@ -26,7 +26,7 @@ use crate::claims::Claims;
 use crate::json;
 use crate::jwk::{KeySet, VerifyingKey};
 
-/// How many keys are tried on one token. More than one fits where a token names no key, or several share a name.
+/// The most keys that are tried on one token. More than one fits if a token names no key, or several share a name.
 pub const MAX_CANDIDATES: usize = 8;
 
 /// A compact JWS, well-formed but not verified.
@@ -79,8 +79,8 @@ impl<'a> Jws<'a> {
     /// Verifies the signature.
     ///
     /// With a `kid` the keys of that name are tried, or, where there is none, the keys without a name; without a `kid`
-    /// every key; in each case those that fit the `alg`, at most [`MAX_CANDIDATES`]. `allowed` narrows what the keys
-    /// can do.
+    /// every key; in each case those that fit the `alg` and the length of the signature, at most [`MAX_CANDIDATES`].
+    /// `allowed` names the algorithms that the operator allows; see [`VerifyingKey::algorithms_in`].
     pub fn verify(
         &self,
         keys: &KeySet,
@@ -90,12 +90,18 @@ impl<'a> Jws<'a> {
         self.candidates(keys, allowed)?.verify(self, verifier)
     }
 
-    /// Verifies the signature with this key alone, whatever `kid` the header names.
-    pub fn verify_with(&self, key: &VerifyingKey, verifier: &dyn SignatureVerifier) -> Result<(), JwsError> {
+    /// Verifies the signature with this key alone, whatever `kid` the header names, by one of the `allowed` algorithms.
+    pub fn verify_with(
+        &self,
+        key: &VerifyingKey,
+        allowed: Algorithms,
+        verifier: &dyn SignatureVerifier,
+    ) -> Result<(), JwsError> {
         if !self.header.is_understood() {
             return Err(JwsError::UnsupportedCritical);
         }
-        let algorithm = self.header.algorithm().filter(|algorithm| key.algorithms().contains(*algorithm));
+        let allowed = key.algorithms_in(Some(allowed));
+        let algorithm = self.header.algorithm().filter(|algorithm| allowed.contains(*algorithm));
         let algorithm = algorithm.ok_or(JwsError::AlgorithmNotAllowed)?;
         if verifier.verify(key, algorithm, self.signing_input, &self.signature) {
             Ok(())
@@ -121,13 +127,10 @@ impl<'a> Jws<'a> {
                 None => (keys.unnamed(), true),
             },
         };
-        let algorithm = self
-            .header
-            .algorithm()
-            .filter(|algorithm| allowed.is_none_or(|allowed| allowed.contains(*algorithm)))
-            .ok_or(JwsError::AlgorithmNotAllowed)?;
-        if pool.iter().any(|key| key.algorithms().contains(algorithm)) {
-            Ok(Candidates { pool, algorithm, kid_is_unknown })
+        let algorithm = self.header.algorithm().ok_or(JwsError::AlgorithmNotAllowed)?;
+        let candidates = Candidates { pool, algorithm, allowed, kid_is_unknown };
+        if candidates.of_the_algorithm().next().is_some() {
+            Ok(candidates)
         } else if kid_is_unknown {
             Err(JwsError::UnknownKey)
         } else {
@@ -139,12 +142,17 @@ impl<'a> Jws<'a> {
 struct Candidates<'k> {
     pool: &'k [VerifyingKey],
     algorithm: Algorithm,
+    allowed: Option<Algorithms>,
     kid_is_unknown: bool,
 }
 
-impl Candidates<'_> {
+impl<'k> Candidates<'k> {
+    fn of_the_algorithm(&self) -> impl Iterator<Item = &'k VerifyingKey> {
+        self.pool.iter().filter(|key| key.algorithms_in(self.allowed).contains(self.algorithm))
+    }
+
     fn verify(&self, jws: &Jws<'_>, verifier: &dyn SignatureVerifier) -> Result<(), JwsError> {
-        let fitting = self.pool.iter().filter(|key| key.algorithms().contains(self.algorithm));
+        let fitting = self.of_the_algorithm().filter(|key| key.fits_signature(jws.signature.len()));
         let mut candidates = fitting.take(MAX_CANDIDATES);
         if candidates.any(|key| verifier.verify(key, self.algorithm, jws.signing_input, &jws.signature)) {
             Ok(())
