@@ -133,7 +133,9 @@ impl Scheme for Bearer {
         let issuer = jwt.issuer().map(str::to_owned);
         let claims = jwt.into_claims();
         let valid_until = self.validation.rules.valid_until(&claims);
-        let principal = Principal { subject, issuer, scopes: claims.scopes(&self.scope_claims), claims };
+        let scopes = claims.scopes(&self.scope_claims);
+        let scopes = scopes.map_err(|_| Reason::InvalidToken(TokenError::TooManyScopes))?;
+        let principal = Principal { subject, issuer, scopes, claims };
         Ok(Proof { principal, valid_until })
     }
 }
