@@ -30,10 +30,11 @@ pub const MAX_REFUSED: usize = 4096;
 const MAX_PROVEN: usize = 8192;
 const PROVEN_FOR: f64 = 3600.0;
 
-/// One part in so many of `max_concurrent` is for tokens that held before, and all tokens that did not may have one part
-/// in so many from one source.
+/// One part in so many of `max_concurrent` is for tokens that held before. Of those that did not, one source may have one
+/// part in so many, and so many at the least.
 const RESERVED: usize = 4;
 const OF_ONE_SOURCE: usize = 2;
+const LEAST_OF_ONE_SOURCE: usize = 4;
 
 /// For how long whoever has waited finds what came of it, in seconds, even where nothing is to be remembered. All of
 /// them are decided right after the answer, or with the next tick.
@@ -216,7 +217,7 @@ impl Introspector {
         let is_same = |other: &Network| *other == source && source != Network::Unknown;
         self.asked.len() < max
             && others.clone().count() < max - max / RESERVED
-            && others.filter(is_same).count() < max.div_ceil(OF_ONE_SOURCE)
+            && others.filter(is_same).count() < (max / OF_ONE_SOURCE).max(LEAST_OF_ONE_SOURCE)
     }
 
     fn callout(&self, token: &[u8]) -> Callout {

@@ -463,3 +463,43 @@ fn long_tokens_are_answered() {
     let token = sign_text(&header, "{}", &key, Algorithm::HS256);
     assert_eq!(outcome(token.as_bytes(), &keys, None), Outcome::Verified);
 }
+
+/// What is rationed: signatures that would be verified in software, for keys that the authenticator has.
+#[test]
+fn slow_signatures_are_told_by_header_keys_and_host() {
+    struct Host;
+    impl SignatureVerifier for Host {
+        fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+            false
+        }
+
+        fn is_native(&self, algorithm: Algorithm) -> bool {
+            matches!(algorithm, Algorithm::RS256 | Algorithm::ES256)
+        }
+    }
+    let rsa = SigningKey::for_algorithm(Algorithm::RS256);
+    let pss = rsa.jwk_with(json!({"alg": "PS256"}));
+    let remote = json!({"remote": {"uri": "https://i/k", "cluster": "idp"}});
+    let inline = |jwk: &serde_json::Value| json!({"jwks": {"keys": [jwk]}});
+    let check = |keys: &serde_json::Value, algorithms: Option<&[&str]>, expected: &[&str]| {
+        let mut jwt = json!({"issuer": "i", "any_audience": true, "keys": keys});
+        if let Some(algorithms) = algorithms {
+            jwt["algorithms"] = json!(algorithms);
+        }
+        let config = json!({"authenticators": {"a": {"jwt": jwt}}, "rules": [{"require": "a"}]});
+        let config = authgate::config::from_value(config).unwrap();
+        let policy = authgate::policy::build(&config, &|_| None).unwrap().policy;
+        let is_slow = |algorithm: &Algorithm| {
+            let header = encode(json!({"alg": algorithm.name()}).to_string().as_bytes());
+            policy.authenticators[0].scheme.takes_slow_signature(format!("{header}.e30.AA").as_bytes(), &Host)
+        };
+        let found: Vec<_> = Algorithm::ALL.into_iter().filter(is_slow).map(Algorithm::name).collect();
+        assert_eq!(found, expected, "{keys} {algorithms:?}");
+    };
+    check(&inline(&rsa.jwk()), None, &["RS384", "RS512"]);
+    check(&inline(&rsa.jwk()), Some(&["RS256", "PS256"]), &["PS256"]);
+    check(&inline(&pss), None, &["PS256"]);
+    check(&remote, Some(&["RS256", "ES256"]), &[]);
+    check(&remote, Some(&["RS256", "PS256"]), &["PS256"]);
+    check(&remote, None, &["RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "ES256K", "EdDSA"]);
+}

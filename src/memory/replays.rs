@@ -15,7 +15,7 @@ use crate::numeric_date::NumericDate;
 /// of a minute.
 const MAX_PROOFS: usize = 57_344;
 
-/// The most proofs that are dated ahead, and the most of one key: at most about 2 MiB. One key has room for 400 proofs a
+/// The most proofs that are dated ahead, and the most of one key: at most about 3 MiB. One key has room for 400 proofs a
 /// second from a clock that is 10 s ahead.
 const MAX_AHEAD: usize = 28_672;
 const MAX_AHEAD_OF_KEY: usize = 4_096;
@@ -131,10 +131,16 @@ impl Replays {
 struct Ahead {
     seen: HashSet<u128>,
     /// By the whole second in which they were made, the earliest first.
-    seconds: VecDeque<(u64, Vec<ProofUse>)>,
+    seconds: VecDeque<(u64, Vec<Dated>)>,
     of_key: HashMap<u64, usize>,
     max: usize,
     max_of_key: usize,
+}
+
+struct Dated {
+    id: u128,
+    key: u64,
+    made: NumericDate,
 }
 
 impl Ahead {
@@ -150,6 +156,8 @@ impl Ahead {
         *self.of_key.entry(proof.key).or_default() += 1;
         let second = proof.made.seconds() as u64; // saturates
         let at = self.seconds.partition_point(|(other, _)| *other < second);
+        let ProofUse { id, key, made, .. } = proof;
+        let proof = Dated { id, key, made };
         match self.seconds.get_mut(at) {
             Some((found, proofs)) if *found == second => proofs.push(proof),
             _ => self.seconds.insert(at, (second, vec![proof])),

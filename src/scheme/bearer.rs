@@ -93,8 +93,13 @@ impl Scheme for Bearer {
     }
 
     fn takes_slow_signature(&self, credential: &[u8], signatures: &dyn SignatureVerifier) -> bool {
-        let is_allowed = |algorithm: &Algorithm| {
-            self.validation.algorithms.is_none_or(|allowed| allowed.contains(*algorithm))
+        let allowed = self.validation.algorithms;
+        let is_allowed = |algorithm: &Algorithm| match &self.keys {
+            KeysFrom::Configuration(keys) => {
+                keys.keys().iter().any(|key| key.algorithms_in(allowed).contains(*algorithm))
+            }
+            // Fetched keys may do what their `alg` says.
+            KeysFrom::Provider(_) => allowed.is_none_or(|allowed| allowed.contains(*algorithm)),
         };
         credential.len() <= self.max_token_bytes
             && Jws::peek_algorithm(credential)
