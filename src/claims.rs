@@ -9,9 +9,17 @@ mod selector;
 pub use matcher::{ClaimMatcher, MatcherError};
 pub use selector::{ClaimSelector, SelectorError};
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
+
+/// The most different scopes of one caller: each rule compares them with those that it asks for.
+pub const MAX_SCOPES: usize = 1024;
+
+/// Claims have more than [`MAX_SCOPES`] different scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyScopes;
 
 /// A claims set (RFC 7519 §4): an object whose members say something of a subject.
 #[derive(Clone, Default, PartialEq)]
@@ -31,22 +39,27 @@ impl Claims {
         self.0.get(name)
     }
 
-    /// The scopes in these claims, each once. They stand in one string with spaces between them (RFC 8693 §4.2) or, with
-    /// some issuers, in an array.
-    pub fn scopes(&self, selectors: &[ClaimSelector]) -> Vec<String> {
-        let mut scopes: Vec<String> = Vec::new();
+    /// The scopes in these claims, each once. They are one string with spaces between them (RFC 8693 §4.2) or, with some
+    /// issuers, an array.
+    ///
+    /// # Errors
+    /// There are more than [`MAX_SCOPES`].
+    pub fn scopes(&self, selectors: &[ClaimSelector]) -> Result<Vec<String>, TooManyScopes> {
+        let mut seen = HashSet::new();
+        let mut scopes = Vec::new();
         for claim in selectors.iter().filter_map(|selector| selector.find(self)) {
-            let texts = match claim {
-                Value::Array(elements) => elements.iter().filter_map(Value::as_str).collect(),
-                other => other.as_str().map(|text| text.split(' ').collect()).unwrap_or_else(Vec::new),
-            };
-            for scope in texts.into_iter().filter(|scope| !scope.is_empty()) {
-                if !scopes.iter().any(|known| known == scope) {
+            let elements = claim.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let words = claim.as_str().into_iter().flat_map(|text| text.split(' '));
+            for scope in elements.chain(words).filter(|scope| !scope.is_empty()) {
+                if seen.insert(scope) {
+                    if scopes.len() == MAX_SCOPES {
+                        return Err(TooManyScopes);
+                    }
                     scopes.push(scope.to_owned());
                 }
             }
         }
-        scopes
+        Ok(scopes)
     }
 
     /// All of them.
@@ -83,6 +96,37 @@ mod tests {
             assert!(Claims::from_json(serde_json::from_str(text).unwrap()).is_none(), "{text}");
         }
         assert!(Claims::from_json(serde_json::json!({})).unwrap().is_empty());
+    }
+
+    #[test]
+    fn scopes_are_told_apart_in_linear_time_and_bounded_in_number() {
+        let check = |claims: Value, expected: Result<&[&str], TooManyScopes>| {
+            let selectors = ["a", "b"].map(|name| ClaimSelector::parse(name).unwrap());
+            let found = Claims::from_json(claims).unwrap().scopes(&selectors);
+            assert_eq!(
+                found,
+                expected.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect())
+            );
+        };
+        check(serde_json::json!({"a": "x y  x z "}), Ok(&["x", "y", "z"]));
+        check(serde_json::json!({"a": ["x y", "z", "", 1, "z", null], "b": "z w"}), Ok(&["x y", "z", "w"]));
+        check(serde_json::json!({"a": {"x": 1}, "b": 7}), Ok(&[]));
+        check(serde_json::json!({}), Ok(&[]));
+        let names = |range: std::ops::Range<usize>| range.map(|n| format!("{n:x}")).collect::<Vec<_>>();
+        let most = names(0..MAX_SCOPES);
+        let expected: Vec<&str> = most.iter().map(String::as_str).collect();
+        // Repetitions do not count, however many there are.
+        check(serde_json::json!({"a": most, "b": vec![most.join(" "); 50].join(" ")}), Ok(&expected));
+        check(serde_json::json!({"a": most, "b": "one-more"}), Err(TooManyScopes));
+        // The most that an introspection answer of 256 KiB holds.
+        let many = names(0..40_000).join(" ");
+        let start = std::time::Instant::now();
+        for _ in 0..10 {
+            check(serde_json::json!({"a": many}), Err(TooManyScopes));
+            check(serde_json::json!({"b": names(0..40_000)}), Err(TooManyScopes));
+        }
+        // Comparing each with each takes a hundred times as long, optimised or not.
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     }
 
     #[test]

@@ -217,11 +217,11 @@ impl Denial {
             Form::Empty => (None, String::new()),
             Form::Grpc => (None, text::summary(&notice)),
         };
+        fields.push(("cache-control", Cow::Borrowed("no-store")));
+        if manner.form.is_none() {
+            fields.push(("vary", Cow::Borrowed("Accept")));
+        }
         if form != Form::Grpc {
-            fields.push(("cache-control", Cow::Borrowed("no-store")));
-            if manner.form.is_none() {
-                fields.push(("vary", Cow::Borrowed("Accept")));
-            }
             fields.extend(self.reason.retry_after().map(|seconds| ("retry-after", seconds)));
             fields.extend(content_type.map(|content_type| ("content-type", Cow::Borrowed(content_type))));
         }

@@ -9,6 +9,7 @@ mod client;
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::callout::{self, CallId, Callout, CalloutError, Effect, Severity, Ticket};
@@ -24,6 +25,16 @@ pub use client::Client;
 
 /// How many refused tokens are remembered.
 pub const MAX_REFUSED: usize = 4096;
+
+/// How many tokens that held before are remembered as such, and for how long, in seconds.
+const MAX_PROVEN: usize = 8192;
+const PROVEN_FOR: f64 = 3600.0;
+
+/// One part in so many of `max_concurrent` is for tokens that held before. Of those that did not, one source may have one
+/// part in so many, and so many at the least.
+const RESERVED: usize = 4;
+const OF_ONE_SOURCE: usize = 2;
+const LEAST_OF_ONE_SOURCE: usize = 4;
 
 /// For how long whoever has waited finds what came of it, in seconds, even where nothing is to be remembered. All of
 /// them are decided right after the answer, or with the next tick.
@@ -76,7 +87,7 @@ impl Plan {
             return Err(TokenError::WrongIssuer);
         }
         let subject = self.rules.check(&claims, now)?.to_owned();
-        let scopes = claims.scopes(&self.scope_claims);
+        let scopes = claims.scopes(&self.scope_claims).map_err(|_| TokenError::TooManyScopes)?;
         Ok(Principal { subject, issuer, scopes, claims })
     }
 }
@@ -87,9 +98,13 @@ pub struct Introspector {
     asked: Vec<Asked>,
     fresh: Vec<(Slot, NumericDate, Outcome)>,
     refused: Generations<TokenError>,
+    /// Tokens that held when they were last asked for.
+    proven: Generations<()>,
     calls: u64,
-    /// When a failure was last reported; none where the last answer was one.
-    failing: Option<NumericDate>,
+    /// When a failure was last reported.
+    failed: Option<NumericDate>,
+    /// Whether a failure was reported and its end was not.
+    failing: bool,
     /// When it was last reported that no more can be asked for.
     full: Option<NumericDate>,
     effects: Vec<Effect>,
@@ -100,6 +115,27 @@ struct Asked {
     slot: Slot,
     call: CallId,
     since: NumericDate,
+    /// The network that a token comes from, unless it held before.
+    source: Option<Network>,
+}
+
+/// A source of tokens: an IPv4 address, or an IPv6 /64, which is the least that a customer gets (RFC 6177).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// The address is not known.
+    Unknown,
+    V4(Ipv4Addr),
+    V6(u64),
+}
+
+impl From<Option<IpAddr>> for Network {
+    fn from(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            None => Network::Unknown,
+            Some(IpAddr::V4(address)) => Network::V4(address),
+            Some(IpAddr::V6(address)) => Network::V6((address.to_bits() >> 64) as u64),
+        }
+    }
 }
 
 /// What is known of a token.
@@ -123,15 +159,24 @@ impl Introspector {
             asked: Vec::new(),
             fresh: Vec::new(),
             refused: Generations::new(MAX_REFUSED, usize::MAX),
+            proven: Generations::new(MAX_PROVEN, usize::MAX),
             calls: 0,
-            failing: None,
+            failed: None,
+            failing: false,
             full: None,
             effects: Vec::new(),
         }
     }
 
-    /// What is known of a token. If nothing is, it is asked for.
-    pub fn look_up(&mut self, slot: Slot, token: &[u8], now: NumericDate) -> Outcome {
+    /// What is known of a token. If nothing is, it is asked for, as far as the bounds on calls allow. `peer` gives the
+    /// address that the token comes from.
+    pub fn look_up(
+        &mut self,
+        slot: Slot,
+        token: &[u8],
+        peer: impl FnOnce() -> Option<IpAddr>,
+        now: NumericDate,
+    ) -> Outcome {
         // A clock that was set back makes nothing fresh for longer.
         let is_fresh = |until: NumericDate| now < until && until.seconds_since(now) <= FRESH;
         let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == slot && is_fresh(*until));
@@ -144,20 +189,35 @@ impl Introspector {
         if let Some(asked) = self.asked.iter().find(|asked| asked.slot == slot) {
             return Outcome::Awaited(asked.ticket());
         }
-        if self.asked.len() >= self.plan.max_concurrent {
+        let is_proven = self.proven.find(slot, now).is_some();
+        let source = (!is_proven).then(|| Network::from(peer()));
+        if !self.has_room_for(source) {
             if is_due(self.full, now) {
                 self.full = Some(now);
-                let text = "`max_concurrent` tokens are being asked for; other tokens that are not known yet get 503";
+                let text = "`max_concurrent` is reached, or the part of it for tokens that never held, or for those of one \
+                            source; further tokens that are not known yet get 503";
                 self.effects.push(Effect::Report(Severity::Warning, text.to_owned()));
             }
             return Outcome::Unknown;
         }
         self.calls += 1;
-        let asked = Asked { slot, call: CallId(self.calls), since: now };
+        let asked = Asked { slot, call: CallId(self.calls), since: now, source };
         self.effects.push(Effect::Call(asked.call, self.callout(token)));
         let ticket = asked.ticket();
         self.asked.push(asked);
         Outcome::Awaited(ticket)
+    }
+
+    /// Whether one more token can be asked for: one that held before, or one from this source. Anybody can make up tokens,
+    /// so those that did not hold before leave a part of the calls to those that did, and to other sources.
+    fn has_room_for(&self, source: Option<Network>) -> bool {
+        let max = self.plan.max_concurrent;
+        let Some(source) = source else { return self.asked.len() < max };
+        let others = self.asked.iter().filter_map(|asked| asked.source);
+        let is_same = |other: &Network| *other == source && source != Network::Unknown;
+        self.asked.len() < max
+            && others.clone().count() < max - max / RESERVED
+            && others.filter(is_same).count() < (max / OF_ONE_SOURCE).max(LEAST_OF_ONE_SOURCE)
     }
 
     fn callout(&self, token: &[u8]) -> Callout {
@@ -213,7 +273,7 @@ impl Introspector {
     }
 
     fn take(&mut self, slot: Slot, answer: Answer, now: NumericDate) -> Outcome {
-        if self.failing.take().is_some() {
+        if std::mem::take(&mut self.failing) {
             self.effects
                 .push(Effect::Report(Severity::Info, "introspection: the endpoint answers again".to_owned()));
         }
@@ -227,19 +287,23 @@ impl Introspector {
                 // Whoever asked after `exp` would hear that the token is not good any more, so skew is no matter here.
                 let exp = principal.claims.find("exp").and_then(NumericDate::from_json);
                 let until = exp.filter(|exp| *exp < until).unwrap_or(until);
+                self.proven
+                    .insert(slot, Entry { value: (), since: now, until: now.plus(PROVEN_FOR), octets: 0 });
                 Outcome::Holds(Rc::new(principal), until)
             }
             Err(error) => {
                 let until = now.plus(self.plan.negative_ttl);
-                self.refused.insert(slot, Entry { value: error, until, octets: 0 });
+                self.proven.take(slot, now);
+                self.refused.insert(slot, Entry { value: error, since: now, until, octets: 0 });
                 Outcome::Refused(error)
             }
         }
     }
 
     fn report_failure(&mut self, why: &str, now: NumericDate) {
-        if is_due(self.failing, now) {
-            self.failing = Some(now);
+        if is_due(self.failed, now) {
+            self.failed = Some(now);
+            self.failing = true;
             let text = format!(
                 "introspection through cluster \"{}\": {why}; tokens that are not known yet get 503",
                 self.plan.cluster

@@ -26,7 +26,7 @@ use crate::claims::Claims;
 use crate::json;
 use crate::jwk::{KeySet, VerifyingKey};
 
-/// How many keys are tried on one token. More than one fits where a token names no key, or several share a name.
+/// The most keys that are tried on one token. More than one fits if a token names no key, or several share a name.
 pub const MAX_CANDIDATES: usize = 8;
 
 /// A compact JWS, well-formed but not verified.
@@ -59,6 +59,13 @@ impl<'a> Jws<'a> {
         })
     }
 
+    /// The `alg` of a token's JOSE header, without a look at the rest of the token. `None` if there is no supported one.
+    pub fn peek_algorithm(token: &[u8]) -> Option<Algorithm> {
+        let header = token.split(|byte| *byte == b'.').next()?;
+        let header = json::parse(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        Header::from_json(header).ok()?.algorithm()
+    }
+
     /// Its JOSE header. The compact form has only a protected one.
     pub fn header(&self) -> &Header {
         &self.header
@@ -72,8 +79,8 @@ impl<'a> Jws<'a> {
     /// Verifies the signature.
     ///
     /// With a `kid` the keys of that name are tried, or, where there is none, the keys without a name; without a `kid`
-    /// every key; in each case those that fit the `alg`, at most [`MAX_CANDIDATES`]. `allowed` narrows what the keys
-    /// can do.
+    /// every key; in each case those that fit the `alg` and the length of the signature, at most [`MAX_CANDIDATES`].
+    /// `allowed` names the algorithms that the operator allows; see [`VerifyingKey::algorithms_in`].
     pub fn verify(
         &self,
         keys: &KeySet,
@@ -83,12 +90,18 @@ impl<'a> Jws<'a> {
         self.candidates(keys, allowed)?.verify(self, verifier)
     }
 
-    /// Verifies the signature with this key alone, whatever `kid` the header names.
-    pub fn verify_with(&self, key: &VerifyingKey, verifier: &dyn SignatureVerifier) -> Result<(), JwsError> {
+    /// Verifies the signature with this key alone, whatever `kid` the header names, by one of the `allowed` algorithms.
+    pub fn verify_with(
+        &self,
+        key: &VerifyingKey,
+        allowed: Algorithms,
+        verifier: &dyn SignatureVerifier,
+    ) -> Result<(), JwsError> {
         if !self.header.is_understood() {
             return Err(JwsError::UnsupportedCritical);
         }
-        let algorithm = self.header.algorithm().filter(|algorithm| key.algorithms().contains(*algorithm));
+        let allowed = key.algorithms_in(Some(allowed));
+        let algorithm = self.header.algorithm().filter(|algorithm| allowed.contains(*algorithm));
         let algorithm = algorithm.ok_or(JwsError::AlgorithmNotAllowed)?;
         if verifier.verify(key, algorithm, self.signing_input, &self.signature) {
             Ok(())
@@ -114,13 +127,10 @@ impl<'a> Jws<'a> {
                 None => (keys.unnamed(), true),
             },
         };
-        let algorithm = self
-            .header
-            .algorithm()
-            .filter(|algorithm| allowed.is_none_or(|allowed| allowed.contains(*algorithm)))
-            .ok_or(JwsError::AlgorithmNotAllowed)?;
-        if pool.iter().any(|key| key.algorithms().contains(algorithm)) {
-            Ok(Candidates { pool, algorithm, kid_is_unknown })
+        let algorithm = self.header.algorithm().ok_or(JwsError::AlgorithmNotAllowed)?;
+        let candidates = Candidates { pool, algorithm, allowed, kid_is_unknown };
+        if candidates.of_the_algorithm().next().is_some() {
+            Ok(candidates)
         } else if kid_is_unknown {
             Err(JwsError::UnknownKey)
         } else {
@@ -132,12 +142,17 @@ impl<'a> Jws<'a> {
 struct Candidates<'k> {
     pool: &'k [VerifyingKey],
     algorithm: Algorithm,
+    allowed: Option<Algorithms>,
     kid_is_unknown: bool,
 }
 
-impl Candidates<'_> {
+impl<'k> Candidates<'k> {
+    fn of_the_algorithm(&self) -> impl Iterator<Item = &'k VerifyingKey> {
+        self.pool.iter().filter(|key| key.algorithms_in(self.allowed).contains(self.algorithm))
+    }
+
     fn verify(&self, jws: &Jws<'_>, verifier: &dyn SignatureVerifier) -> Result<(), JwsError> {
-        let fitting = self.pool.iter().filter(|key| key.algorithms().contains(self.algorithm));
+        let fitting = self.of_the_algorithm().filter(|key| key.fits_signature(jws.signature.len()));
         let mut candidates = fitting.take(MAX_CANDIDATES);
         if candidates.any(|key| verifier.verify(key, self.algorithm, jws.signing_input, &jws.signature)) {
             Ok(())
@@ -191,5 +206,44 @@ impl<'a> Jwt<'a> {
             .ok()
             .flatten()
             .is_some_and(|mut names| names.any(|name| name == audience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_algorithm_is_read_from_the_header_alone() {
+        let check = |header: &str, rest: &str, expected: Option<Algorithm>| {
+            let token = URL_SAFE_NO_PAD.encode(header) + rest;
+            assert_eq!(Jws::peek_algorithm(token.as_bytes()), expected, "{header} {rest}");
+        };
+        check(r#"{"alg":"PS256"}"#, ".e30.x", Some(Algorithm::PS256));
+        check(r#"{"kid":"a","alg":"Ed25519"}"#, "", Some(Algorithm::EdDSA));
+        check(r#"{"alg":"none"}"#, ".e30.x", None);
+        check(r#"{"alg":"RS256","alg":"PS256"}"#, ".e30.x", None);
+        check("", ".e30.x", None);
+        check("[]", ".e30.x", None);
+        check(r#"{"alg":"PS256"}"#, "=.e30.x", None);
+    }
+
+    #[test]
+    fn public_key_arithmetic_in_software_is_expensive() {
+        struct Native;
+        impl SignatureVerifier for Native {
+            fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+                false
+            }
+
+            fn is_native(&self, algorithm: Algorithm) -> bool {
+                algorithm == Algorithm::RS256
+            }
+        }
+        for algorithm in Algorithm::ALL {
+            let is_public = Algorithms::ASYMMETRIC.contains(algorithm);
+            assert_eq!(SoftwareVerifier.is_expensive(algorithm), is_public, "{algorithm}");
+            assert_eq!(Native.is_expensive(algorithm), is_public && algorithm != Algorithm::RS256);
+        }
     }
 }

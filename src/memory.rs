@@ -175,13 +175,14 @@ impl Memory {
         valid_until: Option<NumericDate>,
     ) {
         let until = self.until(now, valid_until);
-        self.held.insert(slot, Entry { value: Rc::clone(principal), until, octets: principal.size() });
+        let octets = principal.size();
+        self.held.insert(slot, Entry { value: Rc::clone(principal), since: now, until, octets });
     }
 
     /// Remembers a credential that is expensive to check and was wrong.
     pub fn remember_failed(&mut self, slot: Slot, now: NumericDate) {
         let until = self.until(now, None);
-        self.failed.insert(slot, Entry { value: (), until, octets: 0 });
+        self.failed.insert(slot, Entry { value: (), since: now, until, octets: 0 });
     }
 
     /// Forgets all credentials, and gives back what they took. What must not be used twice stays known.
@@ -246,6 +247,58 @@ mod tests {
             assert_eq!(recall(&mut memory, name, last - 0.25).as_deref(), Some(name));
             assert_eq!(recall(&mut memory, name, last), None, "{name}");
         }
+    }
+
+    /// An entry that has moved to the old generation counts no longer than any other.
+    #[test]
+    fn what_is_old_is_forgotten_in_time_too() {
+        let mut memory = memory(8, 1 << 20);
+        let in_old = |memory: &mut Memory, name: &str| {
+            remember(memory, name, 1000.0, Some(1010.0));
+            for n in 0..4 {
+                remember(memory, &n.to_string(), 1000.0, None);
+            }
+        };
+        in_old(&mut memory, "a");
+        assert_eq!(recall(&mut memory, "a", 1010.0), None);
+        in_old(&mut memory, "b");
+        assert_eq!(recall(&mut memory, "b", 1009.75).as_deref(), Some("b"));
+        let mut store = Generations::new(8, 1 << 20);
+        let slot = |n: u128| Slot(n);
+        for n in 0..5 {
+            store.insert(slot(n), Entry { value: n, since: at(1000.0), until: at(1010.0), octets: 0 });
+        }
+        assert_eq!(store.take(slot(0), at(1010.0)), None);
+        assert_eq!(store.take(slot(1), at(1009.75)), Some(1));
+        assert_eq!(store.take(slot(4), at(1010.0)), None);
+    }
+
+    /// A clock that is set back must not make a password or a token count for longer than its time.
+    #[test]
+    fn nothing_counts_before_it_was_remembered() {
+        for others in [0, 4] {
+            let mut memory = memory(8, 1 << 20);
+            remember(&mut memory, "a", 5000.0, None);
+            let slot = memory.slot(0, 0, b"bad");
+            memory.remember_failed(slot, at(5000.0));
+            for n in 0..others {
+                remember(&mut memory, &n.to_string(), 5000.0, None);
+            }
+            assert_eq!(recall(&mut memory, "a", 4999.75), None);
+            assert!(!memory.failed(slot, at(4999.75)));
+        }
+    }
+
+    /// Anybody can compute digests under a key that is all zeros.
+    #[test]
+    fn without_randomness_nothing_is_remembered() {
+        let mut memory = Memory::without_key(Limits::default());
+        remember(&mut memory, "a", 1000.0, None);
+        assert_eq!(recall(&mut memory, "a", 1000.0), None);
+        let slot = memory.slot(0, 0, b"bad");
+        memory.remember_failed(slot, at(1000.0));
+        assert!(!memory.failed(slot, at(1000.0)));
+        assert!(memory.nonces().key().is_none());
     }
 
     #[test]

@@ -33,7 +33,7 @@ const REASONS: [(Reason, Option<usize>); 16] = [
 ];
 
 /// What of a token there is to tell beside `expired`.
-const TOKEN_ERRORS: [TokenError; 16] = [
+const TOKEN_ERRORS: [TokenError; 17] = [
     TokenError::UnsupportedCritical,
     TokenError::WrongIssuer,
     TokenError::UnknownKey,
@@ -45,6 +45,7 @@ const TOKEN_ERRORS: [TokenError; 16] = [
     TokenError::WrongAudience,
     TokenError::ClaimMismatch(0),
     TokenError::Revoked,
+    TokenError::TooManyScopes,
     TokenError::NotBound,
     TokenError::BadProof,
     TokenError::ProofMismatch,

@@ -19,6 +19,7 @@ use authgate::denial::{Form, Response};
 use authgate::edits::Edits;
 use authgate::jwk::Algorithm;
 use authgate::jwt::SoftwareVerifier;
+use authgate::key_source::Moment;
 use authgate::memory::Memory;
 use authgate::numeric_date::NumericDate;
 use authgate::policy::{Policy, build};
@@ -137,7 +138,7 @@ struct Later {
     /// What identity providers answer to what they were asked: a key set for each authenticator, or a status.
     #[serde(default)]
     fetched: BTreeMap<String, Value>,
-    /// Seconds that pass before.
+    /// Seconds that pass before; then the state is told the time.
     #[serde(default)]
     passed: f64,
     #[serde(default)]
@@ -314,6 +315,9 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     let mut now = NOW;
     for (at, later) in case.later.iter().enumerate() {
         now += later.passed;
+        if later.passed > 0.0 {
+            state.tick(Moment { now: NumericDate::from_seconds(now).unwrap(), chance: 0.0 });
+        }
         providers.answer(&mut state, &later.fetched, now);
         let now = NumericDate::from_seconds(now).unwrap();
         let surroundings = Surroundings { now, may_wait: later.may_wait, ..surroundings };

@@ -54,6 +54,11 @@ fn algorithms_are_pinned_by_alg_or_else_by_the_kind_of_key() {
     check_jwk(changed(secret(47), json!({"alg": "HS384"})), Err(KeyError::TooShort));
     let key = |algorithm| SigningKey::for_algorithm(algorithm).jwk();
     check_jwk(key(RS256), Ok(&[RS256, RS384, RS512, PS256, PS384, PS512]));
+    let rsa = VerifyingKey::from_jwk(&key(RS256)).unwrap();
+    assert_eq!(rsa.algorithms_in(None), [RS256, RS384, RS512].into_iter().collect());
+    assert_eq!(rsa.algorithms_in(Some(Algorithms::only(PS256))), Algorithms::only(PS256));
+    let pss = VerifyingKey::from_jwk(&changed(key(RS256), json!({"alg": "PS256"}))).unwrap();
+    assert_eq!(pss.algorithms_in(None), Algorithms::only(PS256));
     check_jwk(key(ES256), Ok(&[ES256]));
     check_jwk(key(ES384), Ok(&[ES384]));
     check_jwk(key(ES512), Ok(&[ES512]));
@@ -78,6 +83,9 @@ fn keys_that_are_refused() {
         (json!({}), NotAKey),
         (changed(rsa(), json!({"kty": 1})), NotAKey),
         (changed(rsa(), json!({"kty": "rsa"})), UnsupportedType),
+        (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"}), UnsupportedAlgorithm),
+        (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "priv": "AAAA"}), Private),
+        (json!({"kty": "AKP", "pub": "AAAA", "priv": "AAAA"}), Private),
         (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"}), UnsupportedAlgorithm),
         (json!({"kty": "AKP", "pub": "AA"}), UnsupportedType),
         (changed(ec(), json!({"crv": "P-224"})), UnsupportedCurve),
@@ -194,11 +202,13 @@ fn pem_keys() {
         (pem!("rsa1024.pub"), RS256, Err(TooShort)),
         (pem!("rsa8192.pub"), RS256, Err(NotAPemKey)), // the parser takes at most 4096 bits
         (pem!("rsa-e3.pub"), RS256, Err(UnsupportedRsa)),
-        (
-            concat!(include_str!("data/keys/rsa.pub.pem"), include_str!("data/keys/rsa.pub.pem")),
-            RS256,
-            Err(NotAPemKey),
-        ),
+        // Which of several keys is meant nobody can say.
+        (&pem!("rsa.pub").repeat(2), RS256, Err(NotAPemKey)),
+        (&[pem!("rsa.pub"), pem!("p256.pub")].concat(), RS256, Err(NotAPemKey)),
+        (&[pem!("p256.pub"), pem!("rsa.pub")].concat(), ES256, Err(NotAPemKey)),
+        (&pem!("p256.pub").repeat(2), ES256, Err(NotAPemKey)),
+        (&pem!("ed25519.pub").repeat(2), EdDSA, Err(NotAPemKey)),
+        (&[pem!("rsa.pub"), pem!("rsa")].concat(), RS256, Err(NotAPemKey)),
         ("", RS256, Err(NotAPemKey)),
         ("-----BEGIN PUBLIC KEY-----", ES256, Err(NotAPemKey)),
         ("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----", EdDSA, Err(NotAPemKey)),

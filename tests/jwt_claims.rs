@@ -146,6 +146,7 @@ fn what_a_client_may_be_told() {
         (MissingClaim(Claim::Aud), "missing_claim", Some("missing_claim")),
         (ClaimMismatch(0), "claim_mismatch", Some("claim_mismatch")),
         (Revoked, "revoked", Some("revoked")),
+        (TooManyScopes, "too_many_scopes", Some("too_many_scopes")),
     ] {
         assert_eq!((error.code(), error.public_code()), (code, public), "{error:?}");
     }

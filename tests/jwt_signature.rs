@@ -11,7 +11,7 @@
 mod mint;
 
 use authgate::jwk::{Algorithm, Algorithms, KeySet, VerifyingKey};
-use authgate::jwt::{Jws, JwsError, Malformed, Part, SoftwareVerifier};
+use authgate::jwt::{Jws, JwsError, Malformed, Part, SignatureVerifier, SoftwareVerifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mint::{SECRET, SigningKey, encode, pem, set, sign_text};
@@ -59,7 +59,11 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         let token = join(&header, &payload, &signature);
         let ours = set(vec![key.jwk()]);
         let check = |token: &str, keys: &KeySet, expected: Outcome, what: &str| {
-            assert_eq!(outcome(token.as_bytes(), keys, None), expected, "{algorithm}: {what}");
+            assert_eq!(
+                outcome(token.as_bytes(), keys, Some(Algorithms::ALL)),
+                expected,
+                "{algorithm}: {what}"
+            );
         };
         check(&token, &ours, Outcome::Verified, "as signed");
         check(
@@ -106,7 +110,8 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         for claimed in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
             let header = json!({"alg": claimed.name()}).to_string();
             let token = join(header.as_bytes(), &payload, &signature);
-            assert_ne!(outcome(token.as_bytes(), &ours, None), Outcome::Verified, "{algorithm} as {claimed}");
+            let found = outcome(token.as_bytes(), &ours, Some(Algorithms::ALL));
+            assert_ne!(found, Outcome::Verified, "{algorithm} as {claimed}");
         }
     }
 }
@@ -319,6 +324,36 @@ fn which_keys_are_tried() {
     check(vec![ed.jwk()], None, 1, NOT_ALLOWED);
 }
 
+/// An RSA signature is as long as the modulus: keys of other sizes cost nothing and take no key's turn.
+#[test]
+fn keys_of_other_sizes_are_not_tried() {
+    struct Counting(std::cell::Cell<usize>);
+    impl SignatureVerifier for Counting {
+        fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
+            self.0.set(self.0.get() + 1);
+            SoftwareVerifier.verify(key, algorithm, input, signature)
+        }
+
+        fn is_native(&self, _: Algorithm) -> bool {
+            false
+        }
+    }
+    let key = SigningKey::for_algorithm(Algorithm::RS256);
+    let large = json!({"kty": "RSA", "n": encode(&[0xc1; 512]), "e": "AQAB"});
+    let mut jwks = vec![large; 20];
+    jwks.push(key.jwk());
+    let keys = set(jwks);
+    let token = sign_text(r#"{"alg":"RS256"}"#, "{}", &key, Algorithm::RS256);
+    let verifier = Counting(std::cell::Cell::new(0));
+    assert_eq!(Jws::parse(token.as_bytes()).unwrap().verify(&keys, None, &verifier), Ok(()));
+    assert_eq!(verifier.0.get(), 1);
+    // A signature of a length that no key has is tried with none.
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let short = format!("{signed}.{}", encode(&[1; 255]));
+    let found = Jws::parse(short.as_bytes()).unwrap().verify(&keys, None, &verifier);
+    assert_eq!((found, verifier.0.get()), (Err(JwsError::BadSignature), 1));
+}
+
 #[test]
 fn the_allow_list_narrows_what_keys_can_do() {
     let key = SigningKey::for_algorithm(Algorithm::RS256);
@@ -333,6 +368,17 @@ fn the_allow_list_narrows_what_keys_can_do() {
         let token = sign_text(&json!({"alg": signed.name()}).to_string(), "{}", &key, signed);
         let allowed = allowed.iter().copied().collect();
         assert_eq!(outcome(token.as_bytes(), &keys, Some(allowed)), expected, "{signed} where {allowed:?}");
+    }
+    // Without a list RSASSA-PSS is for keys that name it.
+    for (alg, signed, expected) in [
+        (None, Algorithm::RS384, Outcome::Verified),
+        (None, Algorithm::PS384, NOT_ALLOWED),
+        (Some("PS384"), Algorithm::PS384, Outcome::Verified),
+        (Some("PS384"), Algorithm::PS256, NOT_ALLOWED),
+    ] {
+        let keys = set(vec![alg.map_or(key.jwk(), |alg| key.jwk_with(json!({"alg": alg})))]);
+        let token = sign_text(&json!({"alg": signed.name()}).to_string(), "{}", &key, signed);
+        assert_eq!(outcome(token.as_bytes(), &keys, None), expected, "{signed} of a key for {alg:?}");
     }
     // A pinned key does no more than its algorithm, whatever is allowed.
     let pinned = set(vec![key.jwk_with(json!({"alg": "RS256"}))]);
@@ -416,4 +462,44 @@ fn long_tokens_are_answered() {
     let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(50_000));
     let token = sign_text(&header, "{}", &key, Algorithm::HS256);
     assert_eq!(outcome(token.as_bytes(), &keys, None), Outcome::Verified);
+}
+
+/// What is rationed: signatures that would be verified in software, for keys that the authenticator has.
+#[test]
+fn slow_signatures_are_told_by_header_keys_and_host() {
+    struct Host;
+    impl SignatureVerifier for Host {
+        fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+            false
+        }
+
+        fn is_native(&self, algorithm: Algorithm) -> bool {
+            matches!(algorithm, Algorithm::RS256 | Algorithm::ES256)
+        }
+    }
+    let rsa = SigningKey::for_algorithm(Algorithm::RS256);
+    let pss = rsa.jwk_with(json!({"alg": "PS256"}));
+    let remote = json!({"remote": {"uri": "https://i/k", "cluster": "idp"}});
+    let inline = |jwk: &serde_json::Value| json!({"jwks": {"keys": [jwk]}});
+    let check = |keys: &serde_json::Value, algorithms: Option<&[&str]>, expected: &[&str]| {
+        let mut jwt = json!({"issuer": "i", "any_audience": true, "keys": keys});
+        if let Some(algorithms) = algorithms {
+            jwt["algorithms"] = json!(algorithms);
+        }
+        let config = json!({"authenticators": {"a": {"jwt": jwt}}, "rules": [{"require": "a"}]});
+        let config = authgate::config::from_value(config).unwrap();
+        let policy = authgate::policy::build(&config, &|_| None).unwrap().policy;
+        let is_slow = |algorithm: &Algorithm| {
+            let header = encode(json!({"alg": algorithm.name()}).to_string().as_bytes());
+            policy.authenticators[0].scheme.takes_slow_signature(format!("{header}.e30.AA").as_bytes(), &Host)
+        };
+        let found: Vec<_> = Algorithm::ALL.into_iter().filter(is_slow).map(Algorithm::name).collect();
+        assert_eq!(found, expected, "{keys} {algorithms:?}");
+    };
+    check(&inline(&rsa.jwk()), None, &["RS384", "RS512"]);
+    check(&inline(&rsa.jwk()), Some(&["RS256", "PS256"]), &["PS256"]);
+    check(&inline(&pss), None, &["PS256"]);
+    check(&remote, Some(&["RS256", "ES256"]), &[]);
+    check(&remote, Some(&["RS256", "PS256"]), &["PS256"]);
+    check(&remote, None, &["RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "ES256K", "EdDSA"]);
 }

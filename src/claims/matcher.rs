@@ -194,6 +194,19 @@ mod tests {
         check(json!(9007199254740993_u64), json!(9007199254740992.0), false);
         check(json!(9007199254740993_u64), json!(9007199254740992_u64), false);
         check(json!(u64::MAX), json!(u64::MAX), true);
+        // Neighbours that are one double.
+        for (a, b) in [(u64::MAX, u64::MAX - 1), (1 << 53, (1 << 53) + 1), (u64::MAX / 2, u64::MAX / 2 + 1)] {
+            check(json!(a), json!(b), false);
+            check(json!(b), json!(a), false);
+            check(json!({"not": a}), json!(b), true);
+            check(json!([a]), json!([b]), false);
+        }
+        check(json!(i64::MIN), json!(i64::MIN), true);
+        check(json!(i64::MIN), json!(i64::MIN + 1), false);
+        check(json!(i64::MIN), json!(9_223_372_036_854_775_808_u64), false);
+        // A double is the integer that it is.
+        check(json!(9_007_199_254_740_992.0), json!(9_007_199_254_740_992_u64), true);
+        check(json!(9_007_199_254_740_992.0), json!(9_007_199_254_740_993_u64), false);
         check(json!(1e300), json!(1e300), true);
         check(json!(1e300), json!(2e300), false);
         check(json!("a"), json!({"a": "a"}), false);

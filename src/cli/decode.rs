@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use authgate::json;
-use authgate::jwk::{KeySet, KeySetOrigin, VerifyingKey};
+use authgate::jwk::{Algorithms, KeySet, KeySetOrigin, VerifyingKey};
 use authgate::jwt::{JwsError, Jwt, SoftwareVerifier};
 use authgate::numeric_date::NumericDate;
 use base64::Engine as _;
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
         Some(path) => Some(keys(path, &jwt)?.map_or(Err(JwsError::AlgorithmNotAllowed), |keys| {
-            jwt.jws().verify(&keys, None, &SoftwareVerifier)
+            jwt.jws().verify(&keys, Some(Algorithms::ALL), &SoftwareVerifier)
         })),
         None => None,
     };

@@ -35,6 +35,8 @@ pub struct Dpop {
     /// For how long a proof counts.
     #[serde(default = "default_max_age")]
     pub max_age: Span,
+    /// Algorithms that proofs may be signed with; absent: all public-key ones but PS256, PS384, PS512 and ES256K.
+    pub algorithms: Option<Vec<String>>,
 }
 
 fn default_max_age() -> Span {

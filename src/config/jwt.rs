@@ -23,7 +23,7 @@ pub struct Jwt {
     pub any_audience: bool,
     /// What signatures are verified with.
     pub keys: Keys,
-    /// Allowed algorithms; absent: what the keys can do.
+    /// Allowed algorithms; absent: those of the keys, but RSASSA-PSS only for keys whose `alg` names it.
     pub algorithms: Option<Vec<String>>,
     /// Allowed media types.
     pub typ: Option<Vec<String>>,

@@ -85,13 +85,14 @@ impl Manner {
     }
 }
 
-/// `application/grpc`, or that with a `+` suffix or parameters.
+/// Whether Envoy makes a gRPC answer of a local reply to this request: `application/grpc`, alone or with a `+` suffix, in
+/// lower case and without parameters, as its `Grpc::Common::isGrpcRequestHeaders` has it in 1.36 to 1.40. To anything
+/// else it sends the HTTP status; a refusal that leaves that to gRPC would be a plain 200.
 fn is_grpc(request: &Request<'_>) -> bool {
-    let is_grpc_type = |value: &[u8]| match value.strip_prefix(b"application/grpc") {
-        Some(rest) => matches!(rest, [] | [b'+' | b';', ..]),
-        None => false,
-    };
-    request.values("content-type").any(is_grpc_type)
+    let mut values = request.values("content-type");
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let suffix = value.strip_prefix(b"application/grpc");
+    request.path.is_some() && matches!(suffix, Some([] | [b'+', ..]))
 }
 
 /// What an operator cannot ask for.

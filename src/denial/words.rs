@@ -144,6 +144,7 @@ fn explain_token(detail: Option<&'static str>) -> Explanation {
         Some("missing_claim") => ("The token lacks a claim that is needed here.", OTHER),
         Some("malformed_claim") => ("A claim of the token is of the wrong type or out of range.", OTHER),
         Some("claim_mismatch") => ("A claim of the token is not as it has to be here.", OTHER),
+        Some("too_many_scopes") => ("The token has more scopes than are read here.", "Ask for fewer scopes."),
         Some("revoked") => ("The token has been revoked.", FRESH),
         Some("inactive") => ("The token has expired, has been revoked, or was never issued.", FRESH),
         Some("not_bound") => (

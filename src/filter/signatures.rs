@@ -49,6 +49,10 @@ pub struct HostVerifier<'h, H> {
 }
 
 impl<H: Host> SignatureVerifier for HostVerifier<'_, H> {
+    fn is_native(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(algorithm)
+    }
+
     fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
         if let Some(spki) = key.spki_der().filter(|_| self.algorithms.contains(algorithm)) {
             // A signature of another length is refused without asking.

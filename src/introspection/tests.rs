@@ -31,7 +31,13 @@ fn slot(token: &str) -> Slot {
 
 /// What is known of a token, in words.
 fn look_up(introspector: &mut Introspector, token: &str, now: f64) -> String {
-    match introspector.look_up(slot(token), token.as_bytes(), at(now)) {
+    look_up_from(introspector, token, None, now)
+}
+
+/// The same for a token from this address.
+fn look_up_from(introspector: &mut Introspector, token: &str, peer: Option<&str>, now: f64) -> String {
+    let peer = || peer.map(|peer| peer.parse().unwrap());
+    match introspector.look_up(slot(token), token.as_bytes(), peer, at(now)) {
         Outcome::Holds(principal, until) => format!("{} until {}", principal.subject, until.seconds()),
         Outcome::Refused(error) => error.code().to_owned(),
         Outcome::Unknown => "unknown".to_owned(),
@@ -159,6 +165,87 @@ fn no_more_than_so_many_are_asked_for_at_a_time() {
     assert_eq!(look_up(&mut introspector, "d", 1010.0), "awaited 4");
 }
 
+/// Asks for a token, and lets the endpoint answer.
+fn settle(introspector: &mut Introspector, token: &str, body: &str, now: f64) {
+    assert!(look_up(introspector, token, now).starts_with("awaited"), "{token}");
+    let call = introspector.calls;
+    answered(introspector, call, body, now);
+}
+
+#[test]
+fn a_part_of_the_calls_is_for_tokens_that_held_before() {
+    let mut introspector = introspector(Plan { max_concurrent: 8, ..plan() });
+    let good = r#"{"active":true,"sub":"ann"}"#;
+    for token in ["ann", "bob", "revoked"] {
+        settle(&mut introspector, token, good, 1000.0);
+    }
+    settle(&mut introspector, "never", r#"{"active":false}"#, 1000.0);
+    settle(&mut introspector, "revoked", r#"{"active":false}"#, 1100.0);
+    // Junk from as many sources as there are.
+    let now = 1200.0;
+    let junk = |introspector: &mut Introspector, n: u32| {
+        look_up_from(introspector, &format!("junk {n}"), Some(&format!("192.0.2.{n}")), now)
+    };
+    for n in 0..6 {
+        assert!(junk(&mut introspector, n).starts_with("awaited"), "{n}");
+    }
+    assert_eq!(junk(&mut introspector, 6), "unknown");
+    assert_eq!(look_up(&mut introspector, "never", now), "unknown");
+    assert_eq!(look_up(&mut introspector, "revoked", now), "unknown");
+    assert!(look_up(&mut introspector, "ann", now).starts_with("awaited"));
+    assert!(look_up(&mut introspector, "bob", now).starts_with("awaited"));
+    // That a token held is known for an hour.
+    let mut introspector = self::introspector(Plan { max_concurrent: 4, ..plan() });
+    settle(&mut introspector, "ann", good, 1000.0);
+    for n in 0..3 {
+        look_up(&mut introspector, &format!("junk {n}"), 4599.0);
+    }
+    assert_eq!(look_up(&mut introspector, "ann", 4600.0), "unknown");
+    assert!(look_up(&mut introspector, "ann", 4599.75).starts_with("awaited"));
+}
+
+#[test]
+fn one_source_may_use_half_of_the_calls_for_tokens_that_never_held() {
+    let mut introspector = introspector(Plan { max_concurrent: 8, ..plan() });
+    settle(&mut introspector, "ann", r#"{"active":true,"sub":"ann"}"#, 1000.0);
+    let mut from = |token: &str, peer: &str, expected: &str| {
+        let found = look_up_from(&mut introspector, token, Some(peer), 1100.0);
+        assert!(found.starts_with(expected), "{token} from {peer}: {found}");
+    };
+    // A /64 is one source.
+    for (n, peer) in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:1::", "2001:db8::ffff"].iter().enumerate() {
+        from(&format!("junk {n}"), peer, "awaited");
+    }
+    from("junk 4", "2001:db8::3", "unknown");
+    from("junk 3", "2001:db8::3", "awaited");
+    from("ann", "2001:db8::3", "awaited");
+    from("junk 5", "2001:db8:0:1::3", "awaited");
+    from("junk 6", "192.0.2.1", "awaited");
+    from("junk 7", "192.0.2.2", "unknown");
+    // An IPv4 address is the same in either form. One source may use four calls at the least.
+    for (max_concurrent, of_one) in [(9, 4), (12, 6), (6, 4), (4, 3)] {
+        let mut introspector = self::introspector(Plan { max_concurrent, ..plan() });
+        for n in 0..9 {
+            let peer = ["192.0.2.1", "::ffff:192.0.2.1"][n % 2];
+            let found = look_up_from(&mut introspector, &n.to_string(), Some(peer), 1000.0);
+            assert_eq!(found == "unknown", n >= of_one, "{n} of {max_concurrent}: {found}");
+        }
+    }
+}
+
+/// What an endpoint has said must not count for longer because a clock was set back.
+#[test]
+fn answers_do_not_count_after_the_clock_was_set_back() {
+    let mut introspector = introspector(plan());
+    settle(&mut introspector, "ann", r#"{"active":true,"sub":"ann"}"#, 5000.0);
+    settle(&mut introspector, "bad", r#"{"active":false}"#, 5000.0);
+    assert_eq!(look_up(&mut introspector, "ann", 5000.25), "ann until 5060");
+    assert_eq!(look_up(&mut introspector, "bad", 5000.25), "inactive");
+    for token in ["ann", "bad"] {
+        assert!(look_up(&mut introspector, token, 1000.0).starts_with("awaited"), "{token}");
+    }
+}
+
 #[test]
 fn a_call_that_is_never_answered_does_not_block_the_token() {
     let mut introspector = introspector(plan());
@@ -206,7 +293,16 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert!(found.len() == 1 && !found[0].contains("hunter2"), "{found:?}");
     assert_eq!(ask(1012.0, Ok((200, r#"{"active":false}"#))), ["introspection: the endpoint answers again"]);
     assert_eq!(ask(1013.0, Ok((200, r#"{"active":false}"#))), nothing);
-    assert_eq!(ask(1014.0, Err(CalloutError::UnknownCluster)).len(), 1);
+    // Where it comes and goes, once in ten seconds is enough.
+    for n in 0..100 {
+        let now = 1013.0 + f64::from(n) / 16.0;
+        assert_eq!(ask(now, Err(CalloutError::NoAnswer)), nothing);
+        assert_eq!(ask(now + 1.0 / 32.0, Ok((200, r#"{"active":false}"#))), nothing);
+    }
+    assert_eq!(ask(1021.0, Err(CalloutError::UnknownCluster)).len(), 1);
+    assert_eq!(ask(1021.5, Ok((200, r#"{"active":false}"#))).len(), 1);
+    assert_eq!(ask(1030.5, Err(CalloutError::UnknownCluster)), nothing);
+    assert_eq!(ask(1031.0, Err(CalloutError::UnknownCluster)).len(), 1);
 }
 
 #[test]

@@ -115,6 +115,11 @@ impl Algorithms {
                 | Algorithms::only(Algorithm::HS512).0),
     );
 
+    /// RSASSA-PSS.
+    pub const RSA_PSS: Algorithms = Algorithms::only(Algorithm::PS256)
+        .or(Algorithms::only(Algorithm::PS384))
+        .or(Algorithms::only(Algorithm::PS512));
+
     /// Just this one.
     pub const fn only(algorithm: Algorithm) -> Algorithms {
         Algorithms(1 << algorithm as u16)
@@ -138,6 +143,11 @@ impl Algorithms {
     /// Those that are in either.
     pub const fn or(self, other: Algorithms) -> Algorithms {
         Algorithms(self.0 | other.0)
+    }
+
+    /// Those that are not among the others.
+    pub const fn without(self, other: Algorithms) -> Algorithms {
+        Algorithms(self.0 & !other.0)
     }
 
     /// Each of them once, in the order of [`Algorithm::ALL`].
@@ -190,5 +200,7 @@ mod tests {
         assert_eq!(format!("{pair:?}"), "{HS256, EdDSA}");
         assert_eq!(pair.and(all), pair);
         assert!(pair.and(Algorithms::only(Algorithm::RS256)).is_empty());
+        assert_eq!(all.without(Algorithms::RSA_PSS).iter().count(), 11);
+        assert_eq!(format!("{:?}", Algorithms::RSA_PSS), "{PS256, PS384, PS512}");
     }
 }

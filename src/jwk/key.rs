@@ -18,6 +18,7 @@ use super::{Algorithm, Algorithms};
 pub struct VerifyingKey {
     kid: Option<String>,
     algorithms: Algorithms,
+    default_algorithms: Algorithms,
     material: Material,
     spki_der: Option<Box<[u8]>>,
 }
@@ -110,7 +111,8 @@ impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
     /// Reads a JWK (RFC 7517 §4). Without `alg` the key is pinned by its `kty` and `crv`: RSA to the six RS and PS
-    /// algorithms, EC to that of its curve, `oct` to those HS algorithms whose hash is no longer than it is.
+    /// algorithms, of which PS has to be asked for, EC to that of its curve, `oct` to those HS algorithms whose hash is
+    /// no longer than it is.
     ///
     /// Takes shared secrets (`oct`), so a JWK that a stranger sent must not come here without a look at
     /// [`VerifyingKey::is_symmetric`].
@@ -167,9 +169,9 @@ impl VerifyingKey {
         kid: Option<String>,
     ) -> Result<VerifyingKey, KeyError> {
         let possible = material.algorithms();
-        let algorithms = match alg {
-            None => possible,
-            Some(alg) if possible.contains(alg) => Algorithms::only(alg),
+        let (algorithms, default_algorithms) = match alg {
+            None => (possible, possible.without(Algorithms::RSA_PSS)),
+            Some(alg) if possible.contains(alg) => (Algorithms::only(alg), Algorithms::only(alg)),
             Some(alg) if alg.is_symmetric() && matches!(material, Material::Secret(_)) => {
                 return Err(KeyError::TooShort);
             }
@@ -179,7 +181,7 @@ impl VerifyingKey {
             return Err(KeyError::TooShort);
         }
         let spki_der = material.spki_der();
-        Ok(VerifyingKey { kid, algorithms, material, spki_der })
+        Ok(VerifyingKey { kid, algorithms, default_algorithms, material, spki_der })
     }
 
     /// Its `kid`.
@@ -187,9 +189,27 @@ impl VerifyingKey {
         self.kid.as_deref()
     }
 
-    /// What it may be used for. Never empty.
+    /// The algorithms that it can be used for. Never empty.
     pub fn algorithms(&self) -> Algorithms {
         self.algorithms
+    }
+
+    /// The algorithms that it is used for. `allowed` is a list of the operator's. Without one an RSA key that does not
+    /// name its `alg` verifies RS256, RS384 and RS512 alone: hosts do not verify RSASSA-PSS, so it is expensive.
+    pub fn algorithms_in(&self, allowed: Option<Algorithms>) -> Algorithms {
+        allowed.map_or(self.default_algorithms, |allowed| self.algorithms.and(allowed))
+    }
+
+    /// Whether a signature of this many bytes can be one of this key's. RSA signatures are as long as the modulus (RFC
+    /// 8017 §8), and of a key of 4096 bits a signature costs several times what it costs of one of 2048.
+    pub fn fits_signature(&self, bytes: usize) -> bool {
+        match &self.material {
+            Material::Rsa(key) => match key.as_ref() {
+                PKey::Rsa(key) => key.size() as usize == bytes,
+                PKey::None => false,
+            },
+            _ => true,
+        }
     }
 
     /// Whether it is a shared secret.

@@ -147,6 +147,8 @@ pub enum TokenError {
     MissingClaim(Claim),
     /// The required claim at this place is there, but not as required.
     ClaimMismatch(usize),
+    /// It has more scopes than are read.
+    TooManyScopes,
     /// Revoked by its `jti`, its subject or its age.
     Revoked,
     /// It must be bound to a key or a certificate, and is not, or is to others than the request shows.
@@ -180,6 +182,7 @@ impl TokenError {
             TokenError::WrongAudience => "wrong_audience",
             TokenError::MissingClaim(_) => "missing_claim",
             TokenError::ClaimMismatch(_) => "claim_mismatch",
+            TokenError::TooManyScopes => "too_many_scopes",
             TokenError::Revoked => "revoked",
             TokenError::NotBound => "not_bound",
             TokenError::BadProof => "bad_proof",
@@ -209,6 +212,7 @@ impl TokenError {
             | TokenError::WrongAudience
             | TokenError::MissingClaim(_)
             | TokenError::ClaimMismatch(_)
+            | TokenError::TooManyScopes
             | TokenError::Revoked
             | TokenError::NotBound
             | TokenError::BadProof
@@ -264,6 +268,7 @@ impl fmt::Display for TokenError {
             TokenError::WrongAudience => f.write_str("it is meant for another audience"),
             TokenError::MissingClaim(claim) => write!(f, "{claim} is missing"),
             TokenError::ClaimMismatch(_) => f.write_str("a claim is not as required"),
+            TokenError::TooManyScopes => f.write_str("it has more than 1,024 scopes"),
             TokenError::Revoked => f.write_str("it has been revoked"),
             TokenError::NotBound => f.write_str("it is not bound to what the request shows"),
             TokenError::BadProof => f.write_str("the proof of possession is not valid"),

@@ -9,7 +9,8 @@ use crate::numeric_date::NumericDate;
 pub struct Validation {
     /// Who may have issued it, compared exactly.
     pub issuers: Vec<String>,
-    /// The algorithms that are allowed. None: what the keys can do.
+    /// The algorithms that are allowed. `None`: those of the keys, see
+    /// [`VerifyingKey::algorithms_in`](crate::jwk::VerifyingKey::algorithms_in).
     pub algorithms: Option<Algorithms>,
     /// The types that are allowed, compared without case and without `application/`. None: absent, `JWT` and `at+jwt`.
     pub types: Option<Vec<String>>,

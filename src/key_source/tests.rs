@@ -193,6 +193,29 @@ fn keys_are_kept_while_refreshes_fail_but_not_for_ever() {
     assert_eq!(desk.keys(), "a");
 }
 
+/// A provider that always answers the same is healthy, however long it does.
+#[test]
+fn a_set_that_does_not_change_is_fresh_again_with_each_round() {
+    let mut desk = Desk::filled(remote());
+    let generation = desk.source.generation();
+    let start = desk.now;
+    while desk.now - start < 3.0 * 4200.0 {
+        if desk.tick(1.0) {
+            desk.answer(200, A);
+        }
+        assert_eq!(desk.keys(), "a", "after {} s", desk.now - start);
+    }
+    assert_eq!((desk.source.generation(), desk.reports.as_slice()), (generation, &[][..]));
+    // From the last answer on the time of keys that cannot be refreshed counts.
+    let last = desk.now;
+    while desk.keys() == "a" {
+        if desk.tick(1.0) {
+            desk.answer(500, "");
+        }
+    }
+    assert!((3600.0..=4201.0).contains(&(desk.now - last)), "{}", desk.now - last);
+}
+
 #[test]
 fn the_first_failure_settles_nobody_who_waits_for_the_first_set() {
     let mut desk = Desk::new(remote());

@@ -10,10 +10,18 @@ use crate::numeric_date::NumericDate;
 pub struct Entry<T> {
     /// What it is.
     pub value: T,
+    /// When it was made. It does not count before either: a clock that was set back makes nothing count for longer.
+    pub since: NumericDate,
     /// From then on it does not count.
     pub until: NumericDate,
     /// The memory it takes, beside `OVERHEAD`.
     pub octets: usize,
+}
+
+impl<T> Entry<T> {
+    fn counts_at(&self, now: NumericDate) -> bool {
+        self.since <= now && now < self.until
+    }
 }
 
 /// Two maps: one that is filled, and the one that was filled before. When the first is full it takes the place of the
@@ -56,9 +64,9 @@ impl<T> Generations<T> {
         T: Clone,
     {
         if let Some(entry) = self.young.get(&slot) {
-            return (now < entry.until).then(|| entry.value.clone());
+            return entry.counts_at(now).then(|| entry.value.clone());
         }
-        let entry = self.old.remove(&slot).filter(|entry| now < entry.until)?;
+        let entry = self.old.remove(&slot).filter(|entry| entry.counts_at(now))?;
         let value = entry.value.clone();
         self.insert(slot, entry);
         Some(value)
@@ -67,7 +75,7 @@ impl<T> Generations<T> {
     /// What is remembered in a slot, which is then empty.
     pub fn take(&mut self, slot: Slot, now: NumericDate) -> Option<T> {
         let entry = self.remove_young(slot).or_else(|| self.old.remove(&slot))?;
-        (now < entry.until).then_some(entry.value)
+        entry.counts_at(now).then_some(entry.value)
     }
 
     /// Remembers something in a slot, in place of what was there.

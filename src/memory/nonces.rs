@@ -155,6 +155,44 @@ mod tests {
         check(2, 2, true);
     }
 
+    /// The uses that are kept are exactly the 128 up to the latest, and a step of 128 or more forgets them all.
+    #[test]
+    fn the_window_of_uses_is_exact() {
+        let check = |steps: &[(u32, bool)]| {
+            let mut uses = Uses::default();
+            for (at, (count, expected)) in steps.iter().enumerate() {
+                assert_eq!(uses.take(*count), *expected, "{steps:?}[{at}]");
+            }
+        };
+        check(&[(200, true), (73, true), (73, false), (72, false), (1, false)]);
+        check(&[(1, true), (2, true), (130, true), (129, true), (3, true), (2, false)]);
+        check(&[(1, true), (129, true), (128, true), (1, false), (2, true)]);
+        check(&[(1, true), (2, true), (258, true), (257, true), (256, true)]);
+        // What is too old leaves no mark on what is not.
+        check(&[(300, true), (171, false), (172, false), (299, true), (44, false), (300, false)]);
+        check(&[(u32::MAX, true), (u32::MAX - 127, true), (u32::MAX - 128, false), (0, false)]);
+    }
+
+    /// The bound is the latest nonce that was forgotten, whatever the order of their first uses, and never moves back.
+    #[test]
+    fn nonces_that_are_used_out_of_order_are_forgotten_by_the_latest() {
+        let mut nonces = Nonces::new(&[7; 16]);
+        let max = MAX_NONCES as u32;
+        let latest = f64::from(2 * max);
+        let use_each = |nonces: &mut Nonces, generation: u32, issued: &dyn Fn(u32) -> f64| {
+            for n in 0..max {
+                assert!(nonces.take((generation * max + n).into(), at(issued(n)), 1), "{generation} {n}");
+            }
+        };
+        use_each(&mut nonces, 0, &|n| latest - f64::from(n));
+        use_each(&mut nonces, 1, &|_| 1.0);
+        for generation in 2..4 {
+            use_each(&mut nonces, generation, &|_| latest + 1.0);
+            // Never used, and issued no later than some that are forgotten.
+            assert!(!nonces.take(u128::MAX, at(latest), 1), "{generation}");
+        }
+    }
+
     #[test]
     fn what_is_forgotten_is_used_up() {
         let mut nonces = Nonces::new(&[7; 16]);

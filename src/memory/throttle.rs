@@ -79,10 +79,13 @@ impl Throttle {
             times.push(now);
             if times.len() >= failures {
                 let until = now.plus(block);
-                self.blocked.insert(slot, Entry { value: until, until, octets: 0 });
+                // A clock that is set back lifts no block.
+                let since = NumericDate::EPOCH;
+                self.blocked.insert(slot, Entry { value: until, since, until, octets: 0 });
             } else {
                 let octets = times.capacity().saturating_mul(size_of::<NumericDate>());
-                self.failing.insert(slot, Entry { value: times, until: now.plus(window), octets });
+                let (since, until) = (NumericDate::EPOCH, now.plus(window));
+                self.failing.insert(slot, Entry { value: times, since, until, octets });
             }
         }
     }

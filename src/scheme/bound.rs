@@ -18,9 +18,8 @@ use crate::challenge::{Challenge, Realm};
 use crate::claims::Claims;
 use crate::credentials::DPOP;
 use crate::denial::Reason;
-use crate::jwk::Algorithm;
 use crate::jwt::TokenError;
-use crate::memory::replays::{ProofUse, Replays};
+use crate::memory::replays::{ProofUse, Replay, Replays};
 use crate::place::Place;
 use crate::request::Request;
 use confirmation::Confirmation;
@@ -82,7 +81,7 @@ impl Bound {
 
     /// What is asked for: a token under `scheme`, a token under `DPoP` (RFC 9449 §7.1), or either.
     pub fn challenges(&self, scheme: &str, realm: &Realm) -> Vec<Challenge> {
-        let dpop = self.dpop.iter().map(|_| Challenge::new(DPOP, realm).with("algs", algorithms()));
+        let dpop = self.dpop.iter().map(|dpop| Challenge::new(DPOP, realm).with("algs", dpop.algs()));
         let other = Some(Challenge::new(scheme, realm)).filter(|_| self.demand != Demand::Dpop);
         other.into_iter().chain(dpop).collect()
     }
@@ -131,22 +130,15 @@ impl Bound {
             (Some(key), Some(dpop)) => {
                 let proof = dpop.prove(&key, presented.credential, request, surroundings);
                 let proof = proof.map_err(Reason::InvalidToken)?;
-                if replays.is_new(&proof) {
-                    Ok(Some(proof))
-                } else {
-                    Err(Reason::InvalidToken(TokenError::ReplayedProof))
-                }
+                let error = match replays.check(&proof) {
+                    Ok(()) => return Ok(Some(proof)),
+                    Err(Replay::Used) => TokenError::ReplayedProof,
+                    Err(Replay::TooManyAhead) => TokenError::StaleProof,
+                };
+                Err(Reason::InvalidToken(error))
             }
         }
     }
 }
 
 const NOT_BOUND: Reason = Reason::InvalidToken(TokenError::NotBound);
-
-/// What proofs may be signed with, for challenges: whatever is verified with a public key, what most use first.
-fn algorithms() -> String {
-    let is_usual = |algorithm: &Algorithm| *algorithm == Algorithm::ES256;
-    let others = Algorithm::ALL.into_iter().filter(|other| !other.is_symmetric() && !is_usual(other));
-    let names: Vec<&str> = std::iter::once(Algorithm::ES256).chain(others).map(Algorithm::name).collect();
-    names.join(" ")
-}

@@ -239,3 +239,105 @@ impl OneTime for Digest {
         Ok(Principal { subject, issuer: None, scopes: Vec::new(), claims: Claims::default() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::SoftwareVerifier;
+    use crate::memory::{Limits, Memory};
+    use crate::numeric_date::NumericDate;
+    use crate::scheme::NoHost;
+
+    const FRANK: &str = "f47c6a190e780edf104c4c86bd4637c25306b419838bba91193ad5f5fc3f6497";
+
+    /// frank has a SHA-256 hash alone, dave an MD5 hash alone.
+    struct Check {
+        scheme: Digest,
+        memory: Memory,
+        count: u32,
+    }
+
+    impl Check {
+        fn new() -> Self {
+            let user = |sha256: Option<&str>, md5: Option<&str>| User {
+                sha256: sha256.map(str::to_owned),
+                md5: md5.map(str::to_owned),
+            };
+            let users = HashMap::from([
+                ("frank".to_owned(), user(Some(FRANK), None)),
+                ("dave".to_owned(), user(None, Some(&"ab".repeat(16)))),
+            ]);
+            let realm = Realm::new("r").unwrap();
+            let scheme = Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), 300.0);
+            Check { scheme, memory: Memory::new([7; 16], Limits::default()), count: 0 }
+        }
+
+        /// What a user gets for the next answer with this HA1; a parameter makes it so long.
+        fn answer(
+            &mut self,
+            user: &str,
+            algorithm: DigestAlgorithm,
+            ha1: &str,
+            length: usize,
+        ) -> Result<String, Reason> {
+            self.count += 1;
+            let now = NumericDate::from_seconds(1e9).unwrap();
+            let nonce = nonce::issue(b"nonce-key-of-all", &self.scheme.realm, now, [1; 8]);
+            let write = |response: &str| {
+                let text = format!(
+                    r#"username="{user}", realm="r", nonce="{nonce}", uri="/", algorithm={}, qop=auth, nc={:08x}, cnonce="c", response="{response}""#,
+                    algorithm.name(),
+                    self.count
+                );
+                let pad = length.saturating_sub(text.len() + r#", x="""#.len());
+                if pad == 0 { text } else { format!(r#"{text}, x="{}""#, "x".repeat(pad)) }
+            };
+            let unsigned = write(&"0".repeat(algorithm.digits()));
+            let response = DigestResponse::parse(unsigned.as_bytes()).unwrap().expected(ha1, b"GET");
+            let credential = write(&response);
+            assert!(length == 0 || credential.len() == length);
+            let pairs = [(":method", "GET"), (":path", "/")];
+            let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            let request = Request::new(pairs.into_iter(), None);
+            let surroundings =
+                Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+            let nonces = self.memory.nonces();
+            let found =
+                OneTime::authenticate(&self.scheme, credential.as_bytes(), &request, surroundings, nonces);
+            found.map(|principal| principal.subject)
+        }
+    }
+
+    /// For constant time there is something to compare with where there is no hash. Whoever knows what must not get in.
+    #[test]
+    fn placeholders_are_nobodys_secret() {
+        use DigestAlgorithm::{Md5, Sha256};
+        let mut check = Check::new();
+        assert_eq!(check.answer("frank", Sha256, FRANK, 0), Ok("frank".to_owned()));
+        assert_eq!(check.answer("dave", Md5, &"ab".repeat(16), 0), Ok("dave".to_owned()));
+        for user in ["frank", "dave", "mallory", "x", "frank2"] {
+            let has =
+                |algorithm| (user, algorithm) == ("frank", Sha256) || (user, algorithm) == ("dave", Md5);
+            for algorithm in DigestAlgorithm::ALL {
+                let digits = algorithm.digits();
+                let tries =
+                    ["0".repeat(digits), String::new(), "00".to_owned(), FRANK.to_owned(), "ab".repeat(16)];
+                for ha1 in tries {
+                    let is_right =
+                        has(algorithm) && [FRANK, &"ab".repeat(16)][usize::from(user == "dave")] == ha1;
+                    let found = check.answer(user, algorithm, &ha1, 0);
+                    assert_eq!(found.is_ok(), is_right, "{user} {algorithm:?} {ha1}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn answers_are_bounded_in_length() {
+        let mut check = Check::new();
+        let mut answer = |length| check.answer("frank", DigestAlgorithm::Sha256, FRANK, length);
+        assert_eq!(answer(16_384), Ok("frank".to_owned()));
+        assert_eq!(answer(16_385), Err(Reason::MalformedCredentials));
+        assert_eq!(answer(65_536), Err(Reason::MalformedCredentials));
+    }
+}

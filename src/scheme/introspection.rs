@@ -113,7 +113,7 @@ impl Scheme for Introspection {
             return Err(Reason::InvalidToken(TokenError::WrongIssuer).into());
         }
         let Source::Tokens(introspector) = source else { return Err(Reason::Unavailable.into()) };
-        match introspector.look_up(slot, credential, surroundings.now) {
+        match introspector.look_up(slot, credential, || surroundings.on_demand.peer(), surroundings.now) {
             Outcome::Holds(principal, until) => {
                 Ok(Proof { principal: principal.as_ref().clone(), valid_until: Some(until) })
             }

@@ -221,7 +221,28 @@ fn a_grpc_client_gets_a_grpc_status() {
             assert!(exchange.upstream.is_empty(), "{name} reached upstream");
             let message = exchange.answer.all("grpc-message").concat();
             assert!(message.len() < 200 && !message.contains("eyJ"), "{name}: {message}");
+            let caching = (exchange.answer.all("cache-control"), exchange.answer.all("vary"));
+            assert_eq!(caching, (vec!["no-store"], vec!["Accept"]), "{name}, {content_type}");
         }
     }
+    // What Envoy does not take for gRPC gets an HTTP status: else a refusal would be a plain 200.
+    for content_type in [
+        "application/grpc;x",
+        "application/grpc ; charset=utf-8",
+        "application/grpc-web",
+        "application/grpcx",
+        "Application/gRPC",
+        "application/grpc,application/grpc",
+        "x,application/grpc",
+    ] {
+        let exchange = proxy.send("house", &call("/jwt").field("content-type", content_type));
+        let found = (exchange.status, exchange.answer.all("grpc-status"));
+        assert_eq!(found, (401, vec![]), "{content_type}: {:?}", exchange.answer);
+        assert_eq!(exchange.answer.all("cache-control"), ["no-store"], "{content_type}");
+    }
+    let twice =
+        call("/jwt").field("content-type", "application/grpc").field("content-type", "application/grpc");
+    let exchange = proxy.send("house", &twice);
+    assert_eq!((exchange.status, exchange.answer.all("grpc-status")), (401, vec![]), "{:?}", exchange.answer);
     proxy.finish();
 }

@@ -13,8 +13,7 @@ use crate::tls::{Authority, Client, Identity};
 
 const ORIGIN: &str = "https://api.example.com";
 const BEARER: &str = r#"Bearer realm="restricted""#;
-const DPOP: &str =
-    r#"DPoP realm="restricted", algs="ES256 RS256 RS384 RS512 PS256 PS384 PS512 ES384 ES512 ES256K EdDSA""#;
+const DPOP: &str = r#"DPoP realm="restricted", algs="ES256 RS256 RS384 RS512 ES384 ES512 EdDSA""#;
 
 fn bound(name: &'static str, options: Value, good: Request) -> Listener {
     let mut policy = policy(

@@ -2,6 +2,7 @@
 
 use super::super::build::{Builder, WarningKind};
 use crate::config::{self, ConfigErrorKind};
+use crate::jwk::Algorithms;
 use crate::scheme::bound::{Bound, Demand, Dpop, Origin};
 
 impl Builder<'_> {
@@ -34,7 +35,29 @@ impl Builder<'_> {
         if dpop.max_age.as_seconds() <= 0.0 {
             self.error(format!("{path}.dpop.max_age"), ConfigErrorKind::Expected("more than 0s"));
         }
+        let algorithms =
+            self.proof_algorithms(&format!("{path}.dpop.algorithms"), dpop.algorithms.as_deref());
         let origin = self.checked(&format!("{path}.dpop.origin"), Origin::parse(&dpop.origin))?;
-        Some(Bound::new(demand, Some(Dpop::new(origin, dpop.max_age.as_seconds()))))
+        let dpop = Dpop::new(origin, dpop.max_age.as_seconds()).with_algorithms(algorithms);
+        Some(Bound::new(demand, Some(dpop)))
+    }
+
+    /// Reads `dpop.algorithms`.
+    fn proof_algorithms(&mut self, path: &str, names: Option<&[String]>) -> Algorithms {
+        let Some(names) = names else { return Dpop::DEFAULT_ALGORITHMS };
+        self.non_empty(path, names);
+        let mut algorithms = Algorithms::NONE;
+        for (at, name) in names.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            match self.algorithm(&path, name) {
+                Some(algorithm) if algorithm.is_symmetric() => {
+                    let expected = "a public-key algorithm; a proof that anybody can make who can check it proves nothing";
+                    self.error(path, ConfigErrorKind::Expected(expected));
+                }
+                Some(algorithm) => algorithms = algorithms.or(Algorithms::only(algorithm)),
+                None => {}
+            }
+        }
+        algorithms
     }
 }

@@ -95,7 +95,7 @@ impl Builder<'_> {
         self.checked(path, KeySet::from_keys(made))
     }
 
-    fn algorithm(&mut self, path: &str, name: &str) -> Option<Algorithm> {
+    pub(super) fn algorithm(&mut self, path: &str, name: &str) -> Option<Algorithm> {
         let algorithm = Algorithm::from_name(name);
         if algorithm.is_none() {
             let suggestion = suggestion(name, Algorithm::ALL.iter().map(|known| known.name()));

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use super::confirmation::decode;
 use super::target::Origin;
 use crate::json;
-use crate::jwk::{Thumbprint, VerifyingKey, thumbprint};
+use crate::jwk::{Algorithm, Algorithms, Thumbprint, VerifyingKey, thumbprint};
 use crate::jwt::{Jws, TokenError};
 use crate::memory::replays::ProofUse;
 use crate::numeric_date::NumericDate;
@@ -27,12 +27,31 @@ const MAX_AHEAD: f64 = 10.0;
 pub struct Dpop {
     origin: Origin,
     max_age: f64,
+    algorithms: Algorithms,
 }
 
 impl Dpop {
+    /// The algorithms of proofs that are allowed by default: all but the symmetric ones, which prove nothing (RFC 9449
+    /// §11.6), and but those that are seldom used and cost a host without them the most.
+    pub const DEFAULT_ALGORITHMS: Algorithms =
+        Algorithms::ASYMMETRIC.without(Algorithms::RSA_PSS).without(Algorithms::only(Algorithm::ES256K));
+
     /// Proofs must be for addresses of `origin`, and count for `max_age` seconds.
     pub fn new(origin: Origin, max_age: f64) -> Self {
-        Dpop { origin, max_age }
+        Dpop { origin, max_age, algorithms: Dpop::DEFAULT_ALGORITHMS }
+    }
+
+    /// The same with other algorithms of proofs; of symmetric ones no proof is accepted.
+    pub fn with_algorithms(self, algorithms: Algorithms) -> Self {
+        Dpop { algorithms: algorithms.and(Algorithms::ASYMMETRIC), ..self }
+    }
+
+    /// The value of `algs` in a challenge (RFC 9449 §7.1): the algorithms of proofs, the one that most clients use first.
+    pub fn algs(&self) -> String {
+        let first = Algorithms::only(Algorithm::ES256).and(self.algorithms);
+        let names: Vec<&str> =
+            first.iter().chain(self.algorithms.without(first).iter()).map(Algorithm::name).collect();
+        names.join(" ")
     }
 
     /// Whether the request proves the possession of the key with this thumbprint, for this token: every check of RFC
@@ -61,9 +80,9 @@ impl Dpop {
         if age > self.max_age || age < -MAX_AHEAD {
             return Err(TokenError::StaleProof);
         }
-        let signed = proof.jws.verify_with(&proof.key, surroundings.signatures);
+        let signed = proof.jws.verify_with(&proof.key, self.algorithms, surroundings.signatures);
         signed.map_err(|_| TokenError::BadProof)?;
-        Ok(proof.used())
+        Ok(proof.used(surroundings.now))
     }
 
     /// Whether the proof is for this request and this token.
@@ -114,13 +133,14 @@ impl<'a> Proof<'a> {
     }
 
     /// Clients choose `jti`, so it tells proofs of one key apart.
-    fn used(&self) -> ProofUse {
+    fn used(&self, now: NumericDate) -> ProofUse {
         let mut hash = Hash::new();
         hash.update(self.thumbprint);
         hash.update(self.claim("jti").unwrap_or_default());
         let digest = hash.finalize();
         let id = digest.first_chunk().map_or(0, |start| u128::from_be_bytes(*start));
-        ProofUse { id, made: self.made }
+        let key = self.thumbprint.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+        ProofUse { id, key, made: self.made, used: now }
     }
 }
 
@@ -200,7 +220,7 @@ mod tests {
     fn the_signature_of_the_one_without_ath_holds_too() {
         let jws = Jws::parse(TOKEN_REQUEST.as_bytes()).unwrap();
         let key = VerifyingKey::from_jwk(jws.header().member("jwk").unwrap()).unwrap();
-        assert_eq!(jws.verify_with(&key, &SoftwareVerifier), Ok(()));
+        assert_eq!(jws.verify_with(&key, Algorithms::ALL, &SoftwareVerifier), Ok(()));
     }
 
     #[test]
@@ -209,11 +229,42 @@ mod tests {
         let of = |change: &dyn Fn(&mut Proof<'_>)| {
             let mut changed = Proof::parse(RESOURCE_REQUEST.as_bytes()).unwrap();
             change(&mut changed);
-            changed.used()
+            changed.used(NumericDate::EPOCH)
         };
-        assert_eq!(of(&|_| {}), proof.used());
-        assert_eq!(of(&|proof| drop(proof.claims.insert("htu".to_owned(), "x".into()))), proof.used());
-        assert_ne!(of(&|proof| drop(proof.claims.insert("jti".to_owned(), "x".into()))).id, proof.used().id);
-        assert_ne!(of(&|proof| proof.thumbprint = [0; 32]).id, proof.used().id);
+        let proof = proof.used(NumericDate::EPOCH);
+        assert_eq!(of(&|_| {}), proof);
+        assert_eq!(of(&|proof| drop(proof.claims.insert("htu".to_owned(), "x".into()))), proof);
+        assert_ne!(of(&|proof| drop(proof.claims.insert("jti".to_owned(), "x".into()))).id, proof.id);
+        let other = of(&|proof| proof.thumbprint = [0; 32]);
+        assert!(other.id != proof.id && other.key != proof.key);
+    }
+
+    /// The same proof with claims changed, and its signature kept: it is for what is looked at before that.
+    fn with_claims(change: impl Fn(&mut Map<String, Value>)) -> String {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let parts: Vec<&str> = RESOURCE_REQUEST.split('.').collect();
+        let mut claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+        change(&mut claims);
+        let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).unwrap());
+        [parts[0], &claims, parts[2]].join(".")
+    }
+
+    #[test]
+    fn proofs_and_their_jti_are_bounded_in_length() {
+        let is_read = |proof: &str| Proof::parse(proof.as_bytes()).is_some();
+        let padded = |length: usize| {
+            with_claims(|claims| drop(claims.insert("pad".to_owned(), "x".repeat(length).into())))
+        };
+        let longest = (5000..6000).map(padded).take_while(|proof| proof.len() <= 8192).last().unwrap();
+        assert!(longest.len() >= 8190 && is_read(&longest));
+        let too_long = (5000..6000).map(padded).find(|proof| proof.len() > 8192).unwrap();
+        assert!(too_long.len() <= 8195 && !is_read(&too_long));
+        let with_jti = |length: usize| {
+            with_claims(|claims| drop(claims.insert("jti".to_owned(), "x".repeat(length).into())))
+        };
+        for (length, expected) in [(0, false), (1, true), (256, true), (257, false)] {
+            assert_eq!(is_read(&with_jti(length)), expected, "{length}");
+        }
     }
 }
