@@ -77,7 +77,7 @@ extern "C" fn authgate_on_request_trailers(stream: u32, _count: usize) -> Action
     let Some(trailers) = header_map::pairs(&map) else { return Action::Pause };
     let gates = gates::all();
     for (name, _) in trailers {
-        if gates.iter().any(|gate| gate.policy.identity.reserves(name))
+        if gates.iter().any(|gate| gate.policy.removes_trailer(name))
             && host::remove(MapType::HttpRequestTrailers, name).is_err()
         {
             return Action::Pause;
