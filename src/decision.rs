@@ -97,9 +97,17 @@ fn judge<'a>(
     let (verdict, held) = match &rule {
         Err(reason) => (Verdict::Deny(Denial::of(*reason)), Held::new()),
         Ok(rule) => match &rule.access {
-            Access::Public => (Verdict::Allow(None), Held::new()),
+            // Before anything else: `denials.status` may hide that there is such a rule.
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
-            Access::Protected(_) if asked.is_some() => (Verdict::Allow(None), Held::new()),
+            _ if policy.has_bad_connection(request) => {
+                (Verdict::Deny(Denial::of(Reason::BadConnection)), Held::new())
+            }
+            Access::Public => (Verdict::Allow(None), Held::new()),
+            Access::Protected(protection)
+                if asked.is_some() && evaluation::hidden(policy, protection, request).is_none() =>
+            {
+                (Verdict::Allow(None), Held::new())
+            }
             Access::Protected(protection) => protect(policy, protection, request, state, surroundings),
         },
     };
@@ -130,6 +138,13 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
     }
     let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
     let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
+    // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks turn them into upper case.
+    if method.iter().any(u8::is_ascii_lowercase) {
+        let upper_case = Target { method: &method.to_ascii_uppercase(), ..target };
+        if policy.index.select(&upper_case) != Ok(selected) {
+            return Err(Reason::AmbiguousMethod);
+        }
+    }
     selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
 }
 
@@ -141,7 +156,11 @@ fn protect<'p>(
     state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
-    let outcome = evaluation::evaluate(policy, protection, request, state, surroundings);
+    // A credential that only a lenient reader finds would go on unverified, whatever else holds.
+    let outcome = match evaluation::hidden(policy, protection, request) {
+        Some(failure) => Outcome::Refused(failure),
+        None => evaluation::evaluate(policy, protection, request, state, surroundings),
+    };
     let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
         let offers = policy.offers(protection, surroundings, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);

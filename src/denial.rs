@@ -50,6 +50,10 @@ pub enum Reason {
     AmbiguousPath,
     /// An authority that is not a host with perhaps a port.
     BadAuthority,
+    /// A method with lower-case letters whose upper-case form selects another rule.
+    AmbiguousMethod,
+    /// A `Connection` field that asks the next hop to remove an identity header or a header that authenticators read.
+    BadConnection,
     /// Too many failures before, or no time left for slow hashes: it was not looked at.
     Throttled {
         /// After so many whole seconds it is worth trying again.
@@ -77,6 +81,8 @@ impl Reason {
             Reason::RuleDenied => "rule_denied",
             Reason::AmbiguousPath => "ambiguous_path",
             Reason::BadAuthority => "bad_authority",
+            Reason::AmbiguousMethod => "ambiguous_method",
+            Reason::BadConnection => "bad_connection",
             Reason::Throttled { .. } => "throttled",
             Reason::Unavailable => "unavailable",
         }
@@ -120,7 +126,11 @@ impl Reason {
             | Reason::CrossOrigin
             | Reason::NoRule
             | Reason::RuleDenied => 403,
-            Reason::AmbiguousCredentials | Reason::AmbiguousPath | Reason::BadAuthority => 400,
+            Reason::AmbiguousCredentials
+            | Reason::AmbiguousPath
+            | Reason::BadAuthority
+            | Reason::AmbiguousMethod
+            | Reason::BadConnection => 400,
             Reason::Throttled { .. } => 429,
             Reason::Unavailable => 503,
         }

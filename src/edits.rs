@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::identity::is_spelling_of;
 use crate::place::{self, Cookies, Place};
 use crate::policy::{Policy, Protection};
 use crate::principal::Permit;
@@ -41,7 +42,7 @@ pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
 }
 
 /// Every place that the rule's authenticators read is emptied, but for credentials that held and are to be forwarded.
-/// Then the permit's identity is written.
+/// Headers are removed in every spelling, since some servers take `x_api_key` for `x-api-key`. Then the permit's identity is written.
 pub fn of_protected<'a>(
     policy: &'a Policy,
     protection: &Protection,
@@ -60,15 +61,24 @@ pub fn of_protected<'a>(
     };
     let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
     let read = members.flat_map(|member| member.scheme.places().iter().chain(member.scheme.proof_places()));
-    let emptied = read.filter(|place| !is_forwarded(place));
+    let mut headers: SmallVec<[&str; 4]> = SmallVec::new();
+    let mut forwarded: SmallVec<[&str; 2]> = SmallVec::new();
     let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
-    for place in emptied {
-        match place {
-            Place::Field { name, .. } => edits.remove_named(request, name),
-            Place::Query(name) => parameters.push(name.as_str()),
-            Place::Cookie(name) => cookies.push(name.as_str()),
+    for place in read {
+        match (place, is_forwarded(place)) {
+            (Place::Field { name, .. }, is_forwarded) => {
+                headers.push(name);
+                forwarded.extend(is_forwarded.then_some(name.as_str()));
+            }
+            (_, true) => {}
+            (Place::Query(name), false) => parameters.push(name.as_str()),
+            (Place::Cookie(name), false) => cookies.push(name.as_str()),
         }
     }
+    edits.remove_present(request, |field| {
+        headers.iter().any(|name| is_spelling_of(field, name))
+            && !forwarded.iter().any(|name| field.eq_ignore_ascii_case(name.as_bytes()))
+    });
     edits.without_parameters(request, &parameters);
     match place::without_cookies(request, &cookies) {
         Cookies::Unchanged => {}

@@ -14,27 +14,49 @@ pub struct IdentityFields {
     fields: Vec<(String, Template)>,
     /// The authenticators' names in the policy's order.
     authenticators: Vec<String>,
+    reserved: HeaderNames,
+}
+
+/// A set of header names in which spellings do not count: case, and which character stands for `-`.
+#[derive(Debug, Default)]
+pub struct HeaderNames {
     /// Canonical, each once. They are few, and their lengths tell most names apart.
-    reserved: Vec<Vec<u8>>,
+    names: Vec<Vec<u8>>,
+}
+
+impl HeaderNames {
+    /// A set of these names.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let names: BTreeSet<_> = names.into_iter().map(|name| canonical(name.as_bytes())).collect();
+        HeaderNames { names: names.into_iter().collect() }
+    }
+
+    /// Whether a server could take `name` for one of these.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.names
+            .iter()
+            .any(|known| known.len() == name.len() && known.iter().zip(name).all(|(a, b)| *a == fold(*b)))
+    }
+}
+
+/// Whether a server could take the header `name` for `known`.
+pub fn is_spelling_of(name: &[u8], known: &str) -> bool {
+    known.len() == name.len() && known.bytes().zip(name).all(|(a, b)| fold(a) == fold(*b))
 }
 
 impl IdentityFields {
     /// `fields` are written for every permit; they and `removed` are taken out of every request. `authenticators` are the
     /// names of all, in the policy's order.
     pub fn new(fields: Vec<(String, Template)>, removed: &[String], authenticators: Vec<String>) -> Self {
-        let reserved =
-            fields.iter().map(|(name, _)| name).chain(removed).map(|name| canonical(name.as_bytes()));
-        let reserved = reserved.collect::<BTreeSet<_>>().into_iter().collect();
+        let names = fields.iter().map(|(name, _)| name).chain(removed);
+        let reserved = HeaderNames::new(names.map(String::as_str));
         IdentityFields { reserved, fields, authenticators }
     }
 
     /// Whether an inbound field of this name could be taken for identity: in any case, with anything but letters
     /// and digits for `-`.
     pub fn reserves(&self, name: &[u8]) -> bool {
-        let is_same = |reserved: &Vec<u8>| {
-            reserved.len() == name.len() && reserved.iter().zip(name).all(|(a, b)| *a == fold(*b))
-        };
-        self.reserved.iter().any(is_same)
+        self.reserved.contains(name)
     }
 
     /// The fields for this permit.

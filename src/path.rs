@@ -14,8 +14,9 @@ use std::fmt;
 /// How many readings a path may have. Beyond that it is an attack, and refused.
 pub const MAX_READINGS: usize = 128;
 
-/// How many octets the readings of a path may take up together, but for the first.
-pub const MAX_OCTETS: usize = 128 * 1024;
+/// How many bytes the readings of a path may take up together, if it has more than one. This bounds the time that any
+/// path takes: each reading is scanned once, and each step writes at most as many bytes as it reads.
+pub const MAX_BYTES: usize = 16 * 1024;
 
 /// All distinct readings of one path; none where the request has no path.
 ///
@@ -36,7 +37,7 @@ pub enum PathError {
     BadEscape,
     /// `%00`, at which some servers end the path.
     Nul,
-    /// Has more than [`MAX_READINGS`] readings, or longer ones than [`MAX_OCTETS`].
+    /// Has more than [`MAX_READINGS`] readings, or more bytes of them than [`MAX_BYTES`].
     TooManyReadings,
 }
 
@@ -66,7 +67,7 @@ impl<'a> Readings<'a> {
             return Ok(Readings { first: Some(text(path)?.into()), others: Vec::new() });
         }
         let first = as_it_came(path)?;
-        let others = closure(&first, MAX_READINGS, MAX_OCTETS)?;
+        let others = closure(&first, MAX_READINGS, MAX_BYTES)?;
         Ok(Readings { first: Some(first), others })
     }
 
@@ -114,124 +115,187 @@ fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
     Ok(if upper { path.into() } else { rewrite(path, identity).into() })
 }
 
-/// What the steps make of `first`, without `first` itself; an error where there are more readings than `max_readings` with
-/// it, or they have more octets than `max_octets` without it.
-fn closure(first: &str, max_readings: usize, max_octets: usize) -> Result<Vec<String>, PathError> {
+/// What the steps make of `first`, without `first` itself; an error where there are more readings than `max_readings`, or
+/// more bytes of them than `max_bytes`, both with `first`. A path with one reading may be of any length.
+fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<String>, PathError> {
     let mut others: Vec<String> = Vec::new();
-    let mut octets = 0;
+    let mut bytes = first.len();
     let mut done = 0;
-    let mut current = Some(first);
-    while let Some(path) = current {
-        let found: Vec<String> = STEPS.iter().filter_map(|step| step(path)).collect();
-        for reading in found {
+    let mut current = first.to_owned();
+    loop {
+        let features = features(current.as_bytes());
+        if features != 0 && bytes > max_bytes {
+            return Err(PathError::TooManyReadings);
+        }
+        for (_, step) in STEPS.iter().filter(|(changed, _)| features & changed != 0) {
+            let reading = step(&current);
             if reading == first || others.contains(&reading) {
                 continue;
             }
-            octets += reading.len();
-            // One more stands for the first reading.
-            if others.len() + 1 >= max_readings || octets > max_octets {
+            bytes += reading.len();
+            // One more reading stands for the first.
+            if others.len() + 1 >= max_readings || bytes > max_bytes {
                 return Err(PathError::TooManyReadings);
             }
             others.push(reading);
         }
-        current = others.get(done).map(String::as_str);
+        let Some(next) = others.get(done) else { return Ok(others) };
+        current.clone_from(next);
         done += 1;
     }
-    Ok(others)
 }
 
-/// What a proxy or a server may do to a path before it looks at it. Each gives `None` where it changes nothing.
-const STEPS: [fn(&str) -> Option<String>; 12] = [
-    decode_dots,
-    decode_unreserved,
-    decode_all,
-    slash_from_escape,
-    slash_from_backslash,
-    slash_from_any_backslash,
-    cut_parameters,
-    merge_slashes,
-    remove_dot_segments,
-    remove_dot_segments_and_last_slash,
-    drop_authority,
-    drop_authority_after_any_slashes,
+// What a path may contain that a step changes.
+const ESCAPED_DOT: u16 = 1;
+const ESCAPED_UNRESERVED: u16 = 1 << 1;
+const ESCAPED_RESERVED: u16 = 1 << 2;
+const ESCAPED_SLASH: u16 = 1 << 3;
+const ESCAPED_BACKSLASH: u16 = 1 << 4;
+const BACKSLASH: u16 = 1 << 5;
+const OTHER: u16 = 1 << 6;
+const SEMICOLON: u16 = 1 << 7;
+const SLASHES: u16 = 1 << 8;
+const DOT_SEGMENT: u16 = 1 << 9;
+const LAST_DOT_SEGMENT: u16 = 1 << 10;
+const TWO_SLASHES_FIRST: u16 = 1 << 11;
+const THREE_SLASHES_FIRST: u16 = 1 << 12;
+
+/// What `path` contains of these, found in one pass.
+fn features(path: &[u8]) -> u16 {
+    let mut found = match path {
+        [b'/', b'/', b'/', ..] => TWO_SLASHES_FIRST | THREE_SLASHES_FIRST,
+        [b'/', b'/', ..] => TWO_SLASHES_FIRST,
+        _ => 0,
+    };
+    let mut rest = path;
+    while let [octet, after @ ..] = rest {
+        rest = after;
+        found |= match (octet, after) {
+            (b'%', [high, low, after @ ..]) => {
+                rest = after;
+                escape(*high, *low).map_or(0, |octet| match octet {
+                    Octet::Escaped { octet: b'.', .. } => ESCAPED_DOT,
+                    Octet::Escaped { octet: b'/', .. } => ESCAPED_SLASH,
+                    Octet::Escaped { octet: b'\\', .. } => ESCAPED_BACKSLASH,
+                    Octet::Escaped { octet, .. } if is_unreserved(octet) => ESCAPED_UNRESERVED,
+                    Octet::Escaped { octet, .. } if is_pchar(octet) => ESCAPED_RESERVED,
+                    _ => 0,
+                })
+            }
+            (b'/', [b'/', ..]) => SLASHES,
+            (b'/', [b'.'] | [b'.', b'.']) => DOT_SEGMENT | LAST_DOT_SEGMENT,
+            (b'/', [b'.', b'/', ..] | [b'.', b'.', b'/', ..]) => DOT_SEGMENT,
+            (b';', _) => SEMICOLON,
+            (b'\\', _) => BACKSLASH | OTHER,
+            (octet, _) if is_pchar_or_slash(*octet) => 0,
+            _ => OTHER,
+        };
+    }
+    found
+}
+
+/// A step, and what of a path it changes. One whose result another step gives as well is left out: `decode_unreserved`, for
+/// example, where dots are all that is escaped.
+type Step = (u16, fn(&str) -> String);
+
+/// What a proxy or a server may do to a path before it looks at it.
+const STEPS: [Step; 12] = [
+    (ESCAPED_DOT, decode_dots),
+    (ESCAPED_UNRESERVED, decode_unreserved),
+    (ESCAPED_RESERVED | OTHER, decode_all),
+    (ESCAPED_SLASH, slash_from_escape),
+    (BACKSLASH, slash_from_backslash),
+    (ESCAPED_BACKSLASH, slash_from_any_backslash),
+    (SEMICOLON, cut_parameters),
+    (SLASHES, merge_slashes),
+    (DOT_SEGMENT, remove_dot_segments),
+    (LAST_DOT_SEGMENT, remove_dot_segments_and_last_slash),
+    (TWO_SLASHES_FIRST, drop_authority),
+    (THREE_SLASHES_FIRST, drop_authority_after_any_slashes),
 ];
 
 /// `%2E`, as in the URL standard, which takes `%2e%2e` for a dot segment and decodes nothing else.
-fn decode_dots(path: &str) -> Option<String> {
+fn decode_dots(path: &str) -> String {
     decode(path, |octet| octet == b'.')
 }
 
 /// What RFC 3986 §6.2.2.2 allows a proxy to decode.
-fn decode_unreserved(path: &str) -> Option<String> {
+fn decode_unreserved(path: &str) -> String {
     decode(path, is_unreserved)
 }
 
 /// What a server does that decodes all: `%3A` and `:` are one. What cannot stand in a path is written as an escape, be
 /// it so already or not; slashes have their own steps, since many servers spare them.
-fn decode_all(path: &str) -> Option<String> {
-    change(path, |octet| match octet {
+fn decode_all(path: &str) -> String {
+    rewrite(path, |octet| match octet {
         Octet::Escaped { octet, .. } if is_pchar(octet) => Octet::Plain(octet),
         Octet::Plain(octet) if !is_pchar_or_slash(octet) => Octet::Escaped { octet, upper_case: true },
         same => same,
     })
 }
 
-fn slash_from_escape(path: &str) -> Option<String> {
-    decode(path, |octet| octet == b'/')
+fn slash_from_escape(path: &str) -> String {
+    path.replace("%2F", "/")
 }
 
 /// As in the URL standard.
-fn slash_from_backslash(path: &str) -> Option<String> {
-    change(path, |octet| if octet == Octet::Plain(b'\\') { Octet::Plain(b'/') } else { octet })
+fn slash_from_backslash(path: &str) -> String {
+    path.replace('\\', "/")
 }
 
 /// As in servers that decode first.
-fn slash_from_any_backslash(path: &str) -> Option<String> {
-    change(path, |octet| match octet {
+fn slash_from_any_backslash(path: &str) -> String {
+    rewrite(path, |octet| match octet {
         Octet::Plain(b'\\') | Octet::Escaped { octet: b'\\', .. } => Octet::Plain(b'/'),
         same => same,
     })
 }
 
 /// Cuts `;…` from each segment, as servlet containers do (RFC 3986 §3.3 calls them parameters).
-fn cut_parameters(path: &str) -> Option<String> {
-    path.contains(';').then(|| {
-        let names = path.split('/').map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
-        join(names, path.len())
-    })
+fn cut_parameters(path: &str) -> String {
+    let (mut names, mut is_cut) = (String::with_capacity(path.len()), false);
+    for c in path.chars() {
+        is_cut = c == ';' || (is_cut && c != '/');
+        if !is_cut {
+            names.push(c);
+        }
+    }
+    names
 }
 
-fn merge_slashes(path: &str) -> Option<String> {
-    path.contains("//").then(|| {
-        let mut previous = None;
-        path.chars().filter(|&c| previous.replace(c) != Some('/') || c != '/').collect()
-    })
+fn merge_slashes(path: &str) -> String {
+    let (mut merged, mut after_slash) = (String::with_capacity(path.len()), false);
+    for c in path.chars() {
+        if !(after_slash && c == '/') {
+            merged.push(c);
+        }
+        after_slash = c == '/';
+    }
+    merged
 }
 
 /// RFC 3986 §5.2.4: `/a/.` and `/a/b/..` leave `/a/`.
-fn remove_dot_segments(path: &str) -> Option<String> {
-    has_dot_segment(path).then(|| {
-        let mut kept = without_dot_segments(path);
-        if path.rsplit('/').next().is_some_and(is_dot_segment) {
-            kept.push("");
-        }
-        rooted(kept, path.len())
-    })
+fn remove_dot_segments(path: &str) -> String {
+    let mut kept = without_dot_segments(path);
+    if path.rsplit('/').next().is_some_and(is_dot_segment) {
+        kept.push("");
+    }
+    rooted(kept, path.len())
 }
 
 /// As file systems do it: `/a/.` and `/a/b/..` leave `/a`.
-fn remove_dot_segments_and_last_slash(path: &str) -> Option<String> {
-    has_dot_segment(path).then(|| rooted(without_dot_segments(path), path.len()))
+fn remove_dot_segments_and_last_slash(path: &str) -> String {
+    rooted(without_dot_segments(path), path.len())
 }
 
 /// `//x/admin` is `/admin` at the host `x`, for whoever takes the target for a reference (RFC 3986 §4.2).
-fn drop_authority(path: &str) -> Option<String> {
-    path.strip_prefix("//").map(path_after_authority)
+fn drop_authority(path: &str) -> String {
+    path_after_authority(path.strip_prefix("//").unwrap_or_default())
 }
 
 /// So is `///x/admin` by the URL standard, which skips any number of slashes.
-fn drop_authority_after_any_slashes(path: &str) -> Option<String> {
-    path.starts_with("///").then(|| path_after_authority(path.trim_start_matches('/')))
+fn drop_authority_after_any_slashes(path: &str) -> String {
+    path_after_authority(path.trim_start_matches('/'))
 }
 
 fn path_after_authority(reference: &str) -> String {
@@ -243,13 +307,10 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
-fn has_dot_segment(path: &str) -> bool {
-    path.contains("/.") && path.split('/').any(is_dot_segment)
-}
-
 fn without_dot_segments(path: &str) -> Vec<&str> {
     let mut kept = Vec::new();
-    for segment in path.split('/').skip(1) {
+    // Byte by byte: a search for each slash takes longer where segments are short, as in a hostile path.
+    for segment in path.split(|c| c == '/').skip(1) {
         match segment {
             "." => {}
             ".." => drop(kept.pop()),
@@ -298,37 +359,66 @@ pub(crate) fn octets(path: &[u8]) -> impl Iterator<Item = Result<Octet, PathErro
 }
 
 fn escape(high: u8, low: u8) -> Option<Octet> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let upper_case = !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
     Some(Octet::Escaped { octet: digit(high)? << 4 | digit(low)?, upper_case })
+}
+
+fn digit(octet: u8) -> Option<u8> {
+    match octet {
+        b'0'..=b'9' => Some(octet - b'0'),
+        b'A'..=b'F' => Some(octet - b'A' + 10),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
+        _ => None,
+    }
 }
 
 pub(crate) fn push(path: &mut String, octet: Octet) {
     match octet {
         Octet::Plain(octet) => path.push(char::from(octet)),
         Octet::Escaped { octet, .. } => {
-            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0').to_ascii_uppercase();
-            path.extend(['%', digit(octet >> 4), digit(octet & 15)]);
+            let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' - 10 + value });
+            path.push('%');
+            path.push(digit(octet >> 4));
+            path.push(digit(octet & 15));
         }
     }
 }
 
-fn decode(path: &str, takes: impl Fn(u8) -> bool) -> Option<String> {
-    change(path, |octet| match octet {
+fn decode(path: &str, takes: impl Fn(u8) -> bool) -> String {
+    rewrite(path, |octet| match octet {
         Octet::Escaped { octet, .. } if takes(octet) => Octet::Plain(octet),
         same => same,
     })
-}
-
-fn change(path: &str, to: impl Fn(Octet) -> Octet) -> Option<String> {
-    let changes = octets(path.as_bytes()).flatten().any(|octet| to(octet) != octet);
-    changes.then(|| rewrite(path, to))
 }
 
 fn rewrite(path: &str, to: impl Fn(Octet) -> Octet) -> String {
     let mut rewritten = String::with_capacity(path.len());
     octets(path.as_bytes()).flatten().map(to).for_each(|octet| push(&mut rewritten, octet));
     rewritten
+}
+
+/// A set of ASCII characters.
+struct Set(u64, u64);
+
+impl Set {
+    const fn of(mut characters: &[u8]) -> Set {
+        let mut set = Set(0, 0);
+        while let [first, rest @ ..] = characters {
+            let bit = 1 << (*first & 63);
+            if *first & 64 == 0 {
+                set.0 |= bit
+            } else {
+                set.1 |= bit
+            }
+            characters = rest;
+        }
+        set
+    }
+
+    fn contains(&self, octet: u8) -> bool {
+        let half = if octet & 64 == 0 { self.0 } else { self.1 };
+        octet.is_ascii() && half >> (octet & 63) & 1 == 1
+    }
 }
 
 /// RFC 3986 §2.3: `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"`
@@ -338,9 +428,9 @@ pub(crate) fn is_unreserved(octet: u8) -> bool {
 
 /// RFC 3986 §3.3: `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`, here without the escapes.
 pub(crate) fn is_pchar(octet: u8) -> bool {
-    is_unreserved(octet)
-        || matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
-        || matches!(octet, b':' | b'@')
+    const PCHAR: Set =
+        Set::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@");
+    PCHAR.contains(octet)
 }
 
 fn is_pchar_or_slash(octet: u8) -> bool {

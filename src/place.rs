@@ -48,6 +48,33 @@ impl Place {
         }
     }
 
+    /// The header that it stands in; `None` for the query.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Place::Field { name, .. } => Some(name),
+            Place::Query(_) => None,
+            Place::Cookie(_) => Some("cookie"),
+        }
+    }
+
+    /// Whether a lenient reader of cookies or of the query finds a value for this place that [`Place::find`] does not
+    /// find, and that could not be removed without touching its neighbours.
+    ///
+    /// Such a reader splits cookies at white space and commas as well, and parameters at `;`.
+    pub fn is_hidden_in(&self, request: &Request<'_>) -> bool {
+        match self {
+            Place::Field { .. } => false,
+            Place::Query(name) => {
+                let query = request.path.and_then(|path| split_at_query(path).1);
+                parameters(query.unwrap_or_default()).any(|parameter| hides_parameter(parameter, name))
+            }
+            Place::Cookie(name) => {
+                let mut pairs = request.values("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
+                pairs.any(|pair| hides_cookie(pair, name))
+            }
+        }
+    }
+
     /// Whether the two read the same part of a request, so that one value cannot serve both.
     pub fn overlaps(&self, other: &Place) -> bool {
         match (self, other) {
@@ -134,14 +161,17 @@ fn only_one<'a>(mut values: impl Iterator<Item = Found<'a>>) -> Found<'a> {
     }
 }
 
-/// `:path` without the query parameters of these names; `None` where there are none. What is left stays as it is.
+/// `:path` without the query parameters of these names, nor those that hide one from a strict reader; `None` where there
+/// are none. What is left stays as it is.
 pub fn without_parameters(path: &[u8], names: &[&str]) -> Option<Vec<u8>> {
     if names.is_empty() {
         return None;
     }
     let (before, query) = split_at_query(path);
     let query = query?;
-    let is_kept = |parameter: &&[u8]| !names.iter().any(|name| is_named(split_pair(parameter).0, name));
+    let is_kept = |parameter: &&[u8]| {
+        !names.iter().any(|name| is_named(split_pair(parameter).0, name) || hides_parameter(parameter, name))
+    };
     let kept: Vec<&[u8]> = parameters(query).filter(is_kept).collect();
     if kept.len() == parameters(query).count() {
         return None;
@@ -220,6 +250,27 @@ fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
         name = rest;
     }
     (name, trim_ows(value))
+}
+
+/// Whether a parameter that is not `name`, or is it once, holds another parameter `name` behind a `;`.
+fn hides_parameter(parameter: &[u8], name: &str) -> bool {
+    let count = |separator: u8| {
+        parameter.split(|byte| *byte == separator).filter(|part| is_named(split_pair(part).0, name)).count()
+    };
+    count(b';') > count(b'&')
+}
+
+/// Whether a cookie pair that is not `name`, or is it once, holds another cookie `name` behind white space or a comma.
+fn hides_cookie(pair: &[u8], name: &str) -> bool {
+    // Octets outside ASCII count as white space: NEL and NBSP are, and no name contains any.
+    let separates = |byte: &u8| matches!(byte, b',' | 0..=b' ' | 0x7f..);
+    let mut parts = pair.split(separates).filter(|part| !part.is_empty()).peekable();
+    let mut found = 0;
+    while let Some(part) = parts.next() {
+        let has_value = part.contains(&b'=') || parts.peek().is_some_and(|next| next.starts_with(b"="));
+        found += usize::from(has_value && split_cookie(part).0 == name.as_bytes());
+    }
+    found > usize::from(split_cookie(pair).0 == name.as_bytes())
 }
 
 fn is_named(encoded: &[u8], name: &str) -> bool {

@@ -15,10 +15,11 @@ pub mod rules;
 
 use crate::config::Fact;
 use crate::denial::{Manner, Offer};
-use crate::identity::IdentityFields;
+use crate::identity::{HeaderNames, IdentityFields};
 use crate::memory::Limits;
 use crate::memory::nonces::Nonces;
 use crate::protected_resource::ProtectedResources;
+use crate::request::{Request, is_tchar};
 use crate::scheme::{Authenticator, Surroundings};
 
 use authorization::Authorization;
@@ -53,6 +54,8 @@ pub struct Policy {
     pub limits: Limits,
     /// All query parameters that tokens may stand in.
     pub token_parameters: Vec<String>,
+    /// The headers that authenticators read, those of proofs included.
+    pub credential_headers: HeaderNames,
 }
 
 impl Policy {
@@ -70,6 +73,22 @@ impl Policy {
             Offer { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
         };
         members.map(offer).collect()
+    }
+
+    /// Whether a trailer with this name is removed from a request: identity and credentials, in every spelling. No
+    /// authenticator reads trailers, so a credential in one is unverified, even where `forward_credentials` is set.
+    pub fn removes_trailer(&self, name: &[u8]) -> bool {
+        self.identity.reserves(name) || self.credential_headers.contains(name)
+    }
+
+    /// Whether a `Connection` field asks the next hop to remove identity or credentials (RFC 9110 §7.6.1). Envoy forwards
+    /// the field with an upgrade, so a conforming proxy behind it would remove what this filter has written.
+    pub fn has_bad_connection(&self, request: &Request<'_>) -> bool {
+        ["connection", "proxy-connection"]
+            .iter()
+            .flat_map(|name| request.values(name))
+            .flat_map(|value| value.split(|byte| !is_tchar(*byte)))
+            .any(|option| self.removes_trailer(option))
     }
 
     /// How many rules are in shadow. What no rule matches counts as one more.

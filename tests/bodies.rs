@@ -13,7 +13,7 @@ use authgate::jwt::TokenError;
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
-const REASONS: [(Reason, Option<usize>); 16] = [
+const REASONS: [(Reason, Option<usize>); 18] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
     (Reason::AmbiguousCredentials, None),
@@ -28,6 +28,8 @@ const REASONS: [(Reason, Option<usize>); 16] = [
     (Reason::RuleDenied, None),
     (Reason::AmbiguousPath, None),
     (Reason::BadAuthority, None),
+    (Reason::AmbiguousMethod, None),
+    (Reason::BadConnection, None),
     (Reason::Throttled { retry_after: 30 }, Some(0)),
     (Reason::Unavailable, None),
 ];
@@ -59,7 +61,7 @@ const FORMS: [(Form, &str); 3] = [(Form::Text, "txt"), (Form::Html, "html"), (Fo
 const REALM: &str = r#"the "main" \ <realm>"#;
 const SCOPE: &str = "read a<b>&'c";
 const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource/mcp";
-const HELP: &str = "https://example.com/help?a='b'&c=d";
+const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 
 /// A refusal by a rule that takes Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
@@ -71,9 +73,12 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     };
     let offers = vec![offer(0, "Basic", false), offer(1, "Bearer", true)];
     match reason {
-        Reason::NoRule | Reason::RuleDenied | Reason::AmbiguousPath | Reason::BadAuthority => {
-            Denial::of(reason)
-        }
+        Reason::NoRule
+        | Reason::RuleDenied
+        | Reason::AmbiguousPath
+        | Reason::BadAuthority
+        | Reason::AmbiguousMethod
+        | Reason::BadConnection => Denial::of(reason),
         _ => Denial::by_rule(reason, authenticator, offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
     }
 }

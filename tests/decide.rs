@@ -499,9 +499,9 @@ fn after(request: &Request<'_>, edits: &Edits<'_>) -> Vec<String> {
     let line = |name: &[u8], value: &[u8]| {
         format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
     };
-    let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
     let path = edits.set.iter().filter(|(name, _)| *name == ":path");
-    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name) && !is_set(name));
+    // A host may add a header that is set to those of the same name, so the edits have to remove these themselves.
+    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name));
     let written = edits.set.iter().filter(|(name, _)| *name != ":path");
     let path = path.map(|(name, value)| line(name.as_bytes(), value));
     let kept = kept.map(|(name, value)| line(name, value));

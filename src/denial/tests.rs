@@ -32,6 +32,8 @@ pub const ALL: &[Reason] = &[
     Reason::RuleDenied,
     Reason::AmbiguousPath,
     Reason::BadAuthority,
+    Reason::AmbiguousMethod,
+    Reason::BadConnection,
     Reason::Throttled { retry_after: 30 },
     Reason::Unavailable,
 ];

@@ -38,6 +38,8 @@ pub fn title(reason: Reason) -> &'static str {
         Reason::RuleDenied => "Not allowed for anyone",
         Reason::AmbiguousPath => "Ambiguous path",
         Reason::BadAuthority => "Bad host name",
+        Reason::AmbiguousMethod => "Ambiguous method",
+        Reason::BadConnection => "Bad Connection header",
         Reason::Throttled { .. } => "Too many attempts",
         Reason::Unavailable => "No decision possible",
     }
@@ -105,6 +107,14 @@ pub fn explain(reason: Reason) -> Explanation {
         Reason::BadAuthority => {
             ("The host name of the request is not valid.", "Send a plain host name, with a port if needed.")
         }
+        Reason::AmbiguousMethod => (
+            "The method has lower-case letters, and different rules apply to it in upper case.",
+            "Send the method in upper case, for example DELETE.",
+        ),
+        Reason::BadConnection => (
+            "The Connection header lists a header that carries identity or credentials.",
+            "List only connection options such as keep-alive or Upgrade in Connection.",
+        ),
         Reason::Throttled { .. } => (
             "The credentials were not looked at, since too many wrong ones have come.",
             "Wait for as long as Retry-After says, then try again with the right ones.",

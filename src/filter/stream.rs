@@ -88,15 +88,15 @@ impl<H: Host> Filter<H> {
         if self.is_pending(stream) { Action::Pause } else { Action::Continue }
     }
 
-    /// The trailer section of a request, which can carry forged identity as a header section can. The configuration of a
-    /// stream is not kept, so the names that any configuration reserves are removed.
+    /// The trailer section of a request, which can carry forged identity and credentials as a header section can. The
+    /// configuration of a stream is not kept, so the names that any configuration removes are removed.
     pub fn on_request_trailers(&self, stream: u32) -> Action {
         let map = HeaderMap::RequestTrailers;
         let Some(trailers) = self.host.header_map(map) else { return Action::Pause };
         let Some(trailers) = header_map::pairs(&trailers) else { return Action::Pause };
         let instances = self.all_instances();
         for (name, _) in trailers {
-            if instances.iter().any(|instance| instance.policy.identity.reserves(name))
+            if instances.iter().any(|instance| instance.policy.removes_trailer(name))
                 && self.host.remove_header(map, name).is_err()
             {
                 return Action::Pause;

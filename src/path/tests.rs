@@ -150,13 +150,68 @@ fn the_order_of_steps_counts() {
 fn a_path_of_too_many_readings_is_refused() {
     check_error(&b"//a".repeat(20_000), PathError::TooManyReadings);
     check_error(b"//a/%2e./b%2fc\\d%5ce;x%3by//%61%40\\..%2f;z/.", PathError::TooManyReadings);
-    let long = "a".repeat(40_000);
+    check_error(&b"/".repeat(60_000), PathError::TooManyReadings);
+    check_error(&b"/..;".repeat(15_000), PathError::TooManyReadings);
+    let long = "a".repeat(4_000);
     let target = format!("/%61/b;/{long}");
     assert_eq!(Readings::of(target.as_bytes()).unwrap().iter().count(), 4);
-    check_error(format!("/%61/b;/c%2f%2f\\//../{long}").as_bytes(), PathError::TooManyReadings);
-    check_error(&b"/".repeat(60_000), PathError::TooManyReadings);
-    // Long, but with few readings: as it came, without parameters, without dot segments.
-    assert_eq!(Readings::of(&b"/..;".repeat(15_000)).map(|readings| readings.iter().count()), Ok(3));
+    check_error(format!("/%61/b;c/%2f/{long}").as_bytes(), PathError::TooManyReadings);
+}
+
+#[test]
+fn a_path_with_one_reading_may_be_long() {
+    for piece in ["/a", "/%20", "/%c3%a9", "/.well-known", "/=&%20%25..."] {
+        let target = piece.repeat(60_000 / piece.len());
+        let readings = Readings::of(target.as_bytes()).unwrap_or_else(|error| panic!("{piece}: {error}"));
+        assert_eq!(readings.iter().count(), 1, "{piece}");
+        for change in ["/%61", "/a;", "//", "/.", "/..", "\\", "\"", "%2f"] {
+            check_error(format!("{target}{change}").as_bytes(), PathError::TooManyReadings);
+        }
+    }
+}
+
+/// The time that a path takes is bounded by the bytes of its readings: each is scanned once, and once for each step.
+#[test]
+fn the_bytes_of_readings_are_bounded() {
+    let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/path")).unwrap();
+    let mut targets: Vec<Vec<u8>> = corpus
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .chain(random_targets(2_000))
+        .collect();
+    for piece in
+        words(r"%2e %61 %3a %2f %5c \ ;a // /./ /../ /a/.. /.; %2e%61%3a%2f%5c\ /%2e%2e; \%5c%2f a;%61")
+    {
+        for start in ["/", "//x", "/%2e/", "/a/../", "/;%2f\\"] {
+            for size in [10, 100, 400, 1_000, 4_000, 16_000, 60_000] {
+                targets.push([start, &piece.repeat(size / piece.len())].concat().into());
+            }
+        }
+    }
+    let (mut most_readings, mut most_bytes, mut refused) = (0, 0, 0);
+    for target in &targets {
+        let Ok(readings) = Readings::of(target) else {
+            refused += 1;
+            continue;
+        };
+        let (count, bytes) = (readings.iter().count(), readings.iter().map(str::len).sum::<usize>());
+        assert!(
+            count <= 1 || bytes <= MAX_BYTES,
+            "{count}, {bytes}: {:.80}",
+            target.escape_ascii().to_string()
+        );
+        most_readings = most_readings.max(count);
+        most_bytes = most_bytes.max(if count > 1 { bytes } else { 0 });
+        // No step makes more of a reading than its escapes take up.
+        for reading in readings.iter() {
+            let features = features(reading.as_bytes());
+            for (_, step) in STEPS.iter().filter(|(changed, _)| changed & features != 0) {
+                assert!(step(reading).len() <= 3 * reading.len());
+            }
+        }
+    }
+    // The bounds are reached, and more than refusals was looked at.
+    assert!(most_readings > MAX_READINGS / 2 && most_bytes > MAX_BYTES / 2, "{most_readings}, {most_bytes}");
+    assert!(refused > 0 && refused < targets.len() / 2, "{refused}");
 }
 
 #[test]
@@ -164,7 +219,8 @@ fn as_many_readings_as_allowed_are_taken_and_no_octet_more() {
     for target in ["/%61", "/a%3bb;c", "/a//../b", "/x/%2e%2e/%61dmin", "/a\\b%5cc"] {
         let first = as_it_came(target.as_bytes()).unwrap();
         let others = closure(&first, usize::MAX, usize::MAX).unwrap();
-        let (readings, octets) = (others.len() + 1, others.iter().map(String::len).sum::<usize>());
+        let readings = others.len() + 1;
+        let octets = first.len() + others.iter().map(String::len).sum::<usize>();
         assert_eq!(closure(&first, readings, octets), Ok(others), "{target}");
         for (readings, octets) in [
             (readings - 1, octets),

@@ -12,7 +12,9 @@ use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
-use crate::identity::{IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
+use crate::identity::{
+    HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
+};
 use crate::jwk::KeyError;
 use crate::place::Place;
 use crate::scheme::Authenticator;
@@ -181,6 +183,11 @@ impl Builder<'_> {
                 _ => None,
             })
             .collect();
+        let credential_headers = authenticators.iter().flat_map(|authenticator| {
+            let scheme = &authenticator.scheme;
+            scheme.places().iter().chain(scheme.proof_places()).map(Place::header)
+        });
+        let credential_headers = HeaderNames::new(credential_headers.flatten());
         let limits = self.limits(config);
         let resources = self.protected_resources(config.protected_resource.as_ref());
         let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
@@ -196,6 +203,7 @@ impl Builder<'_> {
             lets_preflights_pass,
             limits,
             token_parameters,
+            credential_headers,
             authenticators,
         }
     }

@@ -74,6 +74,15 @@ impl fmt::Display for Request {
 
 /// The name of the first rule that every reading of the path selects, or the reason of the refusal.
 pub fn selected(rules: &Rules, request: &Request) -> String {
+    let found = selected_by_method(rules, request);
+    let upper_case = Request { method: request.method.to_uppercase(), ..request.clone() };
+    match selected_by_method(rules, &upper_case) {
+        other if other == found || !(found == "no_rule" || found.starts_with("rule-")) => found,
+        _ => code("ambiguous_method"),
+    }
+}
+
+fn selected_by_method(rules: &Rules, request: &Request) -> String {
     let Ok(host) = host(request.authority.as_deref().unwrap_or_default()) else {
         return code("bad_authority");
     };
@@ -220,7 +229,7 @@ const UNRESERVED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 const PCHAR: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@";
 
 /// Every reading of a target's path: all that the steps lead to, in any order. None where it cannot be read at all, or
-/// has more than 128.
+/// has more than 128, or more than one and more than 16 KiB of them.
 fn readings(target: &str) -> Option<BTreeSet<String>> {
     let path = target.split(['?', '#']).next().unwrap();
     let bad = Regex::new("%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$|00)").unwrap();
@@ -236,7 +245,8 @@ fn readings(target: &str) -> Option<BTreeSet<String>> {
                 fresh.push(reading);
             }
         }
-        if found.len() > 128 {
+        let bytes: usize = found.iter().map(String::len).sum();
+        if found.len() > 128 || (found.len() > 1 && bytes > 16 * 1024) {
             return None;
         }
     }

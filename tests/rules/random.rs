@@ -111,7 +111,7 @@ fn regex() -> impl Strategy<Value = String> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    const METHODS: &[&str] = &["GET", "HEAD", "PUT", "X-1", "get"];
+    const METHODS: &[&str] = &["GET", "HEAD", "PUT", "X-1", "get", "Head", "x-1"];
     const HOSTS: &[&str] = &[
         "a.example",
         "A.EXAMPLE.:80",
