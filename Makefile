@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood soak timing
+.PHONY: help run test build tool tool-archive check deny bench bench-memory bench-flood soak attacks timing
 .DELETE_ON_ERROR:
 
 ENVOY_VERSION := 1.40.0
@@ -99,6 +99,9 @@ soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, then res
 		cargo bench --locked --profile drive --bench envoy -- --soak $(or $(T),1800) $(ARGS)
 	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') AUTHGATE_SECONDS=$(or $(T),600) \
 		cargo test --locked --test envoy -- --exact --nocapture resets::requests_that_are_reset_at_any_time_bring_nothing_down
+
+attacks: $(WASM) $(ENVOY_READY) ## Attack a worker for T=30 seconds each, and compare what honest clients notice; on an idle machine
+	$(IN_ENVOY) AUTHGATE_SECONDS=$(or $(T),30) cargo test --locked --test envoy -- --nocapture --test-threads=1 attacks::
 
 timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; ten minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)

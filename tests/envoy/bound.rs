@@ -15,7 +15,7 @@ const ORIGIN: &str = "https://api.example.com";
 const BEARER: &str = r#"Bearer realm="restricted""#;
 const DPOP: &str = r#"DPoP realm="restricted", algs="ES256 RS256 RS384 RS512 ES384 ES512 EdDSA""#;
 
-fn bound(name: &'static str, options: Value, good: Request) -> Listener {
+pub fn bound(name: &'static str, options: Value, good: Request) -> Listener {
     let mut policy = policy(
         r#"
         authenticators: {partners: {jwt: {issuer: $ISSUER, audiences: [api], keys: {jwks: $JWKS}}}}
@@ -32,14 +32,14 @@ fn plain() -> Request {
 }
 
 /// What a client with the key of `alg` has.
-struct Holder {
+pub struct Holder {
     alg: &'static str,
     jwk: Value,
     token: String,
 }
 
 impl Holder {
-    fn new(alg: &'static str) -> Self {
+    pub fn new(alg: &'static str) -> Self {
         let mut jwk = public_jwk(alg);
         jwk.as_object_mut().expect("a key").retain(|name, _| !["kid", "alg", "use"].contains(&name.as_str()));
         // serde_json writes members in the order of their names, as RFC 7638 §3.3 wants them.
@@ -49,7 +49,7 @@ impl Holder {
     }
 
     /// A proof for `GET path` with claims replaced; a null takes one out.
-    fn proof(&self, path: &str, jti: &str, changes: Value) -> String {
+    pub fn proof(&self, path: &str, jti: &str, changes: Value) -> String {
         let header = json!({"typ": "dpop+jwt", "alg": self.alg, "jwk": self.jwk});
         let ath = BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(self.token.as_bytes()));
         let mut claims =
@@ -60,7 +60,7 @@ impl Holder {
         jws(self.alg, header.to_string(), json!(claims).to_string())
     }
 
-    fn send(&self, path: &str, proof: &str) -> Request {
+    pub fn send(&self, path: &str, proof: &str) -> Request {
         get(path).authorization(format!("DPoP {}", self.token)).field("DPoP", proof)
     }
 }

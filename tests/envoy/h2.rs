@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use crate::client;
 
@@ -44,15 +43,7 @@ pub enum Ending {
 impl Connection {
     /// Connects to a port of this machine.
     pub fn open(port: u16) -> Result<Self> {
-        Self::over(client::stream(port)?)
-    }
-
-    /// Connects from another address of this machine.
-    pub fn open_from(source: &str, port: u16) -> Result<Self> {
-        Self::over(client::stream_from(source, port)?)
-    }
-
-    fn over(stream: TcpStream) -> Result<Self> {
+        let stream = client::stream(port)?;
         let mut connection = Self { stream, next: 1, statuses: BTreeMap::new(), ended: BTreeMap::new() };
         // SETTINGS_HEADER_TABLE_SIZE = 0, SETTINGS_INITIAL_WINDOW_SIZE = 2^31 - 1.
         let settings = [0, 1, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff];
@@ -101,17 +92,6 @@ impl Connection {
                 return Err(Error::new(ErrorKind::ConnectionReset, "the stream was reset"));
             }
             self.read_frame()?;
-        }
-    }
-
-    /// Reads what has come, and for so long what comes. False once the proxy has closed the connection.
-    pub fn read_for(&mut self, time: Duration) -> bool {
-        let _ = self.stream.set_read_timeout(Some(time.max(Duration::from_millis(1))));
-        loop {
-            match self.read_frame() {
-                Ok(()) => {}
-                Err(error) => return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-            }
         }
     }
 

@@ -41,6 +41,7 @@ mod house;
 mod answers;
 mod api_keys;
 mod arrival;
+mod attacks;
 mod authorities;
 mod bodies;
 mod bound;
