@@ -341,6 +341,12 @@ fn an_answer_is_judged_by_the_rules() {
         r#"{"sub": "absent", "client_id": "x"}"#,
         Err(TokenError::MissingClaim(crate::jwt::Claim::Subject)),
     );
+    let scopes = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        serde_json::json!({"scope": names.join(" ")}).to_string()
+    };
+    check(&scopes(1024), Ok("ann"));
+    check(&scopes(1025), Err(TokenError::TooManyScopes));
     check(r#"{"sub": ""}"#, Err(TokenError::MissingClaim(crate::jwt::Claim::Subject)));
     check(r#"{"sub": 7}"#, Err(TokenError::MalformedClaim(crate::jwt::Claim::Sub)));
 }

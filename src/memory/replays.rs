@@ -75,7 +75,7 @@ impl Default for Replays {
 }
 
 impl Replays {
-    fn with_room_for(max: usize, max_ahead: usize, max_ahead_of_key: usize) -> Self {
+    pub(crate) fn with_room_for(max: usize, max_ahead: usize, max_ahead_of_key: usize) -> Self {
         Replays {
             young: Generation::default(),
             old: Generation::default(),

@@ -339,5 +339,15 @@ mod tests {
         assert_eq!(answer(16_384), Ok("frank".to_owned()));
         assert_eq!(answer(16_385), Err(Reason::MalformedCredentials));
         assert_eq!(answer(65_536), Err(Reason::MalformedCredentials));
+        // Nor is a longer one looked into for its realm or its user.
+        let with = |length: usize| {
+            let start = r#"username="frank", realm="r", x=""#;
+            format!("{start}{}\"", "x".repeat(length - start.len() - 1))
+        };
+        let (fits, long) = (with(16_384), with(16_385));
+        assert_eq!(check.scheme.affinity(fits.as_bytes()), Affinity::Own);
+        assert_eq!(check.scheme.affinity(long.as_bytes()), Affinity::Unreadable);
+        assert_eq!(check.scheme.guess(fits.as_bytes()), Guess::PasswordOf(b"frank".as_slice().into()));
+        assert_eq!(check.scheme.guess(long.as_bytes()), Guess::Nothing);
     }
 }

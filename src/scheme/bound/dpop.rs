@@ -251,6 +251,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_proof_is_refused_for_that_has_been_used_or_has_no_room() {
+        use crate::claims::Claims;
+        use crate::denial::Reason;
+        use crate::memory::replays::Replays;
+        use crate::place::Place;
+        use crate::scheme::Presented;
+        use crate::scheme::bound::{Bound, Demand};
+        let origin = Origin::parse("https://resource.example.org").unwrap();
+        let bound = Bound::new(Demand::Dpop, Some(Dpop::new(origin, 60.0)));
+        let claims = Claims::from_json(serde_json::json!({"cnf": {"jkt": KEY}})).unwrap();
+        let place = Place::Field { name: "authorization".to_owned(), scheme: Some("DPoP".to_owned()) };
+        let presented = Presented { credential: TOKEN, place: &place };
+        let pairs = [(":method", "GET"), (":path", "/protectedresource"), ("dpop", RESOURCE_REQUEST)];
+        let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let request = Request::new(pairs.into_iter(), None);
+        let prove = |now: f64, replays: &Replays| {
+            let surroundings = Surroundings {
+                now: NumericDate::from_seconds(now).unwrap(),
+                signatures: &SoftwareVerifier,
+                on_demand: &NoHost,
+                may_wait: false,
+            };
+            bound.prove(&claims, presented, &request, surroundings, replays)
+        };
+        let refused = |error| Err(Reason::InvalidToken(error));
+        // 8 s ahead, and right.
+        let (ahead, right) = (1_562_262_610.0, 1_562_262_618.0);
+        let full = Replays::with_room_for(10, 0, 0);
+        assert_eq!(prove(ahead, &full), refused(TokenError::StaleProof));
+        let mut replays = Replays::with_room_for(10, 1, 1);
+        for now in [ahead, right] {
+            let proof = prove(now, &replays).unwrap().unwrap();
+            assert!(prove(now, &full).is_ok() == (now == right));
+            let mut replays = Replays::with_room_for(10, 1, 1);
+            replays.note(proof);
+            assert_eq!(prove(right, &replays), refused(TokenError::ReplayedProof));
+        }
+        replays.note(prove(ahead, &replays).unwrap().unwrap());
+        assert_eq!(prove(ahead, &replays), refused(TokenError::ReplayedProof));
+        assert_eq!(prove(right, &replays), refused(TokenError::ReplayedProof));
+    }
+
+    #[test]
     fn proofs_and_their_jti_are_bounded_in_length() {
         let is_read = |proof: &str| Proof::parse(proof.as_bytes()).is_some();
         let padded = |length: usize| {
