@@ -59,6 +59,13 @@ impl<'a> Jws<'a> {
         })
     }
 
+    /// The `alg` of a token's JOSE header, without a look at the rest of the token. `None` if there is no supported one.
+    pub fn peek_algorithm(token: &[u8]) -> Option<Algorithm> {
+        let header = token.split(|byte| *byte == b'.').next()?;
+        let header = json::parse(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        Header::from_json(header).ok()?.algorithm()
+    }
+
     /// Its JOSE header. The compact form has only a protected one.
     pub fn header(&self) -> &Header {
         &self.header
@@ -191,5 +198,44 @@ impl<'a> Jwt<'a> {
             .ok()
             .flatten()
             .is_some_and(|mut names| names.any(|name| name == audience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_algorithm_is_read_from_the_header_alone() {
+        let check = |header: &str, rest: &str, expected: Option<Algorithm>| {
+            let token = URL_SAFE_NO_PAD.encode(header) + rest;
+            assert_eq!(Jws::peek_algorithm(token.as_bytes()), expected, "{header} {rest}");
+        };
+        check(r#"{"alg":"PS256"}"#, ".e30.x", Some(Algorithm::PS256));
+        check(r#"{"kid":"a","alg":"Ed25519"}"#, "", Some(Algorithm::EdDSA));
+        check(r#"{"alg":"none"}"#, ".e30.x", None);
+        check(r#"{"alg":"RS256","alg":"PS256"}"#, ".e30.x", None);
+        check("", ".e30.x", None);
+        check("[]", ".e30.x", None);
+        check(r#"{"alg":"PS256"}"#, "=.e30.x", None);
+    }
+
+    #[test]
+    fn public_key_arithmetic_in_software_is_expensive() {
+        struct Native;
+        impl SignatureVerifier for Native {
+            fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+                false
+            }
+
+            fn is_native(&self, algorithm: Algorithm) -> bool {
+                algorithm == Algorithm::RS256
+            }
+        }
+        for algorithm in Algorithm::ALL {
+            let is_public = Algorithms::ASYMMETRIC.contains(algorithm);
+            assert_eq!(SoftwareVerifier.is_expensive(algorithm), is_public, "{algorithm}");
+            assert_eq!(Native.is_expensive(algorithm), is_public && algorithm != Algorithm::RS256);
+        }
     }
 }

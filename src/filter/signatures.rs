@@ -37,6 +37,10 @@ impl Signatures {
 }
 
 impl SignatureVerifier for Signatures {
+    fn is_native(&self, algorithm: Algorithm) -> bool {
+        self.host.contains(algorithm)
+    }
+
     fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
         if let Some(spki) = key.spki_der().filter(|_| self.host.contains(algorithm)) {
             // What is no pair of numbers of that length is no signature, whoever is asked.

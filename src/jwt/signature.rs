@@ -21,6 +21,15 @@ pub trait SignatureVerifier {
         signing_input: &[u8],
         signature: &[u8],
     ) -> bool;
+
+    /// Whether the host verifies signatures of `algorithm` in native code.
+    fn is_native(&self, algorithm: Algorithm) -> bool;
+
+    /// Whether verifying a signature of `algorithm` costs so much that its time is worth rationing: public-key arithmetic
+    /// that the host does not do.
+    fn is_expensive(&self, algorithm: Algorithm) -> bool {
+        !algorithm.is_symmetric() && !self.is_native(algorithm)
+    }
 }
 
 /// Verifies in software, in this process.
@@ -33,6 +42,10 @@ pub trait SignatureVerifier {
 pub struct SoftwareVerifier;
 
 impl SignatureVerifier for SoftwareVerifier {
+    fn is_native(&self, _: Algorithm) -> bool {
+        false
+    }
+
     fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
         if !key.algorithms().contains(algorithm) {
             return false;
