@@ -134,7 +134,7 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
     selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
 }
 
-/// Authentication, then authorisation, then the permit.
+/// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.
 fn protect<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
@@ -142,7 +142,29 @@ fn protect<'p>(
     state: &mut State,
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
-    let outcome = evaluation::evaluate(policy, protection, request, state, surroundings);
+    let (outcome, wrong) = evaluation::evaluate(policy, protection, request, state, surroundings);
+    let (verdict, held) = conclude(policy, protection, request, state, surroundings, outcome);
+    if let Some(throttle) = state.memory.throttle() {
+        for guess in &wrong {
+            match &verdict {
+                Verdict::Allow(_) => throttle.allowed(guess, surroundings.now),
+                Verdict::Await(_) => throttle.waits(guess, surroundings.now),
+                Verdict::Deny(_) | Verdict::Answer(_) => throttle.refused(guess, surroundings.now),
+            }
+        }
+    }
+    (verdict, held)
+}
+
+/// What follows from the outcome of authentication.
+fn conclude<'p>(
+    policy: &'p Policy,
+    protection: &'p Protection,
+    request: &Request<'_>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+    outcome: Outcome<'p>,
+) -> (Verdict, Held<'p>) {
     let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
         let offers = policy.offers(protection, surroundings, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);

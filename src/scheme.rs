@@ -217,14 +217,14 @@ pub trait Scheme {
         Guess::Nothing
     }
 
-    /// Whether checking this credential takes a hash that is made to be slow, whose time is rationed.
-    fn takes_slow_hash(&self, _credential: &[u8]) -> bool {
+    /// Whether its credentials are secrets that somebody chose or was given, and that the configuration knows: they could be
+    /// guessed, and they hold as long as the configuration does or until they end by themselves.
+    fn has_fixed_secrets(&self) -> bool {
         false
     }
 
-    /// Whether checking this credential verifies a signature in software, whose time is rationed like that of a slow
-    /// hash: see [`SignatureVerifier::is_expensive`].
-    fn takes_slow_signature(&self, _credential: &[u8], _signatures: &dyn SignatureVerifier) -> bool {
+    /// Whether checking this credential takes a hash whose time is rationed.
+    fn takes_slow_hash(&self, _credential: &[u8]) -> bool {
         false
     }
 
