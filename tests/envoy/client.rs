@@ -172,7 +172,6 @@ impl Connection {
     }
 
     /// The same from another address of this machine.
-    #[allow(dead_code)] // benches/envoy.rs has no use for it
     pub fn open_from(source: &str, port: u16) -> Result<Self> {
         let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
         let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
