@@ -38,7 +38,7 @@ pub use introspection::{ClientAuth, Introspection};
 pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
-pub use operation::{Cache, Fact, SlowHashes, Telemetry, Throttle, ThrottleBy};
+pub use operation::{Cache, Fact, SlowHashes, SlowSignatures, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
 #[cfg(not(target_arch = "wasm32"))]
 pub use schema::schema;
@@ -82,6 +82,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
                 reader::faults_of_member::<bool>(&value, "shadow"),
                 reader::faults_of_member::<Throttle>(&value, "throttle"),
                 reader::faults_of_member::<SlowHashes>(&value, "slow_hashes"),
+                reader::faults_of_member::<SlowSignatures>(&value, "slow_signatures"),
                 reader::faults_of_member::<Telemetry>(&value, "telemetry"),
             ];
             for fault in faults.into_iter().flatten() {
@@ -128,6 +129,9 @@ pub struct Config {
     /// What slow password hashes may take.
     #[serde(default)]
     pub slow_hashes: SlowHashes,
+    /// What signatures may take that are verified in software.
+    #[serde(default)]
+    pub slow_signatures: SlowSignatures,
     /// What is told to the operator.
     #[serde(default)]
     pub telemetry: Telemetry,

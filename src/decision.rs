@@ -25,7 +25,7 @@ use crate::protected_resource::Answer;
 use crate::request::Request;
 use crate::scheme::Surroundings;
 use crate::state::State;
-use evaluation::{Failure, Outcome};
+use evaluation::{Failure, Outcome, WrongGuesses};
 
 /// What becomes of a request.
 pub struct Decision<'a> {
@@ -148,7 +148,7 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
     selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
 }
 
-/// Authentication, then authorisation, then the permit.
+/// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.
 fn protect<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
@@ -157,10 +157,32 @@ fn protect<'p>(
     surroundings: Surroundings<'_>,
 ) -> (Verdict, Held<'p>) {
     // A credential that only a lenient reader finds would go on unverified, whatever else holds.
-    let outcome = match evaluation::hidden(policy, protection, request) {
-        Some(failure) => Outcome::Refused(failure),
+    let (outcome, wrong) = match evaluation::hidden(policy, protection, request) {
+        Some(failure) => (Outcome::Refused(failure), WrongGuesses::new()),
         None => evaluation::evaluate(policy, protection, request, state, surroundings),
     };
+    let (verdict, held) = conclude(policy, protection, request, state, surroundings, outcome);
+    if let Some(throttle) = state.memory.throttle() {
+        for guess in &wrong {
+            match &verdict {
+                Verdict::Allow(_) => throttle.allowed(guess, surroundings.now),
+                Verdict::Await(_) => throttle.waits(guess, surroundings.now),
+                Verdict::Deny(_) | Verdict::Answer(_) => throttle.refused(guess, surroundings.now),
+            }
+        }
+    }
+    (verdict, held)
+}
+
+/// What follows from the outcome of authentication.
+fn conclude<'p>(
+    policy: &'p Policy,
+    protection: &'p Protection,
+    request: &Request<'_>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+    outcome: Outcome<'p>,
+) -> (Verdict, Held<'p>) {
     let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
         let offers = policy.offers(protection, surroundings, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);

@@ -7,21 +7,32 @@
 mod generations;
 pub mod nonces;
 pub mod replays;
-pub mod slow_hashes;
+mod source_id;
 pub mod throttle;
+pub mod work_budget;
 
+use std::cell::RefCell;
 use std::hash::Hasher;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
+use smallvec::SmallVec;
 
 use crate::numeric_date::NumericDate;
 use crate::principal::Principal;
 pub use generations::{Entry, Generations};
 use nonces::Nonces;
 use replays::{ProofUse, Replays};
-use slow_hashes::SlowHashes;
+pub use source_id::SourceId;
 use throttle::{Throttle, ThrottleLimits};
+use work_budget::WorkBudget;
+
+/// The most sources that are kept of each credential. The one that has not presented it for longest is replaced.
+const MAX_SOURCES: usize = 4;
+
+/// How often an entry's source is asked for where nothing else needs it, in seconds.
+const SOURCE_INTERVAL: f64 = 1.0;
 
 /// Bounds of a [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,11 +47,20 @@ pub struct Limits {
     pub throttle: Option<ThrottleLimits>,
     /// What part of the time slow hashes may take, above 0; 1: all of it.
     pub slow_hash_share: f64,
+    /// What part of the time signatures may take that are verified in software, above 0; 1: all of it.
+    pub slow_signature_share: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_entries: 4096, max_bytes: 16 << 20, ttl: 300.0, throttle: None, slow_hash_share: 0.2 }
+        Limits {
+            max_entries: 4096,
+            max_bytes: 16 << 20,
+            ttl: 300.0,
+            throttle: None,
+            slow_hash_share: 0.2,
+            slow_signature_share: 0.2,
+        }
     }
 }
 
@@ -55,14 +75,42 @@ pub struct Slot(u128);
 pub struct Memory {
     key: MemoryKey,
     limits: Limits,
-    held: Generations<Rc<Principal>>,
+    held: Generations<Verified>,
     /// Apart, so that a flood of wrong passwords takes no place from right ones.
     failed: Generations<()>,
     nonces: Nonces,
     replays: Replays,
     throttle: Option<Throttle>,
-    slow_hashes: SlowHashes,
+    slow_hashes: WorkBudget,
+    /// Charged while the rest of the memory is read.
+    slow_signatures: RefCell<WorkBudget>,
     lookups: Lookups,
+}
+
+/// A credential that held.
+#[derive(Clone)]
+struct Verified {
+    principal: Rc<Principal>,
+    /// When the credential itself ends.
+    valid_until: Option<NumericDate>,
+    /// Who presented it, the latest last. Empty for tokens, which cannot be guessed.
+    sources: SmallVec<[SourceId; MAX_SOURCES]>,
+    /// When its source was last asked for.
+    source_seen: NumericDate,
+}
+
+impl Verified {
+    fn add_source(&mut self, source: SourceId, now: NumericDate) {
+        self.source_seen = now;
+        if self.sources.last() == Some(&source) {
+            return;
+        }
+        self.sources.retain(|known| *known != source);
+        if self.sources.len() == MAX_SOURCES {
+            self.sources.remove(0);
+        }
+        self.sources.push(source);
+    }
 }
 
 /// How often credentials were remembered, since the start.
@@ -92,7 +140,8 @@ impl Memory {
         let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
         let held = Generations::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
-        let slow_hashes = SlowHashes::new(limits.slow_hash_share);
+        let slow_hashes = WorkBudget::new(limits.slow_hash_share);
+        let slow_signatures = RefCell::new(WorkBudget::new(limits.slow_signature_share));
         Memory {
             key,
             limits,
@@ -102,6 +151,7 @@ impl Memory {
             replays: Replays::default(),
             throttle,
             slow_hashes,
+            slow_signatures,
             lookups: Lookups::default(),
         }
     }
@@ -116,11 +166,45 @@ impl Memory {
         Slot(hasher.finish128().as_u128())
     }
 
-    /// Who was shown to be behind a credential.
+    /// The identifier of a client's address.
+    pub fn source_id(&self, address: Option<IpAddr>) -> SourceId {
+        SourceId::of(&self.key, address)
+    }
+
+    /// Who was shown to be behind a credential that nobody can guess.
     pub fn held(&mut self, slot: Slot, now: NumericDate) -> Option<Rc<Principal>> {
-        let held = self.held.find(slot, now);
+        let held = self.held.find(slot, now).map(|verified| verified.principal);
         self.lookups.hits += u64::from(held.is_some());
         held
+    }
+
+    /// Whether it is time to ask for the source of a credential that is remembered in this slot.
+    pub fn wants_source(&self, slot: Slot, now: NumericDate) -> bool {
+        self.held
+            .peek(slot, now)
+            .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
+    }
+
+    /// Who was shown to be behind a secret that could be guessed. Its time begins anew, and its source is kept where it is
+    /// known. For a source that is refused the secret is remembered only if the source presented it before; for any other
+    /// that is refused nothing changes.
+    pub fn recall(
+        &mut self,
+        slot: Slot,
+        now: NumericDate,
+        source: Option<SourceId>,
+        is_refused: bool,
+    ) -> Option<Rc<Principal>> {
+        let is_known = |verified: &Verified| source.is_some_and(|source| verified.sources.contains(&source));
+        let verified = self.held.peek(slot, now).filter(|verified| !is_refused || is_known(verified))?;
+        let until = self.until(now, verified.valid_until);
+        let entry = self.held.find_mut(slot, now)?;
+        entry.until = until;
+        if let Some(source) = source {
+            entry.value.add_source(source, now);
+        }
+        self.lookups.hits += 1;
+        Some(Rc::clone(&entry.value.principal))
     }
 
     /// Whether a credential was found wrong a short time ago.
@@ -161,22 +245,31 @@ impl Memory {
         self.throttle.as_mut()
     }
 
-    /// What time is left for slow hashes.
-    pub fn slow_hashes(&mut self) -> &mut SlowHashes {
+    /// The time that is left for slow hashes.
+    pub fn slow_hashes(&mut self) -> &mut WorkBudget {
         &mut self.slow_hashes
     }
 
-    /// Remembers a credential that held, until `valid_until` at the longest.
+    /// The time that is left for signatures that are verified in software.
+    pub fn slow_signatures(&self) -> &RefCell<WorkBudget> {
+        &self.slow_signatures
+    }
+
+    /// Remembers a credential that held, until `valid_until` at the longest; for a secret that could be guessed, with the
+    /// source that presented it.
     pub fn remember_held(
         &mut self,
         slot: Slot,
         principal: &Rc<Principal>,
         now: NumericDate,
         valid_until: Option<NumericDate>,
+        source: Option<SourceId>,
     ) {
         let until = self.until(now, valid_until);
-        let octets = principal.size();
-        self.held.insert(slot, Entry { value: Rc::clone(principal), since: now, until, octets });
+        let octets = principal.size().saturating_add(size_of::<Verified>());
+        let sources = source.into_iter().collect();
+        let value = Verified { principal: Rc::clone(principal), valid_until, sources, source_seen: now };
+        self.held.insert(slot, Entry { value, since: now, until, octets });
     }
 
     /// Remembers a credential that is expensive to check and was wrong.
@@ -206,181 +299,4 @@ fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::claims::Claims;
-
-    fn at(seconds: f64) -> NumericDate {
-        NumericDate::from_seconds(seconds).unwrap()
-    }
-
-    fn principal(subject: &str) -> Rc<Principal> {
-        Rc::new(Principal {
-            subject: subject.to_owned(),
-            issuer: None,
-            scopes: Vec::new(),
-            claims: Claims::default(),
-        })
-    }
-
-    fn memory(max_entries: usize, max_bytes: usize) -> Memory {
-        Memory::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0, ..Limits::default() })
-    }
-
-    fn remember(memory: &mut Memory, name: &str, now: f64, valid_until: Option<f64>) {
-        let slot = memory.slot(0, 0, name.as_bytes());
-        memory.remember_held(slot, &principal(name), at(now), valid_until.map(at));
-    }
-
-    fn recall(memory: &mut Memory, name: &str, now: f64) -> Option<String> {
-        let slot = memory.slot(0, 0, name.as_bytes());
-        memory.held(slot, at(now)).map(|principal| principal.subject.clone())
-    }
-
-    #[test]
-    fn nothing_counts_longer_than_its_time() {
-        let mut memory = memory(8, 1 << 20);
-        remember(&mut memory, "ttl", 1000.0, None);
-        remember(&mut memory, "short", 1000.0, Some(1010.5));
-        remember(&mut memory, "long", 1000.0, Some(5000.0));
-        for (name, last) in [("ttl", 1100.0), ("short", 1010.5), ("long", 1100.0)] {
-            assert_eq!(recall(&mut memory, name, last - 0.25).as_deref(), Some(name));
-            assert_eq!(recall(&mut memory, name, last), None, "{name}");
-        }
-    }
-
-    /// An entry that has moved to the old generation counts no longer than any other.
-    #[test]
-    fn what_is_old_is_forgotten_in_time_too() {
-        let mut memory = memory(8, 1 << 20);
-        let in_old = |memory: &mut Memory, name: &str| {
-            remember(memory, name, 1000.0, Some(1010.0));
-            for n in 0..4 {
-                remember(memory, &n.to_string(), 1000.0, None);
-            }
-        };
-        in_old(&mut memory, "a");
-        assert_eq!(recall(&mut memory, "a", 1010.0), None);
-        in_old(&mut memory, "b");
-        assert_eq!(recall(&mut memory, "b", 1009.75).as_deref(), Some("b"));
-        let mut store = Generations::new(8, 1 << 20);
-        let slot = |n: u128| Slot(n);
-        for n in 0..5 {
-            store.insert(slot(n), Entry { value: n, since: at(1000.0), until: at(1010.0), octets: 0 });
-        }
-        assert_eq!(store.take(slot(0), at(1010.0)), None);
-        assert_eq!(store.take(slot(1), at(1009.75)), Some(1));
-        assert_eq!(store.take(slot(4), at(1010.0)), None);
-    }
-
-    /// A clock that is set back must not make a password or a token count for longer than its time.
-    #[test]
-    fn nothing_counts_before_it_was_remembered() {
-        for others in [0, 4] {
-            let mut memory = memory(8, 1 << 20);
-            remember(&mut memory, "a", 5000.0, None);
-            let slot = memory.slot(0, 0, b"bad");
-            memory.remember_failed(slot, at(5000.0));
-            for n in 0..others {
-                remember(&mut memory, &n.to_string(), 5000.0, None);
-            }
-            assert_eq!(recall(&mut memory, "a", 4999.75), None);
-            assert!(!memory.failed(slot, at(4999.75)));
-        }
-    }
-
-    /// Anybody can compute digests under a key that is all zeros.
-    #[test]
-    fn without_randomness_nothing_is_remembered() {
-        let mut memory = Memory::without_key(Limits::default());
-        remember(&mut memory, "a", 1000.0, None);
-        assert_eq!(recall(&mut memory, "a", 1000.0), None);
-        let slot = memory.slot(0, 0, b"bad");
-        memory.remember_failed(slot, at(1000.0));
-        assert!(!memory.failed(slot, at(1000.0)));
-        assert!(memory.nonces().key().is_none());
-    }
-
-    #[test]
-    fn an_outcome_belongs_to_its_authenticator_and_key() {
-        let memory_a = memory(8, 1 << 20);
-        let memory_b = Memory::new([8; 16], Limits::default());
-        let slot = memory_a.slot(0, 0, b"token");
-        assert!(slot == memory_a.slot(0, 0, b"token"));
-        assert!(slot != memory_a.slot(1, 0, b"token"));
-        assert!(slot != memory_a.slot(0, 1, b"token"));
-        assert!(slot != memory_a.slot(0, 0, b"tokem"));
-        assert!(slot != memory_b.slot(0, 0, b"token"));
-    }
-
-    #[test]
-    fn entries_are_bounded_and_what_is_in_use_stays() {
-        let mut memory = memory(100, 1 << 20);
-        remember(&mut memory, "used", 1000.0, None);
-        for n in 0..10_000 {
-            remember(&mut memory, &n.to_string(), 1000.0, None);
-            if n % 10 == 0 {
-                assert!(recall(&mut memory, "used", 1001.0).is_some(), "after {n}");
-            }
-        }
-        assert!(memory.held.count() <= 100);
-        assert_eq!(recall(&mut memory, "0", 1001.0), None);
-        assert!(recall(&mut memory, "9999", 1001.0).is_some());
-    }
-
-    #[test]
-    fn octets_are_bounded() {
-        let mut memory = memory(1_000_000, 100_000);
-        for n in 0..1_000 {
-            remember(&mut memory, &format!("{n}{}", "x".repeat(1000)), 1000.0, None);
-        }
-        let kept = memory.held.count();
-        assert!((10..100).contains(&kept), "{kept}");
-        let huge = "x".repeat(200_000);
-        remember(&mut memory, &huge, 1000.0, None);
-        assert_eq!(recall(&mut memory, &huge, 1000.0), None);
-    }
-
-    #[test]
-    fn failures_take_no_place_from_successes() {
-        let mut memory = memory(10, 1 << 20);
-        remember(&mut memory, "good", 1000.0, None);
-        for n in 0..1_000 {
-            let slot = memory.slot(0, 0, format!("bad{n}").as_bytes());
-            memory.remember_failed(slot, at(1000.0));
-            assert!(n > 0 || memory.failed(slot, at(1000.0)));
-        }
-        assert!(recall(&mut memory, "good", 1000.0).is_some());
-        let slot = memory.slot(0, 0, b"good");
-        assert!(!memory.failed(slot, at(1000.0)));
-    }
-
-    #[test]
-    fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
-        let mut memory = memory(10, 1 << 20);
-        remember(&mut memory, "good", 1000.0, None);
-        let bad = memory.slot(0, 0, b"bad");
-        memory.remember_failed(bad, at(1000.0));
-        assert!(memory.nonces().take(7, at(1000.0), 1));
-        memory.forget_credentials();
-        assert_eq!(recall(&mut memory, "good", 1000.0), None);
-        assert!(!memory.failed(bad, at(1000.0)));
-        assert!(!memory.nonces().take(7, at(1000.0), 1));
-        remember(&mut memory, "good", 1000.0, None);
-        assert!(recall(&mut memory, "good", 1000.0).is_some());
-    }
-
-    #[test]
-    fn no_room_remembers_nothing() {
-        for (entries, octets) in [(0, 1 << 20), (10, 0), (10, 100)] {
-            let mut memory = memory(entries, octets);
-            remember(&mut memory, "a", 1000.0, None);
-            assert_eq!(recall(&mut memory, "a", 1000.0), None, "{entries} {octets}");
-        }
-        let mut memory = memory(1, 1 << 20);
-        remember(&mut memory, "a", 1000.0, None);
-        remember(&mut memory, "b", 1000.0, None);
-        assert_eq!(recall(&mut memory, "a", 1000.0), None);
-        assert!(recall(&mut memory, "b", 1000.0).is_some());
-    }
-}
+mod tests;

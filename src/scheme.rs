@@ -217,7 +217,13 @@ pub trait Scheme {
         Guess::Nothing
     }
 
-    /// Whether checking this credential takes a hash that is made to be slow, whose time is rationed.
+    /// Whether its credentials are secrets that somebody chose or was given, and that the configuration knows: they could be
+    /// guessed, and they hold as long as the configuration does or until they end by themselves.
+    fn has_fixed_secrets(&self) -> bool {
+        false
+    }
+
+    /// Whether checking this credential takes a hash whose time is rationed.
     fn takes_slow_hash(&self, _credential: &[u8]) -> bool {
         false
     }

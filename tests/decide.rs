@@ -421,7 +421,7 @@ fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
 
 /// The answer to the first Digest challenge that the same request gets without one. Behind user and password it may say
 /// `alg=NAME` for the challenge of this algorithm, `age=SECONDS` for one from the past, `worker=N` for one of another
-/// worker, `method=NAME` for an answer to another method, `NAME=VALUE` for another auth-param, `put:NAME=VALUE` for one
+/// worker, `method=NAME` for an answer to another method, `ha1=HEX` for one made of this in place of the password, `NAME=VALUE` for another auth-param, `put:NAME=VALUE` for one
 /// that does not go into the digest, and `drop:NAME` to leave one out.
 fn digest(
     policy: &Policy,
@@ -450,6 +450,7 @@ fn digest(
         answer = match *name {
             "alg" | "age" | "worker" => answer,
             "method" => answer.for_method(value),
+            "ha1" => answer.with_ha1(value),
             _ if name.starts_with("put:") || name.starts_with("drop:") => answer,
             _ => answer.with(name, value),
         };

@@ -95,6 +95,43 @@ pub fn cases() -> Vec<Case> {
         }
         add("first letters right, first letters wrong", ["user", "than"]);
     }
+    // Unknown names draw the hash of a user, of either kind.
+    let mixed = |at| {
+        let kinds =
+            [format!("{{PLAIN}}{PASSWORD}"), format!("{{SHA}}{}", BASE64.encode(Sha1::digest(PASSWORD)))];
+        subject(users(at, &kinds))
+    };
+    cases.push(case("{PLAIN} and {SHA}: known users, unknown users", CALLS, move |at| Block {
+        classes: [
+            inputs(|n| {
+                let start = if n % 2 == 0 { "user" } else { "than" };
+                basic(&format!("{start}-{at:02}{:03}", n / 2 % (MANY / 2)), &guess(at, n))
+            }),
+            inputs(|n| basic(&format!("none-{at:02}{n:03}"), &guess(at, n))),
+        ],
+        subject: mixed(at),
+    }));
+    let bcrypt_too = |at| subject(users(at, &[format!("{{PLAIN}}{PASSWORD}"), BCRYPT[0].to_owned()]));
+    let mixed_kinds =
+        case("{PLAIN} and bcrypt: users of either kind (tells, as `check` warns)", CALLS / 50, move |at| {
+            Block {
+                classes: ["user", "than"].map(|start| {
+                    inputs(|n| basic(&format!("{start}-{at:02}{:03}", n % (MANY / 2)), &guess(at, n)))
+                }),
+                subject: bcrypt_too(at),
+            }
+        });
+    cases.push(Case { must_leak: true, ..mixed_kinds });
+    cases.push(case("{PLAIN} and bcrypt: known users, unknown users", CALLS / 10, move |at| Block {
+        classes: [
+            inputs(|n| {
+                let start = if n % 2 == 0 { "user" } else { "than" };
+                basic(&format!("{start}-{at:02}{:03}", n / 2 % (MANY / 2)), &guess(at, n))
+            }),
+            inputs(|n| basic(&format!("none-{at:02}{n:03}"), &guess(at, n))),
+        ],
+        subject: bcrypt_too(at),
+    }));
     let key = |text: String| format!("ApiKey {text}").into_bytes();
     let near = move |at, n| key(format!("{}{n:04}", &held(at, n)[..held(at, n).len() - 4]));
     let far = move |at, n| key(format!("{n:04}{}", &held(at, n)[4..]));

@@ -168,5 +168,7 @@ fn warning_code(warning: &Warning) -> &'static str {
         WarningKind::Md5Digests(_) | WarningKind::UnreachableDigests(_) => "md5-digest",
         WarningKind::NoProofs => "no-proofs",
         WarningKind::NotEnforced { .. } => "shadow",
+        WarningKind::MixedHashes(_) => "mixed-hashes",
+        WarningKind::Unthrottled(_) => "no-throttle",
     }
 }

@@ -36,6 +36,7 @@ pub const OPEN: &[&str] = &[
     "shadow",
     "throttle",
     "slow_hashes",
+    "slow_signatures",
 ];
 
 /// Names of values elsewhere that are no secret.

@@ -37,6 +37,10 @@ macro_rules! leaves_to_scheme {
             self.scheme.ends()
         }
 
+        fn has_fixed_secrets(&self) -> bool {
+            self.scheme.has_fixed_secrets()
+        }
+
         fn failures_are_slow(&self) -> bool {
             self.scheme.failures_are_slow()
         }

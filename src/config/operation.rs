@@ -80,6 +80,21 @@ impl Default for SlowHashes {
     }
 }
 
+/// What signatures may take that are verified in software.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SlowSignatures {
+    /// The part of a worker's time.
+    pub cpu_share: Fraction,
+}
+
+impl Default for SlowSignatures {
+    fn default() -> Self {
+        SlowSignatures { cpu_share: Fraction(0.2) }
+    }
+}
+
 /// What is told to the operator.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]

@@ -11,6 +11,7 @@ use crate::credentials::CredentialsError;
 use crate::denial::Reason;
 use crate::memory::Slot;
 use crate::memory::replays::ProofUse;
+use crate::memory::throttle::Guess;
 use crate::place::{Found, Place};
 use crate::policy::requirement::Requirement;
 use crate::policy::{Policy, Protection};
@@ -20,38 +21,41 @@ use crate::scheme::{Affinity, OneTime, Presented, Scheme, Setback, Surroundings}
 use crate::source::Source;
 use crate::state::State;
 
-/// Tries a rule's requirement on a request.
+/// Tries a rule's requirement on a request. Gives the wrong guesses among its credentials too, whatever else came of it.
 pub fn evaluate<'p>(
     policy: &'p Policy,
     protection: &Protection,
     request: &Request<'_>,
     state: &mut State,
     surroundings: Surroundings<'_>,
-) -> Outcome<'p> {
+) -> (Outcome<'p>, WrongGuesses) {
     let presented = present(policy, protection, request);
     // A request in shadow goes on as it is, so it has nothing to wait for.
     let may_wait = surroundings.may_wait && !protection.is_shadowed;
     let surroundings = Surroundings { may_wait, ..surroundings };
-    let guard = Guard { request, surroundings, is_shadowed: protection.is_shadowed };
-    let (used, proofs) = (Vec::new(), Vec::new());
-    let mut evaluation =
-        Evaluation { policy, request, state, surroundings, guard, presented: &presented, used, proofs };
+    let guard = Guard::new(request, surroundings, protection.is_shadowed);
+    let mut evaluation = Evaluation {
+        policy,
+        request,
+        state,
+        surroundings,
+        guard,
+        presented: &presented,
+        used: Vec::new(),
+        proofs: Vec::new(),
+        wrong: WrongGuesses::new(),
+    };
     let outcome = evaluation.evaluate(&protection.requirement);
     // Not before the outcome is known: a requirement may look at one proof twice, and so does a request that waits.
-    let proofs = evaluation.proofs;
+    let Evaluation { proofs, wrong, .. } = evaluation;
     if !matches!(outcome, Outcome::Pending(_)) {
         proofs.into_iter().for_each(|proof| state.memory.note_proof(proof));
     }
-    // One failure for a request, however many members were tried, and none where another one held.
-    if let Outcome::Refused(Failure { reason: Reason::InvalidCredentials, authenticator: Some(at), .. }) =
-        outcome
-        && let Some((_, Claimed::Credential(credential, _))) = presented.iter().find(|(one, _)| *one == at)
-        && let Some(authenticator) = policy.authenticators.get(at)
-    {
-        guard.count_failure(&mut state.memory, authenticator.scheme.as_ref(), credential);
-    }
-    outcome
+    (outcome, wrong)
 }
+
+/// Credentials that were found wrong, each once: several members may have tried the same one.
+pub type WrongGuesses = SmallVec<[Guess; 1]>;
 
 /// Refuses a request with a credential that a lenient reader finds for a member and that the member does not see.
 pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_>) -> Option<Failure<'p>> {
@@ -154,6 +158,7 @@ struct Evaluation<'a, 'p, 'r> {
     used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
     /// The proofs of possession that held.
     proofs: Vec<ProofUse>,
+    wrong: WrongGuesses,
 }
 
 impl<'p> Evaluation<'_, 'p, '_> {
@@ -182,10 +187,8 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let scheme = authenticator.scheme.as_ref();
         let generation = self.state.sources.get(at).map_or(0, Source::generation);
         let slot = self.state.memory.slot(at, generation, credential);
-        let known = match scheme.one_time() {
-            None => self.state.memory.held(slot, self.surroundings.now),
-            Some(_) => None,
-        };
+        let recall = self.guard.recall(&mut self.state.memory, scheme, slot, credential);
+        let known = recall.known;
         // What has held here before is mostly meant for this authenticator.
         let may_be_anothers = known.is_none() || scheme.takes_unclaimed();
         if may_be_anothers && self.is_anothers(at, credential, place) {
@@ -201,16 +204,23 @@ impl<'p> Evaluation<'_, 'p, '_> {
         if let Err(reason) = scheme.admit(presented, self.request) {
             return refused(reason);
         }
-        if known.is_none()
-            && let Err(reason) = self.guard.vet(&mut self.state.memory, scheme, credential)
-        {
-            return refused(reason);
+        if known.is_none() {
+            if let Some(reason) = recall.refused {
+                return refused(reason);
+            }
+            if let Err(reason) = self.guard.vet(&mut self.state.memory, scheme, credential) {
+                return refused(reason);
+            }
         }
         let principal = match (known, scheme.one_time()) {
             (Some(principal), _) => Ok(principal),
             (None, None) => self.authenticate(at, scheme, slot, credential),
             (None, Some(one_time)) => self.authenticate_once(at, one_time, credential).map_err(Setback::from),
         };
+        if let Err(Setback::Refused(Reason::InvalidCredentials)) = principal {
+            let wrong = self.guard.wrong_guess(&mut self.state.memory, scheme, credential);
+            self.wrong.extend(wrong.filter(|guess| !self.wrong.contains(guess)));
+        }
         let principal = match principal {
             Ok(principal) => principal,
             Err(Setback::Pending { ticket, max_wait, .. }) if self.surroundings.may_wait => {
@@ -220,8 +230,11 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 return refused(reason);
             }
         };
-        let replays = self.state.memory.replays();
-        match scheme.prove_possession(&principal, presented, self.request, self.surroundings, replays) {
+        let (memory, request) = (&self.state.memory, self.request);
+        let proved = self.guard.with_rationed_signatures(memory, |surroundings| {
+            scheme.prove_possession(&principal, presented, request, surroundings, memory.replays())
+        });
+        match proved {
             Ok(proof) => self.proofs.extend(proof),
             Err(reason) => return refused(reason),
         }
@@ -246,17 +259,25 @@ impl<'p> Evaluation<'_, 'p, '_> {
         self.state.memory.note_miss();
         let State { memory, sources, .. } = &mut *self.state;
         let source = sources.get_mut(at).ok_or(Reason::Unavailable)?;
-        let surroundings = self.surroundings;
-        let check = || scheme.authenticate(credential, slot, surroundings, source);
-        match self.guard.ration(memory, scheme, credential, check) {
+        let guard = &self.guard;
+        let checked = if scheme.has_fixed_secrets() {
+            let check = || scheme.authenticate(credential, slot, self.surroundings, source);
+            guard.ration(memory, scheme, credential, check)
+        } else {
+            guard.with_rationed_signatures(memory, |surroundings| {
+                scheme.authenticate(credential, slot, surroundings, source)
+            })
+        };
+        match checked {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);
-                self.state.memory.remember_held(slot, &principal, now, proof.valid_until);
+                let presented_by = scheme.has_fixed_secrets().then(|| guard.source(memory));
+                memory.remember_held(slot, &principal, now, proof.valid_until, presented_by);
                 Ok(principal)
             }
             Err(setback) => {
                 if setback == Setback::Refused(Reason::InvalidCredentials) && scheme.failures_are_slow() {
-                    self.state.memory.remember_failed(slot, now);
+                    memory.remember_failed(slot, now);
                 }
                 Err(setback)
             }

@@ -1,63 +1,180 @@
-//! What keeps guessing in bounds: who failed too often is not listened to, and slow hashes take no more than their share
-//! of the time. What is remembered to have held passes both.
+//! Keeps guessing in bounds: a source that failed too often is blocked, and expensive checks take no more than their
+//! share of the time.
+
+use std::cell::{Cell, OnceCell};
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::denial::Reason;
-use crate::memory::Memory;
-use crate::memory::throttle::Claimant;
+use crate::jwk::{Algorithm, VerifyingKey};
+use crate::jwt::SignatureVerifier;
+use crate::memory::throttle::{Claimant, Guess as WrongGuess};
+use crate::memory::{Memory, Slot, SourceId};
+use crate::principal::Principal;
 use crate::request::Request;
 use crate::scheme::{Guess, Proof, Scheme, Setback, Surroundings};
 
 /// A request as far as this is concerned.
-#[derive(Clone, Copy)]
 pub struct Guard<'a, 'r> {
-    /// The request.
-    pub request: &'a Request<'r>,
-    /// What may be asked.
-    pub surroundings: Surroundings<'a>,
+    request: &'a Request<'r>,
+    surroundings: Surroundings<'a>,
     /// Whether nothing is refused whatever comes of it.
-    pub is_shadowed: bool,
+    is_shadowed: bool,
+    peer: OnceCell<Option<IpAddr>>,
 }
 
-impl Guard<'_, '_> {
-    /// Whether whoever presents this credential may try it now.
-    pub fn vet(self, memory: &mut Memory, scheme: &dyn Scheme, credential: &[u8]) -> Result<(), Reason> {
-        let Some(throttle) = memory.throttle() else { return Ok(()) };
-        let blocked_for = self.with_claimant(scheme, credential, |claimant| {
-            throttle.blocked_for(claimant, self.surroundings.now)
-        });
-        match blocked_for.flatten() {
-            Some(retry_after) => Err(Reason::Throttled { retry_after }),
-            None => Ok(()),
+/// What is remembered of a credential, as far as this source may know.
+#[derive(Default)]
+pub struct Recall {
+    /// Who was shown to be behind it.
+    pub known: Option<Rc<Principal>>,
+    /// Why the source may not try it, where that was asked.
+    pub refused: Option<Reason>,
+}
+
+impl<'a, 'r> Guard<'a, 'r> {
+    /// The guard of one request.
+    pub fn new(request: &'a Request<'r>, surroundings: Surroundings<'a>, is_shadowed: bool) -> Self {
+        Guard { request, surroundings, is_shadowed, peer: OnceCell::new() }
+    }
+
+    /// Looks for a credential in the memory.
+    ///
+    /// While a source is refused, a secret that could be guessed is remembered only for a source that presented it before.
+    /// For any other a right guess is treated as a wrong one from here on: whether it is remembered would tell that it is
+    /// right, as fast as a source can ask. Whether the source is refused is asked first, in either case.
+    ///
+    /// Asking for the source costs a call to the host, so while nobody is refused it is asked for at most once a second
+    /// for each entry. With `throttle` it is always asked for, so that a source that is blocked later is known by all that
+    /// it presented. Without it only the time for hashes runs out, and a source that is not known then is let in like
+    /// a newcomer.
+    pub fn recall(&self, memory: &mut Memory, scheme: &dyn Scheme, slot: Slot, credential: &[u8]) -> Recall {
+        let now = self.surroundings.now;
+        if scheme.one_time().is_some() {
+            return Recall::default();
         }
+        if !scheme.has_fixed_secrets() {
+            return Recall { known: memory.held(slot, now), refused: None };
+        }
+        let is_counted = memory.throttle().is_some();
+        let is_blocking = memory.throttle().is_some_and(|throttle| throttle.is_blocking(now));
+        let is_scarce = scheme.failures_are_slow() && memory.slow_hashes().is_scarce(now);
+        let refused =
+            if is_blocking || is_scarce { self.vet(memory, scheme, credential).err() } else { None };
+        let wants_source = is_counted || is_blocking || is_scarce || memory.wants_source(slot, now);
+        let source = wants_source.then(|| self.source(memory));
+        let known = memory.recall(slot, now, source, refused.is_some());
+        if let (Some(_), Some(source), None) = (&known, source, refused)
+            && scheme.failures_are_slow()
+        {
+            memory.slow_hashes().note_success(source, now);
+        }
+        Recall { known, refused }
     }
 
-    /// Counts a request that is refused because this credential is wrong.
-    pub fn count_failure(self, memory: &mut Memory, scheme: &dyn Scheme, credential: &[u8]) {
-        let Some(throttle) = memory.throttle() else { return };
-        self.with_claimant(scheme, credential, |claimant| throttle.failed(claimant, self.surroundings.now));
+    /// Whether whoever presents this credential may try it now.
+    ///
+    /// # Errors
+    /// [`Reason::Throttled`]. It depends on the source, and on the user that the credential names, not on whether the
+    /// credential is right.
+    pub fn vet(&self, memory: &mut Memory, scheme: &dyn Scheme, credential: &[u8]) -> Result<(), Reason> {
+        let now = self.surroundings.now;
+        if let Some(throttle) = memory.throttle() {
+            let blocked_for = self.with_claimant(scheme, credential, |claimant| {
+                let blocked_for = throttle.blocked_for(claimant, now)?;
+                // The same guess again, of a request that waited: it was counted, and is decided once more.
+                let guess = throttle.guess(claimant, credential);
+                (!throttle.is_waiting(&guess, now)).then_some(blocked_for)
+            });
+            if let Some(retry_after) = blocked_for.flatten() {
+                return Err(Reason::Throttled { retry_after });
+            }
+        }
+        if scheme.takes_slow_hash(credential) && !memory.slow_hashes().is_unlimited() {
+            let source = self.source(memory);
+            let acquired = memory.slow_hashes().try_acquire(source, now);
+            acquired.map_err(|retry_after| Reason::Throttled { retry_after })?;
+        }
+        Ok(())
     }
 
-    /// Checks a credential, if that takes no slow hash or there is time for one.
+    /// A credential that was found wrong, to be counted when the request is decided.
+    pub fn wrong_guess(
+        &self,
+        memory: &mut Memory,
+        scheme: &dyn Scheme,
+        credential: &[u8],
+    ) -> Option<WrongGuess> {
+        let throttle = memory.throttle()?;
+        self.with_claimant(scheme, credential, |claimant| throttle.guess(claimant, credential))
+    }
+
+    /// Checks a credential that [`Guard::vet`] admitted, and charges the source for a slow hash.
     pub fn ration(
-        self,
+        &self,
         memory: &mut Memory,
         scheme: &dyn Scheme,
         credential: &[u8],
         check: impl FnOnce() -> Result<Proof, Setback>,
     ) -> Result<Proof, Setback> {
-        if !scheme.takes_slow_hash(credential) {
+        if !scheme.takes_slow_hash(credential) || memory.slow_hashes().is_unlimited() {
             return check();
         }
-        let slow_hashes = memory.slow_hashes();
-        slow_hashes.ask(self.surroundings.now).map_err(|retry_after| Reason::Throttled { retry_after })?;
+        let source = self.source(memory);
         let start = self.surroundings.on_demand.time();
         let proof = check();
-        slow_hashes.spend(self.surroundings.on_demand.time().seconds_since(start));
+        let seconds = self.surroundings.on_demand.time().seconds_since(start);
+        let (slow_hashes, now) = (memory.slow_hashes(), self.surroundings.now);
+        slow_hashes.charge(source, seconds, now);
+        match &proof {
+            Ok(_) => slow_hashes.note_success(source, now),
+            Err(Setback::Refused(Reason::InvalidCredentials)) => slow_hashes.note_failure(source, now),
+            Err(_) => {}
+        }
         proof
     }
 
+    /// Runs a check with a verifier that charges the source for signatures that are verified in software.
+    pub fn with_rationed_signatures<T, E: From<Reason>>(
+        &self,
+        memory: &Memory,
+        check: impl FnOnce(Surroundings<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let rationed = RationedVerifier {
+            guard: self,
+            memory,
+            inner: self.surroundings.signatures,
+            has_verified: Cell::new(false),
+            refused: Cell::new(None),
+        };
+        let outcome = check(Surroundings { signatures: &rationed, ..self.surroundings });
+        if let Some(retry_after) = rationed.refused.get() {
+            // A signature that was not looked at may have been right.
+            return Err(Reason::Throttled { retry_after }.into());
+        }
+        if rationed.has_verified.get()
+            && let Ok(mut budget) = memory.slow_signatures().try_borrow_mut()
+        {
+            let (source, now) = (self.source(memory), self.surroundings.now);
+            match &outcome {
+                Ok(_) => budget.note_success(source, now),
+                Err(_) => budget.note_failure(source, now),
+            }
+        }
+        outcome
+    }
+
+    /// Who the request is from.
+    pub fn source(&self, memory: &Memory) -> SourceId {
+        memory.source_id(self.peer())
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        *self.peer.get_or_init(|| self.request.peer.or_else(|| self.surroundings.on_demand.peer()))
+    }
+
     fn with_claimant<T>(
-        self,
+        &self,
         scheme: &dyn Scheme,
         credential: &[u8],
         run: impl FnOnce(Claimant<'_>) -> T,
@@ -68,7 +185,44 @@ impl Guard<'_, '_> {
             Guess::Secret => &[],
             Guess::PasswordOf(user) => user.as_ref(),
         };
-        let source = self.request.peer.or_else(|| self.surroundings.on_demand.peer());
-        Some(run(Claimant { source, user, is_shadowed: self.is_shadowed }))
+        Some(run(Claimant { source: self.peer(), user, is_shadowed: self.is_shadowed }))
+    }
+}
+
+/// Verifies signatures as long as the source may have them verified in software.
+struct RationedVerifier<'g, 'a, 'r> {
+    guard: &'g Guard<'a, 'r>,
+    memory: &'g Memory,
+    inner: &'a dyn SignatureVerifier,
+    has_verified: Cell<bool>,
+    /// The seconds after which the source may come again, once it was refused.
+    refused: Cell<Option<u32>>,
+}
+
+impl SignatureVerifier for RationedVerifier<'_, '_, '_> {
+    fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
+        let verify = || self.inner.verify(key, algorithm, input, signature);
+        if !self.inner.is_expensive(algorithm) {
+            return verify();
+        }
+        let Ok(mut budget) = self.memory.slow_signatures().try_borrow_mut() else { return false };
+        if budget.is_unlimited() {
+            return verify();
+        }
+        let (source, now) = (self.guard.source(self.memory), self.guard.surroundings.now);
+        if let Err(retry_after) = budget.try_acquire(source, now) {
+            self.refused.set(Some(retry_after));
+            return false;
+        }
+        let on_demand = self.guard.surroundings.on_demand;
+        let start = on_demand.time();
+        let is_right = verify();
+        budget.charge(source, on_demand.time().seconds_since(start), now);
+        self.has_verified.set(true);
+        is_right
+    }
+
+    fn is_native(&self, algorithm: Algorithm) -> bool {
+        self.inner.is_native(algorithm)
     }
 }

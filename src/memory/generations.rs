@@ -63,13 +63,22 @@ impl<T> Generations<T> {
     where
         T: Clone,
     {
-        if let Some(entry) = self.young.get(&slot) {
-            return entry.counts_at(now).then(|| entry.value.clone());
+        self.find_mut(slot, now).map(|entry| entry.value.clone())
+    }
+
+    /// The entry of a slot, which counts as used.
+    pub fn find_mut(&mut self, slot: Slot, now: NumericDate) -> Option<&mut Entry<T>> {
+        if !self.young.contains_key(&slot) {
+            let entry = self.old.remove(&slot).filter(|entry| entry.counts_at(now))?;
+            self.insert(slot, entry);
         }
-        let entry = self.old.remove(&slot).filter(|entry| entry.counts_at(now))?;
-        let value = entry.value.clone();
-        self.insert(slot, entry);
-        Some(value)
+        self.young.get_mut(&slot).filter(|entry| entry.counts_at(now))
+    }
+
+    /// What is remembered in a slot. Looking does not count as use.
+    pub fn peek(&self, slot: Slot, now: NumericDate) -> Option<&T> {
+        let entry = self.young.get(&slot).or_else(|| self.old.get(&slot))?;
+        (entry.counts_at(now)).then_some(&entry.value)
     }
 
     /// What is remembered in a slot, which is then empty.

@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
 
 use super::generations::{Entry, Generations, OVERHEAD};
-use super::{MemoryKey, Slot};
+use super::{MemoryKey, Slot, later, source_id};
 use crate::numeric_date::NumericDate;
 
 /// The most of those that have failed, and the octets they take.
@@ -20,6 +20,10 @@ const MAX_FAILING: usize = 16_384;
 const MAX_FAILING_OCTETS: usize = 4 << 20;
 /// The most of those that are blocked.
 const MAX_BLOCKED: usize = 8_192;
+/// The most guesses of requests that wait. What is forgotten counts twice.
+const MAX_WAITING: usize = 4_096;
+/// Longer than any request waits, in seconds.
+const LONGEST_WAIT: f64 = 600.0;
 
 /// Who is blocked when, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,12 +51,25 @@ pub struct Claimant<'a> {
     pub is_shadowed: bool,
 }
 
+/// A wrong credential of a claimant, as digests.
+#[derive(PartialEq, Eq)]
+pub struct Guess {
+    /// The same for the same credential of the same claimant.
+    id: Slot,
+    /// Where it counts.
+    counted_in: SmallVec<[Slot; 2]>,
+}
+
 /// Counts failures and knows who is blocked.
 pub struct Throttle {
     key: MemoryKey,
     limits: ThrottleLimits,
     failing: Generations<Vec<NumericDate>>,
     blocked: Generations<NumericDate>,
+    /// When the last of all blocks so far ends.
+    last_block_ends: Option<NumericDate>,
+    /// Guesses that were counted when their requests began to wait.
+    waiting: Generations<()>,
 }
 
 impl Throttle {
@@ -60,7 +77,8 @@ impl Throttle {
     pub fn new(key: MemoryKey, limits: ThrottleLimits) -> Self {
         let failing = Generations::new(MAX_FAILING, MAX_FAILING_OCTETS);
         let blocked = Generations::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
-        Throttle { key, limits, failing, blocked }
+        let waiting = Generations::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
+        Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
     }
 
     /// After how many seconds, rounded up, a claimant may try again; `None`: now.
@@ -70,45 +88,86 @@ impl Throttle {
         until.map(|until| whole_seconds(until.seconds_since(now))).max()
     }
 
-    /// Counts a failure. With one too many its claimant is blocked from now on.
-    pub fn failed(&mut self, claimant: Claimant<'_>, now: NumericDate) {
+    /// Whether anybody may be blocked.
+    pub fn is_blocking(&self, now: NumericDate) -> bool {
+        self.last_block_ends.is_some_and(|end| now < end)
+    }
+
+    /// A credential that a claimant presented and that is wrong.
+    pub fn guess(&self, claimant: Claimant<'_>, credential: &[u8]) -> Guess {
+        let mut hasher = self.hasher(3, claimant);
+        hasher.write_usize(claimant.user.len());
+        hasher.write(claimant.user);
+        hasher.write(credential);
+        Guess { id: Slot(hasher.finish128().as_u128()), counted_in: self.slots(claimant) }
+    }
+
+    /// Counts a wrong guess of a request that is refused, unless it was counted when the request began to wait. With one
+    /// too many its claimant is blocked from now on.
+    pub fn refused(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.take(guess.id, now).is_none() {
+            self.count(guess, now);
+        }
+    }
+
+    /// Counts a wrong guess of a request that waits and will be decided again. Its client may never ask for the outcome:
+    /// that it has to wait tells it enough.
+    pub fn waits(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.find(guess.id, now).is_none() {
+            self.count(guess, now);
+            let until = now.plus(LONGEST_WAIT);
+            self.waiting.insert(guess.id, Entry { value: (), since: NumericDate::EPOCH, until, octets: 0 });
+        }
+    }
+
+    /// Takes back a wrong guess of a request that waited and is allowed by other credentials.
+    pub fn allowed(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.take(guess.id, now).is_none() {
+            return;
+        }
+        for slot in &guess.counted_in {
+            if let Some(entry) = self.failing.find_mut(*slot, now) {
+                entry.value.pop();
+            }
+        }
+    }
+
+    /// Whether a request with this guess waits, so that the guess was counted and looked at.
+    pub fn is_waiting(&self, guess: &Guess, now: NumericDate) -> bool {
+        self.waiting.peek(guess.id, now).is_some()
+    }
+
+    fn count(&mut self, guess: &Guess, now: NumericDate) {
         let ThrottleLimits { failures, window, block, .. } = self.limits;
-        for slot in self.slots(claimant) {
-            let mut times = self.failing.take(slot, now).unwrap_or_default();
+        for slot in &guess.counted_in {
+            let mut times = self.failing.take(*slot, now).unwrap_or_default();
             times.retain(|time| now.seconds_since(*time) < window);
             times.push(now);
             if times.len() >= failures {
                 let until = now.plus(block);
                 // A clock that is set back lifts no block.
                 let since = NumericDate::EPOCH;
-                self.blocked.insert(slot, Entry { value: until, since, until, octets: 0 });
+                self.blocked.insert(*slot, Entry { value: until, since, until, octets: 0 });
+                self.last_block_ends = later(self.last_block_ends, Some(until));
             } else {
                 let octets = times.capacity().saturating_mul(size_of::<NumericDate>());
                 let (since, until) = (NumericDate::EPOCH, now.plus(window));
-                self.failing.insert(slot, Entry { value: times, since, until, octets });
+                self.failing.insert(*slot, Entry { value: times, since, until, octets });
             }
         }
     }
 
+    /// A digest of this kind that starts with where the claimant is.
+    fn hasher(&self, kind: u8, claimant: Claimant<'_>) -> SipHasher24 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[kind, u8::from(claimant.is_shadowed)]);
+        source_id::write(&mut hasher, claimant.source);
+        hasher
+    }
+
     /// Where a claimant's failures are counted.
     fn slots(&self, claimant: Claimant<'_>) -> SmallVec<[Slot; 2]> {
-        let hasher = |kind: u8| {
-            let mut hasher = SipHasher24::new_with_key(&self.key);
-            hasher.write(&[kind, u8::from(claimant.is_shadowed)]);
-            match claimant.source.map(|source| source.to_canonical()) {
-                None => hasher.write(&[0]),
-                Some(IpAddr::V4(address)) => {
-                    hasher.write(&[4]);
-                    hasher.write(&address.octets());
-                }
-                // A customer gets a /64 at the least (RFC 6177), and may use any address of it.
-                Some(IpAddr::V6(address)) => {
-                    hasher.write(&[6]);
-                    hasher.write(&(address.to_bits() >> 64).to_be_bytes());
-                }
-            }
-            hasher
-        };
+        let hasher = |kind| self.hasher(kind, claimant);
         let mut slots = SmallVec::new();
         if self.limits.by_source {
             slots.push(Slot(hasher(1).finish128().as_u128()));
@@ -147,6 +206,13 @@ mod tests {
         Claimant { source: source.parse().ok(), user: user.as_bytes(), is_shadowed: false }
     }
 
+    impl Throttle {
+        fn failed(&mut self, claimant: Claimant<'_>, now: NumericDate) {
+            let guess = self.guess(claimant, b"wrong");
+            self.refused(&guess, now);
+        }
+    }
+
     #[test]
     fn the_window_slides() {
         let check = |failures: &[f64], asked: f64, expected: Option<u32>| {
@@ -174,6 +240,68 @@ mod tests {
         check(&[0.0, 0.0, 0.0, 300.0, 301.0, 302.0], 302.0, Some(300));
         // A clock that is set back blocks nobody who has not failed often enough.
         check(&[100.0, 0.0], 0.0, None);
+    }
+
+    #[test]
+    fn failures_count_for_the_window_however_short_the_block() {
+        let check = |window: f64, block: f64, last: f64, expected: Option<u32>| {
+            let mut throttle = throttle(ThrottleLimits { window, block, ..LIMITS });
+            for time in [0.0, 10.0, last] {
+                throttle.failed(claimant("192.0.2.1", ""), at(time));
+            }
+            let found = throttle.blocked_for(claimant("192.0.2.1", ""), at(last));
+            assert_eq!(found, expected, "{window} {block} {last}");
+        };
+        check(60.0, 5.0, 59.0, Some(5));
+        check(60.0, 5.0, 61.0, None);
+        check(5.0, 300.0, 10.5, None);
+    }
+
+    #[test]
+    fn the_longer_of_two_blocks_counts() {
+        let mut throttle = throttle(ThrottleLimits { by_user: true, ..LIMITS });
+        let [alice, bob] = ["alice", "bob"].map(|user| claimant("192.0.2.1", user));
+        // The address is blocked at 252, bob at this address at 300.
+        for (who, time) in [(bob, 250.0), (bob, 251.0), (alice, 252.0), (bob, 300.0)] {
+            throttle.failed(who, at(time));
+        }
+        assert_eq!(throttle.blocked_for(bob, at(301.0)), Some(299));
+        assert_eq!(throttle.blocked_for(alice, at(301.0)), Some(251));
+    }
+
+    #[test]
+    fn it_is_blocking_until_the_last_block_ends() {
+        let mut throttle = throttle(LIMITS);
+        assert!(!throttle.is_blocking(at(0.0)));
+        for (source, time) in [("192.0.2.1", 0.0), ("192.0.2.2", 100.0)] {
+            for _ in 0..3 {
+                throttle.failed(claimant(source, ""), at(time));
+            }
+        }
+        assert!(throttle.is_blocking(at(399.0)));
+        assert!(!throttle.is_blocking(at(400.0)));
+    }
+
+    #[test]
+    fn a_guess_of_a_request_that_waits_counts_once() {
+        let mut throttle = throttle(ThrottleLimits { failures: 4, ..LIMITS });
+        let alice = claimant("192.0.2.1", "alice");
+        let guesses = ["a", "b", "c", "d", "e"].map(|password| throttle.guess(alice, password.as_bytes()));
+        for guess in &guesses[..2] {
+            throttle.waits(guess, at(0.0));
+            throttle.waits(guess, at(1.0));
+            throttle.refused(guess, at(2.0));
+        }
+        assert_eq!(throttle.blocked_for(alice, at(2.0)), None);
+        // Taken back, once.
+        throttle.waits(&guesses[2], at(3.0));
+        assert!(throttle.is_waiting(&guesses[2], at(3.0)) && !throttle.is_waiting(&guesses[0], at(3.0)));
+        throttle.allowed(&guesses[2], at(4.0));
+        throttle.allowed(&guesses[2], at(4.0));
+        throttle.refused(&guesses[3], at(5.0));
+        assert_eq!(throttle.blocked_for(alice, at(5.0)), None);
+        throttle.refused(&guesses[4], at(5.0));
+        assert_eq!(throttle.blocked_for(alice, at(5.0)), Some(300));
     }
 
     #[test]

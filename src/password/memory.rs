@@ -12,12 +12,29 @@ pub(super) fn is_available(octets: usize) -> bool {
     let granted = probe.try_reserve_exact(octets.saturating_add(SMALL_BLOCKS)).is_ok();
     // Without a use the compiler may drop the allocation and take it for granted.
     std::hint::black_box(&mut probe);
+    #[cfg(test)]
+    let granted = granted && !tests::IS_OUT.get();
     granted
+}
+
+/// Runs a test as if there were no memory.
+#[cfg(test)]
+pub(crate) fn without_memory<T>(run: impl FnOnce() -> T) -> T {
+    tests::IS_OUT.set(true);
+    let result = run();
+    tests::IS_OUT.set(false);
+    result
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::is_available;
+
+    thread_local! {
+        pub(super) static IS_OUT: Cell<bool> = const { Cell::new(false) };
+    }
 
     #[test]
     fn what_no_machine_has_is_not_available() {

@@ -16,6 +16,7 @@ use crate::identity::{
     HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
 };
 use crate::jwk::KeyError;
+use crate::password::HashScheme;
 use crate::place::Place;
 use crate::scheme::Authenticator;
 
@@ -59,6 +60,10 @@ pub enum WarningKind {
     UnreachableDigests(usize),
     /// Tokens may be bound to keys, and no proof can be checked.
     NoProofs,
+    /// Passwords of one authenticator with hashes of these kinds and costs.
+    MixedHashes(Vec<(HashScheme, u64)>),
+    /// So many passwords have slow hashes, and nobody is blocked for guessing.
+    Unthrottled(usize),
 }
 
 impl fmt::Display for Warning {
@@ -87,6 +92,25 @@ impl fmt::Display for Warning {
                 "without `dpop: {origin: …}` beside it no token that is bound to a key can be used, only those that are \
                  bound to a certificate",
             ),
+            WarningKind::MixedHashes(kinds) => {
+                f.write_str("the users' hashes differ in kind or cost: ")?;
+                for (at, (scheme, cost)) in kinds.iter().take(MOST_NAMED).enumerate() {
+                    let separator = if at == 0 { "" } else { ", " };
+                    write!(f, "{separator}{scheme}")?;
+                    if *cost > 1 {
+                        write!(f, " (cost {cost})")?;
+                    }
+                }
+                f.write_str(
+                    "; they take different times to check, so whoever can measure that learns which kind a user has; \
+                     use one kind and one cost for all",
+                )
+            }
+            WarningKind::Unthrottled(count) => write!(
+                f,
+                "{count} password(s) have slow hashes and nobody is blocked for guessing, so wrong passwords can use up \
+                 the time for hashes (`slow_hashes`); add `throttle: {{}}`"
+            ),
         }
     }
 }
@@ -112,12 +136,14 @@ pub(super) struct Builder<'a> {
     pub(super) warnings: Vec<Warning>,
     /// The names of all authenticators, of those with faults too.
     pub(super) declared: Vec<String>,
+    /// How many passwords have slow hashes.
+    pub(super) slow_users: usize,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(config: &Config, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
         let declared = config.authenticators.0.iter().map(|(name, _)| name.clone()).collect();
-        Builder { environment, errors: Vec::new(), warnings: Vec::new(), declared }
+        Builder { environment, errors: Vec::new(), warnings: Vec::new(), declared, slow_users: 0 }
     }
 }
 
@@ -189,6 +215,9 @@ impl Builder<'_> {
         });
         let credential_headers = HeaderNames::new(credential_headers.flatten());
         let limits = self.limits(config);
+        if self.slow_users > 0 && limits.throttle.is_none() {
+            self.warn("throttle", WarningKind::Unthrottled(self.slow_users));
+        }
         let resources = self.protected_resources(config.protected_resource.as_ref());
         let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
         Policy {

@@ -1,6 +1,8 @@
-//! Reads what each worker keeps: `cache`, `throttle`, `slow_hashes`.
+//! Reads what each worker keeps: `cache`, `throttle`, `slow_hashes`, `slow_signatures`.
 
 use super::build::Builder;
+use crate::config::reader::member;
+use crate::config::value::Fraction;
 use crate::config::{Config, ConfigErrorKind, Throttle, ThrottleBy};
 use crate::memory::Limits;
 use crate::memory::throttle::ThrottleLimits;
@@ -10,18 +12,24 @@ const MAX_FAILURES: usize = 1000;
 
 impl Builder<'_> {
     pub(super) fn limits(&mut self, config: &Config) -> Limits {
-        let slow_hash_share = config.slow_hashes.cpu_share.0;
-        if !(slow_hash_share > 0.0 && slow_hash_share <= 1.0) {
-            let expected = "a number above 0, up to 1 for no limit";
-            self.error("slow_hashes.cpu_share", ConfigErrorKind::Expected(expected));
-        }
+        let slow_hash_share = self.share("slow_hashes", config.slow_hashes.cpu_share);
+        let slow_signature_share = self.share("slow_signatures", config.slow_signatures.cpu_share);
         Limits {
             max_entries: config.cache.max_entries,
             max_bytes: config.cache.max_bytes.octets(),
             ttl: config.cache.ttl.as_seconds(),
             throttle: config.throttle.as_ref().map(|throttle| self.throttle(throttle)),
             slow_hash_share,
+            slow_signature_share,
         }
+    }
+
+    fn share(&mut self, path: &str, share: Fraction) -> f64 {
+        if !(share.0 > 0.0 && share.0 <= 1.0) {
+            let expected = "a number above 0, up to 1 for no limit";
+            self.error(member(path, "cpu_share"), ConfigErrorKind::Expected(expected));
+        }
+        share.0
     }
 
     fn throttle(&mut self, throttle: &Throttle) -> ThrottleLimits {

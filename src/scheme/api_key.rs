@@ -97,6 +97,10 @@ impl Scheme for ApiKeys {
         Guess::Secret
     }
 
+    fn has_fixed_secrets(&self) -> bool {
+        true
+    }
+
     /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
     fn ends(&self) -> Vec<(&str, NumericDate)> {
         let mut ends: HashMap<&str, Option<NumericDate>> = HashMap::new();

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac_sha256::Hash;
+use siphasher::sip::SipHasher24;
 use subtle::{Choice, ConditionallySelectable as _};
 
 use super::by_digest::ByDigest;
@@ -15,7 +16,7 @@ use crate::claims::Claims;
 use crate::denial::Reason;
 use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
-use crate::password::{HashScheme, MAX_PASSWORD_LEN, PasswordHash};
+use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
 use crate::place::Place;
 use crate::principal::Principal;
 use crate::source::Source;
@@ -35,47 +36,33 @@ pub struct Basic {
     places: [Place; 1],
     /// By the digests of their names.
     users: ByDigest<User>,
-    /// Whose hash is computed for users who do not exist, so that the time taken does not tell: those whose hash is of the
-    /// commonest kind and cost, by their places in `users`. Which of them, the name decides.
-    dummies: Vec<u64>,
+    /// Decides whose hash is computed for a name that no user has.
+    decoy_key: DecoyKey,
     has_slow_hashes: bool,
 }
 
+/// A key that callers do not know and that all workers share: from it follows whose hash is computed for unknown names.
+pub type DecoyKey = [u8; 16];
+
 impl Basic {
-    /// A scheme with these users.
-    pub fn new(users: HashMap<String, User>) -> Self {
+    /// A scheme with these users. For an unknown name the hash of one of them is computed, so that the time taken does
+    /// not tell: always the same one for the same name, so that asking again tells nothing, and any of them alike, so
+    /// that each kind and cost of hash is as frequent among unknown names as among known ones. Who knows `decoy_key` can
+    /// foresee which.
+    pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
-        let kind = commonest(&users);
         let users = ByDigest::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
-        let of_kind = |user: &User| Some(kind_of(user)) == kind;
-        let dummies = (0..).zip(users.values()).filter(|(_, user)| of_kind(user)).map(|(at, _)| at).collect();
-        Basic { places: [Place::authorization("Basic")], users, dummies, has_slow_hashes }
+        Basic { places: [Place::authorization("Basic")], users, decoy_key, has_slow_hashes }
     }
 
     /// Whose hash is computed for somebody of this name, and whether it is their own.
     fn hashed_for(&self, name: &str) -> Option<(&User, Choice)> {
         let found = self.users.find(name.as_bytes())?;
-        let dummy = self.dummies.get(found.lot.checked_rem(self.dummies.len())?)?;
-        let at = u64::conditional_select(dummy, &found.nearest, found.is_it);
+        let digest = SipHasher24::new_with_key(&self.decoy_key).hash(name.as_bytes());
+        let decoy = digest.checked_rem(self.users.count())?;
+        let at = u64::conditional_select(&decoy, &found.nearest, found.is_it);
         Some((self.users.get(at)?, found.is_it))
     }
-}
-
-/// The commonest kind and cost of hashes.
-fn commonest(users: &HashMap<String, User>) -> Option<(HashScheme, u64)> {
-    let mut kinds: HashMap<_, (usize, &String)> = HashMap::new();
-    for (name, user) in users {
-        let (count, first) = kinds.entry(kind_of(user)).or_insert((0, name));
-        *count += 1;
-        // Of two that are as common, the same one whatever the map's order.
-        *first = name.min(first);
-    }
-    let commonest = kinds.into_iter().max_by_key(|(_, (count, name))| (*count, std::cmp::Reverse(*name)));
-    commonest.map(|(kind, _)| kind)
-}
-
-fn kind_of(user: &User) -> (HashScheme, u64) {
-    (user.hash.scheme(), user.hash.cost())
 }
 
 impl Scheme for Basic {
@@ -118,6 +105,10 @@ impl Scheme for Basic {
         name.map_or(Guess::Nothing, |name| Guess::PasswordOf(Cow::Owned(name)))
     }
 
+    fn has_fixed_secrets(&self) -> bool {
+        true
+    }
+
     fn takes_slow_hash(&self, credential: &[u8]) -> bool {
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let Some((name, password)) = user_pass(&decoded) else { return false };
@@ -137,4 +128,108 @@ fn user_pass(decoded: &[u8]) -> Option<(&str, &str)> {
     let (name, password) = text.split_once(':')?;
     let well_formed = !name.is_empty() && !name.chars().any(char::is_control) && !password.contains('\0');
     well_formed.then_some((name, password))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::jwt::SoftwareVerifier;
+    use crate::memory::{Limits, Memory};
+    use crate::numeric_date::NumericDate;
+    use crate::password::{HashScheme, Plaintext, without_memory};
+    use crate::scheme::NoHost;
+
+    /// bcrypt, cost 8, and scrypt over 2 KiB, of `correct horse battery staple`.
+    const BCRYPT: &str = "$2b$08$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq";
+    const SCRYPT: &str =
+        "$scrypt$ln=4,r=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$/kc0QN42IXawCio+Hxfpul3BdmDPhEmzXxz1MALzxM8";
+    const PASSWORD: &str = "correct horse battery staple";
+
+    fn basic(users: &[(&str, &str)]) -> Basic {
+        let user = |hash| User {
+            hash: PasswordHash::parse(hash, Plaintext::Allow).unwrap(),
+            scopes: Vec::new(),
+            claims: Claims::default(),
+        };
+        Basic::new(users.iter().map(|(name, hash)| ((*name).to_owned(), user(hash))).collect(), [7; 16])
+    }
+
+    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, Setback> {
+        let credential = STANDARD.encode(format!("{name}:{password}"));
+        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"");
+        let surroundings = Surroundings {
+            now: NumericDate::EPOCH,
+            signatures: &SoftwareVerifier,
+            on_demand: &NoHost,
+            may_wait: false,
+        };
+        let proof = basic.authenticate(credential.as_bytes(), slot, surroundings, &mut Source::Nothing);
+        proof.map(|proof| proof.principal.subject)
+    }
+
+    const WRONG: Result<String, Setback> = Err(Setback::Refused(Reason::InvalidCredentials));
+
+    #[test]
+    fn an_unknown_user_costs_a_hash() {
+        let basic = basic(&[("alice", BCRYPT)]);
+        let time = |name: &str| {
+            let start = Instant::now();
+            assert_eq!(authenticate(&basic, name, "wrong"), WRONG);
+            start.elapsed()
+        };
+        let least = |name: &str| (0..5).map(|_| time(name)).min().unwrap_or(Duration::ZERO);
+        let (known, unknown) = (least("alice"), least("nobody"));
+        assert!(unknown * 10 > known, "{unknown:?} for nobody, {known:?} for alice");
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_computed_says_nothing_of_the_password() {
+        let basic = basic(&[("alice", SCRYPT)]);
+        let unavailable = Err(Setback::Refused(Reason::Unavailable));
+        for (name, password) in [("alice", PASSWORD), ("alice", "wrong"), ("nobody", PASSWORD)] {
+            assert_eq!(without_memory(|| authenticate(&basic, name, password)), unavailable, "{name}");
+        }
+        assert_eq!(authenticate(&basic, "alice", PASSWORD), Ok("alice".to_owned()));
+        assert_eq!(authenticate(&basic, "nobody", PASSWORD), WRONG);
+    }
+
+    #[test]
+    fn the_password_of_whoever_stands_in_lets_nobody_in() {
+        let basic = basic(&[("a", "{PLAIN}one"), ("b", "{PLAIN}two"), ("c", "{PLAIN}three")]);
+        for n in 0..100 {
+            for password in ["one", "two", "three", "", "{PLAIN}one"] {
+                assert_eq!(authenticate(&basic, &format!("nobody-{n}"), password), WRONG, "{n}");
+            }
+        }
+        assert_eq!(authenticate(&basic, "b", "two"), Ok("b".to_owned()));
+        assert_eq!(authenticate(&basic, "b", "one"), WRONG);
+    }
+
+    #[test]
+    fn unknown_users_have_hashes_in_the_proportions_of_the_table_and_each_the_same_one_always() {
+        let names: Vec<String> = (0..40).map(|n| format!("user-{n}")).collect();
+        let hash = |n: usize| if n < 30 { "{PLAIN}pw" } else { BCRYPT };
+        let users: Vec<(&str, &str)> = names.iter().map(String::as_str).zip((0..40).map(hash)).collect();
+        let (one, same) = (basic(&users), basic(&users));
+        let kind = |basic: &Basic, n: usize| {
+            basic.hashed_for(&format!("nobody-{n}")).map(|(user, _)| user.hash.scheme())
+        };
+        let slow = (0..4000).filter(|n| kind(&one, *n) == Some(HashScheme::Bcrypt)).count();
+        assert!((900..1100).contains(&slow), "{slow} of 4000 where a quarter is slow");
+        assert!((0..4000).all(|n| kind(&one, n) == kind(&same, n)));
+        // Whoever does not know the key cannot foresee it.
+        let other = Basic { decoy_key: [8; 16], ..basic(&users) };
+        let alike = (0..4000).filter(|n| kind(&one, *n) == kind(&other, *n)).count();
+        assert!((2300..2700).contains(&alike), "{alike} of 4000 are alike under another key");
+        // Known users have their own.
+        for (name, hash) in &users {
+            let (user, is_known) = one.hashed_for(name).unwrap();
+            assert!(
+                bool::from(is_known)
+                    && (user.hash.scheme() == HashScheme::Plain) == hash.starts_with("{PLAIN}")
+            );
+        }
+    }
 }

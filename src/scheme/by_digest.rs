@@ -22,8 +22,6 @@ pub struct Found {
     pub nearest: u64,
     /// Whether that is the one. Whoever decides by it alone must not take longer for a yes than for a no.
     pub is_it: Choice,
-    /// A number that the digest alone decides.
-    pub lot: usize,
 }
 
 impl<T> ByDigest<T> {
@@ -49,7 +47,7 @@ impl<T> ByDigest<T> {
         }
         let entry = self.at(nearest)?;
         let is_it = entry.halves[0].ct_eq(&first) & entry.halves[1].ct_eq(&second);
-        Some(Found { nearest, is_it, lot: second as usize })
+        Some(Found { nearest, is_it })
     }
 
     /// The value at this place in [`ByDigest::values`].
@@ -59,6 +57,11 @@ impl<T> ByDigest<T> {
 
     fn at(&self, at: u64) -> Option<&Entry<T>> {
         usize::try_from(at).ok().and_then(|at| self.0.get(at))
+    }
+
+    /// The number of values.
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
     }
 
     /// All values.

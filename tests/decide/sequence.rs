@@ -15,7 +15,9 @@ use authgate::scheme::bound::CertificateDigest;
 use authgate::scheme::{OnDemand, Surroundings};
 use authgate::state::State;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::providers::Providers;
 use super::{NOW, after, expand, expect, outcome};
 
 #[derive(Deserialize)]
@@ -42,7 +44,13 @@ struct Step {
     fields: Vec<String>,
     #[serde(default = "super::peer")]
     peer: String,
-    /// How long a slow hash takes, in seconds.
+    /// What identity providers answer before, as in `Later`.
+    #[serde(default)]
+    fetched: BTreeMap<String, Value>,
+    /// Whether the request can wait.
+    #[serde(default = "yes")]
+    may_wait: bool,
+    /// How long a slow hash, or a signature in software, takes, in seconds.
     #[serde(default)]
     hash: f64,
     expect: String,
@@ -54,6 +62,10 @@ struct Step {
 
 fn once() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn get() -> String {
@@ -85,7 +97,9 @@ impl OnDemand for Host {
 impl Sequence {
     pub fn check(&self, policy: &Policy, tokens: &BTreeMap<String, String>) -> Result<(), String> {
         let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
+        let mut providers = Providers::new(policy, &mut state);
         for (number, step) in self.steps.iter().enumerate() {
+            providers.answer(&mut state, &step.fetched, NOW + step.at);
             for time in 1..=step.times {
                 let checked = step.check(policy, tokens, &mut state, time);
                 checked.map_err(|why| format!("step {}, time {time}: {why}", number + 1))?;
@@ -121,7 +135,7 @@ impl Step {
         let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
         let now = NumericDate::from_seconds(NOW + self.at).unwrap();
         let surroundings =
-            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host, may_wait: true };
+            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host, may_wait: self.may_wait };
         let decision = decide(policy, &request, state, surroundings);
         expect("decision", &self.expect, &outcome(policy, &decision))?;
         if let Some(expected) = &self.retry_after {

@@ -38,6 +38,8 @@ impl Challenge {
 pub struct Answer {
     params: Vec<(String, String)>,
     password: String,
+    /// In place of the digest of user, realm and password.
+    ha1: Option<String>,
     method: String,
 }
 
@@ -55,7 +57,7 @@ impl Answer {
             ("cnonce", "c0ffee"),
         ];
         let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { params, password: password.to_owned(), method: method.to_owned() }
+        Self { params, password: password.to_owned(), ha1: None, method: method.to_owned() }
     }
 
     /// The same with another value, which goes into the digest too.
@@ -73,12 +75,21 @@ impl Answer {
         self
     }
 
+    /// The same by somebody who has no password, only what is kept of one.
+    pub fn with_ha1(mut self, ha1: &str) -> Self {
+        self.ha1 = Some(ha1.to_owned());
+        self
+    }
+
     /// The same with its digest; what is changed from now on does not go into it.
     pub fn signed(self) -> Self {
         let get = |wanted: &str| self.param(wanted);
         let is_md5 = get("algorithm") != "SHA-256";
         let digest = |text: String| if is_md5 { md5(&text) } else { sha256(&text) };
-        let secret = digest(format!("{}:{}:{}", get("username"), get("realm"), self.password));
+        let secret = self
+            .ha1
+            .clone()
+            .unwrap_or_else(|| digest(format!("{}:{}:{}", get("username"), get("realm"), self.password)));
         let request = digest(format!("{}:{}", self.method, get("uri")));
         let answer = [&secret, get("nonce"), get("nc"), get("cnonce"), get("qop"), &request].join(":");
         let response = digest(answer);

@@ -184,7 +184,6 @@ impl Connection {
     }
 
     /// The same from another address of this machine.
-    #[allow(dead_code)] // benches/envoy.rs has no use for it
     pub fn open_from(source: &str, port: u16) -> Result<Self> {
         stream_from(source, port).map(Self::over)
     }

@@ -15,6 +15,7 @@
 mod bootstrap;
 mod check;
 mod client;
+#[allow(dead_code)]
 #[path = "../digest_client/mod.rs"]
 mod digest_client;
 mod endpoint;
@@ -52,6 +53,7 @@ mod digest;
 mod failure;
 mod forged;
 mod grpc;
+mod guessing;
 mod guides;
 mod hostile;
 mod introspection;

@@ -1,6 +1,8 @@
 //! `basic`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use hmac_sha256::Hash;
 
 use super::super::build::{Builder, WarningKind};
 use crate::challenge::Realm;
@@ -22,9 +24,12 @@ impl Builder<'_> {
         let errors = self.errors.len();
         let realm = self.realm(path, basic.realm.as_ref(), realm);
         let mut users = HashMap::new();
+        // What callers do not know, and every worker with this configuration does.
+        let mut secrets = Hash::new();
         if let Some(htpasswd) = &basic.htpasswd {
             let path = format!("{path}.htpasswd");
             let text = self.secret(&path, htpasswd).unwrap_or_default();
+            secrets.update(text.as_bytes());
             match parse_htpasswd(&text, plaintext) {
                 Ok(entries) => users.extend(entries.into_iter().map(|entry| {
                     (entry.user, User { hash: entry.hash, scopes: Vec::new(), claims: Claims::default() })
@@ -41,6 +46,7 @@ impl Builder<'_> {
             let scopes = if user.scopes.is_empty() { None } else { Some(user.scopes.as_slice()) };
             let scopes = self.scopes(&format!("{path}.scopes"), scopes);
             let Some(text) = self.secret(&path, &user.hash) else { continue };
+            secrets.update(text.as_bytes());
             let Some(hash) = self.checked(&path, PasswordHash::parse(&text, plaintext)) else { continue };
             let user = User { hash, scopes, claims: Claims::from(user.claims.clone()) };
             if users.insert(name.clone(), user).is_some() {
@@ -54,6 +60,12 @@ impl Builder<'_> {
         if weak > 0 {
             self.warn(path, WarningKind::WeakHashes(weak));
         }
-        Some((Box::new(Basic::new(users)), realm, basic.forward_credentials))
+        self.slow_users += users.values().filter(|user| user.hash.is_slow()).count();
+        let kinds: BTreeSet<_> = users.values().map(|user| (user.hash.scheme(), user.hash.cost())).collect();
+        if kinds.len() > 1 {
+            self.warn(path, WarningKind::MixedHashes(kinds.into_iter().collect()));
+        }
+        let decoy_key = secrets.finalize().first_chunk().copied().unwrap_or_default();
+        Some((Box::new(Basic::new(users, decoy_key)), realm, basic.forward_credentials))
     }
 }
