@@ -33,9 +33,9 @@ impl HeaderNames {
 
     /// Whether a server could take `name` for one of these.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|known| {
-            known.len() == name.len() && known.iter().zip(name).all(|(a, b)| *a == fold(*b))
-        })
+        self.names
+            .iter()
+            .any(|known| known.len() == name.len() && known.iter().zip(name).all(|(a, b)| *a == fold(*b)))
     }
 }
 
@@ -43,7 +43,6 @@ impl HeaderNames {
 pub fn is_spelling_of(name: &[u8], known: &str) -> bool {
     known.len() == name.len() && known.bytes().zip(name).all(|(a, b)| fold(a) == fold(*b))
 }
-
 
 impl IdentityFields {
     /// `fields` are written for every permit; they and `removed` are taken out of every request. `authenticators` are the

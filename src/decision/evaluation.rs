@@ -56,9 +56,10 @@ pub fn evaluate<'p>(
 /// Refuses a request with a credential that a lenient reader finds for a member and that the member does not see.
 pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_>) -> Option<Failure<'p>> {
     let hides = |at: &&usize| {
-        policy.authenticators.get(**at).is_some_and(|member| {
-            member.scheme.places().iter().any(|place| place.is_hidden_in(request))
-        })
+        policy
+            .authenticators
+            .get(**at)
+            .is_some_and(|member| member.scheme.places().iter().any(|place| place.is_hidden_in(request)))
     };
     let at = protection.members.iter().find(hides)?;
     Some(Failure { reason: Reason::AmbiguousCredentials, authenticator: Some(*at), place: None })

@@ -174,9 +174,13 @@ fn a_path_with_one_reading_may_be_long() {
 #[test]
 fn the_bytes_of_readings_are_bounded() {
     let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/path")).unwrap();
-    let mut targets: Vec<Vec<u8>> =
-        corpus.map(|file| std::fs::read(file.unwrap().path()).unwrap()).chain(random_targets(2_000)).collect();
-    for piece in words(r"%2e %61 %3a %2f %5c \ ;a // /./ /../ /a/.. /.; %2e%61%3a%2f%5c\ /%2e%2e; \%5c%2f a;%61") {
+    let mut targets: Vec<Vec<u8>> = corpus
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .chain(random_targets(2_000))
+        .collect();
+    for piece in
+        words(r"%2e %61 %3a %2f %5c \ ;a // /./ /../ /a/.. /.; %2e%61%3a%2f%5c\ /%2e%2e; \%5c%2f a;%61")
+    {
         for start in ["/", "//x", "/%2e/", "/a/../", "/;%2f\\"] {
             for size in [10, 100, 400, 1_000, 4_000, 16_000, 60_000] {
                 targets.push([start, &piece.repeat(size / piece.len())].concat().into());
@@ -190,7 +194,11 @@ fn the_bytes_of_readings_are_bounded() {
             continue;
         };
         let (count, bytes) = (readings.iter().count(), readings.iter().map(str::len).sum::<usize>());
-        assert!(count <= 1 || bytes <= MAX_BYTES, "{count}, {bytes}: {:.80}", target.escape_ascii().to_string());
+        assert!(
+            count <= 1 || bytes <= MAX_BYTES,
+            "{count}, {bytes}: {:.80}",
+            target.escape_ascii().to_string()
+        );
         most_readings = most_readings.max(count);
         most_bytes = most_bytes.max(if count > 1 { bytes } else { 0 });
         // No step makes more of a reading than its escapes take up.

@@ -12,7 +12,9 @@ use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
-use crate::identity::{HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name};
+use crate::identity::{
+    HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
+};
 use crate::jwk::KeyError;
 use crate::place::Place;
 use crate::scheme::Authenticator;

@@ -53,6 +53,7 @@ mod grpc;
 mod guides;
 mod hostile;
 mod introspection;
+mod lenient;
 mod metadata;
 mod oidc_provider;
 mod passwords;
