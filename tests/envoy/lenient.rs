@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::bootstrap::listener;
-use crate::check::{check, denied, passes};
+use crate::check::{check, denied, passes, refused};
 use crate::client::{get, request};
-use crate::house::{ALICE, good, house_listener, policy};
+use crate::house::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
 use crate::mint::token_for;
 use crate::proxy::Proxy;
 
@@ -22,17 +22,16 @@ fn methods() -> Value {
 }
 
 #[test]
-fn a_method_in_lower_case_does_not_reach_a_public_rule() {
+fn a_method_in_lower_case_does_not_reach_a_public_rule_over_http_1() {
     let proxy = Proxy::start("methods", vec![listener("methods", methods(), get("/data"))]);
     check(
         &proxy,
         "methods",
         [
-            denied("DELETE", request("DELETE", "/data"), 401, "missing_credentials"),
-            denied("delete", request("delete", "/data"), 400, "ambiguous_method"),
-            denied("Delete", request("Delete", "/data").basic("alice", ALICE), 400, "ambiguous_method"),
-            passes("get", request("get", "/data")),
-            passes("delete where no rule names it", request("delete", "/other")),
+            denied("DELETE", request("DELETE", "/data"), 401, "missing_credentials").challenge(&[BASIC]),
+            // Envoy 1.40.0 refuses these by itself over HTTP/1.1, with an empty 400; over HTTP/2 they reach the filter.
+            refused("delete", request("delete", "/data")),
+            refused("Delete", request("Delete", "/data").basic("alice", ALICE)),
             passes("DELETE, as alice", request("DELETE", "/data").basic("alice", ALICE)),
         ],
     );
@@ -41,7 +40,7 @@ fn a_method_in_lower_case_does_not_reach_a_public_rule() {
 
 #[test]
 fn connection_cannot_name_identity() {
-    let proxy = Proxy::start("bad-connection", vec![house_listener()]);
+    let proxy = Proxy::start("bad-connection", vec![house_listener().upgrades()]);
     let upgrade = |path: &str, options: &str| {
         get(path)
             .basic("alice", ALICE)
@@ -56,6 +55,9 @@ fn connection_cannot_name_identity() {
             denied("another spelling", upgrade("/basic", ",X_Auth_By"), 400, "bad_connection"),
             denied("a removed name", upgrade("/public", ", x-forwarded-user"), 400, "bad_connection"),
             denied("a credential", upgrade("/basic", ", authorization"), 400, "bad_connection"),
+            // Envoy 1.40.0 forwards the header as it is: this is why the others are refused.
+            passes("another header", upgrade("/basic", ", x-other"))
+                .upstream("connection", "Upgrade, x-other"),
         ],
     );
     proxy.finish();
@@ -78,7 +80,9 @@ fn credentials_that_only_a_lenient_server_finds() {
     );
     let proxy = Proxy::start("lenient", vec![listener("lenient", cookies, good())]);
     let token = token_for("t");
-    let ambiguous = |name: &str, request| denied(name, request, 400, "ambiguous_credentials");
+    let ambiguous = |name: &str, request| {
+        denied(name, request, 400, "ambiguous_credentials").challenge(&[INVALID_REQUEST])
+    };
     let cookie = |value: &str| get("/x").field("Cookie", value.replace("TOKEN", &token));
     check(
         &proxy,
