@@ -380,10 +380,14 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
+fn is_slash(c: char) -> bool {
+    c == '/'
+}
+
 fn without_dot_segments(path: &str) -> Vec<&str> {
     let mut kept = Vec::new();
     // Byte by byte: a search for each slash takes longer where segments are short, as in a hostile path.
-    for segment in path.split(|c| c == '/').skip(1) {
+    for segment in path.split(is_slash).skip(1) {
         match segment {
             "." => {}
             ".." => drop(kept.pop()),
