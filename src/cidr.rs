@@ -148,6 +148,31 @@ mod tests {
     }
 
     #[test]
+    fn a_block_covers_what_lies_in_it() {
+        let covers =
+            |block: &str, other: &str| Cidr::parse(block).unwrap().covers(&Cidr::parse(other).unwrap());
+        // The same first address, and another length.
+        for (wide, narrow) in [
+            ("10.0.0.0/8", "10.0.0.0/9"),
+            ("10.0.0.0/8", "10.1.0.0/16"),
+            ("0.0.0.0/0", "192.0.2.1"),
+            ("2001:db8::/32", "2001:db8::/33"),
+            ("2001:db8::/32", "2001:db8:1::/48"),
+            ("::/0", "::1"),
+            ("2001:db8::/64", "2001:db8::"),
+        ] {
+            assert!(covers(wide, narrow), "{wide} covers {narrow}");
+            assert!(!covers(narrow, wide), "{narrow} covers {wide}");
+            assert!(covers(wide, wide) && covers(narrow, narrow));
+        }
+        for (one, other) in
+            [("10.0.0.0/8", "11.0.0.0/8"), ("2001:db8::/32", "2001:db9::/32"), ("::/0", "0.0.0.0/0")]
+        {
+            assert!(!covers(one, other) && !covers(other, one), "{one}, {other}");
+        }
+    }
+
+    #[test]
     fn bad_blocks_say_why() {
         use CidrError::*;
         let table = [

@@ -8,7 +8,6 @@
 //! might take them. Nothing is decoded twice, for no step decodes `%25`.
 
 use std::borrow::Cow;
-use std::convert::identity;
 use std::fmt;
 
 /// How many readings a path may have. Beyond that it is an attack, and refused.
@@ -97,22 +96,41 @@ fn text(path: &[u8]) -> Result<&str, PathError> {
     std::str::from_utf8(path).map_err(|_| PathError::NotVisibleAscii)
 }
 
-/// Checks the octets of a path and turns the hex digits of its escapes into upper case.
+/// Checks the bytes of a path and turns the hex digits of its escapes into upper case.
 fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
     if path.first() != Some(&b'/') {
         return Err(PathError::NotAbsolute);
     }
-    let mut upper = true;
-    for octet in octets(path) {
-        match octet? {
-            Octet::Escaped { octet: 0, .. } => return Err(PathError::Nul),
-            Octet::Escaped { upper_case, .. } => upper &= upper_case,
-            Octet::Plain(octet) if octet.is_ascii_graphic() => {}
-            Octet::Plain(_) => return Err(PathError::NotVisibleAscii),
+    let (mut rest, mut upper_case) = (path, true);
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'%' {
+            let [high, low, after @ ..] = after else { return Err(PathError::BadEscape) };
+            if unescape(*high, *low).ok_or(PathError::BadEscape)? == 0 {
+                return Err(PathError::Nul);
+            }
+            upper_case &= !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
+            rest = after;
+        } else if !byte.is_ascii_graphic() {
+            return Err(PathError::NotVisibleAscii);
         }
     }
-    let path = text(path)?;
-    Ok(if upper { path.into() } else { rewrite(path, identity).into() })
+    if upper_case {
+        return text(path).map(Cow::Borrowed);
+    }
+    let mut digits = 0;
+    let mut upper = path.to_vec();
+    for byte in &mut upper {
+        match *byte {
+            b'%' => digits = 2,
+            _ if digits > 0 => {
+                digits -= 1;
+                byte.make_ascii_uppercase();
+            }
+            _ => {}
+        }
+    }
+    Ok(string(upper).into())
 }
 
 /// What the steps make of `first`, without `first` itself; an error where there are more readings than `max_readings`, or
@@ -160,6 +178,32 @@ const LAST_DOT_SEGMENT: u16 = 1 << 10;
 const TWO_SLASHES_FIRST: u16 = 1 << 11;
 const THREE_SLASHES_FIRST: u16 = 1 << 12;
 
+/// What an escape of each byte counts as.
+const ESCAPED: [u16; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u16] = &mut classes;
+    let mut byte = 0;
+    while let [class, after @ ..] = rest {
+        *class = match byte {
+            b'.' => ESCAPED_DOT,
+            b'/' => ESCAPED_SLASH,
+            b'\\' => ESCAPED_BACKSLASH,
+            _ if is_unreserved(byte) => ESCAPED_UNRESERVED,
+            _ if is_sub_delim(byte) => ESCAPED_RESERVED,
+            _ => 0,
+        };
+        byte = byte.wrapping_add(1);
+        rest = after;
+    }
+    classes
+};
+
+/// One of the classes of [`ESCAPED`]; 0 for what can only stand in a path as an escape.
+#[inline(always)]
+fn class(byte: u8) -> u16 {
+    ESCAPED.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
 /// What `path` contains of these, found in one pass.
 fn features(path: &[u8]) -> u16 {
     let mut found = match path {
@@ -168,27 +212,20 @@ fn features(path: &[u8]) -> u16 {
         _ => 0,
     };
     let mut rest = path;
-    while let [octet, after @ ..] = rest {
+    while let [byte, after @ ..] = rest {
         rest = after;
-        found |= match (octet, after) {
+        found |= match (byte, after) {
             (b'%', [high, low, after @ ..]) => {
                 rest = after;
-                escape(*high, *low).map_or(0, |octet| match octet {
-                    Octet::Escaped { octet: b'.', .. } => ESCAPED_DOT,
-                    Octet::Escaped { octet: b'/', .. } => ESCAPED_SLASH,
-                    Octet::Escaped { octet: b'\\', .. } => ESCAPED_BACKSLASH,
-                    Octet::Escaped { octet, .. } if is_unreserved(octet) => ESCAPED_UNRESERVED,
-                    Octet::Escaped { octet, .. } if is_pchar(octet) => ESCAPED_RESERVED,
-                    _ => 0,
-                })
+                unescape(*high, *low).map_or(0, class)
             }
             (b'/', [b'/', ..]) => SLASHES,
             (b'/', [b'.'] | [b'.', b'.']) => DOT_SEGMENT | LAST_DOT_SEGMENT,
             (b'/', [b'.', b'/', ..] | [b'.', b'.', b'/', ..]) => DOT_SEGMENT,
             (b';', _) => SEMICOLON,
             (b'\\', _) => BACKSLASH | OTHER,
-            (octet, _) if is_pchar_or_slash(*octet) => 0,
-            _ => OTHER,
+            (byte, _) if class(*byte) == 0 => OTHER,
+            _ => 0,
         };
     }
     found
@@ -216,62 +253,98 @@ const STEPS: [Step; 12] = [
 
 /// `%2E`, as in the URL standard, which takes `%2e%2e` for a dot segment and decodes nothing else.
 fn decode_dots(path: &str) -> String {
-    decode(path, |octet| octet == b'.')
+    rewrite(path, ESCAPED_DOT, 0, false)
 }
 
 /// What RFC 3986 §6.2.2.2 allows a proxy to decode.
 fn decode_unreserved(path: &str) -> String {
-    decode(path, is_unreserved)
+    rewrite(path, ESCAPED_DOT | ESCAPED_UNRESERVED, 0, false)
 }
 
 /// What a server does that decodes all: `%3A` and `:` are one. What cannot stand in a path is written as an escape, be
 /// it so already or not; slashes have their own steps, since many servers spare them.
 fn decode_all(path: &str) -> String {
-    rewrite(path, |octet| match octet {
-        Octet::Escaped { octet, .. } if is_pchar(octet) => Octet::Plain(octet),
-        Octet::Plain(octet) if !is_pchar_or_slash(octet) => Octet::Escaped { octet, upper_case: true },
-        same => same,
-    })
+    rewrite(path, ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED, 0, true)
 }
 
 fn slash_from_escape(path: &str) -> String {
-    path.replace("%2F", "/")
+    rewrite(path, 0, ESCAPED_SLASH, false)
 }
 
 /// As in the URL standard.
 fn slash_from_backslash(path: &str) -> String {
-    path.replace('\\', "/")
+    rewrite(path, 0, BACKSLASH, false)
 }
 
 /// As in servers that decode first.
 fn slash_from_any_backslash(path: &str) -> String {
-    rewrite(path, |octet| match octet {
-        Octet::Plain(b'\\') | Octet::Escaped { octet: b'\\', .. } => Octet::Plain(b'/'),
-        same => same,
-    })
+    rewrite(path, 0, BACKSLASH | ESCAPED_BACKSLASH, false)
+}
+
+/// The path with escapes of the classes `decoded` as themselves, those of `slashes` as `/`, and, with `escapes_other`, what
+/// cannot stand in a path as its escape.
+fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> String {
+    let size = if escapes_other { path.len().saturating_mul(3) } else { path.len() };
+    let mut rewritten = vec![0; size];
+    // Filled through an iterator: in the module, which is built for size, a push is a call.
+    let mut free = rewritten.iter_mut();
+    let mut write = |byte| {
+        if let Some(slot) = free.next() {
+            *slot = byte;
+        }
+    };
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match (*byte, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let escaped = unescape(*high, *low).unwrap_or_default();
+                if class(escaped) & (decoded | slashes) == 0 {
+                    // Its digits follow as they are.
+                    write(b'%');
+                } else {
+                    rest = after;
+                    write(if class(escaped) & slashes == 0 { escaped } else { b'/' });
+                }
+            }
+            (b'\\', _) if slashes & BACKSLASH != 0 => write(b'/'),
+            (other, _) if escapes_other && (class(other) == 0 || other == b'\\') => {
+                write(b'%');
+                write(hex_digit(other >> 4));
+                write(hex_digit(other & 15));
+            }
+            (byte, _) => write(byte),
+        }
+    }
+    let left = free.len();
+    rewritten.truncate(size - left);
+    string(rewritten)
+}
+
+/// The path, all of which is ASCII.
+fn string(path: Vec<u8>) -> String {
+    String::from_utf8(path).unwrap_or_default()
 }
 
 /// Cuts `;…` from each segment, as servlet containers do (RFC 3986 §3.3 calls them parameters).
 fn cut_parameters(path: &str) -> String {
-    let (mut names, mut is_cut) = (String::with_capacity(path.len()), false);
-    for c in path.chars() {
-        is_cut = c == ';' || (is_cut && c != '/');
-        if !is_cut {
-            names.push(c);
-        }
-    }
-    names
+    let mut names = path.as_bytes().to_vec();
+    let mut is_cut = false;
+    names.retain(|byte| {
+        is_cut = *byte == b';' || (is_cut && *byte != b'/');
+        !is_cut
+    });
+    string(names)
 }
 
 fn merge_slashes(path: &str) -> String {
-    let (mut merged, mut after_slash) = (String::with_capacity(path.len()), false);
-    for c in path.chars() {
-        if !(after_slash && c == '/') {
-            merged.push(c);
-        }
-        after_slash = c == '/';
-    }
-    merged
+    let mut merged = path.as_bytes().to_vec();
+    let mut after_slash = false;
+    merged.retain(|byte| {
+        let is_slash = *byte == b'/';
+        !(std::mem::replace(&mut after_slash, is_slash) && is_slash)
+    });
+    string(merged)
 }
 
 /// RFC 3986 §5.2.4: `/a/.` and `/a/b/..` leave `/a/`.
@@ -307,10 +380,14 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
+fn is_slash(c: char) -> bool {
+    c == '/'
+}
+
 fn without_dot_segments(path: &str) -> Vec<&str> {
     let mut kept = Vec::new();
     // Byte by byte: a search for each slash takes longer where segments are short, as in a hostile path.
-    for segment in path.split(|c| c == '/').skip(1) {
+    for segment in path.split(is_slash).skip(1) {
         match segment {
             "." => {}
             ".." => drop(kept.pop()),
@@ -336,101 +413,37 @@ fn join<'s>(segments: impl Iterator<Item = &'s str>, length: usize) -> String {
     path
 }
 
-/// One octet of a path, and how it is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Octet {
-    Plain(u8),
-    Escaped { octet: u8, upper_case: bool },
+/// The byte that two hex digits stand for. Inlined by force here and below: the module is built for size, and a hostile
+/// path consists of escapes.
+#[inline(always)]
+pub(crate) fn unescape(high: u8, low: u8) -> Option<u8> {
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// The octets of a path; an error in place of a `%` that starts no escape.
-pub(crate) fn octets(path: &[u8]) -> impl Iterator<Item = Result<Octet, PathError>> {
-    let mut rest = path.iter();
-    std::iter::from_fn(move || {
-        let &octet = rest.next()?;
-        if octet != b'%' {
-            return Some(Ok(Octet::Plain(octet)));
-        }
-        Some(match (rest.next(), rest.next()) {
-            (Some(&high), Some(&low)) => escape(high, low).ok_or(PathError::BadEscape),
-            _ => Err(PathError::BadEscape),
-        })
-    })
+#[inline(always)]
+fn digit(digit: u8) -> Option<u8> {
+    let (value, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
+    if value < 10 { Some(value) } else { (letter < 6).then(|| letter + 10) }
 }
 
-fn escape(high: u8, low: u8) -> Option<Octet> {
-    let upper_case = !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
-    Some(Octet::Escaped { octet: digit(high)? << 4 | digit(low)?, upper_case })
-}
-
-fn digit(octet: u8) -> Option<u8> {
-    match octet {
-        b'0'..=b'9' => Some(octet - b'0'),
-        b'A'..=b'F' => Some(octet - b'A' + 10),
-        b'a'..=b'f' => Some(octet - b'a' + 10),
-        _ => None,
-    }
-}
-
-pub(crate) fn push(path: &mut String, octet: Octet) {
-    match octet {
-        Octet::Plain(octet) => path.push(char::from(octet)),
-        Octet::Escaped { octet, .. } => {
-            let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' - 10 + value });
-            path.push('%');
-            path.push(digit(octet >> 4));
-            path.push(digit(octet & 15));
-        }
-    }
-}
-
-fn decode(path: &str, takes: impl Fn(u8) -> bool) -> String {
-    rewrite(path, |octet| match octet {
-        Octet::Escaped { octet, .. } if takes(octet) => Octet::Plain(octet),
-        same => same,
-    })
-}
-
-fn rewrite(path: &str, to: impl Fn(Octet) -> Octet) -> String {
-    let mut rewritten = String::with_capacity(path.len());
-    octets(path.as_bytes()).flatten().map(to).for_each(|octet| push(&mut rewritten, octet));
-    rewritten
-}
-
-/// A set of ASCII characters.
-struct Set(u64, u64);
-
-impl Set {
-    const fn of(mut characters: &[u8]) -> Set {
-        let mut set = Set(0, 0);
-        while let [first, rest @ ..] = characters {
-            let bit = 1 << (*first & 63);
-            if *first & 64 == 0 {
-                set.0 |= bit
-            } else {
-                set.1 |= bit
-            }
-            characters = rest;
-        }
-        set
-    }
-
-    fn contains(&self, octet: u8) -> bool {
-        let half = if octet & 64 == 0 { self.0 } else { self.1 };
-        octet.is_ascii() && half >> (octet & 63) & 1 == 1
-    }
+/// A hex digit in upper case.
+pub(crate) fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'A' - 10 + value }
 }
 
 /// RFC 3986 §2.3: `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"`
-pub(crate) fn is_unreserved(octet: u8) -> bool {
+pub(crate) const fn is_unreserved(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
 }
 
 /// RFC 3986 §3.3: `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`, here without the escapes.
 pub(crate) fn is_pchar(octet: u8) -> bool {
-    const PCHAR: Set =
-        Set::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@");
-    PCHAR.contains(octet)
+    class(octet) & (ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED) != 0
+}
+
+/// `sub-delims`, `:` and `@`.
+const fn is_sub_delim(octet: u8) -> bool {
+    matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }
 
 fn is_pchar_or_slash(octet: u8) -> bool {

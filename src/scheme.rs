@@ -228,12 +228,6 @@ pub trait Scheme {
         false
     }
 
-    /// Whether checking this credential verifies a signature in software, whose time is rationed like that of a slow
-    /// hash: see [`SignatureVerifier::is_expensive`].
-    fn takes_slow_signature(&self, _credential: &[u8], _signatures: &dyn SignatureVerifier) -> bool {
-        false
-    }
-
     /// Until when those whose credentials the configuration holds can use them, where they cannot for ever.
     fn ends(&self) -> Vec<(&str, NumericDate)> {
         Vec::new()

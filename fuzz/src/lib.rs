@@ -16,6 +16,7 @@ pub mod htpasswd;
 pub mod json;
 pub mod jwk_set;
 pub mod jws;
+pub mod lenient;
 pub mod path;
 pub mod structure;
 
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("htpasswd", htpasswd::check),
     ("jwk_set", jwk_set::check),
     ("jws", jws::check),
+    ("lenient", lenient::check),
     ("path", path::check),
     ("structure", structure::check),
 ];

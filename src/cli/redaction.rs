@@ -218,6 +218,21 @@ mod tests {
             "authenticators: {a: {jwt: {issuer: \"***\"}}}",
         );
         check("authenticatorz: {a: hunter2}", "authenticatorz: {a: ***}");
+        check(
+            "authenticators: {a: {introspection: {client_id: i, client_secret: hunter2}}}",
+            "authenticators: {a: {introspection: {client_id: ***, client_secret: ***}}}",
+        );
+        check(
+            "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: hunter2, d: x}]}}}}}",
+            "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: ***, d: ***}]}}}}}",
+        );
+        check("{kty: oct, k: hunter2}", "{kty: oct, k: ***}");
+        for name in ["value", "secret", "password", "pem", "sha256", "nonce_key", "hash", "cookies"] {
+            check(
+                &format!("authenticators: {{a: {{x: {{{name}: hunter2}}}}}}"),
+                &format!("authenticators: {{a: {{x: {{{name}: ***}}}}}}"),
+            );
+        }
         check("rules: [{require: a}]", "rules: [{require: a}]");
         check("hunter2", "***");
         let text = "authenticators:\n  a: {basic: {htpasswd: \"u:h\\nv:h\"}}\n  b:\n    basic:\n      htpasswd: |\n        u:h\n        h\n      realm: r\n";

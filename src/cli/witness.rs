@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use authgate::denial::Reason;
-use authgate::jwt::SignatureVerifier;
 use authgate::memory::Slot;
 use authgate::memory::nonces::Nonces;
 use authgate::memory::replays::{ProofUse, Replays};
@@ -132,10 +131,6 @@ impl Scheme for Witness {
 
     fn takes_slow_hash(&self, credential: &[u8]) -> bool {
         self.scheme.takes_slow_hash(credential)
-    }
-
-    fn takes_slow_signature(&self, credential: &[u8], signatures: &dyn SignatureVerifier) -> bool {
-        self.scheme.takes_slow_signature(credential, signatures)
     }
 }
 

@@ -175,3 +175,32 @@ pub fn own_value(value: &str) -> Result<String, MannerError> {
     let is_plain = value.bytes().all(|octet| matches!(octet, b' '..=b'~')) && value.trim() == value;
     if is_plain && !value.is_empty() { Ok(value.to_owned()) } else { Err(MannerError::Value) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_denials_and_connections_use_are_refused() {
+        use MannerError::{Connection, NotAToken, Ours};
+        for (names, error) in [
+            (
+                "cache-control content-security-policy content-type grpc-message grpc-status retry-after vary",
+                Ours,
+            ),
+            ("www-authenticate WWW-Authenticate", Ours),
+            (
+                "connection content-encoding content-length keep-alive proxy-authenticate proxy-connection",
+                Connection,
+            ),
+            ("te trailer transfer-encoding upgrade Transfer-Encoding", Connection),
+            (":status a:b é", NotAToken),
+        ] {
+            for name in names.split(' ') {
+                assert_eq!(own_name(name), Err(error), "{name}");
+            }
+        }
+        assert_eq!(own_name(""), Err(NotAToken));
+        assert_eq!(own_name("X-Served-By"), Ok("x-served-by".to_owned()));
+    }
+}

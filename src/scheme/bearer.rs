@@ -7,8 +7,8 @@ use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_orig
 use crate::challenge::{Challenge, Realm};
 use crate::claims::ClaimSelector;
 use crate::denial::Reason;
-use crate::jwk::{Algorithm, KeySet};
-use crate::jwt::{Jws, JwsError, Jwt, SignatureVerifier, TokenError, Validation};
+use crate::jwk::KeySet;
+use crate::jwt::{JwsError, Jwt, TokenError, Validation};
 use crate::key_source::{KeySource, Keys, Plan};
 use crate::memory::Slot;
 use crate::memory::nonces::Nonces;
@@ -90,21 +90,6 @@ impl Scheme for Bearer {
         replays: &Replays,
     ) -> Result<Option<ProofUse>, Reason> {
         self.bound.prove(&principal.claims, presented, request, surroundings, replays)
-    }
-
-    fn takes_slow_signature(&self, credential: &[u8], signatures: &dyn SignatureVerifier) -> bool {
-        let allowed = self.validation.algorithms;
-        let is_allowed = |algorithm: &Algorithm| match &self.keys {
-            KeysFrom::Configuration(keys) => {
-                keys.keys().iter().any(|key| key.algorithms_in(allowed).contains(*algorithm))
-            }
-            // Fetched keys may do what their `alg` says.
-            KeysFrom::Provider(_) => allowed.is_none_or(|allowed| allowed.contains(*algorithm)),
-        };
-        credential.len() <= self.max_token_bytes
-            && Jws::peek_algorithm(credential)
-                .filter(is_allowed)
-                .is_some_and(|algorithm| signatures.is_expensive(algorithm))
     }
 
     fn source(&self) -> Source {

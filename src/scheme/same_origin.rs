@@ -43,7 +43,8 @@ fn is_own_origin(origin: &[u8], request: &Request<'_>) -> bool {
     };
     let Ok(authority) = std::str::from_utf8(authority) else { return false };
     let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
-    !host.is_empty() && bare(host) == bare(authority)
+    let host = bare(host);
+    !host.is_empty() && host == bare(authority)
 }
 
 #[cfg(test)]
@@ -77,5 +78,21 @@ mod tests {
         check("POST", &[("origin", "ftp://app.example:8080")], false);
         check("get", &[], false);
         check("CONNECT", &[("sec-fetch-site", "same-origin")], true);
+    }
+
+    #[test]
+    fn an_origin_without_host_is_not_the_own_one() {
+        for authority in ["", ":443", "app.example"] {
+            for origin in ["https://", "https://:443"] {
+                let pairs = [
+                    (":method", "POST"),
+                    (":scheme", "https"),
+                    (":authority", authority),
+                    ("origin", origin),
+                ];
+                let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+                assert!(!is_shown(&Request::new(pairs, None)), "{origin} at {authority:?}");
+            }
+        }
     }
 }

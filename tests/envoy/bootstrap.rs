@@ -30,6 +30,7 @@ pub struct Listener {
     /// What the listener's TLS is like, and a client that the good request comes from.
     tls: Option<(Value, Client)>,
     is_edge: bool,
+    allows_upgrades: bool,
     environment: Value,
     module: PathBuf,
     clusters: Vec<(&'static str, u16)>,
@@ -49,6 +50,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         configuration,
         normalise: true,
         is_edge: false,
+        allows_upgrades: false,
         tls: None,
         environment: Value::Null,
         module: module(),
@@ -94,6 +96,12 @@ impl Listener {
     /// Where nobody before it says whose address a request comes from.
     pub fn at_the_edge(mut self) -> Self {
         self.is_edge = true;
+        self
+    }
+
+    /// With `upgrade_configs` for WebSockets.
+    pub fn upgrades(mut self) -> Self {
+        self.allows_upgrades = true;
         self
     }
 
@@ -205,6 +213,9 @@ impl Listener {
         });
         if self.is_edge {
             hcm["use_remote_address"] = json!(true);
+        }
+        if self.allows_upgrades {
+            hcm["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
         }
         if self.normalise {
             hcm["normalize_path"] = json!(true);

@@ -57,6 +57,7 @@ mod guessing;
 mod guides;
 mod hostile;
 mod introspection;
+mod lenient;
 mod metadata;
 mod oidc_provider;
 mod passwords;

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use authgate::claims::{ClaimSelector, Claims};
 use authgate::config::{Authenticator, Config};
 use authgate::denial::Reason;
-use authgate::jwt::SignatureVerifier;
 use authgate::memory::Slot;
 use authgate::memory::nonces::Nonces;
 use authgate::memory::replays::{ProofUse, Replays};
@@ -244,10 +243,6 @@ impl Scheme for StandIn {
 
     fn takes_slow_hash(&self, credential: &[u8]) -> bool {
         !self.is_word(credential) && self.scheme.takes_slow_hash(credential)
-    }
-
-    fn takes_slow_signature(&self, credential: &[u8], signatures: &dyn SignatureVerifier) -> bool {
-        !self.is_word(credential) && self.scheme.takes_slow_signature(credential, signatures)
     }
 }
 

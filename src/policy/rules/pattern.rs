@@ -8,7 +8,7 @@ use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
 
-use crate::path::{self, Octet};
+use crate::path;
 
 /// How long a pattern may be, in octets.
 pub const MAX_PATTERN: usize = 2048;
@@ -205,21 +205,31 @@ fn new(segments: Vec<Segment>, tail: Tail) -> Result<PathPattern, PatternError> 
 /// A segment in the form that it has in a reading.
 fn literal(segment: &str) -> Result<Segment, PatternError> {
     let mut normal = String::with_capacity(segment.len());
-    for octet in path::octets(segment.as_bytes()) {
-        let octet = match octet.map_err(|_| PatternError::BadEscape)? {
-            Octet::Plain(b'*') => return Err(PatternError::Star),
-            Octet::Plain(b'{' | b'}') => return Err(PatternError::Brace),
-            Octet::Plain(b'?' | b'#') => return Err(PatternError::Query),
-            Octet::Plain(b'\\') | Octet::Escaped { octet: b'/' | b'\\', .. } => {
-                return Err(PatternError::Slash);
+    let mut rest = segment.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let (byte, is_escaped) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => {
+                rest = after;
+                match path::unescape(*high, *low).ok_or(PatternError::BadEscape)? {
+                    0 => return Err(PatternError::BadEscape),
+                    b'/' | b'\\' => return Err(PatternError::Slash),
+                    escaped => (escaped, !path::is_unreserved(escaped)),
+                }
             }
-            Octet::Plain(octet) if octet.is_ascii_control() => return Err(PatternError::Control),
-            Octet::Plain(octet) if !path::is_pchar(octet) => Octet::Escaped { octet, upper_case: true },
-            Octet::Escaped { octet: 0, .. } => return Err(PatternError::BadEscape),
-            Octet::Escaped { octet, .. } if path::is_unreserved(octet) => Octet::Plain(octet),
-            same => same,
+            (b'%', _) => return Err(PatternError::BadEscape),
+            (b'*', _) => return Err(PatternError::Star),
+            (b'{' | b'}', _) => return Err(PatternError::Brace),
+            (b'?' | b'#', _) => return Err(PatternError::Query),
+            (b'\\', _) => return Err(PatternError::Slash),
+            (control, _) if control.is_ascii_control() => return Err(PatternError::Control),
+            (other, _) => (*other, !path::is_pchar(*other)),
         };
-        path::push(&mut normal, octet);
+        if is_escaped {
+            normal.extend([b'%', path::hex_digit(byte >> 4), path::hex_digit(byte & 15)].map(char::from));
+        } else {
+            normal.push(char::from(byte));
+        }
     }
     match normal.as_str() {
         "." | ".." => Err(PatternError::DotSegment),

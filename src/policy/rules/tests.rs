@@ -259,15 +259,18 @@ fn readings_must_agree() {
 fn what_a_regex_costs_is_bounded() {
     let long = "a".repeat(MAX_REGEX_READINGS);
     let short = "a".repeat(MAX_REGEX_READINGS / 2 - 8);
+    let more = "a".repeat(MAX_REGEX_READINGS - 6);
     check(
         "regex:/.*",
         &[
             (&format!("GET /{long}"), AMBIGUOUS),
             (&format!("GET /{short}{short}"), Ok(Some(0))),
             (&format!("GET /%61/{short}"), Ok(Some(0))),
+            (&format!("GET /%61/{more}"), AMBIGUOUS),
         ],
     );
-    check("prefix:/", &[(&format!("GET /{long}"), Ok(Some(0)))]);
+    // Without a regex two readings of up to 16 KiB together are fine.
+    check("prefix:/", &[(&format!("GET /%61/{more}"), Ok(Some(0)))]);
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! Cookies, queries and methods beside a lenient reader: nobody passes with a credential that such a reader finds and that
+//! the filter did not verify.
+//!
+//! Input is a method, a path and then Cookie fields, on lines. `{PEOPLE}` stands for a good token.
+
+use authgate::decision::Verdict;
+use authgate::policy::Access;
+use authgate::request::Request;
+
+use super::house::{GOOD, fill, house};
+
+pub fn check(octets: &[u8]) {
+    let text = fill(octets, "{PEOPLE}", &GOOD.people);
+    let mut lines = text.split(|octet| *octet == b'\n');
+    let method = lines.next().unwrap_or_default();
+    let path = lines.next().unwrap_or_default();
+    let mut fields: Vec<(&[u8], &[u8])> = vec![
+        (b":method", method),
+        (b":scheme", b"https"),
+        (b":authority", b"api.example.com"),
+        (b":path", path),
+    ];
+    fields.extend(lines.map(|line| (&b"cookie"[..], line)));
+    let request = Request::new(fields.iter().copied(), None);
+    let house = house();
+    let decision = house.decide(&request);
+    let rule = decision.rule.map(|rule| rule.number);
+    let Verdict::Allow(_) = decision.verdict else { return };
+    // Whoever converts the method selects the same rule.
+    let upper_case = Request { method: &method.to_ascii_uppercase(), ..request.clone() };
+    assert_eq!(house.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
+    if decision.rule.is_some_and(|rule| matches!(rule.access, Access::Public)) {
+        return;
+    }
+    // What goes on holds no credential, however it is taken apart.
+    let set = |name: &str| {
+        decision.edits.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
+    };
+    let path = set(":path").unwrap_or(path);
+    let query = path.splitn(2, |octet| *octet == b'?').nth(1).unwrap_or_default();
+    for parameter in query.split(|octet| matches!(octet, b'&' | b';')) {
+        let name = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
+        assert!(![&b"access_token"[..], b"api_key"].contains(&name), "{}", path.escape_ascii());
+    }
+    let is_removed = decision.edits.remove.contains(&&b"cookie"[..]);
+    let kept = request.values("cookie").filter(|_| !is_removed).chain(set("cookie"));
+    for pair in
+        kept.flat_map(|value| value.split(|octet| matches!(octet, b';' | b',' | b' ' | b'\t' | b'\x0c')))
+    {
+        let name = pair.split(|octet| *octet == b'=').next().unwrap_or_default();
+        assert!(
+            !pair.contains(&b'=') || ![&b"session"[..], b"api_key"].contains(&name),
+            "{} goes on",
+            pair.escape_ascii()
+        );
+    }
+}
