@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Converted, Part, text};
+use super::{Output, Part, text};
 
-pub fn convert(filter: &Value) -> Converted {
+pub fn convert(filter: &Value) -> Output {
     let mut basic = Part::new("basic");
     let users = filter.get("users").unwrap_or(&Value::Null);
     let htpasswd =
@@ -35,7 +35,7 @@ pub fn convert(filter: &Value) -> Converted {
         filter,
         &["@type", "users", "forward_username_header", "authentication_header", "allow_missing"],
     );
-    let mut converted = Converted::default();
+    let mut converted = Output::default();
     if let Some(header) = text(filter, "forward_username_header") {
         converted.headers.insert(header.to_owned(), json!("{subject}"));
     }

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Converted, Part, claim, duration, label, list, path, put, text};
+use super::{Output, Part, claim, duration, label, list, path, put, text};
 
-pub fn convert(documents: &[Value]) -> Converted {
-    let mut converted = Converted::default();
+pub fn convert(documents: &[Value]) -> Output {
+    let mut converted = Output::default();
     converted.head.push(
         "from RequestAuthentication and AuthorizationPolicy, as if all had the same selector".to_owned(),
     );
@@ -141,7 +141,7 @@ fn authenticator(number: usize, rule: &Value, headers: &mut Map<String, Value>) 
 }
 
 /// Any of the authenticators.
-fn require_any(converted: &Converted) -> Option<Value> {
+fn require_any(converted: &Output) -> Option<Value> {
     let names: Vec<&str> = converted.authenticators.iter().map(|part| part.name.as_str()).collect();
     match names.as_slice() {
         [] => None,
@@ -150,7 +150,7 @@ fn require_any(converted: &Converted) -> Option<Value> {
     }
 }
 
-fn convert_rule(converted: &mut Converted, name: &str, action: &str, rule: &Value, has_allow: bool) {
+fn convert_rule(converted: &mut Output, name: &str, action: &str, rule: &Value, has_allow: bool) {
     let mut part = Part::new(name);
     let mut way = Map::new();
     let (mut wants_token, mut wants_none, mut is_whole) = (false, false, true);
@@ -227,13 +227,13 @@ fn convert_rule(converted: &mut Converted, name: &str, action: &str, rule: &Valu
         }
     }
     if !is_whole && action == "ALLOW" {
-        part.close();
+        part.close(&["a condition was lost".to_owned()]);
     }
     merge(converted, part);
 }
 
 /// Rules that match the same are several ways to be allowed.
-fn merge(converted: &mut Converted, part: Part) {
+fn merge(converted: &mut Output, part: Part) {
     let same = converted.rules.iter_mut().find(|known| {
         known.value.get("match") == part.value.get("match")
             && known.value.get("require") == part.value.get("require")
@@ -258,12 +258,7 @@ fn merge(converted: &mut Converted, part: Part) {
 }
 
 /// `issuer/subject`, with `*` for any; whether nothing was lost.
-fn subjects(
-    part: &mut Part,
-    way: &mut Map<String, Value>,
-    converted: &Converted,
-    principals: &[Value],
-) -> bool {
+fn subjects(part: &mut Part, way: &mut Map<String, Value>, converted: &Output, principals: &[Value]) -> bool {
     let issuer = |issuer: &str| {
         converted
             .authenticators

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Converted, Part, claim, duration, label, list, path, put, text};
+use super::{Output, Part, claim, duration, label, list, path, put, text};
 
-pub fn convert(filter: &Value) -> Converted {
-    let mut converted = Converted::default();
+pub fn convert(filter: &Value) -> Output {
+    let mut converted = Output::default();
     converted.head.push(
         "from jwt_authn. Stricter here, wherever it came from: a token needs a subject, stands in one place alone, and\n\
          holds no name twice; a path that can be read in several ways for which rules differ is refused"
@@ -160,7 +160,7 @@ fn places(part: &mut Part, given: &Value) -> Vec<Value> {
     places
 }
 
-fn convert_rule(converted: &mut Converted, filter: &Value, number: usize, rule: &Value) {
+fn convert_rule(converted: &mut Output, filter: &Value, number: usize, rule: &Value) {
     let mut part = Part::new(format!("rule-{number}"));
     let given = rule.get("match").unwrap_or(&Value::Null);
     let (matched, is_whole) = route_match(&mut part, given);
@@ -185,7 +185,7 @@ fn convert_rule(converted: &mut Converted, filter: &Value, number: usize, rule: 
         }
     }
     if !is_whole {
-        part.close();
+        part.close(&["a condition was lost".to_owned()]);
     }
     converted.rules.push(part);
 }
@@ -242,7 +242,7 @@ enum Required {
     This { requirement: Value, optional: bool },
 }
 
-fn require(converted: &mut Converted, part: &mut Part, requirement: &Value) -> Required {
+fn require(converted: &mut Output, part: &mut Part, requirement: &Value) -> Required {
     let this = |name: String| Required::This { requirement: json!(name), optional: false };
     if let Some(name) = text(requirement, "provider_name") {
         return this(label(name));
@@ -294,7 +294,7 @@ fn require(converted: &mut Converted, part: &mut Part, requirement: &Value) -> R
 }
 
 /// An authenticator like a provider's, for other audiences.
-fn with_audiences(converted: &mut Converted, both: &Value) -> String {
+fn with_audiences(converted: &mut Output, both: &Value) -> String {
     let name = label(text(both, "provider_name").unwrap_or_default());
     let own = label(&format!(
         "{name}-for-{}",
