@@ -5,9 +5,9 @@
 //! - [`Findings`] collects what could not be converted: [`Finding`] is `{file, line, what, advice}`. Any finding makes the
 //!   exit code 1, and all go to standard error, numbered. A [`Mark`](finding::Mark) taken before something is converted tells
 //!   afterwards whether all of it was: `findings.since(mark)`.
-//! - [`Message`] reads an object of the input by field names (snake_case or camelCase) and adds findings by itself for
+//! - [`Message`](message::Message) reads an object of the input by field names (snake_case or camelCase) and adds findings by itself for
 //!   values of a wrong type and for every member that nothing has read when it is dropped. Fields that decide nothing
-//!   about access are named in [`Message::skip`].
+//!   about access are named in [`skip`](message::Message::skip).
 //! - [`Output`] is one configuration: [`Part`]s with comments for authenticators and rules. [`Part::close`] makes a rule
 //!   deny, [`Output::refuse`] takes out an authenticator and closes every rule that requires it, [`Output::deny_all`] denies
 //!   everything. [`run`] calls [`Output::verify`], which runs the rules of `check` and does the same where they find an error.
@@ -15,10 +15,9 @@
 //! A converter has the form `fn(&[Message]) -> Vec<Output>`: it reads, and where `since(mark)` is not empty it closes the
 //! rule or refuses the authenticator. What is converted and stricter than the original is a comment.
 
-mod basic_auth;
+mod envoy;
 mod finding;
 mod istio;
-mod jwt_authn;
 mod message;
 mod output;
 mod path;
@@ -79,7 +78,7 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
     if outputs.is_empty() && findings.is_empty() {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!(
-            "{}: expected `jwt_authn` or `basic_auth` of Envoy, or a RequestAuthentication or AuthorizationPolicy of Istio",
+            "{}: expected a filter of Envoy that authenticates or authorizes, such as `jwt_authn`, or a RequestAuthentication or AuthorizationPolicy of Istio",
             names.join(", ")
         ));
     }
@@ -90,35 +89,20 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
 
 /// All that the documents are converted into.
 fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findings) -> Vec<Output> {
-    let (mut outputs, mut istio) = (Vec::new(), Vec::new());
+    let (mut envoy, mut istio) = (Vec::new(), Vec::new());
     for Document { node, dialect, file } in documents {
         let Some((name, text)) = files.get(*file) else { continue };
         let file = File { name: name.as_str().into(), text, dialect: *dialect, findings };
         match node.get("kind").and_then(Node::text) {
             Some("RequestAuthentication" | "AuthorizationPolicy") => istio.push(node.value(*dialect)),
-            _ => search(&file, &node.value(*dialect), &mut outputs),
+            _ => envoy.push((file, node)),
         }
     }
+    let mut outputs = envoy::convert(&envoy);
     if !istio.is_empty() {
         outputs.push(istio::convert(&istio));
     }
     outputs
-}
-
-/// Finds filters by their type.
-fn search(file: &File<'_>, value: &Value, outputs: &mut Vec<Output>) {
-    let kind = value.get("@type").and_then(Value::as_str).unwrap_or_default();
-    if kind.ends_with("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication") {
-        outputs.push(jwt_authn::convert(value));
-    } else if kind.ends_with("envoy.extensions.filters.http.basic_auth.v3.BasicAuth") {
-        outputs.push(basic_auth::convert(value));
-    } else {
-        match value {
-            Value::Object(members) => members.values().for_each(|value| search(file, value, outputs)),
-            Value::Array(elements) => elements.iter().for_each(|value| search(file, value, outputs)),
-            _ => {}
-        }
-    }
 }
 
 /// A name that an authenticator or a rule may have.

@@ -229,6 +229,12 @@ impl<'a> Message<'a> {
             .collect()
     }
 
+    /// One value of a map from names to messages. The others may stay unread.
+    pub fn entry(&self, name: &str, key: &str) -> Option<Message<'a>> {
+        let member = self.node_of(name)?.member(key)?;
+        Some(self.inner(&member.value, format!("{}.{key}", self.path(name))))
+    }
+
     /// A map from names to texts.
     pub fn text_map(&self, name: &str) -> Vec<(&'a str, &'a str)> {
         let members = self.node_of(name).map(Node::members).unwrap_or_default();

@@ -18,6 +18,8 @@ pub struct Output {
     pub rules: Vec<Part>,
     /// Header name → template.
     pub headers: Map<String, Value>,
+    /// Headers that are taken out of requests beside those.
+    pub removed: Vec<String>,
     /// Other members of the top level.
     pub more: Vec<(&'static str, Value)>,
     /// What this is made from; findings without a place of their own name it.
@@ -111,13 +113,19 @@ impl Output {
             }
         }
         let fields = format!("{{{name}.");
-        self.headers.retain(|_, template| !template.as_str().is_some_and(|text| text.contains(&fields)));
+        // A header that nothing fills any more must not come from a caller.
+        for (header, template) in std::mem::take(&mut self.headers) {
+            match template.as_str().is_some_and(|text| text.contains(&fields)) {
+                true => self.removed.push(header),
+                false => drop(self.headers.insert(header, template)),
+            }
+        }
     }
 
     /// Runs the rules of `check`. What they find becomes a finding, and denies.
     pub fn verify(&mut self, findings: &Findings) {
         // Each round takes something out or closes a rule, so this ends.
-        let mut rounds = self.authenticators.len() + self.rules.len() + self.headers.len() + 2;
+        let mut rounds = self.authenticators.len() + 2 * self.rules.len() + 2 * self.headers.len() + 8;
         while rounds > 0 {
             rounds -= 1;
             let checked = check::check("output", self.render(), &Environment::default());
@@ -166,6 +174,16 @@ impl Output {
             self.headers.remove(&name);
             let advice = "Choose another header for it, and write it below `identity`.";
             findings.add(&self.place(None), what, advice);
+            // It cannot be kept from callers either.
+            self.deny_all(&reasons);
+            return true;
+        }
+        let found = (0..self.removed.len()).find(|at| is_at(&format!("identity.remove[{at}]")));
+        if let Some(at) = found {
+            self.removed.remove(at);
+            let advice = "Keep this header from callers in another way.";
+            findings.add(&self.place(None), what, advice);
+            self.deny_all(&reasons);
             return true;
         }
         false
@@ -203,7 +221,12 @@ impl Output {
             let rest = rest.strip_prefix('{').unwrap_or(&rest);
             text.push_str(&format!("  - {{name: {}, {rest}\n", scalar(&part.name)));
         }
-        text.push_str(&format!("identity: {{headers: {}}}\n", flow(&Value::Object(self.headers.clone()))));
+        let remove = match self.removed.is_empty() {
+            true => String::new(),
+            false => format!(", remove: {}", flow(&self.removed.clone().into())),
+        };
+        let headers = flow(&Value::Object(self.headers.clone()));
+        text.push_str(&format!("identity: {{headers: {headers}{remove}}}\n"));
         for (name, value) in &self.more {
             text.push_str(&format!("{name}: {}\n", flow(value)));
         }
@@ -230,7 +253,7 @@ fn fold(text: &mut String, indent: &str, comment: &str) {
 }
 
 /// Whether a requirement names an authenticator.
-fn mentions(requirement: &Value, name: &str) -> bool {
+pub fn mentions(requirement: &Value, name: &str) -> bool {
     match requirement {
         Value::String(text) => text == name,
         Value::Array(elements) => elements.iter().any(|element| mentions(element, name)),
