@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
                     .to_owned(),
             );
         }
-        if message.text("operation").is_some_and(|operation| operation == "MERGE") && message.has("value") {
+        if node.get("operation").and_then(Node::text) == Some("MERGE") && message.has("value") {
             lost.push("the patch changes a part of a filter that is not in this file".to_owned());
         }
         if (message.has("typed_config") || is_filter(url)) && self.filter(file, node, None, &lost) {
@@ -227,14 +227,27 @@ impl<'a> Walk<'a> {
         let routes = manager.and_then(|manager| self.routes_of(manager, name, kind, &mut unknown));
         let place = Place { name, is_disabled: filter.is_true("disabled"), routes, unknown };
         let short = url.rsplit(['/', '.']).next().unwrap_or(url);
-        let message = || Message::new(file, config, "");
+        if !matches!(kind, Auth::Other | Auth::Program) {
+            let message = Message::new(file, config, "");
+            let mut output = match kind {
+                Auth::JwtAuthn => jwt_authn::convert(&message, &place),
+                Auth::BasicAuth => basic_auth::convert(&message, &place),
+                Auth::ApiKeyAuth => api_key_auth::convert(&message, &place),
+                _ => rbac::convert(&message, &place),
+            };
+            // What was not read of the filter itself is about every request.
+            let mark = self.findings.mark();
+            drop(message);
+            let unread = self.findings.since(mark);
+            if !unread.is_empty() {
+                output.deny_all(&unread);
+            }
+            self.outputs.push(output);
+            return true;
+        }
         match kind {
-            Auth::JwtAuthn => self.outputs.push(jwt_authn::convert(message(), &place)),
-            Auth::BasicAuth => self.outputs.push(basic_auth::convert(message(), &place)),
-            Auth::ApiKeyAuth => self.outputs.push(api_key_auth::convert(message(), &place)),
-            Auth::Rbac => self.outputs.push(rbac::convert(message(), &place)),
             Auth::Other => self.refuse(&filter, &format!("the filter `{short}`")),
-            Auth::Program => {
+            _ => {
                 let at = filter.at();
                 let note = format!(
                     "`{short}` ({}:{}) may decide about access too, and was not converted",
@@ -249,8 +262,8 @@ impl<'a> Walk<'a> {
 
     /// A filter whose configuration is not in the file: told by its name.
     fn untyped(&mut self, filter: &Message<'a>, name: &str, manager: Option<&Message<'a>>) -> bool {
-        let short = name.strip_prefix("envoy.filters.http.").or_else(|| name.strip_prefix("envoy."));
-        let is_auth = short.is_some_and(|short| NAMES.contains(&short.split('/').next().unwrap_or(short)));
+        let short = name.split('/').next().and_then(|name| name.rsplit('.').next());
+        let is_auth = short.is_some_and(|short| NAMES.contains(&short));
         let is_filter = manager.is_some() || filter.has("config") || filter.has("config_discovery");
         if !is_auth || !is_filter {
             return false;

@@ -17,7 +17,7 @@ struct Settings {
 }
 
 /// Converts one filter.
-pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
+pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
         "from api_key_auth. Stricter: a key is sent in one place only, and without a scheme unless in Authorization"
@@ -25,10 +25,9 @@ pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
     );
     let findings = filter.file().findings;
     let mark = findings.mark();
-    let own = settings(&filter);
+    let own = settings(filter);
     let at = filter.at();
     let file = filter.file().clone();
-    drop(filter);
     let access = match (place.is_disabled, findings.since(mark)) {
         (true, _) => Access::Public,
         (false, reasons) if reasons.is_empty() => match authenticator(&mut output, &own, &at) {
@@ -137,7 +136,9 @@ fn forward(output: &mut Output, file: &super::super::message::File<'_>) {
     };
     let all: Vec<(String, Option<String>)> =
         output.authenticators.iter().map(|part| (part.name.clone(), filled(part))).collect();
-    for header in all.iter().filter_map(|(_, header)| header.clone()) {
+    let headers: std::collections::BTreeSet<String> =
+        all.iter().filter_map(|(_, header)| header.clone()).collect();
+    for header in headers {
         let fillers: Vec<&String> =
             all.iter().filter(|(_, of)| of.as_ref() == Some(&header)).map(|(name, _)| name).collect();
         let template = match fillers.as_slice() {

@@ -9,7 +9,7 @@ use super::route_match::Matched;
 use super::routes::{Access, Draft, Filter};
 
 /// Converts one filter.
-pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
+pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
         "from basic_auth; the credentials do not go on, add `forward_credentials: true` if they must"
@@ -30,13 +30,12 @@ pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
         output.headers.insert(header.to_lowercase(), json!("{subject}"));
     }
     let at = filter.at();
-    filter.skip(&["users"]);
-    let own = match (place.is_disabled, users(&mut output, &filter)) {
+    filter.skip(&["users", "stat_prefix"]);
+    let own = match (place.is_disabled, users(&mut output, filter)) {
         (true, _) => Access::Public,
         (false, Some(name)) => Access::Require { requirement: json!(name), optional, authorize: None },
         (false, None) => Access::Deny(Vec::new()),
     };
-    drop(filter);
     let reasons = findings.since(mark);
     let own = if reasons.is_empty() || place.is_disabled { own } else { Access::Deny(reasons.clone()) };
     let draft =

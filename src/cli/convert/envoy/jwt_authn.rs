@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Converts one filter.
-pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
+pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
         "from jwt_authn. Stricter here, wherever it came from: a token needs a subject, is sent in one place only, \
@@ -50,9 +50,9 @@ pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
     let named = filter.node_of("requirement_map");
     let mut own = Vec::new();
     for (number, rule) in filter.messages("rules").into_iter().enumerate() {
-        own.push(rule_of(&mut output, &mut context, &filter, rule, number));
+        own.push(rule_of(&mut output, &mut context, filter, rule, number));
     }
-    own.extend(rest(&filter, &own, filter.at()));
+    own.extend(rest(filter, &own, filter.at()));
     if place.is_disabled {
         own = vec![public("not-enabled", filter.at(), "the filter is disabled unless a route enables it")];
     }
@@ -64,8 +64,7 @@ pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
         output.head.push("`strip_failure_response` has no equivalent; see `denials`".to_owned());
     }
     let own_rules = Filter { name: place.name, own: &own };
-    place
-        .write(&mut output, &own_rules, &mut |output, route| per_route(output, &mut context, &filter, route));
+    place.write(&mut output, &own_rules, &mut |output, route| per_route(output, &mut context, filter, route));
     // Requirements that nothing names are read all the same: what is wrong in them is told.
     let known = output.authenticators.len();
     if let Some(node) = named {
@@ -77,7 +76,7 @@ pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
         }
     }
     output.authenticators.truncate(known);
-    provider::write_headers(&mut output, &context, &filter);
+    provider::write_headers(&mut output, &context, filter);
     for (name, reasons) in std::mem::take(&mut context.broken) {
         output.refuse(&name, &reasons);
     }

@@ -10,14 +10,14 @@ use super::routes::{Access, Draft, Filter};
 const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims with `authorize`.";
 
 /// Converts one filter.
-pub fn convert<'a>(filter: Message<'a>, place: &Place<'a>) -> Output {
+pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
         "from rbac, which matches what came before it: behind a filter of its own for tokens".to_owned(),
     );
     let drafts = match place.is_disabled {
-        true => vec![all("not-enabled", Access::Public, &filter)],
-        false => rules(&filter),
+        true => vec![all("not-enabled", Access::Public, filter)],
+        false => rules(filter),
     };
     place.write(&mut output, &Filter { name: place.name, own: &drafts }, &mut |_, route| {
         // Rules of a route are several; one that is not simply open or closed is not converted.
