@@ -122,6 +122,8 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
     if list.is_empty() {
         given.finding_at(kind, "is empty", "Correct the input: Envoy would refuse it.");
     }
+    let is_provider = |inner: &Message<'_>| inner.has("provider_name") || inner.has("provider_and_audiences");
+    let has_provider = list.iter().any(is_provider);
     for inner in list {
         if is_any && inner.has("allow_missing") && inner.names().len() == 1 {
             is_optional = true;
@@ -154,6 +156,12 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
         }
     }
     let name = if is_any { "any_of" } else { "all_of" };
+    if is_any && is_optional && !members.is_empty() && !has_provider {
+        // Then Envoy looks for tokens in the places of every provider.
+        let what = "allows a missing token beside groups only; there is no equivalent";
+        given.finding_at(kind, what, BY_HAND);
+        return Need::Lost;
+    }
     match members.as_slice() {
         _ if is_lost => Need::Lost,
         [] => any_token(output, context, given),
