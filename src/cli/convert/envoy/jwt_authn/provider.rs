@@ -257,14 +257,24 @@ pub fn write_headers(output: &mut Output, context: &Context<'_>, filter: &Messag
             }
             // Filled by none that a rule requires.
             (None, _) => removed.push(header.clone()),
-            _ => {
+            (Some((name, what)), count) => {
+                let not = match count {
+                    // Of one of them at least it can be told.
+                    1 => {
+                        written.insert(header.clone(), json!(format!("{{{name}.{what}}}")));
+                        format!("it is filled for `{name}` only")
+                    }
+                    _ => {
+                        removed.push(header.clone());
+                        "it is filled for none".to_owned()
+                    }
+                };
                 let what = format!(
-                    "`{}`: several providers fill the header `{header}`, not all and not alike",
+                    "`{}`: several providers fill the header `{header}`, not all and not alike; {not}",
                     filter.path("providers")
                 );
                 let advice = "Give each of them a header of its own below `identity.headers`.";
                 filter.file().findings.add(&filter.at(), what, advice);
-                removed.push(header.clone());
             }
         }
     }
