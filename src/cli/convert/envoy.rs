@@ -48,7 +48,7 @@ impl<'a> Place<'a> {
 
 /// Kinds of filters that authenticate or authorize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Auth {
+enum FilterKind {
     JwtAuthn,
     BasicAuth,
     ApiKeyAuth,
@@ -60,19 +60,19 @@ enum Auth {
 }
 
 /// The kind of the filter that a type URL names.
-fn kind(url: &str) -> Option<Auth> {
+fn kind(url: &str) -> Option<FilterKind> {
     let name = url.rsplit('/').next().unwrap_or(url);
     let is = |end: &str| name.ends_with(end);
     Some(match () {
         () if is(".jwt_authn.v3.JwtAuthentication") || is(".jwt_authn.v2alpha.JwtAuthentication") => {
-            Auth::JwtAuthn
+            FilterKind::JwtAuthn
         }
-        () if is(".basic_auth.v3.BasicAuth") => Auth::BasicAuth,
-        () if is(".api_key_auth.v3.ApiKeyAuth") => Auth::ApiKeyAuth,
-        () if is(".http.rbac.v3.RBAC") || is(".http.rbac.v2.RBAC") => Auth::Rbac,
-        () if is(".network.rbac.v3.RBAC") => Auth::Other,
-        () if OTHERS.iter().any(|other| is(other)) => Auth::Other,
-        () if PROGRAMS.iter().any(|program| is(program)) => Auth::Program,
+        () if is(".basic_auth.v3.BasicAuth") => FilterKind::BasicAuth,
+        () if is(".api_key_auth.v3.ApiKeyAuth") => FilterKind::ApiKeyAuth,
+        () if is(".http.rbac.v3.RBAC") || is(".http.rbac.v2.RBAC") => FilterKind::Rbac,
+        () if is(".network.rbac.v3.RBAC") => FilterKind::Other,
+        () if OTHERS.iter().any(|other| is(other)) => FilterKind::Other,
+        () if PROGRAMS.iter().any(|program| is(program)) => FilterKind::Program,
         () => return None,
     })
 }
@@ -227,12 +227,12 @@ impl<'a> Walk<'a> {
         let routes = manager.and_then(|manager| self.routes_of(manager, name, kind, &mut unknown));
         let place = Place { name, is_disabled: filter.is_true("disabled"), routes, unknown };
         let short = url.rsplit(['/', '.']).next().unwrap_or(url);
-        if !matches!(kind, Auth::Other | Auth::Program) {
+        if !matches!(kind, FilterKind::Other | FilterKind::Program) {
             let message = Message::new(file, config, "");
             let mut output = match kind {
-                Auth::JwtAuthn => jwt_authn::convert(&message, &place),
-                Auth::BasicAuth => basic_auth::convert(&message, &place),
-                Auth::ApiKeyAuth => api_key_auth::convert(&message, &place),
+                FilterKind::JwtAuthn => jwt_authn::convert(&message, &place),
+                FilterKind::BasicAuth => basic_auth::convert(&message, &place),
+                FilterKind::ApiKeyAuth => api_key_auth::convert(&message, &place),
                 _ => rbac::convert(&message, &place),
             };
             // What was not read of the filter itself is about every request.
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
             return true;
         }
         match kind {
-            Auth::Other => self.refuse(&filter, &format!("the filter `{short}`")),
+            FilterKind::Other => self.refuse(&filter, &format!("the filter `{short}`")),
             _ => {
                 let at = filter.at();
                 let note = format!(
@@ -289,10 +289,13 @@ impl<'a> Walk<'a> {
         &self,
         manager: &Message<'a>,
         name: &'a str,
-        kind: Auth,
+        kind: FilterKind,
         unknown: &mut Vec<String>,
     ) -> Option<Routes<'a>> {
-        if !matches!(kind, Auth::JwtAuthn | Auth::BasicAuth | Auth::ApiKeyAuth | Auth::Rbac) {
+        if !matches!(
+            kind,
+            FilterKind::JwtAuthn | FilterKind::BasicAuth | FilterKind::ApiKeyAuth | FilterKind::Rbac
+        ) {
             return None;
         }
         let ignores_port =
