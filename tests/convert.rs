@@ -1,5 +1,5 @@
 //! `authgate convert`: published forms of configurations, what becomes of them, and that nothing becomes more open.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, missing_docs)] // a test may panic
 
 #[path = "convert/corpus.rs"]
 mod corpus;

@@ -34,7 +34,7 @@ use super::{Failure, Said, input};
 
 /// Convert the configuration of other filters into authgate's.
 ///
-/// From Envoy: `jwt_authn` and `basic_auth`, wherever they are in a file. From Istio: RequestAuthentication and
+/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, wherever they are in a file. From Istio: RequestAuthentication and
 /// AuthorizationPolicy, all of the files together. What could not be converted is listed on standard error, and the
 /// output denies there; the exit code is 0 only if there is nothing of the kind. Comments say where authgate is stricter.
 #[derive(clap::Args)]
