@@ -68,7 +68,8 @@ fn need(tape: &mut Tape<'_>, providers: usize, depth: usize) -> Need {
     match tape.next(if depth < 2 { 12 } else { 7 }) {
         0..=4 => Need::Provider(tape.next(providers)),
         5 => Need::AllowMissing,
-        6 => tape.one(&[0, 1, 2]).eq(&0).then_some(Need::Nothing).unwrap_or(Need::AllowMissingOrFailed),
+        6 if tape.chance(3) => Need::AllowMissingOrFailed,
+        6 => Need::Nothing,
         7..=9 => Need::Any(group(tape)),
         _ => Need::All(group(tape)),
     }

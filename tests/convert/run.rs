@@ -43,8 +43,13 @@ pub fn convert(files: &[(String, String)]) -> Converted {
 
 /// Converts a text on standard input.
 pub fn convert_text(text: &str) -> Converted {
+    run("convert", text)
+}
+
+/// Runs a subcommand on a text on standard input.
+pub fn run(subcommand: &str, text: &str) -> Converted {
     let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
-        .args(["convert", "-"])
+        .args([subcommand, "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -77,7 +77,7 @@ fn kind(url: &str) -> Option<FilterKind> {
     })
 }
 
-const OTHERS: &[&str] = &[".ExtAuthz", ".ExtAuthorization", ".OAuth2", ".CsrfPolicy", ".ExtAuthzPerRoute"];
+const OTHERS: &[&str] = &[".ExtAuthz", ".ExtAuthorization", ".OAuth2", ".CsrfPolicy"];
 const PROGRAMS: &[&str] = &[
     ".http.wasm.v3.Wasm",
     ".http.lua.v3.Lua",
@@ -254,7 +254,6 @@ impl<'a> Walk<'a> {
                     at.file, at.line
                 );
                 self.notes.push(note);
-                return false;
             }
         }
         true
