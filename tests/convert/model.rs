@@ -270,6 +270,8 @@ impl Filter {
             })
             .collect();
         json!({
+            "strip_any_host_port": true,
+            "strip_trailing_host_dot": true,
             "route_config": {"name": "r", "virtual_hosts": hosts},
             "http_filters": [{"name": "jwt", "disabled": self.is_disabled, "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",

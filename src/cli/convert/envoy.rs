@@ -297,8 +297,8 @@ impl<'a> Walk<'a> {
         ) {
             return None;
         }
-        let ignores_port =
-            manager.is_true("strip_any_host_port") || manager.is_true("strip_matching_host_port");
+        let ignores_port = manager.is_true("strip_any_host_port");
+        let ignores_dot = manager.is_true("strip_trailing_host_dot");
         let table = match (manager.node_of("route_config"), manager.message("rds")) {
             (Some(node), _) => Some((manager.file().clone(), node)),
             (None, Some(rds)) => {
@@ -325,7 +325,7 @@ impl<'a> Walk<'a> {
         }
         let (file, node) = table?;
         self.used.borrow_mut().push((std::ptr::from_ref(node), vec![name]));
-        Some(Routes { file, node, ignores_port })
+        Some(Routes { file, node, ignores_port, ignores_dot })
     }
 
     /// Settings of routes that no converted filter has looked at.

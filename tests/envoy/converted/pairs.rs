@@ -50,6 +50,7 @@ impl Pair {
     fn listeners(&self) -> [Listener; 2] {
         let [native, ours] = self.names;
         let manager = json!({
+            "strip_any_host_port": true, "strip_trailing_host_dot": true,
             "route_config": {"name": "r", "virtual_hosts": self.hosts},
             "http_filters": [{"name": "authgate", "disabled": self.is_disabled, "typed_config": self.filter}],
         });

@@ -96,6 +96,8 @@ pub struct Routes<'a> {
     pub node: &'a Node,
     /// Whether ports in `Host` are ignored.
     pub ignores_port: bool,
+    /// Whether a dot at the end of `Host` is ignored.
+    pub ignores_dot: bool,
 }
 
 /// A filter whose rules depend on routes.
@@ -246,6 +248,18 @@ fn scopes<'a>(filter: &Filter<'_>, routes: &Routes<'a>) -> Vec<Scope<'a>> {
     let table = Message::peek(&routes.file, routes.node, "");
     let of_table = setting(&table, filter.name, Setting::Inherit);
     let ignores_port = routes.ignores_port || table.is_true("ignore_port_in_host_matching");
+    // `a.example.com:8080` and `a.example.com.` go to the virtual host `*` where Envoy keeps port and dot.
+    let domains: Vec<&str> =
+        table.messages("virtual_hosts").iter().flat_map(|host| host.texts("domains")).collect();
+    let is_mixed = domains.contains(&"*") && domains.iter().any(|domain| *domain != "*");
+    let kept = [(ignores_port, "strip_any_host_port"), (routes.ignores_dot, "strip_trailing_host_dot")];
+    for (_, setting) in kept.into_iter().filter(|(ignores, _)| is_mixed && !ignores) {
+        let what = format!(
+            "go by domain, and without `{setting}` Envoy and authgate take some hosts for different ones"
+        );
+        let advice = format!("Set `{setting}: true` in the connection manager, and convert again.");
+        table.finding_at("virtual_hosts", &what, advice);
+    }
     let mut scopes = Vec::new();
     for (number, host) in table.messages("virtual_hosts").into_iter().enumerate() {
         if host.has("matcher") {
