@@ -15,12 +15,15 @@
 //! A converter has the form `fn(&[Message]) -> Vec<Output>`: it reads, and where `since(mark)` is not empty it closes the
 //! rule or refuses the authenticator. What is converted and stricter than the original is a comment.
 
+mod access;
 mod envoy;
+mod envoy_gateway;
 mod finding;
 mod istio;
 mod message;
 mod output;
 mod path;
+mod space;
 
 use std::path::PathBuf;
 
@@ -28,15 +31,16 @@ use serde_json::Value;
 
 use self::finding::Findings;
 use self::message::File;
-use self::output::{Output, Part};
+use self::output::Output;
 use super::document::{self, Dialect, Node};
 use super::{Failure, Said, input};
 
 /// Convert the configuration of other filters into authgate's.
 ///
-/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, wherever they are in a file. From Istio: RequestAuthentication and
-/// AuthorizationPolicy, all of the files together. What could not be converted is listed on standard error, and the
-/// output denies there; the exit code is 0 only if there is nothing of the kind. Comments say where authgate is stricter.
+/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, wherever they are in a file. From Istio:
+/// RequestAuthentication and AuthorizationPolicy, all of the files together. From Envoy Gateway: SecurityPolicy, with its
+/// Secrets. What could not be converted is listed on standard error, and the output denies there; the exit code is 0 only
+/// if there is nothing of the kind. Comments say where authgate is stricter.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files that belong together; `-` is standard input.
@@ -78,7 +82,7 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
     if outputs.is_empty() && findings.is_empty() {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!(
-            "{}: expected a filter of Envoy that authenticates or authorizes, such as `jwt_authn`, or a RequestAuthentication or AuthorizationPolicy of Istio",
+            "{}: expected a filter of Envoy that authenticates or authorizes, such as `jwt_authn`, a RequestAuthentication or AuthorizationPolicy of Istio, or a SecurityPolicy of Envoy Gateway",
             names.join(", ")
         ));
     }
@@ -89,19 +93,30 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
 
 /// All that the documents are converted into.
 fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findings) -> Vec<Output> {
-    let (mut envoy, mut istio) = (Vec::new(), Vec::new());
+    let (mut envoy, mut istio, mut gateway) = (Vec::new(), Vec::new(), Vec::new());
+    let mut services = Vec::new();
     for Document { node, dialect, file } in documents {
         let Some((name, text)) = files.get(*file) else { continue };
         let file = File { name: name.as_str().into(), text, dialect: *dialect, findings };
-        match node.get("kind").and_then(Node::text) {
-            Some("RequestAuthentication" | "AuthorizationPolicy") => istio.push(node.value(*dialect)),
-            _ => envoy.push((file, node)),
+        let is_list = node.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List"));
+        let items = node.get("items").filter(|_| is_list).map(Node::elements);
+        for node in items.unwrap_or(std::slice::from_ref(node)) {
+            let resource = istio::Resource { file: file.clone(), node };
+            match resource.kind() {
+                "RequestAuthentication" | "AuthorizationPolicy" => istio.push(resource),
+                "SecurityPolicy" | "Secret" | "ConfigMap" => gateway.push(resource),
+                "ServiceEntry" => {
+                    let hosts = node.get("spec").and_then(|spec| spec.get("hosts"));
+                    let hosts = hosts.map(Node::elements).unwrap_or_default();
+                    services.extend(hosts.iter().filter_map(Node::text).map(str::to_owned));
+                }
+                _ => envoy.push((file.clone(), node)),
+            }
         }
     }
     let mut outputs = envoy::convert(&envoy);
-    if !istio.is_empty() {
-        outputs.push(istio::convert(&istio));
-    }
+    outputs.extend(istio::convert(&istio, &services, findings));
+    outputs.extend(envoy_gateway::convert(&gateway, findings));
     outputs
 }
 
@@ -120,19 +135,11 @@ fn duration(text: &str) -> Option<String> {
     (milliseconds >= 0.0).then(|| if is_whole { format!("{seconds}s") } else { format!("{milliseconds}ms") })
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
-}
-
 /// Adds a member to an object.
 fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_owned(), value);
     }
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The name of a claim with dots between its parts → a name or a JSON Pointer.

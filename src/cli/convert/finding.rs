@@ -22,40 +22,58 @@ pub struct Finding {
 
 /// Collects findings; shared by everything that reads the input.
 #[derive(Default)]
-pub struct Findings(RefCell<Vec<Finding>>);
+pub struct Findings(RefCell<Collected>);
 
-/// A position in the list of findings.
+#[derive(Default)]
+struct Collected {
+    /// Each once.
+    list: Vec<Finding>,
+    /// Indices into `list`, one for each time that a finding was added.
+    added: Vec<usize>,
+}
+
+/// A point in time between findings.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(usize);
 
 impl Findings {
-    /// Adds a finding, unless the same one was added before.
+    /// Adds a finding. The summary has it once, however often it is added.
     pub fn add(&self, at: &At, what: impl Into<String>, advice: impl Into<String>) {
         let finding = Finding { at: at.clone(), what: what.into(), advice: advice.into() };
-        let mut list = self.0.borrow_mut();
-        if !list.contains(&finding) {
-            list.push(finding);
-        }
+        let mut collected = self.0.borrow_mut();
+        let known = collected.list.iter().position(|known| *known == finding);
+        let index = known.unwrap_or_else(|| {
+            collected.list.push(finding);
+            collected.list.len() - 1
+        });
+        collected.added.push(index);
     }
 
-    /// The current end of the list, for [`Findings::since`].
+    /// Now, for [`Findings::since`].
     pub fn mark(&self) -> Mark {
-        Mark(self.0.borrow().len())
+        Mark(self.0.borrow().added.len())
     }
 
-    /// What was added since `mark`: the reasons why a part of the output has to deny.
+    /// What was added since `mark`, also if it was known before: the reasons why a part of the output has to deny.
     pub fn since(&self, mark: Mark) -> Vec<String> {
-        self.0.borrow().iter().skip(mark.0).map(|finding| finding.what.clone()).collect()
+        let collected = self.0.borrow();
+        let mut reasons: Vec<String> = Vec::new();
+        for finding in collected.added.iter().skip(mark.0).filter_map(|index| collected.list.get(*index)) {
+            if !reasons.contains(&finding.what) {
+                reasons.push(finding.what.clone());
+            }
+        }
+        reasons
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.0.borrow().list.is_empty()
     }
 
     /// The numbered summary for standard error; empty without findings.
     pub fn summary(&self) -> String {
-        let list = self.0.borrow();
+        let list = &self.0.borrow().list;
         if list.is_empty() {
             return String::new();
         }

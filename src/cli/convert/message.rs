@@ -235,6 +235,19 @@ impl<'a> Message<'a> {
         Some(self.inner(&member.value, format!("{}.{key}", self.path(name))))
     }
 
+    /// A map from names to texts.
+    pub fn text_map(&self, name: &str) -> Vec<(&'a str, &'a str)> {
+        let members = self.node_of(name).map(Node::members).unwrap_or_default();
+        let texts: Vec<_> = members
+            .iter()
+            .filter_map(|member| Some((member.name.as_str(), text_of(&member.value, &self.file)?)))
+            .collect();
+        if texts.len() != members.len() {
+            self.wrong(name, "a map of strings");
+        }
+        texts
+    }
+
     /// The names of all members, as they are written.
     pub fn names(&self) -> Vec<&'a str> {
         self.node.members().iter().map(|member| member.name.as_str()).collect()

@@ -57,18 +57,6 @@ impl Part {
         }
     }
 
-    /// Adds a comment for each member that is not known; whether there is any. Converters that read [`super::Message`]s
-    /// do not need it.
-    pub fn unknown(&mut self, of: &Value, known: &[&str]) -> bool {
-        let before = self.comments.len();
-        for (name, value) in of.as_object().into_iter().flatten() {
-            if !known.contains(&name.as_str()) && !matches!(value, Value::Null | Value::Bool(false)) {
-                self.comment(format!("`{name}` has no equal here"));
-            }
-        }
-        self.comments.len() > before
-    }
-
     /// Turns a rule into one that denies all it matches, with the reasons as comments.
     pub fn close(&mut self, reasons: &[String]) {
         for name in ["public", "require", "optional", "authorize"] {
