@@ -314,6 +314,8 @@ impl Compiler<'_> {
             for conjunction in *conjunctions {
                 let Some(way) = callers::way(conjunction, self.findings) else { continue };
                 match found.iter_mut().find(|(known, _)| *known == way) {
+                    // One caller may have the same way twice.
+                    Some((_, names)) if names.contains(&caller.name) => {}
                     Some((_, names)) => names.push(caller.name.clone()),
                     None => found.push((way, vec![caller.name.clone()])),
                 }
