@@ -151,11 +151,10 @@ pub fn of_token(conditions: &[Condition], caller: &Caller, at: &At) -> Option<Co
         };
         match ask {
             // Every accepted token has a subject.
-            Ask::Claim { claim, any, negated, .. } if claim == "sub" && any.contains(&Text::Any) => {
-                if negated {
-                    return None;
-                }
+            Ask::Claim { claim, any, negated: true, .. } if claim == "sub" && any.contains(&Text::Any) => {
+                return None;
             }
+            Ask::Claim { claim, any, .. } if claim == "sub" && any.contains(&Text::Any) => {}
             Ask::Claim { any, negated: false, .. } if any.is_empty() => return None,
             Ask::Claim { any, negated: true, .. } if any.is_empty() => {}
             ask if !asked.contains(&ask) => asked.push(ask),
