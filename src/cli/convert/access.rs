@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-pub use callers::{Condition, Principal, Text};
+pub use callers::{Condition, Identity, Text};
 
 use self::callers::{Conjunction, Way};
 use super::finding::{At, Findings};

@@ -17,7 +17,7 @@ pub use authentication::{header_place, host_and_port};
 use self::authentication::Authenticator;
 use self::authorization::Rule;
 use self::selection::{Applies, Selection};
-use super::access::{self, Caller, Condition, Effect, Policy, Principal, Text};
+use super::access::{self, Caller, Condition, Effect, Identity, Policy, Text};
 use super::document::Node;
 use super::finding::{At, Findings};
 use super::label;
@@ -327,7 +327,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
         clause.lost.push(what.to_owned());
         return;
     }
-    let is_known = |principal: &Principal| {
+    let is_known = |principal: &Identity| {
         let issuer = |caller: &Caller| {
             let issuer = caller.issuer.as_deref().unwrap_or_default();
             match &principal.issuer {
@@ -340,7 +340,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
         callers.is_empty() || callers.iter().any(issuer)
     };
     for condition in &clause.who {
-        if let Condition::Principal { any, negated } = condition
+        if let Condition::Identity { any, negated } = condition
             && !any.iter().all(is_known)
         {
             let what =

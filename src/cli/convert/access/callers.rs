@@ -17,7 +17,7 @@ pub enum Text {
 
 /// Identities as `issuer/subject`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
+pub struct Identity {
     pub issuer: Text,
     pub subject: Text,
 }
@@ -26,7 +26,7 @@ pub struct Principal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// The caller is one of these, or none of these.
-    Principal { any: Vec<Principal>, negated: bool },
+    Identity { any: Vec<Identity>, negated: bool },
     /// A claim of the token, by its selector, has one of these values, or none of these.
     Claim { claim: String, any: Vec<Text>, negated: bool },
     /// The token has one of these scopes.
@@ -82,27 +82,27 @@ impl Text {
     }
 }
 
-impl Principal {
+impl Identity {
     /// Reads `issuer/subject` with wildcards, as Istio does.
-    pub fn parse(text: &str) -> Principal {
+    pub fn parse(text: &str) -> Identity {
         let any = || Text::Any;
         match text.rsplit_once('/') {
-            None if text == "*" => Principal { issuer: any(), subject: any() },
+            None if text == "*" => Identity { issuer: any(), subject: any() },
             // Without a slash a wildcard at the start is one of the subject, and at the end one of the issuer.
             None => match (text.strip_prefix('*'), text.strip_suffix('*')) {
-                (Some(suffix), _) => Principal { issuer: any(), subject: Text::Suffix(suffix.to_owned()) },
-                (None, Some(prefix)) => Principal { issuer: Text::Prefix(prefix.to_owned()), subject: any() },
+                (Some(suffix), _) => Identity { issuer: any(), subject: Text::Suffix(suffix.to_owned()) },
+                (None, Some(prefix)) => Identity { issuer: Text::Prefix(prefix.to_owned()), subject: any() },
                 (None, None) => {
-                    Principal { issuer: Text::Exact(text.to_owned()), subject: Text::Exact(String::new()) }
+                    Identity { issuer: Text::Exact(text.to_owned()), subject: Text::Exact(String::new()) }
                 }
             },
-            Some(("*", subject)) => Principal { issuer: any(), subject: Text::Exact(subject.to_owned()) },
-            Some((issuer, subject)) if issuer.starts_with('*') => Principal {
+            Some(("*", subject)) => Identity { issuer: any(), subject: Text::Exact(subject.to_owned()) },
+            Some((issuer, subject)) if issuer.starts_with('*') => Identity {
                 issuer: Text::Suffix(issuer.get(1..).unwrap_or_default().to_owned()),
                 subject: Text::Exact(subject.to_owned()),
             },
-            Some((issuer, "*")) => Principal { issuer: Text::Exact(issuer.to_owned()), subject: any() },
-            Some((issuer, subject)) => Principal {
+            Some((issuer, "*")) => Identity { issuer: Text::Exact(issuer.to_owned()), subject: any() },
+            Some((issuer, subject)) => Identity {
                 issuer: Text::Exact(issuer.to_owned()),
                 subject: match subject.strip_suffix('*') {
                     Some(prefix) => Text::Prefix(prefix.to_owned()),
@@ -117,7 +117,7 @@ impl Condition {
     /// Whether a request without a token meets it: it lacks every identity and claim.
     pub fn holds_without_token(&self) -> bool {
         match self {
-            Condition::Principal { negated, .. } | Condition::Claim { negated, .. } => *negated,
+            Condition::Identity { negated, .. } | Condition::Claim { negated, .. } => *negated,
             Condition::Scope(_) | Condition::Authenticator(_) => false,
         }
     }
@@ -142,7 +142,7 @@ pub fn of_token(conditions: &[Condition], caller: &Caller, at: &At) -> Option<Co
             Condition::Claim { claim, any, negated } => {
                 Ask::Claim { claim: claim.clone(), any: any.clone(), negated: *negated, at: at.clone() }
             }
-            Condition::Principal { any, negated } => {
+            Condition::Identity { any, negated } => {
                 let issuer = caller.issuer.as_deref().unwrap_or_default();
                 let fitting = any.iter().filter(|principal| principal.issuer.matches(issuer));
                 let subjects: Vec<Text> = fitting.map(|principal| principal.subject.clone()).collect();

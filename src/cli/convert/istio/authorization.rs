@@ -2,7 +2,7 @@
 
 use authgate::cidr::Cidr;
 
-use crate::cli::convert::access::{Clause, Condition, Effect, Principal, Text};
+use crate::cli::convert::access::{Clause, Condition, Effect, Identity, Text};
 use crate::cli::convert::claim;
 use crate::cli::convert::message::Message;
 use crate::cli::convert::space::{self, Atom, Constraint, Region, Shape};
@@ -213,9 +213,9 @@ impl Conditions {
 
     fn principals(&mut self, message: &Message<'_>, names: (&str, &str)) {
         for (name, negated) in [(names.0, false), (names.1, true)] {
-            let any: Vec<Principal> = message.texts(name).into_iter().map(Principal::parse).collect();
+            let any: Vec<Identity> = message.texts(name).into_iter().map(Identity::parse).collect();
             if !any.is_empty() {
-                self.who.push(Condition::Principal { any, negated });
+                self.who.push(Condition::Identity { any, negated });
             }
         }
     }
