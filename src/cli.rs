@@ -1,5 +1,6 @@
 //! The `authgate` tool. Each subcommand is a module that reads its arguments, asks the core, and says what it heard.
 
+mod around;
 mod check;
 mod convert;
 mod decode;

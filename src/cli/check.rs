@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::found::{self, Found};
 use super::paint::Paint;
 use super::report::{self, Checked, Diagnostic, Format, Severity};
-use super::{Failure, Said, input, lint, place, redaction};
+use super::{Failure, Said, around, document, input, lint, place, redaction};
 
 /// Find what is wrong with configurations before Envoy does.
 ///
@@ -71,7 +71,13 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
             checked.diagnostics.push(whole("no-configuration", 0..0, message));
         }
         Ok(all) => {
+            let documents = document::parse(&checked.text).unwrap_or_default();
+            let known = documents.iter().find_map(around::clusters);
+            checked.diagnostics.extend(documents.iter().flat_map(around::lints));
             for found in all {
+                if let Some(known) = &known {
+                    checked.diagnostics.extend(around::unknown_clusters(&found.node, known));
+                }
                 checked.diagnostics.extend(examine(&checked.text, &found, environment));
                 checked.hidden.get_or_insert_default().extend(redaction::hidden(&checked.text, &found.node));
             }

@@ -1,191 +1,123 @@
-//! `authgate convert`
+//! `authgate convert`: other filters' configuration → authgate's.
+//!
+//! What is not understood denies. The machinery that all converters share:
+//!
+//! - [`Findings`] collects what could not be converted: [`Finding`] is `{file, line, what, advice}`. Any finding makes the
+//!   exit code 1, and all go to standard error, numbered. A [`Mark`](finding::Mark) taken before something is converted tells
+//!   afterwards whether all of it was: `findings.since(mark)`.
+//! - [`Message`](message::Message) reads an object of the input by field names (snake_case or camelCase) and adds findings by itself for
+//!   values of a wrong type and for every member that nothing has read when it is dropped. Fields that decide nothing
+//!   about access are named in [`skip`](message::Message::skip).
+//! - [`Output`] is one configuration: [`Part`]s with comments for authenticators and rules. [`Part::close`] makes a rule
+//!   deny, [`Output::refuse`] takes out an authenticator and closes every rule that requires it, [`Output::deny_all`] denies
+//!   everything. [`run`] calls [`Output::verify`], which runs the rules of `check` and does the same where they find an error.
+//!
+//! A converter has the form `fn(&[Message]) -> Vec<Output>`: it reads, and where `since(mark)` is not empty it closes the
+//! rule or refuses the authenticator. What is converted and stricter than the original is a comment.
 
-mod basic_auth;
+mod access;
+mod envoy;
+mod envoy_gateway;
+mod finding;
 mod istio;
-mod jwt_authn;
+mod message;
+mod output;
 mod path;
+mod space;
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::document::{self, Dialect};
+use self::finding::Findings;
+use self::message::File;
+use self::output::Output;
+use super::document::{self, Dialect, Node};
 use super::{Failure, Said, input};
 
-/// Convert the configuration of other filters into ours.
+/// Convert the configuration of other filters into authgate's.
 ///
-/// From Envoy: `jwt_authn` and `basic_auth`, wherever they stand in a file. From Istio: RequestAuthentication and
-/// AuthorizationPolicy, all of a file together. What has no equal becomes a comment: read them all before you use it.
+/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, wherever they are in a file. From Istio:
+/// RequestAuthentication and AuthorizationPolicy, all of the files together. From Envoy Gateway: SecurityPolicy, with its
+/// Secrets. What could not be converted is listed on standard error, and the output denies there; the exit code is 0 only
+/// if there is nothing of the kind. Comments say where authgate is stricter.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The file; `-` is standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Files that belong together; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 }
 
-/// Converts a file.
+/// A document of an input file.
+struct Document {
+    node: Node,
+    dialect: Dialect,
+    /// Index of its file.
+    file: usize,
+}
+
+/// Converts files.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
-    let name = input::name(&arguments.file);
-    let text = input::read(&arguments.file)?;
-    let documents =
-        document::parse(&text).map_err(|error| format!("{name}: not valid YAML: {}", error.what))?;
-    let (mut converted, mut istio) = (Vec::new(), Vec::new());
-    for document in documents {
-        let is_kubernetes = document.get("apiVersion").is_some();
-        let dialect = if is_kubernetes { Dialect::Kubernetes } else { Dialect::Envoy };
-        let value = document.read_as(dialect).value(dialect);
-        match value.get("kind").and_then(Value::as_str) {
-            Some("RequestAuthentication" | "AuthorizationPolicy") => istio.push(value),
-            _ => search(&value, &mut converted),
+    let mut files = Vec::with_capacity(arguments.files.len());
+    for path in &arguments.files {
+        files.push((input::name(path), input::read(path)?));
+    }
+    convert(&files)
+}
+
+/// Converts the texts of files.
+fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
+    let mut documents = Vec::new();
+    for (file, (name, text)) in files.iter().enumerate() {
+        let parsed =
+            document::parse(text).map_err(|error| format!("{name}: not valid YAML: {}", error.what))?;
+        for node in parsed {
+            let is_kubernetes = node.get("apiVersion").is_some();
+            let dialect = if is_kubernetes { Dialect::Kubernetes } else { Dialect::Envoy };
+            documents.push(Document { node: node.read_as(dialect), dialect, file });
         }
     }
-    if !istio.is_empty() {
-        converted.push(istio::convert(&istio));
-    }
-    if converted.is_empty() {
+    let findings = Findings::default();
+    let mut outputs = outputs(files, &documents, &findings);
+    if outputs.is_empty() && findings.is_empty() {
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!(
-            "{name}: expected `jwt_authn` or `basic_auth` of Envoy, or a RequestAuthentication or AuthorizationPolicy of Istio"
+            "{}: expected a filter of Envoy that authenticates or authorizes, such as `jwt_authn`, a RequestAuthentication or AuthorizationPolicy of Istio, or a SecurityPolicy of Envoy Gateway",
+            names.join(", ")
         ));
     }
-    let texts: Vec<String> = converted.iter().map(Converted::render).collect();
-    Ok(Said::well(texts.join("---\n")))
+    outputs.iter_mut().for_each(|output| output.verify(&findings));
+    let texts: Vec<String> = outputs.iter().map(Output::render).collect();
+    Ok(Said { text: texts.join("---\n"), notes: findings.summary(), is_well: findings.is_empty() })
 }
 
-/// Finds filters by their type.
-fn search(value: &Value, converted: &mut Vec<Converted>) {
-    let kind = value.get("@type").and_then(Value::as_str).unwrap_or_default();
-    if kind.ends_with("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication") {
-        converted.push(jwt_authn::convert(value));
-    } else if kind.ends_with("envoy.extensions.filters.http.basic_auth.v3.BasicAuth") {
-        converted.push(basic_auth::convert(value));
-    } else {
-        match value {
-            Value::Object(members) => members.values().for_each(|value| search(value, converted)),
-            Value::Array(elements) => elements.iter().for_each(|value| search(value, converted)),
-            _ => {}
-        }
-    }
-}
-
-/// A configuration with comments.
-#[derive(Default)]
-struct Converted {
-    /// What is to be said of all of it.
-    head: Vec<String>,
-    authenticators: Vec<Part>,
-    rules: Vec<Part>,
-    /// Field name → template.
-    headers: Map<String, Value>,
-    /// What else stands at the top.
-    more: Vec<(&'static str, Value)>,
-}
-
-/// An authenticator or a rule, and what of its origin has no equal.
-struct Part {
-    name: String,
-    value: Map<String, Value>,
-    comments: Vec<String>,
-}
-
-impl Part {
-    fn new(name: impl Into<String>) -> Self {
-        Part { name: name.into(), value: Map::new(), comments: Vec::new() }
-    }
-
-    fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.value.insert(name.to_owned(), value.into());
-    }
-
-    fn comment(&mut self, text: impl Into<String>) {
-        self.comments.push(text.into());
-    }
-
-    /// Says of each member that is not known that it has no equal; whether there is any.
-    fn unknown(&mut self, of: &Value, known: &[&str]) -> bool {
-        let before = self.comments.len();
-        for (name, value) in of.as_object().into_iter().flatten() {
-            if !known.contains(&name.as_str()) && !matches!(value, Value::Null | Value::Bool(false)) {
-                self.comment(format!("`{name}` has no equal here"));
+/// All that the documents are converted into.
+fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findings) -> Vec<Output> {
+    let (mut envoy, mut istio, mut gateway) = (Vec::new(), Vec::new(), Vec::new());
+    let mut services = Vec::new();
+    for Document { node, dialect, file } in documents {
+        let Some((name, text)) = files.get(*file) else { continue };
+        let file = File { name: name.as_str().into(), text, dialect: *dialect, findings };
+        let is_list = node.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List"));
+        let items = node.get("items").filter(|_| is_list).map(Node::elements);
+        for node in items.unwrap_or(std::slice::from_ref(node)) {
+            let resource = istio::Resource { file: file.clone(), node };
+            match resource.kind() {
+                "RequestAuthentication" | "AuthorizationPolicy" => istio.push(resource),
+                "SecurityPolicy" | "Secret" | "ConfigMap" => gateway.push(resource),
+                "ServiceEntry" => {
+                    let hosts = node.get("spec").and_then(|spec| spec.get("hosts"));
+                    let hosts = hosts.map(Node::elements).unwrap_or_default();
+                    services.extend(hosts.iter().filter_map(Node::text).map(str::to_owned));
+                }
+                _ => envoy.push((file.clone(), node)),
             }
         }
-        self.comments.len() > before
     }
-
-    /// What is let through on conditions that were lost would be too much: nobody is, until somebody has looked.
-    fn close(&mut self) {
-        for name in ["public", "require", "optional", "authorize"] {
-            self.value.remove(name);
-        }
-        self.set("deny", true);
-        self.comment(
-            "NOT CONVERTED: a condition was lost, so this is denied until you have written it by hand",
-        );
-    }
-}
-
-impl Converted {
-    fn render(&self) -> String {
-        let mut text = String::new();
-        let comments = |text: &mut String, indent: &str, comments: &[String]| {
-            for line in comments.iter().flat_map(|comment| comment.lines()) {
-                text.push_str(&format!("{indent}# {line}\n"));
-            }
-        };
-        comments(&mut text, "", &self.head);
-        text.push_str("authenticators:\n");
-        for part in &self.authenticators {
-            comments(&mut text, "  ", &part.comments);
-            text.push_str(&format!(
-                "  {}: {}\n",
-                scalar(&part.name),
-                flow(&Value::Object(part.value.clone()))
-            ));
-        }
-        text.push_str("rules:\n");
-        for part in &self.rules {
-            comments(&mut text, "  ", &part.comments);
-            let rest = flow(&Value::Object(part.value.clone()));
-            let rest = rest.strip_prefix('{').unwrap_or(&rest);
-            text.push_str(&format!("  - {{name: {}, {rest}\n", scalar(&part.name)));
-        }
-        text.push_str(&format!("identity: {{headers: {}}}\n", flow(&Value::Object(self.headers.clone()))));
-        for (name, value) in &self.more {
-            text.push_str(&format!("{name}: {}\n", flow(value)));
-        }
-        text
-    }
-}
-
-/// YAML on one line.
-fn flow(value: &Value) -> String {
-    match value {
-        Value::Object(members) => {
-            let members: Vec<String> =
-                members.iter().map(|(name, value)| format!("{}: {}", scalar(name), flow(value))).collect();
-            format!("{{{}}}", members.join(", "))
-        }
-        Value::Array(elements) => {
-            let elements: Vec<String> = elements.iter().map(flow).collect();
-            format!("[{}]", elements.join(", "))
-        }
-        Value::String(text) => scalar(text),
-        other => other.to_string(),
-    }
-}
-
-/// Plain where nobody could take it for something else; JSON's quotes are YAML's too.
-fn scalar(text: &str) -> String {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet);
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
-    let starts = text.bytes().next().is_some_and(|octet| octet.is_ascii_alphabetic() || octet == b'/');
-    let is_word = matches!(
-        text.to_ascii_lowercase().as_str(),
-        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-    );
-    match starts && !is_word && !rest.is_empty() && rest.bytes().all(plain) {
-        true => text.to_owned(),
-        false => Value::from(text).to_string(),
-    }
+    let mut outputs = envoy::convert(&envoy);
+    outputs.extend(istio::convert(&istio, &services, findings));
+    outputs.extend(envoy_gateway::convert(&gateway, findings));
+    outputs
 }
 
 /// A name that an authenticator or a rule may have.
@@ -203,19 +135,11 @@ fn duration(text: &str) -> Option<String> {
     (milliseconds >= 0.0).then(|| if is_whole { format!("{seconds}s") } else { format!("{milliseconds}ms") })
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
-}
-
 /// Adds a member to an object.
 fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_owned(), value);
     }
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The name of a claim with dots between its parts → a name or a JSON Pointer.

@@ -89,9 +89,7 @@ fn of_node(node: &Node, dialect: Dialect) -> Found {
 }
 
 fn search(text: &str, node: &Node, dialect: Dialect, found: &mut Vec<Found>) -> Result<(), Unreadable> {
-    if let Some(configuration) = carried(node)
-        && (is_ours(configuration) || mentions_us(node, configuration) || is_our_json(configuration))
-    {
+    if let Some(configuration) = ours(node) {
         found.push(match configuration.kind {
             Kind::Scalar(_) => of_string(text, configuration)?,
             _ => of_node(configuration, dialect),
@@ -105,6 +103,18 @@ fn search(text: &str, node: &Node, dialect: Dialect, found: &mut Vec<Found>) -> 
         search(text, element, dialect, found)?;
     }
     Ok(())
+}
+
+/// Whether `node` hands a configuration of authgate to a module.
+pub fn carries(node: &Node) -> bool {
+    ours(node).is_some()
+}
+
+/// The configuration of authgate that `node` hands to a module.
+fn ours(node: &Node) -> Option<&Node> {
+    carried(node).filter(|configuration| {
+        is_ours(configuration) || mentions_us(node, configuration) || is_our_json(configuration)
+    })
 }
 
 /// What `node` hands to a module, if it is something that does.

@@ -39,6 +39,8 @@ pub struct Listener {
     native: Option<Value>,
     failure_policy: &'static str,
     capabilities: Value,
+    hosts: Value,
+    is_disabled: bool,
 }
 
 /// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
@@ -60,6 +62,11 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         native: None,
         failure_policy: "FAIL_RELOAD",
         capabilities: Value::Null,
+        is_disabled: false,
+        hosts: json!([{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+        }]),
     }
 }
 
@@ -108,6 +115,18 @@ impl Listener {
     /// With a filter of Envoy's own in the place of ours.
     pub fn native(mut self, filter: Value) -> Self {
         self.native = Some(filter);
+        self
+    }
+
+    /// With a filter that does nothing unless a route enables it.
+    pub fn disabled(mut self, is_disabled: bool) -> Self {
+        self.is_disabled = is_disabled;
+        self
+    }
+
+    /// With these `virtual_hosts`.
+    pub fn hosts(mut self, hosts: Value) -> Self {
+        self.hosts = hosts;
         self
     }
 
@@ -193,13 +212,10 @@ impl Listener {
             "generate_request_id": false,
             "http_protocol_options": {"enable_trailers": true},
             "http_filters": [
-                {"name": "authgate", "typed_config": self.native.as_ref().unwrap_or(&wasm)},
+                {"name": "authgate", "disabled": self.is_disabled, "typed_config": self.native.as_ref().unwrap_or(&wasm)},
                 {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
             ],
-            "route_config": {"virtual_hosts": [{
-                "name": "all", "domains": ["*"],
-                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
-            }]},
+            "route_config": {"virtual_hosts": self.hosts},
             "access_log": [{"name": "file", "typed_config": {
                 "@type": ACCESS_LOG,
                 "path": access_log,

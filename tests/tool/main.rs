@@ -9,6 +9,7 @@ mod console;
 mod mint;
 #[path = "../placeholders/mod.rs"]
 mod placeholders;
+mod policies;
 mod run;
 mod schema;
 mod secrets;

@@ -1,376 +1,397 @@
-//! Istio's `RequestAuthentication` and `AuthorizationPolicy`.
+//! Istio's RequestAuthentication and AuthorizationPolicy.
 //!
-//! There a request passes unless a DENY rule takes it or ALLOW rules exist and none does; here the first rule that
-//! matches decides. So denials come first, and rules that match the same become one with several ways to be allowed.
+//! Istio denies what a DENY policy matches, then, if there are ALLOW policies, what none of them matches. Both are
+//! clauses of [`super::access`]. Each selection of workloads has an output of its own, with all policies that apply to
+//! these workloads; policies in dry-run have one in shadow mode.
 
-use serde_json::{Map, Value, json};
+mod authentication;
+mod authorization;
+mod selection;
 
-use super::{Converted, Part, claim, duration, label, list, path, put, text};
+use std::collections::BTreeSet;
 
-pub fn convert(documents: &[Value]) -> Converted {
-    let mut converted = Converted::default();
-    converted.head.push(
-        "from RequestAuthentication and AuthorizationPolicy, as if all had the same selector".to_owned(),
-    );
-    let of_kind =
-        |kind: &'static str| documents.iter().filter(move |document| text(document, "kind") == Some(kind));
-    let mut number = 0;
-    for document in of_kind("RequestAuthentication") {
-        for rule in document.get("spec").map(|spec| list(spec, "jwtRules")).unwrap_or_default() {
-            let part = authenticator(number, rule, &mut converted.headers);
-            converted.authenticators.push(part);
-            number += 1;
-        }
-    }
-    let has_allow = of_kind("AuthorizationPolicy").any(|policy| {
-        policy.get("spec").is_none_or(|spec| text(spec, "action").unwrap_or("ALLOW") == "ALLOW")
-    });
-    for wanted in ["DENY", "ALLOW"] {
-        for policy in of_kind("AuthorizationPolicy") {
-            let spec = policy.get("spec").unwrap_or(&Value::Null);
-            let name = policy.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("policy");
-            match text(spec, "action").unwrap_or("ALLOW") {
-                action if action == wanted => {
-                    for (number, rule) in list(spec, "rules").iter().enumerate() {
-                        convert_rule(
-                            &mut converted,
-                            &label(&format!("{name}-{number}")),
-                            action,
-                            rule,
-                            has_allow,
-                        );
-                    }
-                }
-                "DENY" | "ALLOW" => {}
-                action if wanted == "DENY" => {
-                    converted.head.push(format!("NOT CONVERTED: {name}, whose action is {action}"))
-                }
-                _ => {}
-            }
-        }
-    }
-    if !has_allow {
-        let mut rest = Part::new("rest");
-        match require_any(&converted) {
-            Some(requirement) => {
-                rest.comment("without an ALLOW policy requests without a token pass, and those with a wrong one do not");
-                rest.set("require", requirement);
-                rest.set("optional", true);
-            }
-            None => rest.set("public", true),
-        }
-        converted.rules.push(rest);
-    }
-    converted
+use serde_json::json;
+
+pub use authentication::{header_place, host_and_port};
+
+use self::authentication::Authenticator;
+use self::authorization::Rule;
+use self::selection::{Applies, Selection};
+use super::access::{self, Caller, Condition, Effect, Identity, Policy, Text};
+use super::document::Node;
+use super::finding::{At, Findings};
+use super::label;
+use super::message::{self, File, Message};
+use super::output::Output;
+
+/// A Kubernetes resource of the input.
+pub struct Resource<'a> {
+    pub file: File<'a>,
+    pub node: &'a Node,
 }
 
-fn authenticator(number: usize, rule: &Value, headers: &mut Map<String, Value>) -> Part {
-    let mut part = Part::new(format!("jwt-{number}"));
-    let mut jwt = Map::new();
-    let mut set = |name: &str, value: Value| drop(jwt.insert(name.to_owned(), value));
-    set("issuer", json!(text(rule, "issuer").unwrap_or_default()));
-    match list(rule, "audiences") {
-        [] => set("any_audience", json!(true)),
-        audiences => set("audiences", json!(audiences)),
+impl Resource<'_> {
+    /// A member of `metadata`.
+    pub fn metadata(&self, name: &str) -> Option<&str> {
+        self.node.get("metadata")?.get(name)?.text()
     }
-    match (text(rule, "jwks"), text(rule, "jwksUri")) {
-        (Some(set_text), _) => {
-            let parsed = authgate::json::parse(set_text.as_bytes()).unwrap_or_else(|_| json!(set_text));
-            set("keys", json!({"jwks": parsed}));
-        }
-        (None, Some(uri)) => {
-            part.comment("name the cluster of the proxy through which the keys are fetched");
-            let mut remote = json!({"uri": uri, "cluster": "CLUSTER"});
-            if let Some(timeout) = text(rule, "timeout").and_then(duration) {
-                put(&mut remote, "timeout", json!(timeout));
-            }
-            set("keys", json!({"remote": remote}));
-        }
-        (None, None) => {
-            part.comment(
-                "name the cluster of the proxy through which the issuer's metadata and keys are fetched",
-            );
-            set("keys", json!({"discovery": {"cluster": "CLUSTER"}}));
-        }
-    }
-    set("require_exp", json!(false));
-    let mut from: Vec<Value> = Vec::new();
-    for place in list(rule, "fromHeaders") {
-        let name = text(place, "name").unwrap_or_default();
-        match text(place, "prefix").unwrap_or_default() {
-            "" => from.push(json!({"header": name})),
-            prefix => from.push(json!({"header": name, "scheme": prefix.trim_end()})),
-        }
-    }
-    let texts = |name: &'static str| list(rule, name).iter().filter_map(Value::as_str);
-    from.extend(texts("fromParams").map(|name| json!({"query": name})));
-    from.extend(texts("fromCookies").map(|name| json!({"cookie": name})));
-    if from.is_empty() {
-        from = vec![json!({"header": "authorization", "scheme": "Bearer"}), json!({"query": "access_token"})];
-    }
-    set("from", json!(from));
-    if rule.get("forwardOriginalToken") == Some(&Value::Bool(true)) {
-        set("forward_credentials", json!(true));
-    }
-    if let Some(header) = text(rule, "outputPayloadToHeader") {
-        headers.insert(header.to_lowercase(), json!(format!("{{{}.claims}}", part.name)));
-    }
-    for output in list(rule, "outputClaimToHeaders") {
-        if let (Some(header), Some(name)) = (text(output, "header"), text(output, "claim")) {
-            headers.insert(header.to_lowercase(), json!(format!("{{{}.claim:{}}}", part.name, claim(name))));
-        }
-    }
-    part.unknown(
-        rule,
-        &[
-            "issuer",
-            "audiences",
-            "jwks",
-            "jwksUri",
-            "timeout",
-            "fromHeaders",
-            "fromParams",
-            "fromCookies",
-            "forwardOriginalToken",
-            "outputPayloadToHeader",
-            "outputClaimToHeaders",
-        ],
-    );
-    part.set("jwt", Value::Object(jwt));
-    part
-}
 
-/// Any of the authenticators.
-fn require_any(converted: &Converted) -> Option<Value> {
-    let names: Vec<&str> = converted.authenticators.iter().map(|part| part.name.as_str()).collect();
-    match names.as_slice() {
-        [] => None,
-        [only] => Some(json!(only)),
-        _ => Some(json!({"any_of": names})),
+    pub fn kind(&self) -> &str {
+        self.node.get("kind").and_then(Node::text).unwrap_or_default()
+    }
+
+    /// How comments call it.
+    pub fn title(&self) -> String {
+        let name = self.metadata("name").unwrap_or("without a name");
+        match self.metadata("namespace") {
+            Some(namespace) => format!("{} {namespace}/{name}", self.kind()),
+            None => format!("{} {name}", self.kind()),
+        }
+    }
+
+    pub fn at(&self) -> At {
+        message::place(&self.file, self.node.span.start)
+    }
+
+    pub fn spec(&self) -> Option<Message<'_>> {
+        self.node.get("spec").map(|spec| Message::new(&self.file, spec, "spec"))
+    }
+
+    fn is_dry_run(&self) -> bool {
+        let annotations = self.node.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        annotations.and_then(|all| all.get("istio.io/dry-run")).and_then(Node::text) == Some("true")
     }
 }
 
-fn convert_rule(converted: &mut Converted, name: &str, action: &str, rule: &Value, has_allow: bool) {
-    let mut part = Part::new(name);
-    let mut way = Map::new();
-    let (mut wants_token, mut wants_none, mut is_whole) = (false, false, true);
-    let mut sources: Vec<Value> = Vec::new();
-    for from in list(rule, "from") {
-        let source = from.get("source").unwrap_or(&Value::Null);
-        wants_none |= list(source, "notRequestPrincipals") == [json!("*")];
-        let principals = list(source, "requestPrincipals");
-        if !principals.is_empty() {
-            wants_token = true;
-            is_whole &= subjects(&mut part, &mut way, converted, principals);
-        }
-        sources.extend(list(source, "ipBlocks").iter().chain(list(source, "remoteIpBlocks")).cloned());
-        is_whole &= !part
-            .unknown(source, &["requestPrincipals", "notRequestPrincipals", "ipBlocks", "remoteIpBlocks"]);
-    }
-    if list(rule, "from").len() > 1 {
-        part.comment("several `from` have no equal: write a rule for each");
-        is_whole = false;
-    }
-    let mut claims = Map::new();
-    for when in list(rule, "when") {
-        let key = text(when, "key").unwrap_or_default();
-        let name = key.strip_prefix("request.auth.claims[").and_then(|rest| rest.strip_suffix(']'));
-        match (name, list(when, "values")) {
-            (Some(name), [_, ..]) if list(when, "notValues").is_empty() => {
-                wants_token = true;
-                let values: Vec<Value> = list(when, "values").iter().map(string_match).collect();
-                claims.insert(claim(&name.replace("][", ".")), json!(values));
-            }
-            _ => {
-                part.comment(format!("the condition on `{key}` has no equal"));
-                is_whole = false;
-            }
-        }
-    }
-    if let (false, Some(known)) =
-        (claims.is_empty(), way.entry("claims").or_insert_with(|| json!({})).as_object_mut())
-    {
-        known.extend(claims);
-    }
-    way.retain(|_, value| *value != json!({}));
-    let (matches, has_all) = operations(&mut part, rule, &sources);
-    is_whole &= has_all;
-    if !matches.is_empty() {
-        part.set("match", json!(matches));
-    }
-    let requirement = require_any(converted);
-    match (action, wants_none, wants_token, requirement) {
-        // No token, no way in; what else is asked, other policies say.
-        // Where ALLOW rules have a say too, a token alone would be too little.
-        ("DENY", true, false, Some(requirement)) if !has_allow => part.set("require", requirement),
-        ("DENY", false, false, _) => part.set("deny", true),
-        ("DENY", ..) => {
-            part.comment(
-                "NOT CONVERTED: who is denied, or who is allowed of the others; everybody is denied",
-            );
-            part.set("deny", true);
-        }
-        (_, false, true, Some(requirement)) => {
-            part.set("require", requirement);
-            if !way.is_empty() {
-                part.set("authorize", Value::Object(way));
-            }
-        }
-        ("ALLOW", false, false, Some(requirement)) => {
-            part.set("require", requirement);
-            part.set("optional", true);
-        }
-        ("ALLOW", false, false, None) => part.set("public", true),
-        _ => {
-            part.comment("NOT CONVERTED: who is allowed; nobody is");
-            part.set("deny", true);
-        }
-    }
-    if !is_whole && action == "ALLOW" {
-        part.close();
-    }
-    merge(converted, part);
+/// What a resource says.
+struct Read {
+    title: String,
+    at: At,
+    selections: Vec<Selection>,
+    authenticators: Vec<Authenticator>,
+    rules: Vec<Rule>,
+    action: Action,
+    is_dry_run: bool,
 }
 
-/// Rules that match the same are several ways to be allowed.
-fn merge(converted: &mut Converted, part: Part) {
-    let same = converted.rules.iter_mut().find(|known| {
-        known.value.get("match") == part.value.get("match")
-            && known.value.get("require") == part.value.get("require")
-            && known.value.contains_key("authorize")
-            && part.value.contains_key("authorize")
-    });
-    match (same, part.value.get("authorize")) {
-        (Some(known), Some(way)) => {
-            let ways = match known.value.remove("authorize") {
-                Some(Value::Array(mut ways)) => {
-                    ways.push(way.clone());
-                    ways
-                }
-                Some(first) => vec![first, way.clone()],
-                None => vec![way.clone()],
-            };
-            known.set("authorize", ways);
-            known.comments.extend(part.comments);
-        }
-        _ => converted.rules.push(part),
-    }
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    Authenticate,
+    Custom,
+    Deny,
+    Allow,
+    Audit,
 }
 
-/// `issuer/subject`, with `*` for any; whether nothing was lost.
-fn subjects(
-    part: &mut Part,
-    way: &mut Map<String, Value>,
-    converted: &Converted,
-    principals: &[Value],
-) -> bool {
-    let issuer = |issuer: &str| {
-        converted
-            .authenticators
-            .iter()
-            .find(|part| part.value.get("jwt").and_then(|jwt| text(jwt, "issuer")) == Some(issuer))
-    };
-    let (mut subjects, mut speaks_for, mut is_anybody) = (Vec::new(), Vec::new(), false);
-    for principal in principals.iter().filter_map(Value::as_str) {
-        if principal == "*" {
-            is_anybody = true;
+/// Converts all policies of the input together. `services` are the hosts that ServiceEntries name.
+pub fn convert(resources: &[Resource<'_>], services: &[String], findings: &Findings) -> Vec<Output> {
+    let read: Vec<Read> = resources.iter().map(|resource| resource.read(services)).collect();
+    let mut outputs = Vec::new();
+    for dry_run in [false, true] {
+        let is_of = |policy: &&Read| policy.is_dry_run == dry_run || policy.action == Action::Authenticate;
+        let policies: Vec<&Read> = read.iter().filter(is_of).collect();
+        if dry_run && !policies.iter().any(|policy| policy.is_dry_run) {
             continue;
         }
-        let (of, subject) = principal.rsplit_once('/').unwrap_or((principal, "*"));
-        let Some(known) = issuer(of) else {
-            part.comment(format!("no issuer here makes the principal {principal}"));
+        if !dry_run && policies.is_empty() {
+            continue;
+        }
+        let selections = policies.iter().filter(|policy| !dry_run || policy.is_dry_run);
+        let selections = selections.flat_map(|policy| policy.selections.iter().cloned());
+        let Some(groups) = selection::groups(selections) else {
+            let what = "these policies select workloads in too many ways";
+            if let Some(first) = policies.first() {
+                findings.add(&first.at, what, "Convert the policies of each workload by themselves.");
+                let mut output = Output::from(first.at.clone());
+                output.deny_all(&[what.to_owned()]);
+                outputs.push(output);
+            }
             continue;
         };
-        match (subject, converted.authenticators.len()) {
-            ("*", _) => speaks_for.push(json!(known.name)),
-            (subject, 1) => subjects.push(json!(subject)),
-            (subject, _) => subjects.push(json!(format!("{}/{subject}", known.name))),
+        for group in groups {
+            let mut output = convert_group(&group, &policies, findings);
+            if dry_run {
+                output.head.push("dry run: load this as a plugin of its own, before the other".to_owned());
+                output.more.push(("shadow", json!(true)));
+            }
+            outputs.push(output);
         }
     }
-    match (subjects.is_empty(), speaks_for.is_empty()) {
-        _ if is_anybody => true,
-        (false, true) => {
-            way.insert("subjects".to_owned(), json!(subjects));
-            true
+    outputs
+}
+
+impl Resource<'_> {
+    fn read(&self, services: &[String]) -> Read {
+        let mut read = Read {
+            title: self.title(),
+            at: self.at(),
+            selections: Vec::new(),
+            authenticators: Vec::new(),
+            rules: Vec::new(),
+            action: Action::Authenticate,
+            is_dry_run: false,
+        };
+        let spec = self.spec();
+        read.selections = Selection::read(self.metadata("namespace"), spec.as_ref());
+        let has_service = |host: &str| {
+            services.iter().any(|known| {
+                known == host || known.strip_prefix('*').is_some_and(|below| host.ends_with(below))
+            })
+        };
+        if self.kind() == "RequestAuthentication" {
+            let rules = spec.as_ref().map(|spec| spec.messages("jwtRules")).unwrap_or_default();
+            read.authenticators =
+                rules.into_iter().map(|rule| authentication::authenticator(rule, &has_service)).collect();
+            return read;
         }
-        (true, false) => {
-            if converted.authenticators.len() > 1 {
-                way.insert("authenticators".to_owned(), json!(speaks_for));
-                way.insert("claims".to_owned(), json!({"sub": {"present": true}}));
+        read.is_dry_run = self.is_dry_run();
+        let action = spec.as_ref().and_then(|spec| spec.filled("action")).unwrap_or("ALLOW");
+        read.action = match action {
+            "ALLOW" => Action::Allow,
+            "DENY" => Action::Deny,
+            "AUDIT" => Action::Audit,
+            _ => Action::Custom,
+        };
+        let Some(spec) = spec else { return read };
+        if read.action == Action::Audit {
+            spec.skip(&["rules"]);
+            return read;
+        }
+        let is_custom = read.action == Action::Custom;
+        if is_custom {
+            spec.skip(&["provider"]);
+            let what = format!("is {action}: somebody else decides about these requests");
+            let advice = "Keep the policy, or write rules in place of what its provider decides.";
+            spec.finding_at("action", &what, advice);
+        }
+        let effect = if read.action == Action::Allow { Effect::Allow } else { Effect::Deny };
+        let name = self.metadata("name").unwrap_or("policy");
+        let rules = spec.messages("rules");
+        let is_single = rules.len() == 1;
+        for (number, rule) in rules.into_iter().enumerate() {
+            let name = if is_single { label(name) } else { label(&format!("{name}-{number}")) };
+            read.rules.extend(authorization::clauses(rule, &name, effect));
+        }
+        if is_custom {
+            for rule in &mut read.rules {
+                rule.clause.lost.push(format!("the action of {} is {action}", read.title));
             }
-            true
         }
-        (false, false) => {
-            part.comment("subjects of one issuer and all of another have no equal in one way to be allowed");
-            false
-        }
-        (true, true) => false,
+        read
     }
 }
 
-/// What requests look like: each operation, with each of its paths; and whether nothing was lost.
-fn operations(part: &mut Part, rule: &Value, sources: &[Value]) -> (Vec<Value>, bool) {
-    let (mut matches, mut is_whole) = (Vec::new(), true);
-    for to in list(rule, "to") {
-        let operation = to.get("operation").unwrap_or(&Value::Null);
-        let paths = list(operation, "paths").iter().filter_map(Value::as_str);
-        let mut paths: Vec<Value> = paths.map(istio_path).collect();
-        if paths.is_empty() {
-            paths.push(json!({}));
+fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Output {
+    let mut unclear = Vec::new();
+    let mut policies: Vec<&Read> = Vec::new();
+    for policy in all {
+        let applies: Vec<Applies> =
+            policy.selections.iter().map(|selection| selection.applies_to(group)).collect();
+        if applies.contains(&Applies::Yes) {
+            policies.push(policy);
+        } else if applies.contains(&Applies::Perhaps) {
+            let what = format!("whether {} applies to {group} is not to be seen here", policy.title);
+            findings.add(
+                &policy.at,
+                what.clone(),
+                "Give it `targetRefs` of its own, or convert the policies apart.",
+            );
+            unclear.push(what);
         }
-        for mut matched in paths {
-            for (theirs, ours) in [("methods", "methods"), ("notMethods", "except_methods")] {
-                if !list(operation, theirs).is_empty() {
-                    put(&mut matched, ours, json!(list(operation, theirs)));
+    }
+    let at = policies.first().map(|policy| policy.at.clone());
+    let mut output = Output { at, ..Output::default() };
+    let titles: Vec<&str> = policies.iter().map(|policy| policy.title.as_str()).collect();
+    output.head.push(format!("for {group}, from {}", titles.join(", ")));
+    output.head.push(
+        "stricter than Istio: a token needs a subject and is in one place alone; a path that can be read in several ways for \
+         which rules differ is refused; where requests without a token pass, those with other credentials do not"
+            .to_owned(),
+    );
+    let has_authentication = all.iter().any(|policy| policy.action == Action::Authenticate);
+    let mut callers = Vec::new();
+    let mut refused = Vec::new();
+    let mut spaced = Vec::new();
+    let mut headers: Vec<(String, String, String)> = Vec::new();
+    for authenticator in policies.iter().flat_map(|policy| &policy.authenticators) {
+        let name = format!("jwt-{}", callers.len());
+        let mut part = authenticator.part.clone();
+        part.name = name.clone();
+        let fields = authenticator.headers.iter();
+        headers.extend(fields.map(|(header, what)| (header.clone(), name.clone(), what.clone())));
+        spaced.extend(authenticator.spaced.iter().cloned());
+        if !authenticator.lost.is_empty() {
+            refused.push((name.clone(), authenticator.lost.clone()));
+        }
+        callers.push(Caller { name, issuer: Some(authenticator.issuer.clone()) });
+        output.authenticators.push(part);
+    }
+    set_headers(&mut output, &headers, findings);
+    let mut rules: Vec<Rule> = Vec::new();
+    for action in [Action::Custom, Action::Deny, Action::Allow] {
+        let of_action = policies.iter().filter(|policy| policy.action == action);
+        rules.extend(of_action.flat_map(|policy| policy.rules.iter().cloned()));
+    }
+    separate_addresses(&mut rules, findings, &mut output);
+    if rules.iter().any(|rule| rule.clause.region.iter().any(|part| part.atoms().any(is_host))) {
+        output
+            .head
+            .push("the port of the authority is ignored, so a host stands for all its ports".to_owned());
+    }
+    for rule in &mut rules {
+        check_callers(rule, has_authentication, &callers, findings);
+    }
+    let scope_claim = convert_scopes(&mut rules, &spaced, findings);
+    if let Some(claim) = scope_claim {
+        for part in &mut output.authenticators {
+            if let Some(jwt) = part.value.get_mut("jwt") {
+                super::put(jwt, "scope_claims", json!([claim]));
+            }
+        }
+    }
+    for policy in policies.iter().filter(|policy| policy.action == Action::Audit) {
+        output.head.push(format!("{} is not converted: AUDIT decides nothing", policy.title));
+    }
+    let has_allow = policies.iter().any(|policy| policy.action == Action::Allow);
+    let policy = Policy {
+        callers,
+        anonymous: true,
+        with: Vec::new(),
+        clauses: rules.into_iter().map(|rule| rule.clause).collect(),
+        otherwise: if has_allow { Effect::Deny } else { Effect::Allow },
+    };
+    access::compile(policy, findings, &mut output);
+    for (name, reasons) in refused {
+        output.refuse(&name, &reasons);
+        // Its tokens would pass as anonymous where other authenticators are optional.
+        output.deny_all(&reasons);
+    }
+    if !unclear.is_empty() {
+        output.deny_all(&unclear);
+    }
+    output
+}
+
+fn is_host(atom: &super::space::Atom) -> bool {
+    matches!(atom, super::space::Atom::Host(_))
+}
+
+/// Writes `identity.headers`. Where several authenticators fill one header, whichever accepts the request does.
+fn set_headers(output: &mut Output, headers: &[(String, String, String)], findings: &Findings) {
+    for (header, name, what) in headers {
+        let kinds: BTreeSet<&String> =
+            headers.iter().filter(|(other, ..)| other == header).map(|(.., what)| what).collect();
+        let count = headers.iter().filter(|(other, ..)| other == header).count();
+        if kinds.len() > 1 {
+            let at = output.at.clone();
+            let what = format!("the header `{header}` gets different claims from different issuers");
+            if let Some(at) = at {
+                findings.add(&at, what, "Give each issuer a header of its own.");
+            }
+            continue;
+        }
+        let template = if count > 1 { format!("{{{what}}}") } else { format!("{{{name}.{what}}}") };
+        output.headers.insert(header.clone(), json!(template));
+    }
+}
+
+/// Rules see one address. Where policies tell the peer from the client, conditions on the peer are lost.
+fn separate_addresses(rules: &mut [Rule], findings: &Findings, output: &mut Output) {
+    let sees_client = rules.iter().any(|rule| rule.sees_client);
+    for rule in rules.iter_mut().filter(|rule| rule.sees_peer) {
+        if sees_client {
+            findings.add(&rule.clause.at, authorization::BOTH_ADDRESSES, authorization::BOTH_ADVICE);
+            rule.clause.lost.push(authorization::BOTH_ADDRESSES.to_owned());
+            if let Some(constraint) = rule.clause.region.get_mut(2) {
+                *constraint = super::space::Constraint::default();
+            }
+        } else {
+            let note = "`ipBlocks` and `source.ip` are the peer of the connection; `sources` is the address that Envoy \
+                        settled on: the same unless the proxy trusts `x-forwarded-for`, as a sidecar does";
+            if !output.head.iter().any(|known| known == note) {
+                output.head.push(note.to_owned());
+            }
+        }
+    }
+}
+
+/// Finds conditions on tokens that no RequestAuthentication of the input accepts.
+fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], findings: &Findings) {
+    let clause = &mut rule.clause;
+    if clause.who.is_empty() {
+        return;
+    }
+    if !has_authentication {
+        let what = "this asks for a token, and no RequestAuthentication in the input says which";
+        findings.add(&clause.at, what, "Convert it together with the RequestAuthentication.");
+        clause.lost.push(what.to_owned());
+        return;
+    }
+    let is_known = |principal: &Identity| {
+        let issuer = |caller: &Caller| {
+            let issuer = caller.issuer.as_deref().unwrap_or_default();
+            match &principal.issuer {
+                Text::Any => true,
+                Text::Exact(text) => issuer == text,
+                Text::Prefix(text) => issuer.starts_with(text),
+                Text::Suffix(text) => issuer.ends_with(text),
+            }
+        };
+        callers.is_empty() || callers.iter().any(issuer)
+    };
+    for condition in &clause.who {
+        if let Condition::Identity { any, negated } = condition
+            && !any.iter().all(is_known)
+        {
+            let what =
+                "this names a principal whose issuer no RequestAuthentication for these workloads accepts";
+            findings.add(
+                &clause.at,
+                what,
+                "Add its `jwtRules`, or take the principal out: nobody can be it.",
+            );
+            // Nobody is allowed by that. Whoever was meant to be kept out would not be, so nobody passes.
+            if clause.effect == Effect::Deny || *negated {
+                clause.lost.push(what.to_owned());
+            }
+        }
+    }
+}
+
+/// Turns conditions on claims that are lists of words into scopes; the claim that they are in.
+fn convert_scopes(rules: &mut [Rule], spaced: &[String], findings: &Findings) -> Option<String> {
+    let mut used: Option<String> = None;
+    for rule in rules {
+        let clause = &mut rule.clause;
+        for condition in &mut clause.who {
+            let Condition::Claim { claim, any, negated } = condition else { continue };
+            if !authorization::is_spaced(claim, spaced) {
+                continue;
+            }
+            let words: Option<Vec<String>> = any
+                .iter()
+                .map(|text| match text {
+                    Text::Exact(word) if !word.contains(' ') && !word.is_empty() => Some(word.clone()),
+                    _ => None,
+                })
+                .collect();
+            match words {
+                Some(words) if !*negated && used.as_ref().is_none_or(|used| used == claim) => {
+                    used = Some(claim.clone());
+                    *condition = Condition::Scope(words);
+                }
+                _ => {
+                    let what =
+                        format!("this asks of the words in the claim `{claim}` what rules cannot express");
+                    findings.add(
+                        &clause.at,
+                        what.clone(),
+                        "Rules can ask for whole words of one such claim, as `any_scope`.",
+                    );
+                    clause.lost.push(what);
                 }
             }
-            let hosts = list(operation, "hosts").iter().filter_map(Value::as_str);
-            let hosts: Vec<&str> = hosts.filter(|host| *host != "*").collect();
-            if !hosts.is_empty() {
-                put(&mut matched, "hosts", json!(hosts));
-            }
-            if !sources.is_empty() {
-                put(&mut matched, "sources", json!(sources));
-            }
-            if matched != json!({}) {
-                matches.push(matched);
-            }
         }
-        is_whole &= !part.unknown(operation, &["paths", "methods", "notMethods", "hosts"]);
     }
-    if list(rule, "to").is_empty() && !sources.is_empty() {
-        matches.push(json!({"sources": sources}));
-    }
-    (matches, is_whole)
-}
-
-/// `/exact`, `/prefix*`, `*suffix` or a template with `{*}` and `{**}`.
-fn istio_path(given: &str) -> Value {
-    if given.contains("{*}") || given.contains("{**}") {
-        let mut template = String::new();
-        for (number, piece) in given.split('/').enumerate().skip(1) {
-            template.push('/');
-            match piece {
-                "{*}" => template.push_str(&format!("{{p{number}}}")),
-                "{**}" => template.push_str(&format!("{{p{number}=**}}")),
-                piece => template.push_str(piece),
-            }
-        }
-        return json!({"template": template});
-    }
-    match (given.strip_suffix('*'), given.strip_prefix('*')) {
-        (Some("" | "/"), _) => json!({"prefix": "/"}),
-        (Some(prefix), _) => path::prefix(prefix),
-        (None, Some(suffix)) => path::suffix(suffix),
-        (None, None) => path::exact(given),
-    }
-}
-
-fn string_match(value: &Value) -> Value {
-    let text = value.as_str().unwrap_or_default();
-    match (text.strip_suffix('*'), text.strip_prefix('*')) {
-        (Some(prefix), _) if !prefix.is_empty() => json!({"prefix": prefix}),
-        (None, Some(suffix)) if !suffix.is_empty() => json!({"suffix": suffix}),
-        _ => value.clone(),
-    }
+    used
 }

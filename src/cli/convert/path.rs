@@ -24,7 +24,7 @@ pub fn suffix(suffix: &str) -> Value {
 }
 
 /// Whether it means itself in a rule of ours.
-fn is_literal(path: &str) -> bool {
+pub fn is_literal(path: &str) -> bool {
     path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
         && !path.contains("//")
 }
