@@ -28,7 +28,7 @@ pub fn is_wanted(options: &Options) -> bool {
 pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
     if options.wants(MODULE) {
         let octets = fs::metadata(module()).expect("the module").len();
-        verdicts.add(MODULE, octets as f64 / MIB, 1.2, "MiB");
+        verdicts.add(MODULE, octets as f64 / MIB, 1.3, "MiB");
     }
     if options.wants(LOADING) {
         let runs = if options.rounds > 3 { 3 } else { 1 };

@@ -193,16 +193,20 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
     let moment = Duration::from_millis(300);
     let is_full =
         |source| status(&mut enter_at("full", source), moment).is_some_and(|status| status == "503");
+    let they_wait = |count: usize| {
+        eventually("so many wait", || {
+            let stats = proxy.admin("/stats?filter=authgate_waiting_requests");
+            stats.trim().ends_with(&format!(": {count}"))
+        });
+    };
     let mut waiting = Vec::new();
     for source in 0..MAX_WAITING / MAX_WAITING_OF_SOURCE {
         waiting.extend((0..MAX_WAITING_OF_SOURCE).map(|_| enter_at("full", source)));
-        eventually("they have all come", || {
-            let stats = proxy.admin("/stats?filter=authgate_waiting_requests");
-            stats.trim().ends_with(&format!(": {}", waiting.len()))
-        });
+        they_wait(waiting.len());
         assert!(is_full(source), "the source has more than its share");
         if waiting.len() < MAX_WAITING {
             assert!(!is_full(8), "another source has no room");
+            they_wait(waiting.len());
         }
     }
     assert!(is_full(8), "there is room for more than all");
