@@ -1,5 +1,6 @@
 //! Opaque tokens, asked of an endpoint that does what endpoints do: it answers, is slow, breaks, and is flooded.
 
+use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{Listener, listener};
 use crate::check::{Case, check, denied, passes};
-use crate::client::{Request, get, request};
+use crate::client::{Request, get, request, stream};
 use crate::endpoint::{Endpoint, Reply};
 use crate::house::{BASIC, BEARER, INVALID_TOKEN, policy};
 use crate::mint::{ISSUER, claims_but, now, token, token_for};
@@ -383,5 +384,38 @@ fn a_flood_of_made_up_tokens_is_bounded() {
         [denied("afterwards", with("opaque-token-afterwards"), 401, "invalid_token")
             .challenge(&[INVALID_TOKEN])],
     );
+    proxy.finish();
+}
+
+/// The proxy logs the path as it is when a client leaves, or when the proxy itself answers.
+#[test]
+fn a_request_that_ends_while_it_waits_shows_no_token_in_the_access_log() {
+    const TOKEN: &str = "opaque-token-in-the-query";
+    let endpoint = Endpoint::start();
+    endpoint.otherwise(Reply::Late(Duration::from_secs(2), active(json!({}))));
+    let from = json!({"from": [{"query": "access_token"}]});
+    let idle = json!({"stream_idle_timeout": "0.3s"});
+    let proxy = Proxy::start(
+        "introspection-log",
+        vec![asking("leaves", &endpoint, from.clone()), asking("idle", &endpoint, from).settings(idle)],
+    );
+    let line = |mark: &str| {
+        (0..250).find_map(|_| {
+            thread::sleep(Duration::from_millis(20));
+            let log = proxy.access_log();
+            log.lines().find(|line| line.starts_with(mark)).map(str::to_owned)
+        })
+    };
+    for (listener, waits) in [("leaves", 300), ("idle", 1000)] {
+        let head =
+            format!("GET /?access_token={TOKEN}&b=1 HTTP/1.1\r\nHost: a\r\nx-case: {listener}-0\r\n\r\n");
+        let mut stream = stream(proxy.port(listener)).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("a request");
+        thread::sleep(Duration::from_millis(waits));
+        drop(stream);
+        let line = line(&format!("{listener}-0 ")).expect("a line in the access log");
+        assert!(line.contains(" /?b=1 "), "{line}");
+    }
+    assert!(!proxy.access_log().contains(TOKEN), "{}", proxy.access_log());
     proxy.finish();
 }

@@ -1,10 +1,12 @@
 //! One request, two readers: what the filter refuses because a service behind it could read it in another way.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
 use crate::bootstrap::listener;
 use crate::check::{check, denied, passes, refused};
 use crate::client::{get, request};
+use crate::h2;
 use crate::house::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
 use crate::mint::token_for;
 use crate::proxy::Proxy;
@@ -35,6 +37,26 @@ fn a_method_in_lower_case_does_not_reach_a_public_rule_over_http_1() {
             passes("DELETE, as alice", request("DELETE", "/data").basic("alice", ALICE)),
         ],
     );
+    proxy.finish();
+}
+
+#[test]
+fn a_method_in_lower_case_does_not_reach_a_public_rule_over_http_2() {
+    let proxy = Proxy::start("methods-h2", vec![listener("methods", methods(), get("/data"))]);
+    let mut connection = h2::Connection::open(proxy.port("methods")).expect("a connection");
+    let alice = format!("Basic {}", BASE64_STANDARD.encode(format!("alice:{ALICE}")));
+    for (method, path, credentials, expected) in [
+        ("DELETE", "/data", None, 401),
+        ("delete", "/data", None, 400),
+        ("Delete", "/data", Some(&alice), 400),
+        ("DELETE", "/data", Some(&alice), 200),
+        ("delete", "/other", None, 200),
+    ] {
+        let fields: Vec<_> = credentials.iter().map(|value| ("authorization", value.as_str())).collect();
+        let (id, frame) = connection.request(method, path, &fields, true);
+        connection.send(&frame).expect("a request");
+        assert_eq!(connection.status(id).expect("an answer"), expected, "{method} {path} {credentials:?}");
+    }
     proxy.finish();
 }
 
