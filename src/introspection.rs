@@ -9,10 +9,11 @@ mod client;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::callout::{self, CallId, Callout, CalloutError, Effect, Severity, Ticket};
+use crate::cidr::source_network;
 use crate::claims::{ClaimSelector, Claims};
 use crate::jwt::{ClaimRules, TokenError};
 use crate::key_source::Address;
@@ -115,27 +116,16 @@ struct Asked {
     slot: Slot,
     call: CallId,
     since: NumericDate,
-    /// The network that a token comes from, unless it held before.
-    source: Option<Network>,
+    origin: Origin,
 }
 
-/// A source of tokens: an IPv4 address, or an IPv6 /64, which is the least that a customer gets (RFC 6177).
+/// The client that a token was asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
-    /// The address is not known.
-    Unknown,
-    V4(Ipv4Addr),
-    V6(u64),
-}
-
-impl From<Option<IpAddr>> for Network {
-    fn from(address: Option<IpAddr>) -> Self {
-        match address.map(|address| address.to_canonical()) {
-            None => Network::Unknown,
-            Some(IpAddr::V4(address)) => Network::V4(address),
-            Some(IpAddr::V6(address)) => Network::V6((address.to_bits() >> 64) as u64),
-        }
-    }
+enum Origin {
+    /// Any: the token held before.
+    Proven,
+    /// One in this network, if that is known.
+    Network(Option<IpAddr>),
 }
 
 /// What is known of a token.
@@ -189,9 +179,11 @@ impl Introspector {
         if let Some(asked) = self.asked.iter().find(|asked| asked.slot == slot) {
             return Outcome::Awaited(asked.ticket());
         }
-        let is_proven = self.proven.find(slot, now).is_some();
-        let source = (!is_proven).then(|| Network::from(peer()));
-        if !self.has_room_for(source) {
+        let origin = match self.proven.find(slot, now) {
+            Some(_) => Origin::Proven,
+            None => Origin::Network(peer().map(source_network)),
+        };
+        if !self.has_room_for(origin) {
             if is_due(self.full, now) {
                 self.full = Some(now);
                 let text = "`max_concurrent` is reached, or the part of it for tokens that never held, or for those of one \
@@ -201,7 +193,7 @@ impl Introspector {
             return Outcome::Unknown;
         }
         self.calls += 1;
-        let asked = Asked { slot, call: CallId(self.calls), since: now, source };
+        let asked = Asked { slot, call: CallId(self.calls), since: now, origin };
         self.effects.push(Effect::Call(asked.call, self.callout(token)));
         let ticket = asked.ticket();
         self.asked.push(asked);
@@ -210,14 +202,18 @@ impl Introspector {
 
     /// Whether one more token can be asked for: one that held before, or one from this source. Anybody can make up tokens,
     /// so those that did not hold before leave a part of the calls to those that did, and to other sources.
-    fn has_room_for(&self, source: Option<Network>) -> bool {
+    fn has_room_for(&self, origin: Origin) -> bool {
         let max = self.plan.max_concurrent;
-        let Some(source) = source else { return self.asked.len() < max };
-        let others = self.asked.iter().filter_map(|asked| asked.source);
-        let is_same = |other: &Network| *other == source && source != Network::Unknown;
-        self.asked.len() < max
-            && others.clone().count() < max - max / RESERVED
-            && others.filter(is_same).count() < (max / OF_ONE_SOURCE).max(LEAST_OF_ONE_SOURCE)
+        let unproven = self.asked.iter().filter(|asked| asked.origin != Origin::Proven);
+        let of_source = || unproven.clone().filter(|asked| asked.origin == origin).count();
+        let has_share = match origin {
+            Origin::Proven => true,
+            Origin::Network(source) => {
+                unproven.clone().count() < max - max / RESERVED
+                    && (source.is_none() || of_source() < (max / OF_ONE_SOURCE).max(LEAST_OF_ONE_SOURCE))
+            }
+        };
+        self.asked.len() < max && has_share
     }
 
     fn callout(&self, token: &[u8]) -> Callout {

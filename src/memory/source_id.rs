@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{MemoryKey, Slot};
+use crate::cidr::source_network;
 
 /// A client's address: an IPv6 address by its /64, an IPv4-mapped one as the IPv4 address. All unknown addresses are one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,16 +25,15 @@ impl SourceId {
 
 /// Adds an address to a digest.
 pub(super) fn write(hasher: &mut SipHasher24, address: Option<IpAddr>) {
-    match address.map(|address| address.to_canonical()) {
+    match address.map(source_network) {
         None => hasher.write(&[0]),
-        Some(IpAddr::V4(address)) => {
+        Some(IpAddr::V4(network)) => {
             hasher.write(&[4]);
-            hasher.write(&address.octets());
+            hasher.write(&network.octets());
         }
-        // A customer gets a /64 at the least (RFC 6177), and may use any address of it.
-        Some(IpAddr::V6(address)) => {
+        Some(IpAddr::V6(network)) => {
             hasher.write(&[6]);
-            hasher.write(&(address.to_bits() >> 64).to_be_bytes());
+            hasher.write(&network.octets());
         }
     }
 }
