@@ -1,7 +1,7 @@
 //! The share of a worker's time that one kind of expensive check may take (slow password hashes, signatures that are
 //! verified in software), rationed by source.
 //!
-//! Time comes in at a share of the time that passes, is saved up to what comes in within [`SAVED`], and each check is
+//! Time comes in at a share of the time that passes, is saved up to what comes in within `SAVED`, and each check is
 //! charged the time that it took. A check is admitted while more than its source's *floor* is left:
 //!
 //! | source | floor, of the most that is saved |
