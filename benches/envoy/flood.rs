@@ -22,13 +22,13 @@ const LASTS: Duration = Duration::from_secs(8);
 /// fewer are sent where the worker does not keep up.
 const ATTEMPTS: u32 = 2_000;
 const ATTACKERS: u32 = 200;
-/// Where they come from.
+/// The address of all attackers.
 const ATTACKER: &str = "127.0.0.1";
 /// Clients with good credentials that have logged in before the flood, and how often each sends a request. They are at
 /// addresses of their own.
 const CLIENTS: usize = 10;
 const EVERY: Duration = Duration::from_millis(100);
-/// How often somebody logs in who has not yet, at an address that was not seen before. Whoever is told to wait asks again
+/// The interval between first logins, each from an address that was not seen before. A client that is told to wait asks again
 /// at once.
 const LOGIN_EVERY: Duration = Duration::from_millis(500);
 /// Whoever waits for longer than this has gone.

@@ -15,7 +15,7 @@ const SETTINGS: &[&str] = &[
     "strip_trailing_host_dot",
 ];
 
-/// What is legal and unwise around the configurations of a document.
+/// Warnings about the surroundings of the configurations in a document.
 pub fn lints(document: &Node) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     walk(document, &mut lints);
@@ -53,7 +53,7 @@ fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether a configuration of authgate is in it.
+/// True if the file has an authgate configuration.
 fn contains(node: &Node) -> bool {
     found::carries(node)
         || node.members().iter().map(|member| &member.value).chain(node.elements()).any(contains)

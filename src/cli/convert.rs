@@ -1,6 +1,6 @@
 //! `authgate convert`: other filters' configuration → authgate's.
 //!
-//! What is not understood denies. The machinery that all converters share:
+//! Anything that is not understood denies. The machinery that all converters share:
 //!
 //! - [`Findings`] collects what could not be converted: [`Finding`] is `{file, line, what, advice}`. Any finding makes the
 //!   exit code 1, and all go to standard error, numbered. A [`Mark`](finding::Mark) taken before something is converted tells

@@ -17,7 +17,7 @@ use super::finding::{At, Findings};
 use super::output::{Output, Part};
 use super::space::{self, Atom, Constraint, DIMENSIONS, Region};
 
-/// What a clause does with the requests that it applies to.
+/// The effect of a clause on the requests that it applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Allow,
