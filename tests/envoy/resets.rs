@@ -150,10 +150,10 @@ fn requests_that_are_reset_at_any_time_bring_nothing_down() {
         (waves::run(port("gate"), 4, lasts), idle.join().expect("an outcome"))
     });
     for (name, outcome) in [("", &outcome), (" with idle timeouts", &idle)] {
-        let waves::Outcome { refused, unavailable, reset, idle, closed, .. } = outcome;
+        let waves::Outcome { refused, unavailable, reset, idle, closed, ended, .. } = outcome;
         println!(
             "{lasts:?}{name}: {reset} reset, {refused} got 401, {unavailable} got 503, {idle} timed out, \
-             {closed} connections closed"
+             {closed} connections closed, {ended} ended by the proxy"
         );
     }
     assert_eq!([outcome.faults.as_slice(), &idle.faults].concat(), Vec::<String>::new());
