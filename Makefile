@@ -21,8 +21,8 @@ EMPTY_WASM := $(TARGET_DIR)/empty/$(WASM_TARGET)/release/empty.wasm
 FLOOR_WASM := $(TARGET_DIR)/floor/$(WASM_TARGET)/release/floor.wasm
 IDP := tests/idp/node_modules/.package-lock.json
 TOOL := dist/authgate
-TOOL_SOURCES := src/main.rs src/cli.rs $(shell find src/cli -name '*.rs')
-SOURCES := Cargo.toml Cargo.lock $(filter-out $(TOOL_SOURCES),$(shell find src xtask -name '*.rs' -o -name '*.bin'))
+SOURCES := Cargo.toml Cargo.lock $(shell find src crates/filter xtask -name '*.rs' -o -name '*.bin' -o -name Cargo.toml)
+TOOL_SOURCES := $(shell find crates/cli -name '*.rs' -o -name Cargo.toml)
 
 # `ENVOY=/path/to/envoy make …` uses that one and installs none, `PYTHON=/path/to/python make test` the same of the clients
 # that tests run. With both .venv is left alone.
@@ -107,8 +107,8 @@ timing: ## Compare how long the core takes to refuse credentials; fails where th
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target
-	cargo build --locked --release --lib --target $(WASM_TARGET)
-	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $(TRIMMED_WASM)
+	cargo build --locked --release -p authgate-filter --lib --target $(WASM_TARGET)
+	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate_filter.wasm $(TRIMMED_WASM)
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .optimised; else \
 		mkdir -p $(@D); cp $(TRIMMED_WASM) $@; echo '$@: without npm it is a tenth larger than it could be'; fi
 
@@ -124,7 +124,7 @@ $(WASM_OPT): xtask/wasm-opt/package-lock.json
 	@touch $@
 
 $(TOOL): $(SOURCES) $(TOOL_SOURCES)
-	$(CARGO_BUILD) --locked --release --bin authgate
+	$(CARGO_BUILD) --locked --release -p authgate-cli
 	mkdir -p dist/man dist/completions
 	install -m 755 $(TARGET_DIR)/release/authgate $@
 	$@ man dist/man
@@ -132,8 +132,8 @@ $(TOOL): $(SOURCES) $(TOOL_SOURCES)
 
 # For tests: it runs a list of signatures, given as its configuration, through both verifiers, and traps when told to.
 $(TESTING_WASM): $(WASM)
-	cargo build --locked --release --lib --target $(WASM_TARGET) --features testing
-	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate.wasm $@
+	cargo build --locked --release -p authgate-filter --lib --target $(WASM_TARGET) --features testing
+	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate_filter.wasm $@
 
 $(EMPTY_WASM): $(wildcard benches/empty/Cargo.* benches/empty/src/*)
 $(FLOOR_WASM): $(wildcard benches/floor/Cargo.* benches/floor/src/*)
@@ -195,7 +195,7 @@ $(FUZZ):
 MUTANTS := $(TARGET_DIR)/tools/bin/cargo-mutants
 
 # What it changes stands in .cargo/mutants.toml.
-mutants: $(MUTANTS) ## Change what decides, one thing at a time, and see whether a test fails; hours. ARGS='-f src/decision.rs'
+mutants: $(MUTANTS) ## Change what decides, one thing at a time, and see whether a test fails; hours. ARGS='-f src/decision/mod.rs'
 	$(MUTANTS) mutants --output '$(TARGET_DIR)' $(ARGS)
 
 $(MUTANTS):

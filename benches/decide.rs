@@ -10,34 +10,32 @@
 )]
 
 #[allow(dead_code)]
-#[path = "../tests/envoy/mint.rs"]
-mod mint;
-#[allow(dead_code)]
 #[path = "envoy/policy.rs"]
 mod policy;
 #[path = "envoy/table.rs"]
 mod table;
 
+use authgate_testing::e2e::mint;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use authgate::authority::Host;
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::{Limits, Memory};
 use authgate::config;
+use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::{Limits, Memory};
-use authgate::numeric_date::NumericDate;
-use authgate::path::Readings;
+use authgate::http::host::Host;
+use authgate::http::path::Readings;
+use authgate::http::request::Request;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::rules::Target;
 use authgate::policy::{Policy, build};
-use authgate::request::Request;
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::timestamp::NumericDate;
 use serde_json::{Value, json};
 
-use crate::mint::{claims, claims_but, other_token, token};
 use crate::policy::{BOB, PASSWORD, basic, house, keys, rules, users};
 use crate::table::{Table, median, spread};
+use authgate_testing::e2e::mint::{claims, claims_but, other_token, token};
 
 /// How often each figure is taken.
 const SAMPLES: usize = 31;

@@ -13,23 +13,6 @@
 )]
 
 // From the end-to-end tests: a process of Envoy, tokens and answers.
-#[allow(dead_code)]
-#[path = "../tests/envoy/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../tests/digest_client/mod.rs"]
-mod digest_client;
-#[allow(dead_code)]
-#[path = "../tests/envoy/mint.rs"]
-mod mint;
-#[allow(dead_code)]
-#[path = "../tests/envoy/process.rs"]
-mod process;
-#[path = "../tests/soak/mod.rs"]
-mod soak;
-#[allow(dead_code)]
-#[path = "../tests/envoy/wire.rs"]
-mod wire;
 
 #[path = "envoy/bootstrap.rs"]
 mod bootstrap;
@@ -61,10 +44,10 @@ mod usage;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use authgate_testing::e2e::process::{Envoy, directory, existing, module};
 use cases::{BARE, Case, EMPTY, LIMITS, cases, listeners};
 use measure::{Samples, measure};
 use options::{Options, USAGE};
-use process::{Envoy, directory, existing, module};
 use report::{Costs, Verdicts};
 
 fn main() -> ExitCode {

@@ -18,32 +18,27 @@
 #[path = "timing/cases.rs"]
 mod cases;
 #[allow(dead_code)]
-#[path = "../tests/digest_client/mod.rs"]
-mod digest_client;
-#[allow(dead_code)]
-#[path = "../tests/envoy/mint.rs"]
-mod mint;
-#[allow(dead_code)]
 #[path = "envoy/table.rs"]
 mod table;
 #[path = "timing/welch.rs"]
 mod welch;
 
+use authgate_testing::e2e::mint;
 use std::hint::black_box;
 use std::time::Instant;
 
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
+use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
-use authgate::denial::Form;
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Policy;
-use authgate::request::Request;
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::response::Form;
+use authgate::timestamp::NumericDate;
 
-use crate::digest_client::Challenge;
 use crate::table::{Table, median};
+use authgate_testing::digest_client::Challenge;
 
 /// From this |t| on there is a leak, as good as certainly. Over 100,000 calls it stands for about a twentieth of what
 /// calls usually differ by.

@@ -1,48 +1,23 @@
-//! authgate decides, inside Envoy, whether a request may pass.
+//! The core of authgate: decides whether a request may pass.
 //!
 //! ```text
-//! filter → decision → policy → scheme → { jwt → jwk, password, credentials, challenge }
+//! decision → policy → authn → response → remote → cache → principal → jose → http, json, timestamp
+//!               └──→ config, password
 //! ```
 //!
-//! Imports point that one way. The core (all but `filter`) reads no clock, does no I/O, logs nothing and calls no host.
-//! Start reading at [`decision`].
+//! Imports point that one way. The core reads no clock, does no I/O, logs nothing and calls no host: the filter and the
+//! tool are crates of their own. Start reading at [`decision`].
 
-pub mod authority;
-pub mod callout;
-pub mod challenge;
-pub mod cidr;
-pub mod claims;
+pub mod authn;
+pub mod cache;
 pub mod config;
-pub mod counters;
-pub mod credentials;
 pub mod decision;
-pub mod denial;
-pub mod edits;
-pub mod filter;
-pub mod filter_state;
-pub mod header_map;
-pub mod http_url;
-pub mod identity;
-pub mod introspection;
+pub mod http;
+pub mod jose;
 pub mod json;
-pub mod jwk;
-pub mod jwt;
-pub mod key_source;
-pub mod known_answers;
-pub mod log_limit;
-pub mod memory;
-pub mod metrics;
-pub mod numeric_date;
 pub mod password;
-pub mod path;
-pub mod place;
 pub mod policy;
-pub mod preflight;
 pub mod principal;
-pub mod protected_resource;
-pub mod request;
-pub mod roots;
-pub mod scheme;
-pub mod source;
-pub mod state;
-pub mod waiting;
+pub mod remote;
+pub mod response;
+pub mod timestamp;

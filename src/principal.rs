@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::claims::Claims;
+use crate::jose::claims::Claims;
 
 /// A caller whose credentials held.
 #[derive(Clone)]

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use authgate::challenge::{Challenge, Realm};
-use authgate::denial::{Denial, Form, Hidden, Manner, Offer, Reason};
-use authgate::jwt::TokenError;
+use authgate::http::challenge::{Challenge, Realm};
+use authgate::jose::jwt::TokenError;
+use authgate::response::{Denial, Form, Hidden, Manner, Offer, Reason};
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
@@ -193,7 +193,7 @@ fn a_reason_that_is_kept_back_is_nowhere() {
         for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
             let denial = denial(reason, authenticator);
             let response = denial.response(&manner, form);
-            let challenges = |response: &authgate::denial::Response<'_>| {
+            let challenges = |response: &authgate::response::Response<'_>| {
                 response.fields.iter().filter(|(name, _)| *name == "www-authenticate").count()
             };
             assert_eq!(challenges(&response), challenges(&denial.response(&told, form)), "{reason:?}");

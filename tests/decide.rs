@@ -2,31 +2,28 @@
 //! each file says what its fields mean by using them, and `Case` and `File` below say it in types.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
-#[allow(dead_code)]
-mod digest_client;
-mod mint;
-mod placeholders;
-mod providers;
 #[path = "decide/sequence.rs"]
 mod sequence;
 
+use authgate_testing::placeholders::insert_keys;
+use authgate_testing::{digest_client, mint, placeholders, providers};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use authgate::authn::bound::{CertificateDigest, certificate_digest};
+use authgate::authn::{NoHost, OnDemand, Surroundings};
+use authgate::cache::Memory;
 use authgate::config;
+use authgate::decision::mutations::Edits;
+use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
-use authgate::denial::{Form, Response};
-use authgate::edits::Edits;
-use authgate::jwk::Algorithm;
-use authgate::jwt::SoftwareVerifier;
-use authgate::key_source::Moment;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwk::Algorithm;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::{Policy, build};
-use authgate::request::Request;
-use authgate::scheme::bound::{CertificateDigest, certificate_digest};
-use authgate::scheme::{NoHost, OnDemand, Surroundings};
-use authgate::state::State;
+use authgate::remote::jwks::Moment;
+use authgate::response::{Form, Response};
+use authgate::timestamp::NumericDate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -204,31 +201,6 @@ fn policy(name: &str, mut value: Value) -> Policy {
     build(&config, &|_| None).unwrap_or_else(|errors| panic!("{name}: {errors:?}")).policy
 }
 
-/// Puts public keys where `{jwk: ALG}` stands.
-fn insert_keys(value: &mut Value) {
-    match value {
-        Value::Object(members) if members.contains_key("jwk") => {
-            let algorithm = Algorithm::from_name(members["jwk"].as_str().unwrap()).unwrap();
-            let key = match members.remove("other") {
-                Some(_) => mint::SigningKey::other(algorithm),
-                None => mint::SigningKey::for_algorithm(algorithm),
-            };
-            members.remove("jwk");
-            let mut jwk = key.jwk_with(json!({"alg": algorithm.name()}));
-            jwk.as_object_mut().unwrap().extend(std::mem::take(members));
-            jwk.as_object_mut().unwrap().retain(|_, member| !member.is_null());
-            *value = jwk;
-        }
-        Value::Object(members) if members.contains_key("thumbprint") => {
-            let algorithm = Algorithm::from_name(members["thumbprint"].as_str().unwrap()).unwrap();
-            *value = mint::thumbprint(&mint::SigningKey::for_algorithm(algorithm).jwk()).into();
-        }
-        Value::Object(members) => members.values_mut().for_each(insert_keys),
-        Value::Array(elements) => elements.iter_mut().for_each(insert_keys),
-        _ => {}
-    }
-}
-
 impl Token {
     fn mint(&self) -> String {
         let algorithm = Algorithm::from_name(&self.alg).unwrap();
@@ -282,7 +254,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pairs, peer);
-    let mut providers = Providers::new(policy, &mut state);
+    let mut providers = Providers::new(policy, &mut state, NOW);
     providers.answer(&mut state, &case.fetched, NOW);
     let now = Surroundings { may_wait: case.may_wait, ..surroundings };
     let first = decide(policy, &request, &mut state, now);

@@ -3,25 +3,22 @@
 //! Requests are random or mutated from good ones, from a fixed seed: a failure names the seed of its request.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
-#[allow(dead_code)]
-mod digest_client;
-mod mint;
-
+use authgate_testing::{digest_client, mint};
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
 use authgate::config;
+use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
-use authgate::denial::{Form, Reason};
-use authgate::jwk::Algorithm;
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwk::Algorithm;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::{Access, Policy, build};
-use authgate::request::Request;
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::response::{Form, Reason};
+use authgate::timestamp::NumericDate;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

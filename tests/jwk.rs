@@ -8,11 +8,10 @@
     clippy::string_slice
 )] // tests may
 
-mod mint;
-
-use authgate::jwk::{
+use authgate::jose::jwk::{
     Algorithm, Algorithms, IgnoredKey, KeyError, KeySet, KeySetError, KeySetOrigin, MAX_KEYS, VerifyingKey,
 };
+use authgate_testing::mint;
 use base64::Engine as _;
 use mint::{SECRET, SigningKey, encode, pem};
 use serde_json::{Value, json};
@@ -146,7 +145,7 @@ fn keys_that_are_refused() {
         (changed(ed(), json!({"x": encode(&[0xff; 32])})), Malformed),
         (changed(oct(), json!({"k": "+/+/"})), Malformed),
         (changed(oct(), json!({"k": null})), Malformed),
-        (changed(oct(), json!({"k": encode(pem!("rsa.pub").as_bytes())})), PemAsSecret),
+        (changed(oct(), json!({"k": encode(pem("rsa.pub").as_bytes())})), PemAsSecret),
         (changed(rsa(), json!({"d": "AQAB"})), Private),
         (changed(rsa(), json!({"d": null, "qi": 1})), Private),
         (changed(rsa(), json!({"p": ""})), Private),
@@ -180,35 +179,35 @@ fn pem_keys() {
     use Algorithm::*;
     use KeyError::*;
     for (pem, algorithm, expected) in [
-        (pem!("rsa.pub"), RS256, Ok(())),
-        (pem!("rsa.pub"), PS512, Ok(())),
-        (pem!("rsa.pkcs1.pub"), RS512, Ok(())),
-        (pem!("p256.pub"), ES256, Ok(())),
-        (pem!("p384.pub"), ES384, Ok(())),
-        (pem!("p521.pub"), ES512, Ok(())),
-        (pem!("secp256k1.pub"), ES256K, Ok(())),
-        (pem!("ed25519.pub"), EdDSA, Ok(())),
-        (pem!("rsa.pub"), HS256, Err(AlgorithmMismatch)),
-        (pem!("rsa.pub"), ES256, Err(NotAPemKey)),
-        (pem!("p256.pub"), RS256, Err(NotAPemKey)),
-        (pem!("p256.pub"), ES384, Err(NotAPemKey)),
-        (pem!("p256.pub"), ES256K, Err(NotAPemKey)),
-        (pem!("ed25519.pub"), ES512, Err(NotAPemKey)),
-        (pem!("rsa"), RS256, Err(Private)),
-        (pem!("p256"), ES256, Err(Private)),
-        (pem!("p256.sec1"), ES256, Err(Private)),
-        (pem!("ed25519"), EdDSA, Err(Private)),
-        (pem!("rsa.crt"), RS256, Err(Certificate)),
-        (pem!("rsa1024.pub"), RS256, Err(TooShort)),
-        (pem!("rsa8192.pub"), RS256, Err(NotAPemKey)), // the parser takes at most 4096 bits
-        (pem!("rsa-e3.pub"), RS256, Err(UnsupportedRsa)),
+        (pem("rsa.pub"), RS256, Ok(())),
+        (pem("rsa.pub"), PS512, Ok(())),
+        (pem("rsa.pkcs1.pub"), RS512, Ok(())),
+        (pem("p256.pub"), ES256, Ok(())),
+        (pem("p384.pub"), ES384, Ok(())),
+        (pem("p521.pub"), ES512, Ok(())),
+        (pem("secp256k1.pub"), ES256K, Ok(())),
+        (pem("ed25519.pub"), EdDSA, Ok(())),
+        (pem("rsa.pub"), HS256, Err(AlgorithmMismatch)),
+        (pem("rsa.pub"), ES256, Err(NotAPemKey)),
+        (pem("p256.pub"), RS256, Err(NotAPemKey)),
+        (pem("p256.pub"), ES384, Err(NotAPemKey)),
+        (pem("p256.pub"), ES256K, Err(NotAPemKey)),
+        (pem("ed25519.pub"), ES512, Err(NotAPemKey)),
+        (pem("rsa"), RS256, Err(Private)),
+        (pem("p256"), ES256, Err(Private)),
+        (pem("p256.sec1"), ES256, Err(Private)),
+        (pem("ed25519"), EdDSA, Err(Private)),
+        (pem("rsa.crt"), RS256, Err(Certificate)),
+        (pem("rsa1024.pub"), RS256, Err(TooShort)),
+        (pem("rsa8192.pub"), RS256, Err(NotAPemKey)), // the parser takes at most 4096 bits
+        (pem("rsa-e3.pub"), RS256, Err(UnsupportedRsa)),
         // Which of several keys is meant nobody can say.
-        (&pem!("rsa.pub").repeat(2), RS256, Err(NotAPemKey)),
-        (&[pem!("rsa.pub"), pem!("p256.pub")].concat(), RS256, Err(NotAPemKey)),
-        (&[pem!("p256.pub"), pem!("rsa.pub")].concat(), ES256, Err(NotAPemKey)),
-        (&pem!("p256.pub").repeat(2), ES256, Err(NotAPemKey)),
-        (&pem!("ed25519.pub").repeat(2), EdDSA, Err(NotAPemKey)),
-        (&[pem!("rsa.pub"), pem!("rsa")].concat(), RS256, Err(NotAPemKey)),
+        (&pem("rsa.pub").repeat(2), RS256, Err(NotAPemKey)),
+        (&[pem("rsa.pub"), pem("p256.pub")].concat(), RS256, Err(NotAPemKey)),
+        (&[pem("p256.pub"), pem("rsa.pub")].concat(), ES256, Err(NotAPemKey)),
+        (&pem("p256.pub").repeat(2), ES256, Err(NotAPemKey)),
+        (&pem("ed25519.pub").repeat(2), EdDSA, Err(NotAPemKey)),
+        (&[pem("rsa.pub"), pem("rsa")].concat(), RS256, Err(NotAPemKey)),
         ("", RS256, Err(NotAPemKey)),
         ("-----BEGIN PUBLIC KEY-----", ES256, Err(NotAPemKey)),
         ("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----", EdDSA, Err(NotAPemKey)),
@@ -230,11 +229,11 @@ fn pem_keys() {
 fn subject_public_key_info_is_that_of_openssl() {
     use Algorithm::*;
     for (pem, algorithm) in [
-        (pem!("rsa.pub"), RS256),
-        (pem!("p256.pub"), ES256),
-        (pem!("p384.pub"), ES384),
-        (pem!("p521.pub"), ES512),
-        (pem!("secp256k1.pub"), ES256K),
+        (pem("rsa.pub"), RS256),
+        (pem("p256.pub"), ES256),
+        (pem("p384.pub"), ES384),
+        (pem("p521.pub"), ES512),
+        (pem("secp256k1.pub"), ES256K),
     ] {
         let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         let expected = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
@@ -244,7 +243,7 @@ fn subject_public_key_info_is_that_of_openssl() {
         assert_eq!(from_jwk.spki_der(), Some(expected.as_slice()), "{algorithm}");
     }
     assert_eq!(VerifyingKey::from_secret(SECRET, HS256, None).unwrap().spki_der(), None);
-    assert_eq!(VerifyingKey::from_pem(pem!("ed25519.pub"), EdDSA, None).unwrap().spki_der(), None);
+    assert_eq!(VerifyingKey::from_pem(pem("ed25519.pub"), EdDSA, None).unwrap().spki_der(), None);
 }
 
 #[test]
@@ -260,7 +259,7 @@ fn shared_secrets() {
         (SECRET, RS256, Err(KeyError::AlgorithmMismatch)),
         (SECRET, EdDSA, Err(KeyError::AlgorithmMismatch)),
         (b"", HS256, Err(KeyError::TooShort)),
-        (pem!("rsa.pub").as_bytes(), HS256, Err(KeyError::PemAsSecret)),
+        (pem("rsa.pub").as_bytes(), HS256, Err(KeyError::PemAsSecret)),
         (b"\n -----BEGIN PUBLIC KEY-----\nAAAAAAAAAAAAAA", HS256, Err(KeyError::PemAsSecret)),
     ] {
         let key = VerifyingKey::from_secret(secret, algorithm, None);

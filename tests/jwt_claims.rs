@@ -8,17 +8,16 @@
     clippy::string_slice
 )] // tests may
 
-mod mint;
-
+use authgate_testing::mint;
 use std::collections::HashSet;
 
-use authgate::claims::{ClaimMatcher, ClaimSelector};
-use authgate::json::JsonErrorKind;
-use authgate::jwk::{Algorithm, Algorithms};
-use authgate::jwt::{
+use authgate::jose::claims::{ClaimMatcher, ClaimSelector};
+use authgate::jose::jwk::{Algorithm, Algorithms};
+use authgate::jose::jwt::{
     Audiences, Claim, ClaimRules, Jwt, Malformed, Part, SoftwareVerifier, TokenError, Validation,
 };
-use authgate::numeric_date::NumericDate;
+use authgate::json::JsonErrorKind;
+use authgate::timestamp::NumericDate;
 use mint::{SigningKey, set, sign_text};
 use serde_json::{Value, json};
 

@@ -8,10 +8,9 @@
     clippy::string_slice
 )] // tests may
 
-mod mint;
-
-use authgate::jwk::{Algorithm, Algorithms, KeySet, VerifyingKey};
-use authgate::jwt::{Jws, JwsError, Malformed, Part, SignatureVerifier, SoftwareVerifier};
+use authgate::jose::jwk::{Algorithm, Algorithms, KeySet, VerifyingKey};
+use authgate::jose::jwt::{Jws, JwsError, Malformed, Part, SignatureVerifier, SoftwareVerifier};
+use authgate_testing::mint;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mint::{SECRET, SigningKey, encode, pem, set, sign_text};
@@ -198,9 +197,9 @@ fn a_public_key_is_no_mac_secret() {
         let jwk = key.jwk();
         let keys = set(vec![jwk.clone()]);
         let pem = match algorithm {
-            Algorithm::ES256 => pem!("p256.pub"),
-            Algorithm::EdDSA => pem!("ed25519.pub"),
-            _ => pem!("rsa.pub"),
+            Algorithm::ES256 => pem("p256.pub"),
+            Algorithm::EdDSA => pem("ed25519.pub"),
+            _ => pem("rsa.pub"),
         };
         let mut secrets: Vec<Vec<u8>> = vec![
             pem.into(),
@@ -233,7 +232,7 @@ fn a_public_key_is_no_mac_secret() {
 fn keys_in_the_header_are_not_followed() {
     let algorithm = Algorithm::RS256;
     let (ours, theirs) = (SigningKey::for_algorithm(algorithm), SigningKey::other(algorithm));
-    let certificate: String = pem!("rsa.crt").lines().filter(|line| !line.starts_with('-')).collect();
+    let certificate: String = pem("rsa.crt").lines().filter(|line| !line.starts_with('-')).collect();
     for (member, value) in [
         ("jwk", theirs.jwk()),
         ("jku", json!("https://attacker.example/jwks.json")),

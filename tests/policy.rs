@@ -1,11 +1,9 @@
 //! Configurations that are wrong: what an operator is told, word by word. The cases are in `tests/cases/config-errors.yaml`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
-mod config_cases;
-mod mint;
-
 use authgate::config::{self, ConfigError};
 use authgate::policy::build;
+use authgate_testing::config_cases;
 
 use config_cases::{Case, cases, shows_secret};
 

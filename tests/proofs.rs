@@ -1,21 +1,20 @@
 //! Whatever a client sends as a DPoP proof: the core answers, in bounded time, and takes none that is not right.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
-mod mint;
-
+use authgate_testing::mint;
 use std::time::{Duration, Instant};
 
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
 use authgate::config;
+use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
-use authgate::denial::Reason;
-use authgate::jwk::Algorithm;
-use authgate::jwt::{SoftwareVerifier, TokenError};
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwk::Algorithm;
+use authgate::jose::jwt::{SoftwareVerifier, TokenError};
 use authgate::policy::{Policy, build};
-use authgate::request::Request;
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::response::Reason;
+use authgate::timestamp::NumericDate;
 use mint::{Proof, SigningKey, encode, sign_text};
 use serde_json::{Value, json};
 

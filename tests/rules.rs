@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
 use authgate::config;
+use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::{Policy, build};
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::timestamp::NumericDate;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -112,7 +112,7 @@ fn selected(policy: &Policy, request: &Request) -> String {
     let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
     let pairs = request.pairs();
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let asked = authgate::request::Request::new(pairs, request.peer);
+    let asked = authgate::http::request::Request::new(pairs, request.peer);
     let decision = decide(policy, &asked, &mut state, surroundings);
     match (decision.verdict, decision.rule) {
         (Verdict::Allow(None), Some(rule)) => rule.name.clone(),

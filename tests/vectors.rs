@@ -10,14 +10,12 @@
     clippy::string_slice
 )] // tests may
 
-mod mint;
-mod third_party;
-
-use authgate::jwk::{Algorithm, Algorithms, KeyError, KeySet, KeySetOrigin, VerifyingKey};
-use authgate::jwt::{
+use authgate::jose::jwk::{Algorithm, Algorithms, KeyError, KeySet, KeySetOrigin, VerifyingKey};
+use authgate::jose::jwt::{
     Audiences, ClaimRules, Jws, Jwt, SignatureVerifier as _, SoftwareVerifier, TokenError, Validation,
 };
-use authgate::numeric_date::NumericDate;
+use authgate::timestamp::NumericDate;
+use authgate_testing::{mint, third_party};
 use mint::encode;
 use serde_json::{Value, json};
 use third_party::{jws_cases, read, read_json};

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::mint::{ISSUER, jwks};
 use crate::policy::{self, sha};
+use authgate_testing::e2e::mint::{ISSUER, jwks};
 
 /// A listener: its name, and the filter that it has before the router.
 pub type Listener = (&'static str, Option<Value>);

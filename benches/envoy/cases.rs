@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use authgate::jwk::Algorithm;
-use authgate::known_answers;
+use authgate::jose::jwk::Algorithm;
+use authgate_filter::known_answers;
 
 use crate::bootstrap::{Listener, authgate, basic_auth, jwt_authn, plain};
 use crate::digest;
-use crate::mint::{self, claims, claims_but};
 use crate::policy::{self, BOB, PASSWORD, basic, house};
+use authgate_testing::e2e::mint::{self, claims, claims_but};
 
 /// The listener without a filter: what everything else is counted from.
 pub const BARE: &str = "no filter";

@@ -3,20 +3,20 @@
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
 use authgate::config;
+use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
-use authgate::denial::Form;
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::build;
-use authgate::request::Request;
-use authgate::scheme::{NoHost, Surroundings};
-use authgate::state::State;
+use authgate::response::Form;
+use authgate::timestamp::NumericDate;
 use serde_json::{Value, json};
 
-use crate::digest_client::{Answer, Challenge, sha256};
 use crate::policy::PASSWORD;
+use authgate_testing::digest_client::{Answer, Challenge, sha256};
 
 /// One rule over one user.
 pub fn digest() -> Value {

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::{authgate, forwarding, from_file};
 use crate::options::Options;
-use crate::process::{Envoy, directory, module};
 use crate::report::Verdicts;
-use crate::soak::{DRAINING, Echo, Outcome, Policy, Stage, policy};
 use crate::table::{Table, median};
 use crate::usage::{largest_vm, resident};
+use authgate_testing::e2e::process::{Envoy, directory, module};
+use authgate_testing::soak::{DRAINING, Echo, Outcome, Policy, Stage, policy};
 
 const MIB: f64 = (1 << 20) as f64;
 const WORKERS: usize = 2;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::bootstrap::{authgate, bootstrap};
-use crate::client::{Connection, Request, get};
 use crate::options::Options;
 use crate::policy::{BOB, BOB_HASH};
-use crate::process::{Envoy, directory, module};
 use crate::report::Verdicts;
 use crate::table::Table;
+use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::process::{Envoy, directory, module};
 
 /// For how long the flood lasts.
 const LASTS: Duration = Duration::from_secs(8);

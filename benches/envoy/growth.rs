@@ -10,10 +10,10 @@ use crate::cases::{MANY_USERS, bearer, request};
 use crate::load::Load;
 use crate::options::Options;
 use crate::policy::{fresh_hs256, house, users};
-use crate::process::{Envoy, directory, module};
 use crate::report::Verdicts;
 use crate::table::{Table, median};
 use crate::usage::{largest_vm, resident};
+use authgate_testing::e2e::process::{Envoy, directory, module};
 
 const MIB: f64 = (1 << 20) as f64;
 const LOADING: &str = "loading 100,000 users";

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::cases::{BARE, Case, EMPTY, Traffic, bearer, request};
 use crate::load::Load;
 use crate::options::Options;
-use crate::process::Envoy;
 use crate::usage::cpu_nanoseconds;
+use authgate_testing::e2e::process::Envoy;
 
 /// Microseconds of CPU per request, of each case as often as it was measured: those of [`BARE`] as they are, those of all
 /// others over [`BARE`].

@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_STANDARD as BASE64, BASE64_URL_SAFE_NO_PAD as BASE6
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
-use crate::mint::{self, ISSUER, OTHER_ISSUER, SECRET, claims, claims_but};
+use authgate_testing::e2e::mint::{self, ISSUER, OTHER_ISSUER, SECRET, claims, claims_but};
 
 /// The password of every user with a {SHA} hash.
 pub const PASSWORD: &str = "correct horse battery staple";

@@ -9,9 +9,9 @@ use base64::prelude::{
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
-use crate::digest_client::{Answer, Challenge, md5, sha256};
-use crate::mint::{OTHER_ISSUER, SECRET, claims_but, token};
 use crate::{BLOCKS, Block, CALLS, Case, Random, Subject};
+use authgate_testing::digest_client::{Answer, Challenge, md5, sha256};
+use authgate_testing::e2e::mint::{OTHER_ISSUER, SECRET, claims_but, token};
 
 /// How many users or keys there are in a block: so few that all stay in the first cache. Of 64 some do not, and whoever
 /// looks for all alike, as a hit does, waits for those 2 ns more often.

@@ -1,6 +1,6 @@
 //! Challenges, read back by a parser that is not ours.
 
-use authgate::challenge::{Challenge, Realm};
+use authgate::http::challenge::{Challenge, Realm};
 
 pub fn check(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);

@@ -1,6 +1,6 @@
 //! `Authorization`, beside a literal parser of its grammar.
 
-use authgate::credentials::{Credentials, CredentialsError, auth_params};
+use authgate::http::authorization::{Credentials, CredentialsError, auth_params};
 
 use super::grammar;
 

@@ -1,6 +1,6 @@
 //! Header maps as the ABI has them: what is written is read back, and whatever comes is read within its bounds.
 
-use authgate::header_map::{pairs, serialise};
+use authgate_filter::header_map::{pairs, serialise};
 
 pub fn check(octets: &[u8]) {
     if let Some(found) = pairs(octets) {

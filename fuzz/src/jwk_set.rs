@@ -1,7 +1,7 @@
 //! Key sets: every member is a key or is named among those that are none, and no key takes a signature that nobody made.
 
-use authgate::jwk::{KeySet, KeySetOrigin};
-use authgate::jwt::{SignatureVerifier, SoftwareVerifier};
+use authgate::jose::jwk::{KeySet, KeySetOrigin};
+use authgate::jose::jwt::{SignatureVerifier, SoftwareVerifier};
 use serde_json::Value;
 
 pub fn check(octets: &[u8]) {

@@ -2,7 +2,7 @@
 //!
 //! Input is a header, a line feed and claims, both as JSON; or a token.
 
-use authgate::jwt::Jwt;
+use authgate::jose::jwt::Jwt;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::Value;

@@ -4,8 +4,8 @@
 //! Input is a method, a path and then Cookie fields, on lines. `{PEOPLE}` stands for a good token.
 
 use authgate::decision::Verdict;
+use authgate::http::request::Request;
 use authgate::policy::Access;
-use authgate::request::Request;
 
 use super::house::{GOOD, fill, house};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use authgate::path::Readings;
+use authgate::http::path::Readings;
 
 pub fn check(octets: &[u8]) {
     let Ok(readings) = Readings::of(octets) else { return };

@@ -9,7 +9,7 @@ use super::{Csrf, TokenLocation};
 
 /// Keys, of which only digests are known here.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeys {
     /// Where a key is looked for.
@@ -28,7 +28,7 @@ pub struct ApiKeys {
 
 /// One key.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// Whose it is. Several keys may have one, so that they overlap while one takes the other's place.

@@ -27,7 +27,7 @@ keyword!(Bound, "auto, dpop, mtls, any or ignore", {
 
 /// How proofs of possession are checked, RFC 9449.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Dpop {
     /// The origin that clients see.

@@ -7,7 +7,7 @@ use super::shape::Named;
 
 /// How refusals look.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Denials {
     /// The form of their bodies.
@@ -56,7 +56,7 @@ keyword!(Body, "auto, problem, html, text or empty", {
 
 /// Reason → 403, or 404 to hide what exists.
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DenialStatus {
     /// Authenticated, but scopes are missing.

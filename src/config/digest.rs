@@ -6,7 +6,7 @@ use super::value::{Secret, Span};
 
 /// RFC 7616.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
     /// The text of an htdigest file.

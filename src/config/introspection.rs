@@ -11,7 +11,7 @@ use super::value::{Secret, Span};
 
 /// RFC 7662: tokens that only their issuer can read.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Introspection {
     /// The URL that is asked.

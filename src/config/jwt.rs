@@ -11,7 +11,7 @@ use super::value::Span;
 
 /// RFC 7519, carried as RFC 6750 says or otherwise.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// Whose tokens are taken, exact.

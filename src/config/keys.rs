@@ -11,7 +11,7 @@ use super::value::{Secret, Span};
 
 /// Where keys come from: exactly one of these.
 #[derive(Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
     /// A JWK Set (RFC 7517), as an object or as its JSON text.
@@ -35,7 +35,7 @@ impl fmt::Debug for Keys {
 
 /// A public key in PEM.
 #[derive(Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// The text, from BEGIN to END.
@@ -48,7 +48,7 @@ pub struct PemKey {
 
 /// A shared secret.
 #[derive(Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SecretKey {
     /// The secret.
@@ -64,7 +64,7 @@ pub struct SecretKey {
 
 /// A JWK Set that is fetched.
 #[derive(Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
     /// Its URL.
@@ -87,7 +87,7 @@ pub struct Remote {
 
 /// A JWK Set that the issuer's metadata name, by OpenID Connect Discovery or RFC 8414.
 #[derive(Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     /// The proxy's cluster that the metadata are asked of.

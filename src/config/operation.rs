@@ -8,7 +8,7 @@ use super::value::{ByteSize, Fraction, Span};
 
 /// What each worker remembers of verified credentials.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
     /// The most credentials; 0: none.
@@ -27,7 +27,7 @@ impl Default for Cache {
 
 /// Who is blocked for failing too often.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Throttle {
     /// So many failures block.
@@ -67,7 +67,7 @@ keyword!(ThrottleBy, "source_address or source_and_user", {
 
 /// What slow password hashes may take.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowHashes {
     /// The part of a worker's time.
@@ -82,7 +82,7 @@ impl Default for SlowHashes {
 
 /// What signatures may take that are verified in software.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowSignatures {
     /// The part of a worker's time.
@@ -97,7 +97,7 @@ impl Default for SlowSignatures {
 
 /// What is told to the operator.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// Whether decisions are counted in the proxy's metrics.

@@ -10,7 +10,7 @@ use super::shape::{List, Named, OneOrMany};
 
 /// What the requests that it matches need.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Labels logs, metrics and errors; default `rule-0`, `rule-1`, ….
@@ -35,7 +35,7 @@ pub struct Rule {
 
 /// What a request looks like.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// The whole path.
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Requirement {
 
 /// What an authenticated caller must be allowed; all that is given must hold.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
     /// For which authenticators this speaks; absent: all of the rule's.

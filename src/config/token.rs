@@ -6,7 +6,7 @@ use super::keyword::keyword;
 
 /// A place in a request where a token or a key may stand.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenLocation {
     /// The name of a field.
@@ -31,7 +31,7 @@ pub enum Csrf {
 
 /// Tokens that are refused before they expire.
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Revoked {
     /// By identifier.

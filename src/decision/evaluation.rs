@@ -6,20 +6,20 @@ use std::rc::Rc;
 use smallvec::{SmallVec, smallvec};
 
 use super::guard::Guard;
-use crate::callout::Awaited;
-use crate::credentials::CredentialsError;
-use crate::denial::Reason;
-use crate::memory::Slot;
-use crate::memory::replays::ProofUse;
-use crate::memory::throttle::Guess;
-use crate::place::{Found, Place};
+use crate::authn::{Affinity, OneTime, Presented, Scheme, Setback, Surroundings};
+use crate::cache::Slot;
+use crate::cache::replays::ProofUse;
+use crate::cache::throttle::Guess;
+use crate::decision::state::State;
+use crate::http::authorization::CredentialsError;
+use crate::http::location::{Found, Place};
+use crate::http::request::Request;
 use crate::policy::requirement::Requirement;
 use crate::policy::{Policy, Protection};
 use crate::principal::{Authenticated, Principal};
-use crate::request::Request;
-use crate::scheme::{Affinity, OneTime, Presented, Scheme, Setback, Surroundings};
-use crate::source::Source;
-use crate::state::State;
+use crate::remote::callout::Awaited;
+use crate::remote::source::Source;
+use crate::response::Reason;
 
 /// Tries a rule's requirement on a request. Gives the wrong guesses among its credentials too, whatever else came of it.
 pub fn evaluate<'p>(

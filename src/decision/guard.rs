@@ -5,14 +5,14 @@ use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::denial::Reason;
-use crate::jwk::{Algorithm, VerifyingKey};
-use crate::jwt::SignatureVerifier;
-use crate::memory::throttle::{Claimant, Guess as WrongGuess};
-use crate::memory::{Memory, Slot, SourceId};
+use crate::authn::{Guess, Proof, Scheme, Setback, Surroundings};
+use crate::cache::throttle::{Claimant, Guess as WrongGuess};
+use crate::cache::{Memory, Slot, SourceId};
+use crate::http::request::Request;
+use crate::jose::jwk::{Algorithm, VerifyingKey};
+use crate::jose::jwt::SignatureVerifier;
 use crate::principal::Principal;
-use crate::request::Request;
-use crate::scheme::{Guess, Proof, Scheme, Setback, Surroundings};
+use crate::response::Reason;
 
 /// A request as far as this is concerned.
 pub struct Guard<'a, 'r> {

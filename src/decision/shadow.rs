@@ -1,9 +1,9 @@
 //! Shadow: what would be decided is decided in full, and the request goes on as on a public route.
 
 use super::{Decision, Verdict};
-use crate::edits;
+use crate::decision::mutations;
+use crate::http::request::Request;
 use crate::policy::Policy;
-use crate::request::Request;
 
 /// Lets a request go on whatever was decided. Where no rule is known, what the top of the configuration says counts.
 pub fn cast<'a>(policy: &Policy, request: &Request<'a>, decision: Decision<'a>) -> Decision<'a> {
@@ -12,7 +12,7 @@ pub fn cast<'a>(policy: &Policy, request: &Request<'a>, decision: Decision<'a>) 
     }
     Decision {
         verdict: Verdict::Allow(None),
-        edits: edits::of_public(policy, request),
+        edits: mutations::of_public(policy, request),
         rule: decision.rule,
         shadowed: Some(decision.verdict),
     }

@@ -1,24 +1,34 @@
 //! Makes a policy of a configuration, or says all that is wrong with it.
 
+mod authenticators;
+mod authorization;
+mod denials;
+mod matching;
+mod operation;
+mod protected_resource;
+mod requirement;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+pub use matching::matches;
+
 use super::requirement::Requirement;
 use super::rules::RuleIndex;
 use super::{Access, Policy, Protection, Rule};
-use crate::challenge::Realm;
+use crate::authn::Authenticator;
 use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
-use crate::identity::{
+use crate::http::challenge::Realm;
+use crate::http::location::Place;
+use crate::jose::jwk::KeyError;
+use crate::password::HashScheme;
+use crate::policy::identity::{
     HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
 };
-use crate::jwk::KeyError;
-use crate::password::HashScheme;
-use crate::place::Place;
-use crate::scheme::Authenticator;
 
 /// The most rules that one line of the log names.
 const MOST_NAMED: usize = 20;

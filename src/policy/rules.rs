@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use regex_lite::Regex;
 
-use crate::authority::{Host, HostPattern};
-use crate::cidr::Cidr;
-use crate::path::Readings;
+use crate::http::cidr::Cidr;
+use crate::http::host::{Host, HostPattern};
+use crate::http::path::Readings;
 
 pub use coverage::MatchPart;
 pub use methods::{MethodError, MethodSet, Methods};

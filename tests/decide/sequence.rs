@@ -4,16 +4,16 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use authgate::authn::bound::CertificateDigest;
+use authgate::authn::{OnDemand, Surroundings};
+use authgate::cache::Memory;
+use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
-use authgate::denial::Form;
-use authgate::jwt::SoftwareVerifier;
-use authgate::memory::Memory;
-use authgate::numeric_date::NumericDate;
+use authgate::http::request::Request;
+use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Policy;
-use authgate::request::Request;
-use authgate::scheme::bound::CertificateDigest;
-use authgate::scheme::{OnDemand, Surroundings};
-use authgate::state::State;
+use authgate::response::Form;
+use authgate::timestamp::NumericDate;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ impl OnDemand for Host {
 impl Sequence {
     pub fn check(&self, policy: &Policy, tokens: &BTreeMap<String, String>) -> Result<(), String> {
         let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
-        let mut providers = Providers::new(policy, &mut state);
+        let mut providers = Providers::new(policy, &mut state, NOW);
         for (number, step) in self.steps.iter().enumerate() {
             providers.answer(&mut state, &step.fetched, NOW + step.at);
             for time in 1..=step.times {

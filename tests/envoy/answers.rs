@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::check::{Case, check, denied, passes};
-use crate::client::{get, request};
-use crate::house::{
+use authgate_testing::e2e::check::{Case, check, denied, passes};
+use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::house::{
     ALICE, BASIC, BEARER, BEARER_ADMIN, BOB, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN,
     house_listener,
 };
-use crate::mint::{claims_but, expired_token, scoped_token, token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::mint::{claims_but, expired_token, scoped_token, token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 #[test]
 fn every_row_of_the_answer_table() {

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{check, denied, passes};
-use crate::client::{Request, get};
-use crate::house::{ALICE, BASIC, BEARER, BOB, INVALID_TOKEN, good, house, house_listener, policy};
-use crate::mint::{SECRET, claims_but, hs256, other_token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{check, denied, passes};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{
+    ALICE, BASIC, BEARER, BOB, INVALID_TOKEN, good, house, house_listener, policy,
+};
+use authgate_testing::e2e::mint::{SECRET, claims_but, hs256, other_token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 #[test]
 fn a_struct_and_a_string_behave_alike() {
@@ -68,7 +70,7 @@ fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
     let inline_token = hs256(
         format!("{SECRET}-inline").as_bytes(),
         r#"{"alg":"HS256"}"#,
-        claims_but("o", json!({"iss": crate::mint::OTHER_ISSUER})).to_string(),
+        claims_but("o", json!({"iss": authgate_testing::e2e::mint::OTHER_ISSUER})).to_string(),
     );
     for (name, right, wrong) in
         [("host", other_token("o"), &inline_token), ("inline", inline_token.clone(), &other_token("o"))]

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
 use crate::bound::{Holder, bound};
-use crate::client::{Connection, Request, get, request, stream_from};
-use crate::endpoint::{Endpoint, Reply};
-use crate::house::policy;
-use crate::mint::{self, claims, now, with_signature};
-use crate::process::seconds;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::client::{Connection, Request, get, request, stream_from};
+use authgate_testing::e2e::endpoint::{Endpoint, Reply};
+use authgate_testing::e2e::house::policy;
+use authgate_testing::e2e::mint::{self, claims, now, with_signature};
+use authgate_testing::e2e::process::seconds;
+use authgate_testing::e2e::proxy::Proxy;
 
 /// Between two requests of an honest client.
 const PACE: Duration = Duration::from_millis(20);

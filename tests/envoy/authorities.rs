@@ -1,11 +1,11 @@
 //! Rules for hosts, and authorities that are written to slip past them.
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{check, denied, passes, refused};
-use crate::client::get;
-use crate::house::{BEARER, good, policy};
-use crate::mint::token_for;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{check, denied, passes, refused};
+use authgate_testing::e2e::client::get;
+use authgate_testing::e2e::house::{BEARER, good, policy};
+use authgate_testing::e2e::mint::token_for;
+use authgate_testing::e2e::proxy::Proxy;
 
 /// Two hosts are guarded, every other is open.
 fn hosts(name: &'static str) -> Listener {

@@ -3,13 +3,13 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{Case, check, denied, passes};
-use crate::client::{Request, get, request};
-use crate::house::policy;
-use crate::mint::{claims_but, jws, now, public_jwk, token, token_for};
-use crate::proxy::Proxy;
-use crate::tls::{Authority, Client, Identity};
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{Case, check, denied, passes};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::house::policy;
+use authgate_testing::e2e::mint::{claims_but, jws, now, public_jwk, token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
+use authgate_testing::e2e::tls::{Authority, Client, Identity};
 
 const ORIGIN: &str = "https://api.example.com";
 const BEARER: &str = r#"Bearer realm="restricted""#;

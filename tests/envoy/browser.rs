@@ -6,10 +6,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::house::{ALICE, house_listener};
-use crate::process::{directory, root};
-use crate::programs::{is_there, or_skip};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::house::{ALICE, house_listener};
+use authgate_testing::e2e::process::{directory, root};
+use authgate_testing::e2e::programs::{is_there, or_skip};
+use authgate_testing::e2e::proxy::Proxy;
 
 /// A Chromium: `CHROMIUM`, else one of the names that systems have it under.
 fn chromium() -> Option<String> {

@@ -10,10 +10,12 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
-use crate::bootstrap::{Listener, listener};
-use crate::client::{Request, get, request};
-use crate::mint::{ISSUER, claims_but, jwks, jws, now, other_token, token, token_for, with_signature};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::mint::{
+    ISSUER, claims_but, jwks, jws, now, other_token, token, token_for, with_signature,
+};
+use authgate_testing::e2e::proxy::Proxy;
 
 const JWT_AUTHN: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 const BASIC_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth";
@@ -26,7 +28,7 @@ const OTHER_AUDIENCE: &str = "the audience of the rule";
 
 /// What the tool makes of a filter, as a configuration; whether it says that this is all of it.
 fn converted(filter: &Value) -> (Value, bool) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
+    let mut child = Command::new(authgate_testing::tool())
         .args(["convert", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -13,11 +13,11 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::fits;
-use crate::client::{Connection, Request, get};
-use crate::mint::{ISSUER, token_for};
-use crate::proxy::{Exchange, Proxy};
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::fits;
+use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::mint::{ISSUER, token_for};
+use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
 const JWT_AUTHN: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 const BASIC_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth";

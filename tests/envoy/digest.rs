@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{Case, check, denied, passes};
-use crate::client::{Request, get, request};
-use crate::digest_client::{Answer, Challenge, md5, sha256};
-use crate::house::{ALICE, BASIC, policy};
-use crate::programs::{is_there, or_skip, python_with};
-use crate::proxy::Proxy;
+use authgate_testing::digest_client::{Answer, Challenge, md5, sha256};
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{Case, check, denied, passes};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::house::{ALICE, BASIC, policy};
+use authgate_testing::e2e::programs::{is_there, or_skip, python_with};
+use authgate_testing::e2e::proxy::Proxy;
 
 const PASSWORD: &str = "carol \"quoted\" secret: päss";
 const SHA256: &str = r#"Digest realm="legacy", qop="auth", algorithm=SHA-256, nonce="…", charset=UTF-8"#;

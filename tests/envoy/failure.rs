@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, bootstrap_from_file, listener};
-use crate::client::{Connection, Request, get, stream};
-use crate::house::{ALICE, BASIC, good, policy};
-use crate::process::{Envoy, directory, module, testing_module};
-use crate::upstream::Upstream;
-use crate::wire::Message;
+use authgate_testing::e2e::bootstrap::{Listener, bootstrap_from_file, listener};
+use authgate_testing::e2e::client::{Connection, Request, get, stream};
+use authgate_testing::e2e::house::{ALICE, BASIC, good, policy};
+use authgate_testing::e2e::process::{Envoy, directory, module, testing_module};
+use authgate_testing::e2e::upstream::Upstream;
+use authgate_testing::e2e::wire::Message;
 
 /// A module for tests traps at this field.
 const TRAP: &str = "authgate-trap";

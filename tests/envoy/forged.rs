@@ -1,10 +1,10 @@
 //! Identity that a client writes itself must not reach the service, however it is spelled and whatever the route.
 
-use crate::check::{Case, check, passes};
-use crate::client::{Request, get, request};
-use crate::house::{ALICE, house_listener};
-use crate::mint::token_for;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::check::{Case, check, passes};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::house::{ALICE, house_listener};
+use authgate_testing::e2e::mint::token_for;
+use authgate_testing::e2e::proxy::Proxy;
 
 const SPELLINGS: [&str; 9] = [
     "X-Auth-User",

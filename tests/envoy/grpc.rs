@@ -4,11 +4,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::listener;
-use crate::house::{good, house, house_listener};
-use crate::mint::{expired_token, scoped_token, token_for};
-use crate::programs::python_with;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::house::{good, house, house_listener};
+use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
+use authgate_testing::e2e::programs::python_with;
+use authgate_testing::e2e::proxy::Proxy;
 
 /// Calls each method with its metadata, and prints code and details as JSON.
 const SCRIPT: &str = "

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bootstrap::listener;
-use crate::client::{Connection, Request, get};
-use crate::house::{ALICE, BOB, policy};
-use crate::proxy::Proxy;
-use crate::wire::Message;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::proxy::Proxy;
+use authgate_testing::e2e::wire::Message;
 
 /// What `htpasswd -nB -C 10` made of `wonderland`.
 const BCRYPT_10: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";

@@ -10,10 +10,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bootstrap::bootstrap;
-use crate::house::house_listener;
-use crate::process::{Envoy, directory, envoy, module, validate};
 use crate::sample::sample;
+use authgate_testing::e2e::bootstrap::bootstrap;
+use authgate_testing::e2e::house::house_listener;
+use authgate_testing::e2e::process::{Envoy, directory, envoy, module, validate};
 
 /// A fenced block of a document: what stands behind the fence, and its text.
 struct Block {
@@ -66,7 +66,7 @@ fn scratch(name: &str) -> PathBuf {
     symlink(root.join("envoy"), scratch.join("envoy")).expect("the sample");
     symlink(module(), scratch.join("dist/authgate.wasm")).expect("the module");
     symlink(envoy(), scratch.join("bin/envoy")).expect("envoy");
-    symlink(env!("CARGO_BIN_EXE_authgate"), scratch.join("bin/authgate")).expect("the tool");
+    symlink(authgate_testing::tool(), scratch.join("bin/authgate")).expect("the tool");
     scratch
 }
 

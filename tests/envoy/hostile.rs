@@ -1,11 +1,11 @@
 //! What a client sends to break the filter. After each of these a good request still gets 200: nothing has trapped.
 
-use crate::bootstrap::listener;
-use crate::check::{check, denied, passes, refused};
-use crate::client::{get, request};
-use crate::house::{ALICE, BASIC, INVALID_TOKEN, good, house, house_listener};
-use crate::mint::{claims, jws, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{check, denied, passes, refused};
+use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::house::{ALICE, BASIC, INVALID_TOKEN, good, house, house_listener};
+use authgate_testing::e2e::mint::{claims, jws, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 const MALFORMED: &str = "malformed_credentials";
 

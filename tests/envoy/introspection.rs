@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{Case, check, denied, passes};
-use crate::client::{Request, get, request, stream};
-use crate::endpoint::{Endpoint, Reply};
-use crate::house::{BASIC, BEARER, INVALID_TOKEN, policy};
-use crate::mint::{ISSUER, claims_but, now, token, token_for};
-use crate::proxy::{Exchange, Proxy};
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{Case, check, denied, passes};
+use authgate_testing::e2e::client::{Request, get, request, stream};
+use authgate_testing::e2e::endpoint::{Endpoint, Reply};
+use authgate_testing::e2e::house::{BASIC, BEARER, INVALID_TOKEN, policy};
+use authgate_testing::e2e::mint::{ISSUER, claims_but, now, token, token_for};
+use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
 const SECRET: &str = "the secret of the gateway: %";
 
@@ -183,7 +183,8 @@ fn the_endpoint_is_asked_and_what_it_says_is_done() {
             denied("an expired JWT", at("/reversed", &expired), 401, "invalid_token").any_challenge(),
             passes("an opaque token", at("/", good)).identity("ann", "opaque"),
             passes("a JWT of nobody known", at("/", &foreign)).identity("endpoint", "opaque"),
-            passes("a password", get("/").basic("alice", crate::house::ALICE)).identity("alice", "staff"),
+            passes("a password", get("/").basic("alice", authgate_testing::e2e::house::ALICE))
+                .identity("alice", "staff"),
             denied("nothing", get("/"), 401, "missing_credentials").challenge(&[BEARER, BASIC]),
         ],
     );

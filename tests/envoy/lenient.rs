@@ -3,13 +3,13 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
-use crate::bootstrap::listener;
-use crate::check::{check, denied, passes, refused};
-use crate::client::{get, request};
-use crate::h2;
-use crate::house::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
-use crate::mint::token_for;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{check, denied, passes, refused};
+use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::h2;
+use authgate_testing::e2e::house::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
+use authgate_testing::e2e::mint::token_for;
+use authgate_testing::e2e::proxy::Proxy;
 
 fn methods() -> Value {
     policy(

@@ -12,31 +12,8 @@
 )]
 
 // The harness.
-mod bootstrap;
-mod check;
-mod client;
-#[allow(dead_code)]
-#[path = "../digest_client/mod.rs"]
-mod digest_client;
-mod endpoint;
-mod h2;
-mod idp;
-mod mint;
-mod process;
-mod programs;
-mod provider;
-mod proxy;
-#[allow(dead_code)] // what it has measured is for benches/envoy.rs
-#[path = "../soak/mod.rs"]
-mod soak;
-#[path = "../third_party/mod.rs"]
-mod third_party;
-mod tls;
-mod upstream;
-mod wire;
 
 // What every scenario starts from.
-mod house;
 
 // The scenarios.
 mod answers;

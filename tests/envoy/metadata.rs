@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::listener;
-use crate::check::{check, denied};
-use crate::client::{get, request};
-use crate::house::{good, house};
-use crate::mint::expired_token;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{check, denied};
+use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::house::{good, house};
+use authgate_testing::e2e::mint::expired_token;
+use authgate_testing::e2e::proxy::Proxy;
 
 const URL: &str = "https://api.example.com/.well-known/oauth-protected-resource/jwt";
 
@@ -47,7 +47,8 @@ fn metadata_is_served_and_named_in_challenges() {
     let cases = vec![
         denied("below the resource", get("/jwt/x"), 401, "missing_credentials").challenge(&[&bare]),
         denied("with an error", get("/jwt").bearer(&expired_token()), 401, "expired").challenge(&[&wrong]),
-        denied("beside it", get("/issuers"), 401, "missing_credentials").challenge(&[crate::house::BEARER]),
+        denied("beside it", get("/issuers"), 401, "missing_credentials")
+            .challenge(&[authgate_testing::e2e::house::BEARER]),
         denied("another path", get("/.well-known/oauth-protected-resource/basic"), 403, "no_rule"),
     ];
     check(&proxy, "metadata", cases);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{check, denied, passes};
-use crate::client::{Request, get};
-use crate::house::{BEARER, INVALID_TOKEN, policy};
-use crate::idp::{Idp, MACHINE};
-use crate::mint::{jws, now, public_jwk};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{check, denied, passes};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{BEARER, INVALID_TOKEN, policy};
+use authgate_testing::e2e::idp::{Idp, MACHINE};
+use authgate_testing::e2e::mint::{jws, now, public_jwk};
+use authgate_testing::e2e::proxy::Proxy;
 
 const WORKERS: usize = 4;
 

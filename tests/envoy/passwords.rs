@@ -1,10 +1,10 @@
 //! Every format of htpasswd, from entries that the real tools made.
 
-use crate::bootstrap::listener;
-use crate::check::{check, denied, passes};
-use crate::client::{Request, get};
-use crate::house::{BASIC, policy};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{check, denied, passes};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{BASIC, policy};
+use authgate_testing::e2e::proxy::Proxy;
 
 const HTPASSWD: &str = include_str!("../data/e2e/htpasswd");
 
@@ -45,7 +45,7 @@ fn every_format_of_htpasswd() {
     proxy.finish();
 }
 
-fn wrong(user: &str, password: &str) -> crate::check::Case {
+fn wrong(user: &str, password: &str) -> authgate_testing::e2e::check::Case {
     denied(format!("{user}: {password:?}"), with(user, password), 401, "invalid_credentials")
         .challenge(&[BASIC])
 }
@@ -67,8 +67,8 @@ fn users_and_htpasswd_together_and_a_user_with_scopes() {
         identity: {headers: {x-auth-user: "{subject}", x-auth-scopes: "{scopes}", x-auth-team: "{claim:team}"}}
         "#,
     );
-    let bob = |path| get(path).basic("bob", crate::house::BOB);
-    let alice = |path| get(path).basic("alice", crate::house::ALICE);
+    let bob = |path| get(path).basic("bob", authgate_testing::e2e::house::BOB);
+    let alice = |path| get(path).basic("alice", authgate_testing::e2e::house::ALICE);
     let proxy = Proxy::start("users", vec![listener("users", policy, bob("/"))]);
     let challenge = r#"Basic realm="the \"staff\" \\ area", charset="UTF-8""#;
     check(

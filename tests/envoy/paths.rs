@@ -1,11 +1,11 @@
 //! `/admin` in every disguise, with and without Envoy's normalisation: none gets past its rule.
 
-use crate::bootstrap::{Listener, listener};
-use crate::check::{check, denied, passes, refused};
-use crate::client::{get, request};
-use crate::house::{BEARER_ADMIN, good, policy};
-use crate::mint::{scoped_token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::check::{check, denied, passes, refused};
+use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::house::{BEARER_ADMIN, good, policy};
+use authgate_testing::e2e::mint::{scoped_token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 /// `/admin` is guarded; all else is denied, or open where `rest` says so.
 fn guarded(name: &'static str, rest: &str) -> Listener {

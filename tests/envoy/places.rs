@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::bootstrap::listener;
-use crate::check::{Case, check, denied, passes, refused};
-use crate::client::{Request, get, request};
-use crate::house::{ALICE, BEARER, INVALID_REQUEST, INVALID_TOKEN, policy};
-use crate::mint::{expired_token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{Case, check, denied, passes, refused};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::house::{ALICE, BEARER, INVALID_REQUEST, INVALID_TOKEN, policy};
+use authgate_testing::e2e::mint::{expired_token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 fn places() -> Value {
     policy(

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::bootstrap::listener;
-use crate::check::{check, denied, passes};
-use crate::client::{Request, request};
-use crate::house::{BASIC, BEARER, good, house, house_listener};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::check::{check, denied, passes};
+use authgate_testing::e2e::client::{Request, request};
+use authgate_testing::e2e::house::{BASIC, BEARER, good, house, house_listener};
+use authgate_testing::e2e::proxy::Proxy;
 
 fn preflight(path: &str, method: &str) -> Request {
     request("OPTIONS", path)

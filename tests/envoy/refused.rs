@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, bootstrap, listener};
-use crate::client::get;
-use crate::house::{good, house, house_listener, policy};
-use crate::process::validate;
+use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
+use authgate_testing::e2e::client::get;
+use authgate_testing::e2e::house::{good, house, house_listener, policy};
+use authgate_testing::e2e::process::validate;
 
 /// In every wrong configuration somewhere; in no output.
 const SECRETS: [&str; 4] = [

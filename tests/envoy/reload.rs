@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bootstrap::{bootstrap_from_file, listener};
-use crate::client::{Connection, get};
-use crate::house::{ALICE, BOB, good, policy};
-use crate::process::{Envoy, directory};
-use crate::soak::{self, Echo, Policy, Stage};
-use crate::upstream::Upstream;
+use authgate_testing::e2e::bootstrap::{bootstrap_from_file, listener};
+use authgate_testing::e2e::client::{Connection, get};
+use authgate_testing::e2e::house::{ALICE, BOB, good, policy};
+use authgate_testing::e2e::process::{Envoy, directory};
+use authgate_testing::e2e::upstream::Upstream;
+use authgate_testing::soak::{self, Echo, Policy, Stage};
 
 /// One user, with the hash that stands for this name in policies.
 fn with_hash(hash: &str) -> serde_json::Value {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::client::{Request, get};
-use crate::mint::{ProviderKey, encode};
-use crate::provider::{Does, Provider, answers, keys};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::mint::{ProviderKey, encode};
+use authgate_testing::e2e::provider::{Does, Provider, answers, keys};
+use authgate_testing::e2e::proxy::Proxy;
 
 const ISSUER: &str = "https://idp";
 

@@ -6,10 +6,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::client::{Connection, Request, get};
-use crate::process::{Envoy, directory, module};
-use crate::upstream::Upstream;
-use crate::wire::Message;
+use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::process::{Envoy, directory, module};
+use authgate_testing::e2e::upstream::Upstream;
+use authgate_testing::e2e::wire::Message;
 
 const SAMPLE: &str = include_str!("../../envoy/remote.yaml");
 /// `alice:wonderland`

@@ -1,10 +1,10 @@
 //! Rules that take several credentials: right and wrong ones at once, in both orders.
 
-use crate::check::{Case, check, denied, passes};
-use crate::client::{Request, get};
-use crate::house::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_listener};
-use crate::mint::{expired_token, other_token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::check::{Case, check, denied, passes};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_listener};
+use authgate_testing::e2e::mint::{expired_token, other_token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 /// Basic in Authorization and a token in `x-jwt`; a field that is none is not sent. Both orders.
 fn with(path: &str, password: Option<&str>, token: Option<&str>) -> [Request; 2] {
@@ -166,7 +166,8 @@ fn optional_takes_no_garbage_for_nothing() {
             let mut case = denied(hazard, get("/optional").authorization(value), 401, "").any_challenge();
             if value == b"," {
                 // A list of two nothings.
-                case = crate::check::refused("a comma", get("/optional").authorization(value));
+                case =
+                    authgate_testing::e2e::check::refused("a comma", get("/optional").authorization(value));
             }
             case
         }),

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, listener};
-use crate::client::get;
-use crate::endpoint::{Endpoint, Reply};
-use crate::h2::{self, Connection};
-use crate::house::policy;
-use crate::mint::{ProviderKey, now};
-use crate::process::seconds;
-use crate::provider::{Does, Provider, keys};
-use crate::proxy::Proxy;
 use crate::remote_keys::eventually;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::client::get;
+use authgate_testing::e2e::endpoint::{Endpoint, Reply};
+use authgate_testing::e2e::h2::{self, Connection};
+use authgate_testing::e2e::house::policy;
+use authgate_testing::e2e::mint::{ProviderKey, now};
+use authgate_testing::e2e::process::seconds;
+use authgate_testing::e2e::provider::{Does, Provider, keys};
+use authgate_testing::e2e::proxy::Proxy;
 
 /// A listener whose tokens are introspected, but for `/public`.
 fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {

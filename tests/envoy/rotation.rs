@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::listener;
-use crate::client::{Request, get};
-use crate::mint::ProviderKey;
-use crate::provider::{Provider, keys};
-use crate::proxy::Proxy;
 use crate::remote_keys::{eventually, policy};
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::mint::ProviderKey;
+use authgate_testing::e2e::provider::{Provider, keys};
+use authgate_testing::e2e::proxy::Proxy;
 
 /// How often keys are fetched, and what a fetch and the tick before it may take on a busy machine.
 const REFRESH: Duration = Duration::from_secs(2);

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::check::fits;
-use crate::client::{Connection, Request, get, request};
-use crate::house::{BASIC, BEARER, BEARER_ADMIN, INSUFFICIENT_SCOPE};
-use crate::process::{Envoy, directory, module, validate};
-use crate::wire::Message;
+use authgate_testing::e2e::check::fits;
+use authgate_testing::e2e::client::{Connection, Request, get, request};
+use authgate_testing::e2e::house::{BASIC, BEARER, BEARER_ADMIN, INSUFFICIENT_SCOPE};
+use authgate_testing::e2e::process::{Envoy, directory, module, validate};
+use authgate_testing::e2e::wire::Message;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the sample")

@@ -3,12 +3,12 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
-use crate::bootstrap::listener;
-use crate::client::{Request, get};
-use crate::digest_client::{Answer, Challenge, sha256};
-use crate::house::{ALICE, BOB, policy};
-use crate::mint::{claims_but, expired_token, hs256, jws, token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::digest_client::{Answer, Challenge, sha256};
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::mint::{claims_but, expired_token, hs256, jws, token, token_for};
+use authgate_testing::e2e::proxy::Proxy;
 
 const SHARED_SECRET: &str = "a-shared-secret-of-more-than-32-octets";
 const PLAIN: &str = "plain-and-inline-password";

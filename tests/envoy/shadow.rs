@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bootstrap::{bootstrap, listener};
-use crate::check::{check, denied, passes};
-use crate::client::{Request, get, request};
-use crate::house::{ALICE, BASIC, good, house, house_listener};
-use crate::mint::{expired_token, token_for};
-use crate::process::validate;
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{bootstrap, listener};
+use authgate_testing::e2e::check::{check, denied, passes};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::house::{ALICE, BASIC, good, house, house_listener};
+use authgate_testing::e2e::mint::{expired_token, token_for};
+use authgate_testing::e2e::process::validate;
+use authgate_testing::e2e::proxy::Proxy;
 
 /// The house, of which nothing is enforced but `/jwt`.
 fn shadow() -> serde_json::Value {
@@ -27,7 +27,7 @@ fn forged(request: Request) -> Request {
     request.field("X-Auth-User", "root").field("x_auth.by", "root").field("x-forwarded-user", "root")
 }
 
-fn untouched(hazard: &str, request: Request) -> crate::check::Case {
+fn untouched(hazard: &str, request: Request) -> authgate_testing::e2e::check::Case {
     passes(hazard, forged(request)).anonymous().upstream_lacks("x-forwarded-user")
 }
 
@@ -77,7 +77,7 @@ fn a_request_goes_on_untouched_but_for_forged_identity() {
             passes("a rule that is enforced", forged(get("/jwt").bearer(&token_for("t"))))
                 .identity("t", "partners")
                 .upstream_lacks("authorization"),
-            crate::check::refused("and refuses", get("/jwt")),
+            authgate_testing::e2e::check::refused("and refuses", get("/jwt")),
         ],
     );
     check(

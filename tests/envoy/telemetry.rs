@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{Listener, bootstrap, listener};
-use crate::client::{Request, get};
-use crate::house::{ALICE, BOB, good, house, policy};
-use crate::mint::{expired_token, scoped_token, token_for};
-use crate::process::{Envoy, directory};
-use crate::proxy::Proxy;
-use crate::wire::Message;
+use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
+use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::house::{ALICE, BOB, good, house, policy};
+use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
+use authgate_testing::e2e::process::{Envoy, directory};
+use authgate_testing::e2e::proxy::Proxy;
+use authgate_testing::e2e::wire::Message;
 
 /// The house with an API key that ends, and all that access logs can show.
 fn told(name: &'static str) -> Listener {
@@ -114,7 +114,7 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     assert_eq!(hash("edge"), hash("same"));
     assert_ne!(hash("edge"), hash("other"));
     let since = gauge("authgate_configured_timestamp_seconds{plugin=\"edge\"} ");
-    let age = crate::mint::now() as f64 - since;
+    let age = authgate_testing::e2e::mint::now() as f64 - since;
     assert!((0.0..300.0).contains(&age), "{age}");
     // No label is left in a name, and none is empty.
     assert!(

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bootstrap::listener;
-use crate::client::{Connection, Request, get};
-use crate::house::{ALICE, BOB, policy};
-use crate::proxy::{Exchange, Proxy};
-use crate::wire::Message;
+use authgate_testing::e2e::bootstrap::listener;
+use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::proxy::{Exchange, Proxy};
+use authgate_testing::e2e::wire::Message;
 
 const THROTTLE: &str = r#"
 authenticators:

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::bootstrap::{bootstrap, listener};
-use crate::client::get;
-use crate::process::{testing_module, validate};
-use crate::third_party::jws_cases;
+use authgate_testing::e2e::bootstrap::{bootstrap, listener};
+use authgate_testing::e2e::client::get;
+use authgate_testing::e2e::process::{testing_module, validate};
+use authgate_testing::third_party::jws_cases;
 
 #[test]
 fn envoy_and_the_module_agree_with_all_vectors() {

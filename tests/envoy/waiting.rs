@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bootstrap::{Listener, bootstrap_from_file, listener};
-use crate::client::{Connection, Request, get, request, stream_from};
-use crate::mint::ProviderKey;
-use crate::process::{Envoy, directory};
-use crate::provider::{Does, Provider, keys};
-use crate::proxy::{Exchange, Proxy};
 use crate::reload::put;
 use crate::remote_keys::{eventually, policy};
-use crate::upstream::Upstream;
+use authgate_testing::e2e::bootstrap::{Listener, bootstrap_from_file, listener};
+use authgate_testing::e2e::client::{Connection, Request, get, request, stream_from};
+use authgate_testing::e2e::mint::ProviderKey;
+use authgate_testing::e2e::process::{Envoy, directory};
+use authgate_testing::e2e::provider::{Does, Provider, keys};
+use authgate_testing::e2e::proxy::{Exchange, Proxy};
+use authgate_testing::e2e::upstream::Upstream;
 
 const ISSUER: &str = "https://idp";
 

@@ -3,8 +3,8 @@
 use super::methods::Methods;
 use super::pattern::{Pattern, Segment, Tail};
 use super::{AmbiguousPath, Conditions, MatchSpec, PathPattern, RuleIndex, Target};
-use crate::authority::{Host, HostPattern};
-use crate::cidr::Cidr;
+use crate::http::cidr::Cidr;
+use crate::http::host::{Host, HostPattern};
 
 /// A part of a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::request::is_token;
+use crate::http::request::is_token;
 
 /// Methods are compared octet by octet: case counts, and GET does not imply HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
 
-use crate::path;
+use crate::http::path;
 
 /// How long a pattern may be, in octets.
 pub const MAX_PATTERN: usize = 2048;

@@ -5,10 +5,12 @@
 use serde_json::{Value, json};
 
 use super::{BASIC_AUTH, JWT_AUTHN, converted, users};
-use crate::bootstrap::{Listener, listener};
-use crate::client::{Request, get, request};
-use crate::mint::{ISSUER, OTHER_ISSUER, claims_but, hs256, jwks, other_token, token, token_for};
-use crate::proxy::Proxy;
+use authgate_testing::e2e::bootstrap::{Listener, listener};
+use authgate_testing::e2e::client::{Request, get, request};
+use authgate_testing::e2e::mint::{
+    ISSUER, OTHER_ISSUER, claims_but, hs256, jwks, other_token, token, token_for,
+};
+use authgate_testing::e2e::proxy::Proxy;
 
 const API_KEY_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth";
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::random::Random;
 use super::{Case, fields};
-use crate::mint::{SECRET, hs256, jwks, jws, now, rsa_public_forms, signed};
+use authgate_testing::e2e::mint::{SECRET, hs256, jwks, jws, now, rsa_public_forms, signed};
 
 const ALGORITHMS: [&str; 5] = ["RS256", "PS256", "ES256", "EdDSA", "HS256"];
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::h2::{self, Connection, Ending};
+use authgate_testing::e2e::h2::{self, Connection, Ending};
 
 /// How long the introspection endpoint takes; the resets come about then.
 pub const LATENCY: Duration = Duration::from_millis(8);

@@ -1,0 +1,286 @@
+//! Conditions on who sends a request.
+
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use crate::convert::finding::{At, Findings};
+
+/// A text with an optional wildcard at one end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// Any that is not empty.
+    Any,
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+}
+
+/// Identities as `issuer/subject`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub issuer: Text,
+    pub subject: Text,
+}
+
+/// A condition on the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The caller is one of these, or none of these.
+    Identity { any: Vec<Identity>, negated: bool },
+    /// A claim of the token, by its selector, has one of these values, or none of these.
+    Claim { claim: String, any: Vec<Text>, negated: bool },
+    /// The token has one of these scopes.
+    Scope(Vec<String>),
+    /// The token is for this authenticator.
+    Authenticator(String),
+}
+
+/// What is asked of a token of a known authenticator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    Claim { claim: String, any: Vec<Text>, negated: bool, at: At },
+    Scope { any: Vec<String>, at: At },
+}
+
+/// All of these; none ask for nothing.
+pub type Conjunction = Vec<Ask>;
+
+/// A member of `authorize`.
+pub type Way = Map<String, Value>;
+
+/// More alternatives than anybody would read; what is beyond is not allowed.
+const MAX_WAYS: usize = 64;
+
+impl Text {
+    /// A text in which `*` at one end is a wildcard.
+    pub fn wildcard(text: &str) -> Text {
+        match (text.strip_prefix('*'), text.strip_suffix('*')) {
+            (Some(""), _) => Text::Any,
+            (Some(suffix), _) => Text::Suffix(suffix.to_owned()),
+            (None, Some(prefix)) => Text::Prefix(prefix.to_owned()),
+            (None, None) => Text::Exact(text.to_owned()),
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Text::Any => !text.is_empty(),
+            Text::Exact(exact) => text == exact,
+            Text::Prefix(prefix) => text.starts_with(prefix),
+            Text::Suffix(suffix) => text.ends_with(suffix),
+        }
+    }
+
+    /// A claim matcher.
+    fn matcher(&self) -> Value {
+        match self {
+            Text::Any => json!({"present": true}),
+            Text::Exact(text) => json!(text),
+            Text::Prefix(prefix) => json!({"prefix": prefix}),
+            Text::Suffix(suffix) => json!({"suffix": suffix}),
+        }
+    }
+}
+
+impl Identity {
+    /// Reads `issuer/subject` with wildcards, as Istio does.
+    pub fn parse(text: &str) -> Identity {
+        let any = || Text::Any;
+        match text.rsplit_once('/') {
+            None if text == "*" => Identity { issuer: any(), subject: any() },
+            // Without a slash a wildcard at the start is one of the subject, and at the end one of the issuer.
+            None => match (text.strip_prefix('*'), text.strip_suffix('*')) {
+                (Some(suffix), _) => Identity { issuer: any(), subject: Text::Suffix(suffix.to_owned()) },
+                (None, Some(prefix)) => Identity { issuer: Text::Prefix(prefix.to_owned()), subject: any() },
+                (None, None) => {
+                    Identity { issuer: Text::Exact(text.to_owned()), subject: Text::Exact(String::new()) }
+                }
+            },
+            Some(("*", subject)) => Identity { issuer: any(), subject: Text::Exact(subject.to_owned()) },
+            Some((issuer, subject)) if issuer.starts_with('*') => Identity {
+                issuer: Text::Suffix(issuer.get(1..).unwrap_or_default().to_owned()),
+                subject: Text::Exact(subject.to_owned()),
+            },
+            Some((issuer, "*")) => Identity { issuer: Text::Exact(issuer.to_owned()), subject: any() },
+            Some((issuer, subject)) => Identity {
+                issuer: Text::Exact(issuer.to_owned()),
+                subject: match subject.strip_suffix('*') {
+                    Some(prefix) => Text::Prefix(prefix.to_owned()),
+                    None => Text::Exact(subject.to_owned()),
+                },
+            },
+        }
+    }
+}
+
+impl Condition {
+    /// Whether a request without a token meets it: it lacks every identity and claim.
+    pub fn holds_without_token(&self) -> bool {
+        match self {
+            Condition::Identity { negated, .. } | Condition::Claim { negated, .. } => *negated,
+            Condition::Scope(_) | Condition::Authenticator(_) => false,
+        }
+    }
+}
+
+/// What these conditions ask of a caller's token; none if no such token meets them.
+pub fn of_token(conditions: &[Condition], caller: &Caller, at: &At) -> Option<Conjunction> {
+    let mut asked = Conjunction::new();
+    for condition in conditions {
+        let ask = match condition {
+            Condition::Authenticator(name) if *name == caller.name => continue,
+            Condition::Authenticator(_) => return None,
+            Condition::Scope(any) => Ask::Scope { any: any.clone(), at: at.clone() },
+            // The issuer of a token is that of its authenticator.
+            Condition::Claim { claim, any, negated } if claim == "iss" && caller.issuer.is_some() => {
+                let issuer = caller.issuer.as_deref().unwrap_or_default();
+                match any.iter().any(|text| text.matches(issuer)) != *negated {
+                    true => continue,
+                    false => return None,
+                }
+            }
+            Condition::Claim { claim, any, negated } => {
+                Ask::Claim { claim: claim.clone(), any: any.clone(), negated: *negated, at: at.clone() }
+            }
+            Condition::Identity { any, negated } => {
+                let issuer = caller.issuer.as_deref().unwrap_or_default();
+                let fitting = any.iter().filter(|principal| principal.issuer.matches(issuer));
+                let subjects: Vec<Text> = fitting.map(|principal| principal.subject.clone()).collect();
+                Ask::Claim { claim: "sub".to_owned(), any: subjects, negated: *negated, at: at.clone() }
+            }
+        };
+        match ask {
+            // Every accepted token has a subject.
+            Ask::Claim { claim, any, negated: true, .. } if claim == "sub" && any.contains(&Text::Any) => {
+                return None;
+            }
+            Ask::Claim { claim, any, .. } if claim == "sub" && any.contains(&Text::Any) => {}
+            Ask::Claim { any, negated: false, .. } if any.is_empty() => return None,
+            Ask::Claim { any, negated: true, .. } if any.is_empty() => {}
+            ask if !asked.contains(&ask) => asked.push(ask),
+            _ => {}
+        }
+    }
+    Some(asked)
+}
+
+/// What a token is that does not meet a conjunction: one of these.
+pub fn negated(conjunction: &Conjunction, findings: &Findings) -> Vec<Conjunction> {
+    let negated = conjunction.iter().filter_map(|ask| match ask {
+        Ask::Claim { claim, any, negated, at } => Some(vec![Ask::Claim {
+            claim: claim.clone(),
+            any: any.clone(),
+            negated: !negated,
+            at: at.clone(),
+        }]),
+        Ask::Scope { any, at } => {
+            let what = format!(
+                "tokens with the scope {} are denied, which rules cannot express; all tokens are",
+                any.join(" or ")
+            );
+            findings.add(at, what, "Allow the scopes that may pass instead, with `any_scope`.");
+            None
+        }
+    });
+    negated.collect()
+}
+
+/// Each of the first with each of the second.
+pub fn both(first: &[Conjunction], second: &[Conjunction]) -> Vec<Conjunction> {
+    let mut all = Vec::new();
+    for a in first {
+        for b in second {
+            let mut joined = a.clone();
+            joined.extend(b.iter().filter(|ask| !a.contains(ask)).cloned());
+            all.push(joined);
+        }
+    }
+    all.truncate(MAX_WAYS);
+    all
+}
+
+/// Each once; one that asks for nothing stands for all.
+pub fn simplified(ways: Vec<Conjunction>) -> Vec<Conjunction> {
+    if ways.iter().any(Vec::is_empty) {
+        return vec![Vec::new()];
+    }
+    let mut simple: Vec<Conjunction> = Vec::new();
+    for way in ways {
+        if !simple.contains(&way) {
+            simple.push(way);
+        }
+    }
+    simple.truncate(MAX_WAYS);
+    simple
+}
+
+/// A member of `authorize`; none if a conjunction cannot be written as one.
+pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
+    let (mut claims, mut scopes, mut any_scope) = (Map::new(), Vec::new(), None);
+    for ask in conjunction {
+        match ask {
+            Ask::Claim { claim, any, negated, at } => {
+                let mut texts = any.clone();
+                if *negated && claim != "sub" && claim != "iss" {
+                    let what = format!("tokens without the claim `{claim}` pass there; here they are denied");
+                    findings.add(
+                        at,
+                        what,
+                        "Check that every token has this claim, or write the rule by hand.",
+                    );
+                }
+                if *negated && texts.contains(&Text::Any)
+                    || !*negated && texts.contains(&Text::Any) && claim != "sub"
+                {
+                    return None;
+                }
+                texts.dedup();
+                let mut matchers: Vec<Value> = texts.iter().map(Text::matcher).collect();
+                let one = if matchers.len() == 1 { matchers.pop() } else { None };
+                let matcher = one.unwrap_or_else(|| json!(matchers));
+                let matcher = if *negated { json!({"not": matcher}) } else { matcher };
+                let Some(name) = free_selector(&claims, claim) else {
+                    let what = format!("these policies ask too much of the claim `{claim}` at once");
+                    findings.add(at, what, "Write the rule by hand.");
+                    return None;
+                };
+                claims.insert(name, matcher);
+            }
+            Ask::Scope { any, at } => match (any.as_slice(), &any_scope) {
+                ([one], _) => scopes.push(json!(one)),
+                (_, None) => any_scope = Some(json!(any)),
+                _ => {
+                    findings.add(
+                        at,
+                        "these policies ask for scopes in too many ways",
+                        "Write the rule by hand.",
+                    );
+                    return None;
+                }
+            },
+        }
+    }
+    if claims.is_empty() && scopes.is_empty() && any_scope.is_none() {
+        claims.insert("sub".to_owned(), json!({"present": true}));
+    }
+    let mut way = Way::new();
+    if !claims.is_empty() {
+        way.insert("claims".to_owned(), Value::Object(claims));
+    }
+    if !scopes.is_empty() {
+        way.insert("scopes".to_owned(), json!(scopes));
+    }
+    if let Some(any_scope) = any_scope {
+        way.insert("any_scope".to_owned(), any_scope);
+    }
+    Some(way)
+}
+
+/// A selector for a claim that is not in use yet: a claim at the top level has a name and a pointer.
+fn free_selector(claims: &Map<String, Value>, claim: &str) -> Option<String> {
+    let alias = match claim.strip_prefix('/') {
+        None => Some(format!("/{}", claim.replace('~', "~0").replace('/', "~1"))),
+        Some(_) => None,
+    };
+    std::iter::once(claim.to_owned()).chain(alias).find(|name| !claims.contains_key(name))
+}

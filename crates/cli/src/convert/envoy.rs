@@ -1,0 +1,373 @@
+//! Filters of Envoy, wherever they are in a file: alone, in a listener, in an EnvoyFilter or an EnvoyPatchPolicy.
+
+mod api_key_auth;
+mod basic_auth;
+mod jwt_authn;
+mod path;
+mod rbac;
+mod route_match;
+mod routes;
+
+use std::cell::RefCell;
+
+use self::routes::{Access, Filter, Routes};
+use super::finding::Findings;
+use super::message::{File, Message};
+use super::output::{Output, Part};
+use crate::document::{Kind, Node};
+
+/// A filter in a chain.
+pub struct Place<'a> {
+    /// Its name.
+    name: &'a str,
+    /// Whether it does nothing unless a route enables it.
+    is_disabled: bool,
+    /// The routes of its connection manager.
+    routes: Option<Routes<'a>>,
+    /// Why its settings by route are not known, or something else about it is not.
+    unknown: Vec<String>,
+}
+
+impl<'a> Place<'a> {
+    /// Writes the rules of a filter, by route where routes have settings for it.
+    fn write(
+        &self,
+        output: &mut Output,
+        filter: &Filter<'_>,
+        convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Access,
+    ) {
+        match self.routes.as_ref().filter(|routes| routes::is_special(routes, self.name)) {
+            Some(routes) => routes::write(output, filter, routes, convert),
+            None => filter.own.iter().for_each(|draft| draft.clone().write(output)),
+        }
+        if !self.unknown.is_empty() {
+            output.deny_all(&self.unknown);
+        }
+    }
+}
+
+/// Kinds of filters that authenticate or authorize.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FilterKind {
+    JwtAuthn,
+    BasicAuth,
+    ApiKeyAuth,
+    Rbac,
+    /// One that is not converted.
+    Other,
+    /// One that may do anything.
+    Program,
+}
+
+/// The kind of the filter that a type URL names.
+fn kind(url: &str) -> Option<FilterKind> {
+    let name = url.rsplit('/').next().unwrap_or(url);
+    let is = |end: &str| name.ends_with(end);
+    Some(match () {
+        () if is(".jwt_authn.v3.JwtAuthentication") || is(".jwt_authn.v2alpha.JwtAuthentication") => {
+            FilterKind::JwtAuthn
+        }
+        () if is(".basic_auth.v3.BasicAuth") => FilterKind::BasicAuth,
+        () if is(".api_key_auth.v3.ApiKeyAuth") => FilterKind::ApiKeyAuth,
+        () if is(".http.rbac.v3.RBAC") || is(".http.rbac.v2.RBAC") => FilterKind::Rbac,
+        () if is(".network.rbac.v3.RBAC") => FilterKind::Other,
+        () if OTHERS.iter().any(|other| is(other)) => FilterKind::Other,
+        () if PROGRAMS.iter().any(|program| is(program)) => FilterKind::Program,
+        () => return None,
+    })
+}
+
+const OTHERS: &[&str] = &[".ExtAuthz", ".ExtAuthorization", ".OAuth2", ".CsrfPolicy"];
+const PROGRAMS: &[&str] = &[
+    ".http.wasm.v3.Wasm",
+    ".http.lua.v3.Lua",
+    ".ExternalProcessor",
+    ".DynamicModuleFilter",
+    ".http.golang.v3alpha.Config",
+];
+
+/// Settings of routes for filters that authenticate or authorize.
+const PER_ROUTE: &[&str] = &[
+    ".jwt_authn.v3.PerRouteConfig",
+    ".basic_auth.v3.BasicAuthPerRoute",
+    ".api_key_auth.v3.ApiKeyAuthPerRoute",
+    ".rbac.v3.RBACPerRoute",
+];
+
+/// Names of filters without a `typed_config` that can be told by their names.
+const NAMES: &[&str] = &["jwt_authn", "basic_auth", "api_key_auth", "rbac", "ext_authz", "oauth2"];
+
+/// What is found in all documents.
+struct Walk<'a> {
+    findings: &'a Findings,
+    outputs: Vec<Output>,
+    /// Notes for the heads of all outputs.
+    notes: Vec<String>,
+    /// Tables of routes, by name.
+    tables: Vec<(File<'a>, &'a Node)>,
+    /// Tables that a chain uses, and the names of its filters.
+    used: RefCell<Vec<(*const Node, Vec<&'a str>)>>,
+}
+
+/// Converts all filters in these documents.
+pub fn convert<'a>(documents: &[(File<'a>, &'a Node)]) -> Vec<Output> {
+    let Some((File { findings, .. }, _)) = documents.first() else { return Vec::new() };
+    let mut walk = Walk {
+        findings,
+        outputs: Vec::new(),
+        notes: Vec::new(),
+        tables: Vec::new(),
+        used: RefCell::new(Vec::new()),
+    };
+    for (file, node) in documents {
+        walk.find_tables(file, node);
+    }
+    for (file, node) in documents {
+        walk.search(file, node, &[]);
+    }
+    for (file, node) in documents {
+        walk.unplaced(file, node, None);
+    }
+    for output in &mut walk.outputs {
+        output.head.extend(walk.notes.iter().cloned());
+    }
+    walk.outputs
+}
+
+fn children(node: &Node) -> impl Iterator<Item = &Node> {
+    node.members().iter().map(|member| &member.value).chain(node.elements())
+}
+
+/// Whether a node is a `RouteConfiguration`.
+fn is_table(node: &Node) -> bool {
+    node.get("virtual_hosts").or_else(|| node.get("virtualHosts")).is_some()
+}
+
+impl<'a> Walk<'a> {
+    fn find_tables(&mut self, file: &File<'a>, node: &'a Node) {
+        if is_table(node) {
+            self.tables.push((file.clone(), node));
+        }
+        for child in children(node) {
+            self.find_tables(file, child);
+        }
+    }
+
+    /// Finds connection managers, and filters outside of any. `lost` are conditions of what `node` is in.
+    fn search(&mut self, file: &File<'a>, node: &'a Node, lost: &[String]) {
+        let message = Message::peek(file, node, "");
+        if matches!(node.kind, Kind::Map(_)) && message.has("http_filters") {
+            self.chain(file, &message, lost);
+            for member in node
+                .members()
+                .iter()
+                .filter(|member| !matches!(member.name.as_str(), "http_filters" | "httpFilters"))
+            {
+                self.search(file, &member.value, lost);
+            }
+            return;
+        }
+        let mut lost = lost.to_vec();
+        let url = message.filled("@type").unwrap_or_default();
+        if url.ends_with(".ExtensionWithMatcher")
+            || url.ends_with(".ExtensionWithMatcherPerRoute")
+            || url.contains(".composite.")
+        {
+            lost.push(
+                "the filter is asked for some requests only, by a matcher that has no equivalent here"
+                    .to_owned(),
+            );
+        }
+        if node.get("operation").and_then(Node::text) == Some("MERGE") && message.has("value") {
+            lost.push("the patch changes a part of a filter that is not in this file".to_owned());
+        }
+        if (message.has("typed_config") || is_filter(url)) && self.filter(file, node, None, &lost) {
+            return;
+        }
+        for child in children(node) {
+            self.search(file, child, &lost);
+        }
+    }
+
+    /// Converts the filters of a connection manager.
+    fn chain(&mut self, file: &File<'a>, manager: &Message<'a>, lost: &[String]) {
+        let filters: Vec<&'a Node> = match manager.node_of("http_filters") {
+            Some(node) if matches!(node.kind, Kind::List(_)) => node.elements().iter().collect(),
+            Some(node) => vec![node],
+            None => Vec::new(),
+        };
+        for node in filters {
+            if !self.filter(file, node, Some(manager), lost) {
+                self.search(file, node, lost);
+            }
+        }
+    }
+
+    /// Converts a filter; whether `node` is one that authenticates or authorizes.
+    fn filter(
+        &mut self,
+        file: &File<'a>,
+        node: &'a Node,
+        manager: Option<&Message<'a>>,
+        lost: &[String],
+    ) -> bool {
+        let filter = Message::peek(file, node, "");
+        let name = filter.filled("name").unwrap_or_default();
+        let config = if filter.has("typed_config") { filter.node_of("typed_config") } else { Some(node) };
+        let Some(config) = config else { return false };
+        let (url, config) = unwrapped(file, config);
+        let Some(kind) = kind(url) else {
+            return self.untyped(&filter, name, manager);
+        };
+        let mut unknown = Vec::new();
+        for reason in lost {
+            filter.finding(reason, "Write its rules by hand.");
+            unknown.push(reason.clone());
+        }
+        let routes = manager.and_then(|manager| self.routes_of(manager, name, kind, &mut unknown));
+        let place = Place { name, is_disabled: filter.is_true("disabled"), routes, unknown };
+        let short = url.rsplit(['/', '.']).next().unwrap_or(url);
+        if !matches!(kind, FilterKind::Other | FilterKind::Program) {
+            let message = Message::new(file, config, "");
+            let mut output = match kind {
+                FilterKind::JwtAuthn => jwt_authn::convert(&message, &place),
+                FilterKind::BasicAuth => basic_auth::convert(&message, &place),
+                FilterKind::ApiKeyAuth => api_key_auth::convert(&message, &place),
+                _ => rbac::convert(&message, &place),
+            };
+            // What was not read of the filter itself is about every request.
+            let mark = self.findings.mark();
+            drop(message);
+            let unread = self.findings.since(mark);
+            if !unread.is_empty() {
+                output.deny_all(&unread);
+            }
+            self.outputs.push(output);
+            return true;
+        }
+        match kind {
+            FilterKind::Other => self.refuse(&filter, &format!("the filter `{short}`")),
+            _ => {
+                let at = filter.at();
+                let note = format!(
+                    "`{short}` ({}:{}) may decide about access too, and was not converted",
+                    at.file, at.line
+                );
+                self.notes.push(note);
+            }
+        }
+        true
+    }
+
+    /// A filter whose configuration is not in the file: told by its name.
+    fn untyped(&mut self, filter: &Message<'a>, name: &str, manager: Option<&Message<'a>>) -> bool {
+        let short = name.split('/').next().and_then(|name| name.rsplit('.').next());
+        let is_auth = short.is_some_and(|short| NAMES.contains(&short));
+        let is_filter = manager.is_some() || filter.has("config") || filter.has("config_discovery");
+        if !is_auth || !is_filter {
+            return false;
+        }
+        self.refuse(filter, &format!("the filter `{name}`, whose `typed_config` is not in this file,"));
+        true
+    }
+
+    /// An output that denies, in the place of a filter that is not converted.
+    fn refuse(&mut self, filter: &Message<'a>, what: &str) {
+        let what = format!("{what} has no equivalent here");
+        let advice = "Keep it before or behind authgate, or write rules that do the same.";
+        self.findings.add(&filter.at(), what.clone(), advice);
+        let mut output = Output::from(filter.at());
+        let mut rule = Part::from("not-converted", filter.at());
+        rule.close(&[what]);
+        output.rules.push(rule);
+        self.outputs.push(output);
+    }
+
+    /// The routes of a connection manager; where they are not in the input, the filter's settings are not all known.
+    fn routes_of(
+        &self,
+        manager: &Message<'a>,
+        name: &'a str,
+        kind: FilterKind,
+        unknown: &mut Vec<String>,
+    ) -> Option<Routes<'a>> {
+        if !matches!(
+            kind,
+            FilterKind::JwtAuthn | FilterKind::BasicAuth | FilterKind::ApiKeyAuth | FilterKind::Rbac
+        ) {
+            return None;
+        }
+        let ignores_port = manager.is_true("strip_any_host_port");
+        let ignores_dot = manager.is_true("strip_trailing_host_dot");
+        let table = match (manager.node_of("route_config"), manager.message("rds")) {
+            (Some(node), _) => Some((manager.file().clone(), node)),
+            (None, Some(rds)) => {
+                let wanted = rds.filled("route_config_name").unwrap_or_default();
+                let named =
+                    |(_, node): &&(File<'a>, &'a Node)| node.get("name").and_then(Node::text) == Some(wanted);
+                let found = self.tables.iter().find(named).cloned();
+                if found.is_none() {
+                    let what = format!(
+                        "`rds`: the routes `{wanted}`, which may change what filters do, are not in the input"
+                    );
+                    let advice = "Give the file with these routes as well.";
+                    self.findings.add(&rds.at(), what.clone(), advice);
+                    unknown.push(what);
+                }
+                found
+            }
+            (None, None) => None,
+        };
+        if manager.has("scoped_routes") {
+            let what = "`scoped_routes` selects routes in a way that has no equivalent here";
+            self.findings.add(&manager.at(), what, "Write the rules of these routes by hand.");
+            unknown.push(what.to_owned());
+        }
+        let (file, node) = table?;
+        self.used.borrow_mut().push((std::ptr::from_ref(node), vec![name]));
+        Some(Routes { file, node, ignores_port, ignores_dot })
+    }
+
+    /// Settings of routes that no converted filter has looked at.
+    fn unplaced(&mut self, file: &File<'a>, node: &'a Node, table: Option<&'a Node>) {
+        let table = if is_table(node) { Some(node) } else { table };
+        let message = Message::peek(file, node, "");
+        for (name, config) in message.map("typed_per_filter_config") {
+            let inner = config.node_of("config").unwrap_or(config.node());
+            let url = inner.get("@type").and_then(Node::text).unwrap_or_default();
+            let is_used = table.is_some_and(|table| {
+                let used = self.used.borrow();
+                used.iter().any(|(known, names)| std::ptr::eq(*known, table) && names.contains(&name))
+            });
+            if !is_used && PER_ROUTE.iter().any(|kind| url.ends_with(kind)) {
+                let what = format!("settings of a route for `{name}`, which is not in the input");
+                self.findings.add(&config.at(), what.clone(), "Give the file with this filter as well.");
+                if self.outputs.is_empty() {
+                    self.outputs.push(Output::from(config.at()));
+                }
+                for output in &mut self.outputs {
+                    output.deny_all(std::slice::from_ref(&what));
+                }
+            }
+        }
+        for child in children(node) {
+            self.unplaced(file, child, table);
+        }
+    }
+}
+
+fn is_filter(url: &str) -> bool {
+    kind(url).is_some()
+}
+
+/// The type and the value of an `Any`, also inside a `TypedStruct`.
+fn unwrapped<'a>(file: &File<'a>, node: &'a Node) -> (&'a str, &'a Node) {
+    let any = Message::peek(file, node, "");
+    let url = any.filled("@type").unwrap_or_default();
+    if url.ends_with(".TypedStruct")
+        && let (Some(inner), Some(value)) = (any.filled("type_url"), any.node_of("value"))
+    {
+        return (inner, value);
+    }
+    (url, node)
+}

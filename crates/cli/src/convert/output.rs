@@ -1,0 +1,283 @@
+//! A configuration with comments, as `convert` writes it.
+
+use authgate::config::reader::member;
+use serde_json::{Map, Value};
+
+use super::finding::{At, Findings};
+use crate::check;
+use crate::environment::Environment;
+use crate::report::Severity;
+
+/// A configuration with comments. One for each filter or selection of workloads of the input.
+#[derive(Default)]
+pub struct Output {
+    /// Comments about the whole.
+    pub head: Vec<String>,
+    pub authenticators: Vec<Part>,
+    /// In order: the first that matches decides.
+    pub rules: Vec<Part>,
+    /// Header name → template.
+    pub headers: Map<String, Value>,
+    /// Headers that are taken out of requests beside those.
+    pub removed: Vec<String>,
+    /// Other members of the top level.
+    pub more: Vec<(&'static str, Value)>,
+    /// What this is made from; findings without a place of their own name it.
+    pub at: Option<At>,
+}
+
+/// An authenticator or a rule, with comments about what became of its origin.
+#[derive(Clone)]
+pub struct Part {
+    pub name: String,
+    pub value: Map<String, Value>,
+    pub comments: Vec<String>,
+    /// Its place in the input.
+    pub at: Option<At>,
+}
+
+impl Part {
+    pub fn new(name: impl Into<String>) -> Self {
+        Part { name: name.into(), value: Map::new(), comments: Vec::new(), at: None }
+    }
+
+    /// A part that is made from this place of the input.
+    pub fn from(name: impl Into<String>, at: At) -> Self {
+        Part { at: Some(at), ..Part::new(name) }
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.value.insert(name.to_owned(), value.into());
+    }
+
+    pub fn comment(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.comments.contains(&text) {
+            self.comments.push(text);
+        }
+    }
+
+    /// Turns a rule into one that denies all it matches, with the reasons as comments.
+    pub fn close(&mut self, reasons: &[String]) {
+        for name in ["public", "require", "optional", "authorize"] {
+            self.value.remove(name);
+        }
+        self.set("deny", true);
+        for reason in reasons {
+            self.comment(format!("NOT CONVERTED, so denied: {reason}"));
+        }
+    }
+}
+
+impl Output {
+    /// An output that is made from this place of the input.
+    pub fn from(at: At) -> Self {
+        Output { at: Some(at), ..Output::default() }
+    }
+
+    /// Denies every request, before all rules; they stay, for whoever completes the configuration by hand.
+    pub fn deny_all(&mut self, reasons: &[String]) {
+        let mut rule = Part::new(self.free_name("not-converted"));
+        rule.close(reasons);
+        self.rules.insert(0, rule);
+    }
+
+    /// A name for a rule or an authenticator that none has yet; made of `text`.
+    pub fn free_name(&self, text: &str) -> String {
+        let label = super::label(text);
+        let is_free =
+            |name: &str| self.authenticators.iter().chain(&self.rules).all(|known| known.name != name);
+        let numbered = (2..).map(|number| format!("{label}-{number}"));
+        std::iter::once(label.clone()).chain(numbered).find(|name| is_free(name)).unwrap_or(label)
+    }
+
+    /// Takes out an authenticator that could not be converted. Every rule that requires it denies.
+    pub fn refuse(&mut self, name: &str, reasons: &[String]) {
+        self.authenticators.retain(|known| known.name != name);
+        for rule in &mut self.rules {
+            if rule.value.get("require").is_some_and(|requirement| mentions(requirement, name)) {
+                rule.comment(format!("`{name}` could not be converted"));
+                rule.close(reasons);
+            }
+        }
+        let fields = format!("{{{name}.");
+        // A header that nothing fills any more must not come from a caller.
+        for (header, template) in std::mem::take(&mut self.headers) {
+            match template.as_str().is_some_and(|text| text.contains(&fields)) {
+                true => self.removed.push(header),
+                false => drop(self.headers.insert(header, template)),
+            }
+        }
+    }
+
+    /// Runs the rules of `check`. What they find becomes a finding, and denies.
+    pub fn verify(&mut self, findings: &Findings) {
+        // Each round takes something out or closes a rule, so this ends.
+        let mut rounds = self.authenticators.len() + 2 * self.rules.len() + 2 * self.headers.len() + 8;
+        while rounds > 0 {
+            rounds -= 1;
+            let checked = check::check("output", self.render(), &Environment::default());
+            let error = checked.diagnostics.into_iter().find(|found| found.severity == Severity::Error);
+            let Some(error) = error else { return };
+            let what = match error.path.is_empty() {
+                true => format!("the output is not accepted: {}", error.message),
+                false => format!("`{}` of the output is not accepted: {}", error.path, error.message),
+            };
+            if !self.correct(&error.path, &what, findings) {
+                findings.add(
+                    &self.place(None),
+                    what,
+                    "Correct the output by hand; authgate refuses it until then.",
+                );
+                return;
+            }
+        }
+    }
+
+    /// Takes out what an error is about; whether anything changed.
+    fn correct(&mut self, path: &str, what: &str, findings: &Findings) -> bool {
+        let is_at = |start: &str| {
+            path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let reasons = [what.to_owned()];
+        let found = self.authenticators.iter().find(|part| is_at(&member("authenticators", &part.name)));
+        if let Some((name, at)) = found.map(|part| (part.name.clone(), self.place(part.at.as_ref()))) {
+            findings.add(&at, what, "Write this authenticator by hand.");
+            self.refuse(&name, &reasons);
+            return true;
+        }
+        let found = (0..self.rules.len()).find(|at| is_at(&format!("rules[{at}]")));
+        if let Some(at) = found {
+            let place = self.place(self.rules.get(at).and_then(|rule| rule.at.as_ref()));
+            let Some(rule) = self.rules.get_mut(at) else { return false };
+            findings.add(&place, what, "Write this rule by hand.");
+            // Without its match it denies more than it should, not less.
+            let had_match = rule.value.remove("match").is_some();
+            let was_open = rule.value.get("deny") != Some(&Value::Bool(true));
+            rule.close(&reasons);
+            return had_match || was_open;
+        }
+        let found = self.headers.keys().find(|name| is_at(&member("identity.headers", name))).cloned();
+        if let Some(name) = found {
+            self.headers.remove(&name);
+            let advice = "Choose another header for it, and write it below `identity`.";
+            findings.add(&self.place(None), what, advice);
+            // It cannot be kept from callers either.
+            self.deny_all(&reasons);
+            return true;
+        }
+        let found = (0..self.removed.len()).find(|at| is_at(&format!("identity.remove[{at}]")));
+        if let Some(at) = found {
+            self.removed.remove(at);
+            let advice = "Keep this header from callers in another way.";
+            findings.add(&self.place(None), what, advice);
+            self.deny_all(&reasons);
+            return true;
+        }
+        false
+    }
+
+    fn place(&self, at: Option<&At>) -> At {
+        let unknown = || At { file: "input".into(), line: 1 };
+        at.or(self.at.as_ref()).cloned().unwrap_or_else(unknown)
+    }
+
+    /// The text of the configuration.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let comments = |text: &mut String, indent: &str, comments: &[String]| {
+            for line in comments.iter().flat_map(|comment| comment.lines()) {
+                fold(text, indent, line);
+            }
+        };
+        comments(&mut text, "", &self.head);
+        if !self.authenticators.is_empty() {
+            text.push_str("authenticators:\n");
+        }
+        for part in &self.authenticators {
+            comments(&mut text, "  ", &part.comments);
+            text.push_str(&format!(
+                "  {}: {}\n",
+                scalar(&part.name),
+                flow(&Value::Object(part.value.clone()))
+            ));
+        }
+        text.push_str(if self.rules.is_empty() { "rules: []\n" } else { "rules:\n" });
+        for part in &self.rules {
+            comments(&mut text, "  ", &part.comments);
+            let rest = flow(&Value::Object(part.value.clone()));
+            let rest = rest.strip_prefix('{').unwrap_or(&rest);
+            text.push_str(&format!("  - {{name: {}, {rest}\n", scalar(&part.name)));
+        }
+        let remove = match self.removed.is_empty() {
+            true => String::new(),
+            false => format!(", remove: {}", flow(&self.removed.clone().into())),
+        };
+        let headers = flow(&Value::Object(self.headers.clone()));
+        text.push_str(&format!("identity: {{headers: {headers}{remove}}}\n"));
+        for (name, value) in &self.more {
+            text.push_str(&format!("{name}: {}\n", flow(value)));
+        }
+        text
+    }
+}
+
+/// Writes a comment over as many lines as it needs.
+fn fold(text: &mut String, indent: &str, comment: &str) {
+    const WIDTH: usize = 110;
+    let mut line = String::new();
+    // A control character would end the comment.
+    let clean: String =
+        comment.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    for word in clean.split(' ').filter(|word| !word.is_empty()) {
+        if !line.is_empty() && line.chars().count() + word.chars().count() >= WIDTH {
+            text.push_str(&format!("{indent}#{line}\n"));
+            line.clear();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text.push_str(&format!("{indent}#{line}\n"));
+}
+
+/// Whether a requirement names an authenticator.
+pub fn mentions(requirement: &Value, name: &str) -> bool {
+    match requirement {
+        Value::String(text) => text == name,
+        Value::Array(elements) => elements.iter().any(|element| mentions(element, name)),
+        Value::Object(members) => members.values().any(|value| mentions(value, name)),
+        _ => false,
+    }
+}
+
+/// YAML on one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("{}: {}", scalar(name), flow(value))).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        Value::Array(elements) => {
+            let elements: Vec<String> = elements.iter().map(flow).collect();
+            format!("[{}]", elements.join(", "))
+        }
+        Value::String(text) => scalar(text),
+        other => other.to_string(),
+    }
+}
+
+/// Plain where no YAML reader takes it for something else; JSON's quotes are YAML's too.
+fn scalar(text: &str) -> String {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet);
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    let starts = text.bytes().next().is_some_and(|octet| octet.is_ascii_alphabetic() || octet == b'/');
+    let is_word = matches!(
+        text.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+    );
+    match starts && !is_word && !rest.is_empty() && rest.bytes().all(plain) {
+        true => text.to_owned(),
+        false => Value::from(text).to_string(),
+    }
+}

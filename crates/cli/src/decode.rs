@@ -1,0 +1,147 @@
+//! `authgate decode`
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use authgate::jose::jwk::{Algorithms, KeySet, KeySetOrigin, VerifyingKey};
+use authgate::jose::jwt::{JwsError, Jwt, SoftwareVerifier};
+use authgate::json;
+use authgate::timestamp::NumericDate;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+use super::paint::Paint;
+use super::{Failure, Said, input, report, request, time};
+
+/// Show the header and the claims of a JWT.
+///
+/// Without keys nothing is verified: anybody can write such a token. With keys its signature is; what its claims must
+/// say, only a configuration knows, see `authgate explain`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The token; `-`, or none, is standard input.
+    #[arg(default_value = "-", hide_default_value = true)]
+    token: String,
+    /// What verifies it: a JWK Set, a JWK, or a public key in PEM.
+    #[arg(short, long, visible_alias = "jwks", value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The time that others are told from: by RFC 3339, or seconds since 1970. Default: now.
+    #[arg(long, value_name = "TIME", value_parser = request::time)]
+    at: Option<NumericDate>,
+    /// What is written.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Shows a token.
+pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+    let text = match arguments.token.as_str() {
+        "-" => input::read(Path::new("-"))?,
+        token => token.to_owned(),
+    };
+    let token = text.trim();
+    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("no JWT: {error}"))?;
+    let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
+    let verified = match &arguments.keys {
+        Some(path) => Some(keys(path, &jwt)?.map_or(Err(JwsError::AlgorithmNotAllowed), |keys| {
+            jwt.jws().verify(&keys, Some(Algorithms::ALL), &SoftwareVerifier)
+        })),
+        None => None,
+    };
+    let text = match arguments.output {
+        Format::Json => report::pretty(&json!({
+            "verified": verified.is_some_and(|verified| verified.is_ok()),
+            "signature": said(verified),
+            "header": header,
+            "claims": jwt.claims().members(),
+        })),
+        Format::Text => {
+            let now = arguments.at.unwrap_or_else(request::now).seconds();
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = write(&mut text, &header, jwt.claims().members(), verified, now);
+            text
+        }
+    };
+    Ok(Said { text, notes: String::new(), is_well: !matches!(verified, Some(Err(_))) })
+}
+
+/// The keys in a file; none where those there cannot do the token's algorithm.
+fn keys(path: &Path, jwt: &Jwt<'_>) -> Result<Option<KeySet>, Failure> {
+    let text = input::read(path)?;
+    let said = |why: String| format!("{}: {why}", input::name(path));
+    if !text.trim_start().starts_with('{') {
+        let Some(algorithm) = jwt.jws().header().algorithm() else { return Ok(None) };
+        let key = VerifyingKey::from_pem(&text, algorithm, None).map_err(|error| said(error.to_string()))?;
+        return KeySet::from_keys(vec![key]).map(Some).map_err(|error| said(error.to_string()));
+    }
+    let value = json::parse(text.trim().as_bytes()).map_err(|error| said(error.to_string()))?;
+    let set = if value.get("kty").is_some() { json!({"keys": [value]}) } else { value };
+    let set = KeySet::from_jwks(&set, KeySetOrigin::Inline).map_err(|error| said(error.to_string()))?;
+    Ok(Some(set.0))
+}
+
+/// What there is to say of the signature.
+fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
+    match verified {
+        None => "not verified",
+        Some(Ok(())) => "verified",
+        Some(Err(JwsError::BadSignature)) => "wrong",
+        Some(Err(JwsError::UnknownKey)) => "wrong: no key has the `kid` of the token",
+        Some(Err(JwsError::AlgorithmNotAllowed)) => "wrong: no key does the `alg` of the token",
+        Some(Err(JwsError::UnsupportedCritical)) => "wrong: the header asks for an extension",
+    }
+}
+
+fn write(
+    text: &mut String,
+    header: &Value,
+    claims: &Map<String, Value>,
+    verified: Option<Result<(), JwsError>>,
+    now: f64,
+) -> std::fmt::Result {
+    let paint = Paint::for_output();
+    match verified {
+        None => {
+            let warning = "NOT VERIFIED: anybody can write such a token. --keys checks its signature.";
+            writeln!(text, "{}", paint.red(warning))?;
+        }
+        Some(Ok(())) => {
+            writeln!(text, "{}", paint.green("The signature is verified; the claims are not judged."))?
+        }
+        Some(Err(_)) => {
+            let why = said(verified);
+            let warning =
+                format!("THE SIGNATURE IS {}. Nothing below is to be believed.", why.to_uppercase());
+            writeln!(text, "{}", paint.red(&warning))?;
+        }
+    }
+    writeln!(text, "\n{}", paint.bold("Header"))?;
+    for (name, value) in header.as_object().into_iter().flatten() {
+        writeln!(text, "  {name}: {value}")?;
+    }
+    writeln!(text, "\n{}", paint.bold("Claims"))?;
+    for (name, value) in claims {
+        let is_time = matches!(name.as_str(), "exp" | "nbf" | "iat" | "auth_time" | "updated_at");
+        match value.as_f64().filter(|_| is_time) {
+            Some(at) => {
+                let (date, distance) = (time::rfc3339(at), time::distance(now, at));
+                writeln!(text, "  {name}: {date} ({distance})")?;
+            }
+            None => writeln!(text, "  {name}: {value}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! What each authenticator of the rule found, and what it said of it, step by step.
+
+use authgate::config::{Authenticator, Config};
+use authgate::http::location::{Found, Place};
+use authgate::http::request::Request;
+use authgate::jose::jwt::{Jwt, TokenError};
+use authgate::policy::{Policy, Protection};
+use authgate::response::Reason;
+use authgate::timestamp::NumericDate;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::time;
+use crate::witness::{Heard, What};
+
+/// What became of one authenticator.
+#[derive(Serialize)]
+pub struct Tried {
+    pub name: String,
+    pub scheme: &'static str,
+    pub places: Vec<Looked>,
+    pub steps: Vec<Step>,
+    /// Its verdict, in few words.
+    pub verdict: String,
+    pub holds: bool,
+}
+
+/// A place, and what was found there; nothing of a secret.
+#[derive(Serialize)]
+pub struct Looked {
+    pub place: String,
+    pub found: String,
+}
+
+/// Something that was checked.
+#[derive(Serialize)]
+pub struct Step {
+    pub what: &'static str,
+    pub holds: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The authenticators of a rule, in its order.
+pub fn tried(
+    config: &Config,
+    policy: &Policy,
+    protection: &Protection,
+    request: &Request<'_>,
+    heard: &[Heard],
+    now: NumericDate,
+) -> Vec<Tried> {
+    let members = protection.members.iter().filter_map(|at| Some((*at, policy.authenticators.get(*at)?)));
+    let tried = members.map(|(at, authenticator)| {
+        let scheme = scheme(config, &authenticator.name);
+        let heard: Vec<&What> =
+            heard.iter().filter(|heard| heard.authenticator == at).map(|heard| &heard.what).collect();
+        let places: Vec<Looked> = authenticator
+            .scheme
+            .places()
+            .iter()
+            .map(|place| Looked {
+                place: described(place),
+                found: found(&place.find(request), scheme == "jwt", now),
+            })
+            .collect();
+        let finds_some = places.iter().any(|looked| looked.found != NOTHING);
+        let (verdict, holds) = verdict(&heard, finds_some);
+        Tried {
+            name: authenticator.name.clone(),
+            scheme,
+            places,
+            steps: steps(&heard, scheme),
+            verdict,
+            holds,
+        }
+    });
+    tried.collect()
+}
+
+fn scheme(config: &Config, name: &str) -> &'static str {
+    let of_this_name = config.authenticators.0.iter().find(|(known, _)| known == name);
+    match of_this_name.map(|(_, authenticator)| authenticator) {
+        Some(Authenticator::Basic(_)) => "basic",
+        Some(Authenticator::Jwt(_)) => "jwt",
+        Some(Authenticator::ApiKey(_)) => "api_key",
+        Some(Authenticator::Digest(_)) => "digest",
+        Some(Authenticator::Introspection(_)) => "introspection",
+        None => "unknown",
+    }
+}
+
+fn described(place: &Place) -> String {
+    match place {
+        Place::Field { name, scheme: Some(scheme) } => format!("{name}: {scheme} …"),
+        Place::Field { name, scheme: None } => format!("{name}: …"),
+        Place::Query(name) => format!("?{name}=…"),
+        Place::Cookie(name) => format!("cookie {name}=…"),
+    }
+}
+
+const NOTHING: &str = "nothing";
+
+fn found(found: &Found<'_>, is_token: bool, now: NumericDate) -> String {
+    match found {
+        Found::Nothing => NOTHING.to_owned(),
+        Found::Malformed => "something that cannot be read".to_owned(),
+        Found::Ambiguous => "several values".to_owned(),
+        Found::Value(value) if is_token => token(value, now),
+        Found::Value(value) => format!("{} octets", value.len()),
+    }
+}
+
+/// What of a token tells which it is, and nothing that makes it one.
+fn token(token: &[u8], now: NumericDate) -> String {
+    let jwt = match Jwt::parse(token) {
+        Ok(jwt) => jwt,
+        Err(error) => return format!("{} octets, no JWT: {error}", token.len()),
+    };
+    let header = jwt.jws().header();
+    let mut said = vec![format!("a JWT of {} octets", token.len())];
+    said.extend(header.algorithm().map(|algorithm| format!("alg {}", algorithm.name())));
+    said.extend(header.kid().map(|kid| format!("kid {kid:?}")));
+    for name in ["iss", "aud"] {
+        said.extend(jwt.claims().find(name).map(|value| format!("{name} {value}")));
+    }
+    let expires = jwt.claims().find("exp").and_then(Value::as_f64);
+    said.extend(
+        expires.map(|exp| format!("exp {} ({})", time::rfc3339(exp), time::distance(now.seconds(), exp))),
+    );
+    said.join(", ")
+}
+
+fn verdict(heard: &[&What], finds_some: bool) -> (String, bool) {
+    let known = heard.iter().rev().find_map(|what| match what {
+        What::Authenticated(Ok(known)) => Some(known),
+        _ => None,
+    });
+    match (heard.last(), known) {
+        (Some(What::Authenticated(Ok(_)) | What::Possessed(Ok(()))), Some(known)) => {
+            (format!("holds: {:?}", known.subject), true)
+        }
+        (Some(What::Admitted(Ok(())) | What::Authenticated(Ok(_)) | What::Possessed(Ok(()))), _) => {
+            ("holds".to_owned(), true)
+        }
+        (
+            Some(
+                What::Authenticated(Err(reason)) | What::Admitted(Err(reason)) | What::Possessed(Err(reason)),
+            ),
+            _,
+        ) => (coded(*reason), false),
+        (None, _) if finds_some => ("not asked: not meant for it, or not needed any more".to_owned(), false),
+        (None, _) => ("nothing presented".to_owned(), false),
+    }
+}
+
+/// A reason's code and detail.
+pub fn coded(reason: Reason) -> String {
+    match reason.detail_code() {
+        Some(detail) => format!("{}/{detail}", reason.code()),
+        None => reason.code().to_owned(),
+    }
+}
+
+fn steps(heard: &[&What], scheme: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for what in heard {
+        match what {
+            What::Admitted(Ok(())) => {}
+            What::Admitted(Err(reason)) => {
+                steps.push(Step { what: "same origin", holds: false, why: Some(coded(*reason)) });
+            }
+            What::Authenticated(result) if scheme == "jwt" => token_steps(result.as_ref().err(), &mut steps),
+            What::Authenticated(result) => {
+                let why = result.as_ref().err().map(|reason| coded(*reason));
+                steps.push(Step { what: "credential", holds: why.is_none(), why });
+            }
+            // Said of tokens alone: nothing else is bound.
+            What::Possessed(Ok(())) if scheme != "jwt" => {}
+            What::Possessed(result) => {
+                let why = result.as_ref().err().map(|reason| coded(*reason));
+                steps.push(Step { what: "sent by its holder", holds: why.is_none(), why });
+            }
+        }
+    }
+    steps
+}
+
+/// In the order of `Validation::validate`, up to the one that fails.
+const TOKEN_STEPS: &[&str] =
+    &["form", "no extensions", "issuer", "key and algorithm", "not expired", "signature", "type", "claims"];
+
+fn token_steps(failed: Option<&Reason>, steps: &mut Vec<Step>) {
+    let fails_at = failed.map(|reason| match reason {
+        Reason::InvalidToken(TokenError::UnsupportedCritical) => 1,
+        Reason::InvalidToken(TokenError::WrongIssuer) => 2,
+        Reason::InvalidToken(TokenError::UnknownKey | TokenError::AlgorithmNotAllowed) => 3,
+        Reason::InvalidToken(TokenError::Expired) => 4,
+        Reason::InvalidToken(TokenError::BadSignature) => 5,
+        Reason::InvalidToken(TokenError::WrongType) => 6,
+        Reason::InvalidToken(_) => 7,
+        _ => 0,
+    });
+    for (at, what) in TOKEN_STEPS.iter().enumerate() {
+        let fails = fails_at == Some(at);
+        let why = failed.filter(|_| fails).map(|reason| coded(*reason));
+        steps.push(Step { what, holds: !fails, why });
+        if fails {
+            return;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What becomes of the request: the answer, or what goes on to the upstream.
+
+use authgate::decision::{Decision, Verdict};
+use authgate::http::location::{self, Place};
+use authgate::http::request::Request;
+use authgate::policy::{Access, Policy};
+use authgate::response::Form;
+use serde::Serialize;
+
+use super::credentials::coded;
+use crate::witness::{Heard, What};
+
+/// What becomes of a request.
+#[derive(Serialize)]
+pub struct Outcome {
+    /// `allow`, `deny` or `answer`.
+    pub decision: &'static str,
+    pub rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'static str>,
+    /// In shadow mode: what would have become of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadowed: Option<String>,
+    /// What was asked for beyond a credential that holds, where that was missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+}
+
+#[derive(Serialize)]
+pub struct Response {
+    pub status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u8>,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// The request as it goes on.
+#[derive(Serialize)]
+pub struct Upstream {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub removed: Vec<String>,
+}
+
+/// What becomes of `request`.
+pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard: &[Heard]) -> Outcome {
+    let name = |at: usize| policy.authenticators.get(at).map(|authenticator| authenticator.name.clone());
+    let mut outcome = Outcome {
+        decision: "allow",
+        rule: decision.rule.map(|rule| rule.name.clone()),
+        access: decision.rule.map(|rule| match &rule.access {
+            Access::Public => "public",
+            Access::Denied => "denied",
+            Access::Protected(protection) if protection.optional => "optional",
+            Access::Protected(_) => "required",
+        }),
+        subject: None,
+        authenticator: None,
+        reason: None,
+        detail: None,
+        shadowed: decision.shadowed.as_ref().map(|verdict| match verdict {
+            Verdict::Allow(_) => "allow".to_owned(),
+            Verdict::Answer(answer) => format!("{} answer", answer.status),
+            Verdict::Await(_) => "awaited".to_owned(),
+            Verdict::Deny(denial) => {
+                let status = denial.response(&policy.denials, Form::Text).status;
+                format!("{status} {}", coded(denial.reason))
+            }
+        }),
+        lacks: None,
+        response: None,
+        upstream: None,
+    };
+    match &decision.verdict {
+        Verdict::Allow(permit) => {
+            if let Some(first) = permit.as_ref().map(|permit| permit.first()) {
+                outcome.subject = Some(first.principal.subject.clone());
+                outcome.authenticator = name(first.authenticator);
+            }
+            outcome.upstream = Some(upstream(policy, request, decision));
+        }
+        Verdict::Answer(answer) => {
+            outcome.decision = "answer";
+            let headers = answer.fields.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+            outcome.response = Some(Response {
+                status: answer.status,
+                grpc_status: None,
+                headers: headers.collect(),
+                body: answer.body.to_string(),
+            });
+        }
+        // A request that may not wait never does.
+        Verdict::Await(_) => outcome.decision = "await",
+        Verdict::Deny(denial) => {
+            let response = denial.response(&policy.denials, policy.denials.form(request));
+            outcome.decision = "deny";
+            outcome.authenticator = denial.authenticator.and_then(name);
+            outcome.reason = Some(denial.reason.code());
+            outcome.detail = denial.reason.detail_code();
+            outcome.lacks = lacks(decision, heard);
+            let headers = response.fields.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+            outcome.response = Some(Response {
+                status: response.status,
+                grpc_status: response.grpc_status,
+                headers: headers.collect(),
+                body: response.body.clone(),
+            });
+        }
+    }
+    outcome
+}
+
+/// What `authorize` asks for, where somebody is known and not allowed.
+fn lacks(decision: &Decision<'_>, heard: &[Heard]) -> Option<String> {
+    let Access::Protected(protection) = &decision.rule?.access else { return None };
+    let known = heard.iter().find_map(|heard| match &heard.what {
+        What::Authenticated(Ok(known)) => Some(known),
+        _ => None,
+    })?;
+    let ways: Vec<String> = protection.ways.iter().map(|way| way.scope()).collect();
+    let ways: Vec<&str> = ways.iter().map(String::as_str).filter(|way| !way.is_empty()).collect();
+    let has = known.scopes.join(" ");
+    let wants = if ways.is_empty() { "no scope".to_owned() } else { format!("{:?}", ways.join("\" or \"")) };
+    Some(format!("{:?} has the scopes {has:?}; `authorize` asks for {wants}", known.subject))
+}
+
+/// The request as it would be sent on.
+fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> Upstream {
+    let edits = &decision.edits;
+    let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
+    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name) && !is_set(name));
+    let kept = kept.map(|(name, value)| (*name, *value));
+    let written = edits.set.iter().filter(|(name, _)| *name != ":path");
+    let written = written.map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let headers = kept.chain(written).map(|(name, value)| {
+        let value = if is_secret(policy, name) { "***".to_owned() } else { text(value) };
+        (text(name), value)
+    });
+    let path = edits.set.iter().find(|(name, _)| *name == ":path").map(|(_, path)| path.as_slice());
+    let shown = Request { path: path.or(request.path), ..request.clone() };
+    Upstream {
+        method: text(request.method),
+        path: text(&without_credentials(policy, &shown)),
+        headers: headers.collect(),
+        removed: edits.remove.iter().filter(|name| !is_set(name)).map(|name| text(name)).collect(),
+    }
+}
+
+/// Whether a field may hold a credential.
+fn is_secret(policy: &Policy, name: &[u8]) -> bool {
+    let places = policy.authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
+    let mut fields = places.filter_map(|place| match place {
+        Place::Field { name, .. } => Some(name.as_str()),
+        Place::Query(_) | Place::Cookie(_) => None,
+    });
+    let is_known =
+        ["authorization", "proxy-authorization", "cookie"].iter().any(|known| known.as_bytes() == name);
+    is_known || fields.any(|field| field.as_bytes() == name)
+}
+
+/// The path without parameters that tokens may stand in.
+pub fn without_credentials(policy: &Policy, request: &Request<'_>) -> Vec<u8> {
+    let path = request.path.unwrap_or_default();
+    let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
+    location::without_parameters(path, &names).unwrap_or_else(|| path.to_vec())
+}
+
+impl Outcome {
+    /// Its reason and detail in one.
+    pub fn coded(&self) -> String {
+        match (self.reason, self.detail) {
+            (Some(reason), Some(detail)) => format!("{reason}/{detail}"),
+            (Some(reason), None) => reason.to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+}

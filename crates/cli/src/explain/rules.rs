@@ -1,0 +1,93 @@
+//! Which rules were looked at, and what of each did not match.
+
+use authgate::config::Config;
+use authgate::http::cors;
+use authgate::http::host::Host;
+use authgate::http::path::Readings;
+use authgate::http::request::Request;
+use authgate::policy::rules::{MatchPart, MatchSpec, Target};
+use authgate::policy::{self, Policy, Rule};
+use serde::Serialize;
+
+use super::RequestLine;
+use crate::request::OwnRequest;
+use crate::time;
+
+/// A rule, and whether it matches.
+#[derive(Serialize)]
+pub struct Considered {
+    number: usize,
+    pub name: String,
+    pub matches: bool,
+    /// For each alternative of its `match` what does not hold.
+    pub misses: Vec<Vec<&'static str>>,
+}
+
+/// The rules up to the one that decided; all where none did.
+pub fn consider(
+    config: &Config,
+    policy: &Policy,
+    request: &Request<'_>,
+    decided: Option<&Rule>,
+) -> Vec<Considered> {
+    let readings = request.path.and_then(|path| Readings::of(path).ok());
+    let host = Host::parse(request.authority.unwrap_or_default());
+    let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
+    let asked = if policy.lets_preflights_pass { cors::asked_method(request) } else { None };
+    let target = Target {
+        method: asked.unwrap_or(request.method),
+        host: host.as_ref(),
+        peer: request.peer,
+        readings: &readings,
+    };
+    let last = decided.map_or(policy.rules.len(), |rule| rule.number + 1);
+    let specs = policy::matches(config);
+    let considered = policy.rules.iter().zip(&specs).take(last);
+    considered
+        .map(|(rule, specs)| {
+            let matches = decided.is_some_and(|decided| decided.number == rule.number);
+            let misses = specs.iter().map(|spec| misses(spec, &target)).filter(|misses| !misses.is_empty());
+            Considered {
+                number: rule.number,
+                name: rule.name.clone(),
+                matches,
+                misses: if matches { Vec::new() } else { misses.collect() },
+            }
+        })
+        .collect()
+}
+
+fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
+    match spec.misses(target) {
+        Ok(parts) => parts.into_iter().map(part).collect(),
+        Err(_) => vec!["path, in some of its readings"],
+    }
+}
+
+fn part(part: MatchPart) -> &'static str {
+    match part {
+        MatchPart::Path => "path",
+        MatchPart::Method => "method",
+        MatchPart::Host => "host",
+        MatchPart::Source => "source address",
+    }
+}
+
+/// The request as it was understood; `path` is what of it may be shown.
+pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
+    let readings = Readings::of(own.path.as_bytes());
+    let readings = readings.map(|readings| readings.iter().map(str::to_owned).collect()).unwrap_or_default();
+    let host = match Host::parse(&own.authority) {
+        Ok(Some(Host::Name(name))) => Some(name.into_owned()),
+        Ok(Some(Host::Ip(address))) => Some(address.to_string()),
+        Ok(None) | Err(_) => None,
+    };
+    RequestLine {
+        method: String::from_utf8_lossy(&own.method).into_owned(),
+        path,
+        host,
+        readings,
+        peer: own.peer.map(|peer| peer.to_string()),
+        time: time::rfc3339(own.now.seconds()),
+    }
+}

@@ -1,0 +1,122 @@
+//! An explanation, for people.
+
+use std::fmt::Write as _;
+
+use super::Explanation;
+use super::credentials::Tried;
+use super::outcome::Outcome;
+use super::rules::Considered;
+use crate::paint::Paint;
+
+pub fn render(explanation: &Explanation, paint: Paint) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut text, explanation, paint);
+    text
+}
+
+fn write(text: &mut String, explanation: &Explanation, paint: Paint) -> std::fmt::Result {
+    let request = &explanation.request;
+    writeln!(text, "{}", paint.bold("Request"))?;
+    writeln!(text, "  {} {}", request.method, request.path)?;
+    writeln!(text, "  host {}", request.host.as_deref().unwrap_or("unknown"))?;
+    if let Some(peer) = &request.peer {
+        writeln!(text, "  from {peer}")?;
+    }
+    writeln!(text, "  at {}", request.time)?;
+    match request.readings.as_slice() {
+        [] => writeln!(text, "  the path cannot be read")?,
+        [_] => {}
+        several => writeln!(text, "  the path may be read as {}", several.join(", "))?,
+    }
+    writeln!(text, "\n{}", paint.bold("Rules"))?;
+    if explanation.rules.is_empty() {
+        writeln!(text, "  none was looked at")?;
+    }
+    for rule in &explanation.rules {
+        write_rule(text, rule, paint)?;
+    }
+    if !explanation.authenticators.is_empty() {
+        writeln!(text, "\n{}", paint.bold("Authenticators"))?;
+    }
+    for tried in &explanation.authenticators {
+        write_tried(text, tried, paint)?;
+    }
+    write_outcome(text, &explanation.outcome, paint)?;
+    for note in &explanation.notes {
+        writeln!(text, "\n{} {note}", paint.yellow("note:"))?;
+    }
+    Ok(())
+}
+
+fn write_rule(text: &mut String, rule: &Considered, paint: Paint) -> std::fmt::Result {
+    if rule.matches {
+        return writeln!(text, "  {} {}", paint.green("✓"), rule.name);
+    }
+    let alternatives: Vec<String> = rule.misses.iter().map(|misses| misses.join(" and ")).collect();
+    let why = match alternatives.as_slice() {
+        [] => "the readings of the path do not agree".to_owned(),
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("another {first}"),
+        _ => format!("another {}", alternatives.join(", another ")),
+    };
+    writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
+}
+
+fn write_tried(text: &mut String, tried: &Tried, paint: Paint) -> std::fmt::Result {
+    writeln!(text, "  {} ({})", paint.bold(&tried.name), tried.scheme)?;
+    for looked in &tried.places {
+        writeln!(text, "    {} {}", looked.place, looked.found)?;
+    }
+    for step in &tried.steps {
+        match &step.why {
+            None => writeln!(text, "    {} {}", paint.green("✓"), step.what)?,
+            Some(why) => writeln!(text, "    {} {}: {why}", paint.red("✗"), step.what)?,
+        }
+    }
+    writeln!(text, "    → {}", tried.verdict)
+}
+
+fn write_outcome(text: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
+    let rule = outcome.rule.as_deref().map(|rule| format!(" by rule {rule:?}")).unwrap_or_default();
+    let who = match (&outcome.subject, &outcome.authenticator) {
+        (Some(subject), Some(authenticator)) => format!(" as {subject:?} ({authenticator})"),
+        (None, Some(authenticator)) => format!(" ({authenticator})"),
+        _ => String::new(),
+    };
+    let said = match (outcome.decision, &outcome.response) {
+        ("allow", _) => paint.green(&format!("Passes{rule}{who}")),
+        ("answer", Some(response)) => paint.green(&format!("Answered by the filter: {}", response.status)),
+        (_, Some(response)) => {
+            paint.red(&format!("Refused{rule}{who}: {} {}", response.status, outcome.coded()))
+        }
+        _ => String::new(),
+    };
+    writeln!(text, "\n{said}")?;
+    if let Some(shadowed) = &outcome.shadowed {
+        writeln!(text, "  {} without it: {shadowed}", paint.yellow("in shadow mode;"))?;
+    }
+    if let Some(lacks) = &outcome.lacks {
+        writeln!(text, "  {lacks}")?;
+    }
+    if let Some(response) = &outcome.response {
+        for (name, value) in &response.headers {
+            writeln!(text, "  {name}: {value}")?;
+        }
+        if !response.body.is_empty() {
+            writeln!(text)?;
+        }
+        for line in response.body.lines() {
+            writeln!(text, "{}", format!("  {line}").trim_end())?;
+        }
+    }
+    if let Some(upstream) = &outcome.upstream {
+        writeln!(text, "  {} {}", upstream.method, upstream.path)?;
+        for (name, value) in &upstream.headers {
+            writeln!(text, "  {name}: {value}")?;
+        }
+        for name in &upstream.removed {
+            writeln!(text, "  {} {name}", paint.blue("taken out:"))?;
+        }
+    }
+    Ok(())
+}

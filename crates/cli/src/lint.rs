@@ -1,0 +1,255 @@
+//! What is legal and unwise.
+
+use std::collections::BTreeSet;
+
+use authgate::config::reader::member;
+use authgate::config::value::Secret;
+use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
+use authgate::http::path::Readings;
+use authgate::jose::jwk::Algorithm;
+use authgate::policy::rules::{MatchSpec, Methods, PathPattern, Target};
+use authgate::policy::{self, Access, Policy, Rule};
+use serde_json::Value;
+
+/// Something legal and unwise.
+pub struct Lint {
+    /// What kind of thing, in few words that stay the same.
+    pub code: &'static str,
+    /// Its place in the configuration.
+    pub path: String,
+    /// What it leads to, and what to write.
+    pub message: String,
+}
+
+/// All of it. `environment` gives the variables that are set.
+pub fn lints(
+    value: &Value,
+    config: &Config,
+    policy: &Policy,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Lint> {
+    let mut lints = Lints { config, policy, specs: specs(config), found: Vec::new() };
+    lints.tokens(environment);
+    lints.unused_authenticators();
+    lints.ambiguous_subject();
+    lints.hidden_rules();
+    lints.public_everything();
+    lints.unlisted_methods();
+    lints.shadow(value);
+    lints.found
+}
+
+/// What each rule matches; one that says nothing matches every request.
+fn specs(config: &Config) -> Vec<Vec<MatchSpec>> {
+    let every = || vec![MatchSpec::new(PathPattern::any(), Methods::All, Vec::new(), Vec::new())];
+    let specs = policy::matches(config).into_iter();
+    specs.map(|specs| if specs.is_empty() { every() } else { specs }).collect()
+}
+
+struct Lints<'a> {
+    config: &'a Config,
+    policy: &'a Policy,
+    specs: Vec<Vec<MatchSpec>>,
+    found: Vec<Lint>,
+}
+
+impl Lints<'_> {
+    fn note(&mut self, code: &'static str, path: String, message: String) {
+        self.found.push(Lint { code, path, message });
+    }
+
+    fn tokens(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
+        for (name, authenticator) in &self.config.authenticators.0 {
+            let (path, any_audience) = match authenticator {
+                Authenticator::Jwt(jwt) => ("jwt", jwt.any_audience),
+                Authenticator::Introspection(asked) => ("introspection", asked.any_audience),
+                _ => continue,
+            };
+            let path = format!("{}.{path}", member("authenticators", name));
+            if any_audience {
+                let message = "a token that the issuer made for any other service passes here too; name yours in \
+                               `audiences`";
+                self.note("any-audience", format!("{path}.any_audience"), message.to_owned());
+            }
+            let Authenticator::Jwt(jwt) = authenticator else { continue };
+            let Keys::Secret(keys) = &jwt.keys else { continue };
+            for (at, key) in keys.0.iter().enumerate() {
+                let index = if keys.0.len() == 1 { String::new() } else { format!("[{at}]") };
+                if let Some(message) = short_secret(key, environment) {
+                    self.note("short-secret", format!("{path}.keys.secret{index}.value"), message);
+                }
+            }
+        }
+    }
+
+    fn unused_authenticators(&mut self) {
+        let used = self.used();
+        for (at, authenticator) in self.policy.authenticators.iter().enumerate() {
+            if !used.contains(&at) {
+                let path = member("authenticators", &authenticator.name);
+                self.note("unused-authenticator", path, "no rule requires this authenticator".to_owned());
+            }
+        }
+    }
+
+    /// The authenticators that rules require.
+    fn used(&self) -> BTreeSet<usize> {
+        let protections = self.policy.rules.iter().filter_map(|rule| match &rule.access {
+            Access::Protected(protection) => Some(protection),
+            Access::Public | Access::Denied => None,
+        });
+        protections.flat_map(|protection| protection.members.iter().copied()).collect()
+    }
+
+    fn ambiguous_subject(&mut self) {
+        let Some(headers) = &self.config.identity.headers else { return };
+        let says = |what: &str| headers.0.iter().find(|(_, template)| template.contains(what));
+        if let (Some((name, _)), None, true) =
+            (says("{subject}"), says("{authenticator}"), self.used().len() > 1)
+        {
+            let message = "several authenticators may each know somebody of this name; tell the upstream which one it \
+                           was, as in `x-auth-by: \"{authenticator}\"`";
+            self.note("ambiguous-subject", member("identity.headers", name), message.to_owned());
+        }
+    }
+
+    fn hidden_rules(&mut self) {
+        for (at, specs) in self.specs.iter().enumerate() {
+            let hiding = |spec: &MatchSpec| {
+                self.specs.iter().take(at).position(|earlier| earlier.iter().any(|other| other.covers(spec)))
+            };
+            let hiding: Option<BTreeSet<usize>> = specs.iter().map(hiding).collect();
+            let Some(hiding) = hiding.filter(|hiding| !hiding.is_empty()) else { continue };
+            let names: Vec<String> = hiding.into_iter().map(|at| self.named(at)).collect();
+            let message =
+                format!("this rule never decides: all that it matches goes to {}", names.join(" and "));
+            self.found.push(Lint { code: "hidden-rule", path: format!("rules[{at}]"), message });
+        }
+    }
+
+    fn named(&self, at: usize) -> String {
+        let name = self.policy.rules.get(at).map_or("?", |rule| rule.name.as_str());
+        format!("\"{name}\" (rules[{at}])")
+    }
+
+    fn public_everything(&mut self) {
+        for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
+            let takes_all = |spec: &MatchSpec| {
+                spec.takes_every_path()
+                    && spec.example_host().is_none()
+                    && spec.example_source().is_none()
+                    && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
+            };
+            if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
+                let message = "all that no rule above takes passes without credentials";
+                self.found.push(Lint {
+                    code: "public-everything",
+                    path: format!("rules[{at}].public"),
+                    message: message.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// A rule for some methods that write leaves the others to whatever comes after it.
+    fn unlisted_methods(&mut self) {
+        for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
+            for (number, spec) in specs.iter().enumerate() {
+                let lists_some = matches!(spec.methods(), Methods::Only(_));
+                if !lists_some || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes())) {
+                    continue;
+                }
+                let unlisted = WRITING.iter().filter(|method| !spec.methods().take(method.as_bytes()));
+                let weaker = unlisted.filter_map(|method| {
+                    let other = self.decides(spec, method)?;
+                    (strength(other) < strength(rule)).then_some((*method, other.number))
+                });
+                let weaker: Vec<(&str, usize)> = weaker.collect();
+                let Some((_, other)) = weaker.first() else { continue };
+                let methods: Vec<&str> = weaker.iter().map(|(method, _)| *method).collect();
+                let message = format!(
+                    "{} on the same path goes to {}, which asks for less; `except_methods: [GET, HEAD, OPTIONS]` takes \
+                     every method that writes",
+                    methods.join(" and "),
+                    self.named(*other),
+                );
+                let index = if specs.len() == 1 { String::new() } else { format!("[{number}]") };
+                let path = format!("rules[{at}].match{index}.methods");
+                self.found.push(Lint { code: "unlisted-methods", path, message });
+            }
+        }
+    }
+
+    /// Which rule decides on a request that `spec` takes but for its method.
+    fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
+        let path = spec.example_path()?;
+        let readings = Readings::of(path.as_bytes()).ok()?;
+        let host = spec.example_host();
+        let target = Target {
+            method: method.as_bytes(),
+            host: host.as_ref(),
+            peer: spec.example_source(),
+            readings: &readings,
+        };
+        self.policy.rules.get(self.policy.index.select(&target).ok()??)
+    }
+
+    /// Where in the rules it stands; that it is there, the core says.
+    fn shadow(&mut self, value: &Value) {
+        let is_shadow = |value: &Value| value.get("shadow") == Some(&Value::Bool(true));
+        let message = "in shadow mode refusals are counted and logged, and every request passes";
+        let rules = value.get("rules").and_then(Value::as_array).into_iter().flatten();
+        for (at, _) in rules.enumerate().filter(|(_, rule)| is_shadow(rule)) {
+            self.note("shadow", format!("rules[{at}].shadow"), message.to_owned());
+        }
+    }
+}
+
+const WRITING: &[&str] = &["POST", "PUT", "PATCH", "DELETE"];
+
+/// How much a rule asks for.
+fn strength(rule: &Rule) -> u8 {
+    match &rule.access {
+        Access::Denied => 4,
+        Access::Protected(protection) if protection.optional => 1,
+        Access::Protected(protection) if protection.ways.is_empty() => 2,
+        Access::Protected(_) => 3,
+        Access::Public => 0,
+    }
+}
+
+/// A text of as many characters as the hash has octets is long enough by RFC 7518 §3.2 and yet easier to guess than the
+/// hash is to break: a character of text is not eight bits.
+fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let text = match &key.value {
+        Secret::Inline(text) => text.clone(),
+        Secret::Environment(name) => environment(name)?,
+    };
+    let wanted = match Algorithm::from_name(&key.algorithm)? {
+        Algorithm::HS256 => 256.0,
+        Algorithm::HS384 => 384.0,
+        Algorithm::HS512 => 512.0,
+        _ => return None,
+    };
+    if key.encoding != Encoding::Utf8 {
+        return None;
+    }
+    let is_hex = text.chars().all(|letter| letter.is_ascii_hexdigit());
+    let classes = [
+        (10, text.contains(|letter: char| letter.is_ascii_digit())),
+        (if is_hex { 6 } else { 26 }, text.contains(|letter: char| letter.is_ascii_lowercase())),
+        (if is_hex { 6 } else { 26 }, text.contains(|letter: char| letter.is_ascii_uppercase())),
+        (32, !text.chars().all(|letter| letter.is_ascii_alphanumeric())),
+    ];
+    let alphabet: u32 = classes.into_iter().filter(|(_, stands)| *stands).map(|(size, _)| size).sum();
+    let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
+    (bits < wanted).then(|| {
+        format!(
+            "{} characters of these kinds hold {bits:.0} bits at the most, and {} deserves {wanted}; `openssl rand \
+             -base64 {}` makes one (`encoding: base64`)",
+            text.chars().count(),
+            key.algorithm,
+            wanted / 8.0,
+        )
+    })
+}

@@ -1,0 +1,246 @@
+//! What of a file may be shown.
+//!
+//! Inside `authenticators`, and wherever it is not known what a value is, only what cannot be a secret is: a secret may
+//! stand under any name that is wrong.
+
+use std::ops::Range;
+
+use super::document::{Kind, Node, Style};
+
+/// The places in a file, whose text this is, that are not shown.
+pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
+    let mut hidden = Vec::new();
+    for member in root.members() {
+        let is_open = OPEN.contains(&member.name.as_str());
+        collect(text, &member.value, &member.name, is_open, &mut hidden);
+    }
+    if root.members().is_empty() {
+        collect(text, root, "", false, &mut hidden);
+    }
+    hidden.sort_by_key(|span| span.start);
+    hidden
+}
+
+/// Members of the top that hold no secret.
+pub const OPEN: &[&str] = &[
+    "realm",
+    "version",
+    "$schema",
+    "rules",
+    "identity",
+    "denials",
+    "protected_resource",
+    "cors_preflight",
+    "cache",
+    "telemetry",
+    "shadow",
+    "throttle",
+    "slow_hashes",
+    "slow_signatures",
+];
+
+/// Names of values elsewhere that are no secret.
+const SHOWN: &[&str] = &[
+    "algorithm",
+    "algorithms",
+    "allow_plaintext",
+    "any_audience",
+    "audiences",
+    "bound",
+    "cache_ttl",
+    "client_auth",
+    "clock_skew",
+    "cluster",
+    "cookie",
+    "csrf",
+    "encoding",
+    "endpoint",
+    "forward_credentials",
+    "header",
+    "id",
+    "issued_before",
+    "issuer",
+    "jwks_cluster",
+    "kty",
+    "max_age",
+    "max_concurrent",
+    "max_lifetime",
+    "max_stale",
+    "max_token_bytes",
+    "max_wait",
+    "negative_ttl",
+    "nonce_lifetime",
+    "not_after",
+    "not_before",
+    "origin",
+    "query",
+    "realm",
+    "refresh",
+    "require_exp",
+    "scheme",
+    "scope_claims",
+    "scopes",
+    "subject_claim",
+    "timeout",
+    "typ",
+    "uri",
+];
+
+fn collect(text: &str, node: &Node, name: &str, is_open: bool, hidden: &mut Vec<Range<usize>>) {
+    match &node.kind {
+        Kind::Scalar(scalar) if (is_open || SHOWN.contains(&name)) && !has_userinfo(&scalar.text) => {}
+        Kind::Scalar(scalar) if name == "env" && is_name(&scalar.text) => {}
+        Kind::Scalar(scalar) => {
+            let quotes = usize::from(scalar.style == Style::Quoted);
+            let mut start = node.span.start + quotes;
+            // The user's name in a line of an htpasswd file is no secret, and tells which line is meant.
+            let has_users = matches!(name, "htpasswd" | "htdigest") && scalar.style == Style::Literal;
+            let written = text.get(start..(node.span.end - quotes).max(start)).unwrap_or_default();
+            for line in written.split_inclusive('\n') {
+                let content = line.trim();
+                let user = content.find(':').filter(|_| has_users).map_or(0, |colon| colon + 1);
+                let from = start + line.len() - line.trim_start().len() + user;
+                if !content.is_empty() {
+                    hidden.push(from..from + content.len() - user);
+                }
+                start += line.len();
+            }
+        }
+        Kind::List(elements) => {
+            elements.iter().for_each(|element| collect(text, element, name, is_open, hidden));
+        }
+        Kind::Map(members) => {
+            for member in members {
+                // Who writes a line of an htpasswd file where a user's name belongs has a hash in a name.
+                if let Some(colon) = member.name.find(':').filter(|_| !is_open) {
+                    let quotes = usize::from(member.style == Style::Quoted);
+                    let end = member.at.end - quotes;
+                    hidden.push((member.at.start + quotes + colon + 1).min(end)..end);
+                }
+                collect(text, &member.value, &member.name, is_open, hidden);
+            }
+        }
+    }
+}
+
+/// Whether it may be a URL with a password (RFC 3986 §3.2.1).
+fn has_userinfo(text: &str) -> bool {
+    text.contains("://") && text.contains('@')
+}
+
+/// As an environment's variables are named; what looks otherwise may be the secret itself.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_')
+}
+
+/// A line of which nothing is known: everything behind its first colon, or all of it, may be a secret.
+pub fn hidden_of_unreadable(line: &str) -> Option<Range<usize>> {
+    if line.chars().all(|letter| letter.is_whitespace() || "{}[],:\"'".contains(letter)) {
+        return None;
+    }
+    let indent = line.len() - line.trim_start_matches([' ', '-', '{', '[', '"']).len();
+    let colon = line.find(':').unwrap_or(indent);
+    let name = line.get(indent..colon).unwrap_or_default().trim_end_matches('"');
+    let is_name = name.bytes().all(|octet| octet.is_ascii_alphabetic() || matches!(octet, b'_' | b'-'));
+    let start = if is_name && colon > indent { colon + 1 } else { indent };
+    (start < line.len()).then_some(start..line.len())
+}
+
+/// What stands in the place of what is not shown.
+const MARK: &str = "***";
+
+/// A line as it is shown, and where in it an octet of the original stands: hidden parts become [`MARK`].
+pub fn shown_line(line: &str, hidden: &[Range<usize>]) -> (String, impl Fn(usize) -> usize + use<>) {
+    let mut shown = String::with_capacity(line.len());
+    let mut origins = Vec::with_capacity(line.len() + 1);
+    for (at, letter) in line.char_indices() {
+        let place = shown.len();
+        match hidden.iter().find(|span| span.contains(&at)) {
+            None => shown.push(letter),
+            Some(span) if at == span.start || at == 0 => shown.push_str(MARK),
+            Some(_) => {}
+        }
+        origins.extend(std::iter::repeat_n(place, letter.len_utf8()));
+    }
+    let end = shown.len();
+    (shown, move |at| origins.get(at).copied().unwrap_or(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    #[test]
+    fn of_an_unreadable_line_at_most_a_name_is_shown() {
+        let check = |line: &str, expected: &str| {
+            let hidden: Vec<_> = hidden_of_unreadable(line).into_iter().collect();
+            assert_eq!(shown_line(line, &hidden).0, expected);
+        };
+        check("  alice: hunter2", "  alice:***");
+        check("  - \"alice\": {hash: hunter2", "  - \"alice\":***");
+        check("  hunter2", "  ***");
+        check("{hunter2, users: x", "{***");
+        check("  }}", "  }}");
+        check("users:", "users:");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let check = |line: &str, expected: &str| {
+            let root = document::parse(line).unwrap().remove(0);
+            let (shown, place) = shown_line(line, &hidden(line, &root));
+            assert_eq!(shown, expected);
+            assert_eq!(place(line.len()), shown.len());
+        };
+        check(
+            "authenticators: {a: {basic: {users: {u: hunter2}}}}",
+            "authenticators: {a: {basic: {users: {u: ***}}}}",
+        );
+        check(
+            "authenticators: {a: {basic: {usrs: [\"hunter2\", {hash: 'x'}]}}}",
+            "authenticators: {a: {basic: {usrs: [\"***\", {hash: '***'}]}}}",
+        );
+        check(
+            "authenticators: {a: {basic: {users: {\"u:hunter2\": 1}}}}",
+            "authenticators: {a: {basic: {users: {\"u:***\": ***}}}}",
+        );
+        check(
+            "authenticators: {a: {jwt: {issuer: x, k: hunter2}}}",
+            "authenticators: {a: {jwt: {issuer: x, k: ***}}}",
+        );
+        check(
+            "authenticators: {a: {b: {env: A_1}, c: {env: hunter2}}}",
+            "authenticators: {a: {b: {env: A_1}, c: {env: ***}}}",
+        );
+        check(
+            "authenticators: {a: {jwt: {issuer: \"https://u:hunter2@x\"}}}",
+            "authenticators: {a: {jwt: {issuer: \"***\"}}}",
+        );
+        check("authenticatorz: {a: hunter2}", "authenticatorz: {a: ***}");
+        check(
+            "authenticators: {a: {introspection: {client_id: i, client_secret: hunter2}}}",
+            "authenticators: {a: {introspection: {client_id: ***, client_secret: ***}}}",
+        );
+        check(
+            "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: hunter2, d: x}]}}}}}",
+            "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: ***, d: ***}]}}}}}",
+        );
+        check("{kty: oct, k: hunter2}", "{kty: oct, k: ***}");
+        for name in ["value", "secret", "password", "pem", "sha256", "nonce_key", "hash", "cookies"] {
+            check(
+                &format!("authenticators: {{a: {{x: {{{name}: hunter2}}}}}}"),
+                &format!("authenticators: {{a: {{x: {{{name}: ***}}}}}}"),
+            );
+        }
+        check("rules: [{require: a}]", "rules: [{require: a}]");
+        check("hunter2", "***");
+        let text = "authenticators:\n  a: {basic: {htpasswd: \"u:h\\nv:h\"}}\n  b:\n    basic:\n      htpasswd: |\n        u:h\n        h\n      realm: r\n";
+        let root = document::parse(text).unwrap().remove(0);
+        let (shown, _) = shown_line(text, &hidden(text, &root));
+        assert_eq!(
+            shown,
+            "authenticators:\n  a: {basic: {htpasswd: \"***\"}}\n  b:\n    basic:\n      htpasswd: |\n        u:***\n        ***\n      realm: r\n"
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! `authgate test`
+
+mod expectation;
+mod junit;
+mod stand_in;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use authgate::authn::Surroundings;
+use authgate::cache::Memory;
+use authgate::config::reader;
+use authgate::config::shape::{List, Named};
+use authgate::decision::decide;
+use authgate::decision::state::State;
+use authgate::jose::jwt::SoftwareVerifier;
+use clap::ValueEnum;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::document::{self, Dialect};
+use super::explain::outcome;
+use super::load::{Beside, Loaded};
+use super::paint::Paint;
+use super::request::{self, OwnRequest};
+use super::{Failure, Said, input, report};
+use expectation::{Difference, Expectation};
+use stand_in::StandIns;
+
+/// Run tests of a policy that live beside its configuration.
+///
+/// A test is a request and what is expected of it. `as` stands for credentials that held, so that no token has to be
+/// minted.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files of tests; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The configuration, in place of the one that the files name.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    beside: Beside,
+    /// What is written.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// JUnit's XML, which CI systems show.
+    Junit,
+}
+
+/// A file of tests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The configuration's file, from where this one is.
+    config: Option<String>,
+    /// When requests come, where a test says nothing else.
+    at: Option<String>,
+    tests: List<Test>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    name: String,
+    request: TestRequest,
+    /// Authenticator → whose credentials held: claims, or a subject.
+    #[serde(default, rename = "as")]
+    held: Named<Value>,
+    expect: Expectation,
+    at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestRequest {
+    method: Option<String>,
+    path: String,
+    host: Option<String>,
+    scheme: Option<String>,
+    /// Name → value, or several.
+    #[serde(default)]
+    headers: Named<Value>,
+    /// A user and a password, for Basic.
+    user: Option<String>,
+    peer: Option<String>,
+    /// The SHA-256 of the client's certificate, in hexadecimal digits.
+    certificate: Option<String>,
+}
+
+/// A test that ran.
+struct Ran {
+    name: String,
+    differences: Vec<Difference>,
+}
+
+/// The tests of one file.
+struct Suite {
+    name: String,
+    ran: Vec<Ran>,
+}
+
+/// Runs the tests.
+pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+    let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
+    let is_well = suites.iter().flat_map(|suite| &suite.ran).all(|ran| ran.differences.is_empty());
+    let text = match arguments.output {
+        Format::Text => text(&suites, Paint::for_output()),
+        Format::Json => report::pretty(&as_json(&suites)),
+        Format::Junit => junit::render(&suites),
+    };
+    Ok(Said { text, notes: String::new(), is_well })
+}
+
+fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
+    let name = input::name(path);
+    let file = read(&name, &input::read(path)?)?;
+    let config = match (&arguments.config, &file.config) {
+        (Some(config), _) => config.clone(),
+        (None, Some(config)) => path.parent().unwrap_or(Path::new("")).join(config),
+        (None, None) => return Err(format!("{name}: expected `config`, or --config")),
+    };
+    let mut loaded = arguments.beside.load(&config)?;
+    let stand_ins = StandIns::put(&mut loaded)?;
+    let mut ran = Vec::with_capacity(file.tests.0.len());
+    for (at, test) in file.tests.0.iter().enumerate() {
+        let differences = run_one(&loaded, &stand_ins, test, file.at.as_deref());
+        let differences = differences.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
+        ran.push(Ran { name: test.name.clone(), differences });
+    }
+    if ran.is_empty() {
+        return Err(format!("{name}: tests: expected at least one test"));
+    }
+    Ok(Suite { name, ran })
+}
+
+/// The same reader as the configuration's: all faults, each with its place and what was probably meant.
+fn read(name: &str, text: &str) -> Result<File, Failure> {
+    let documents =
+        document::parse(text).map_err(|error| format!("{name}: not valid YAML: {}", error.what))?;
+    let [document] = documents.as_slice() else {
+        return Err(format!("{name}: expected one document"));
+    };
+    let value = document.read_as(Dialect::Alone).value(Dialect::Alone);
+    reader::read(&value).map_err(|errors| {
+        let told: Vec<String> = errors.iter().map(|error| format!("{name}: {error}")).collect();
+        told.join("\n")
+    })
+}
+
+fn run_one(
+    loaded: &Loaded,
+    stand_ins: &StandIns,
+    test: &Test,
+    at: Option<&str>,
+) -> Result<Vec<Difference>, String> {
+    let now = match test.at.as_deref().or(at) {
+        Some(text) => request::time(text)?,
+        None => request::now(),
+    };
+    let peer = match &test.request.peer {
+        Some(text) => Some(text.parse().map_err(|_| "request.peer: expected an address")?),
+        None => None,
+    };
+    let given = &test.request;
+    let mut own = OwnRequest {
+        method: given.method.as_deref().unwrap_or("GET").into(),
+        scheme: given.scheme.clone().unwrap_or_else(|| "https".to_owned()),
+        authority: given.host.clone().unwrap_or_else(|| "localhost".to_owned()).into_bytes(),
+        path: given.path.clone(),
+        fields: Vec::new(),
+        peer,
+        certificate: given.certificate.as_deref().map(request::certificate).transpose()?,
+        now,
+    };
+    if let Some(user) = &given.user {
+        own.fields.push(request::basic(user));
+    }
+    for (name, value) in &given.headers.0 {
+        let one = std::slice::from_ref(value);
+        for value in value.as_array().map_or(one, Vec::as_slice) {
+            let text = scalar(value).ok_or_else(|| format!("request.headers.{name}: expected a text"))?;
+            own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
+        }
+    }
+    stand_ins.hold(loaded, &test.held.0, &mut own)?;
+    let request = own.borrowed();
+    let memory = Memory::new(input::random()?, loaded.policy.limits);
+    let mut state = State::new(&loaded.policy, memory);
+    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &own, may_wait: false };
+    let decision = decide(&loaded.policy, &request, &mut state, surroundings);
+    let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
+    test.expect.differences(&outcome)
+}
+
+/// A scalar as text.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+fn text(suites: &[Suite], paint: Paint) -> String {
+    let (mut text, mut counts) = (String::new(), BTreeMap::from([(true, 0), (false, 0)]));
+    for suite in suites {
+        text.push_str(&format!("{}\n", paint.bold(&suite.name)));
+        for ran in &suite.ran {
+            let passed = ran.differences.is_empty();
+            *counts.entry(passed).or_default() += 1;
+            let mark = if passed { paint.green("ok  ") } else { paint.red("FAIL") };
+            text.push_str(&format!("  {mark} {}\n", ran.name));
+            for difference in &ran.differences {
+                let (expected, found) = (paint.green(&difference.expected), paint.red(&difference.found));
+                text.push_str(&format!(
+                    "       {}\n         expected {expected}\n         found    {found}\n",
+                    difference.what
+                ));
+            }
+        }
+    }
+    let (passed, failed) = (counts.get(&true).unwrap_or(&0), counts.get(&false).unwrap_or(&0));
+    text.push_str(&format!("{passed} passed, {failed} failed\n"));
+    text
+}
+
+fn as_json(suites: &[Suite]) -> Value {
+    let difference = |difference: &Difference| json!({"what": difference.what, "expected": difference.expected, "found": difference.found});
+    let tests = suites.iter().flat_map(|suite| suite.ran.iter().map(move |ran| (suite, ran)));
+    let tests = tests.map(|(suite, ran)| {
+        let differences: Vec<Value> = ran.differences.iter().map(difference).collect();
+        json!({"file": suite.name, "name": ran.name, "passed": differences.is_empty(), "differences": differences})
+    });
+    tests.collect()
+}

@@ -1,0 +1,172 @@
+//! `tests/cases/convert/*.yaml`: configurations in the forms that published ones have, and what becomes of each.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::run::{Asked, convert, documents, policy, selected};
+
+/// One configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    /// Where configurations of this form are published.
+    source: String,
+    /// The file.
+    input: Option<String>,
+    /// Several files that belong together.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// The exit code.
+    #[serde(default)]
+    exit: i32,
+    /// What the summary says, in this order.
+    #[serde(default)]
+    says: Vec<String>,
+    /// What requests need, by `METHOD [HOST]/PATH [from ADDRESS]`; of several outputs joined with ` + `.
+    #[serde(default)]
+    decides: BTreeMap<String, String>,
+    /// Authenticators, exactly; those of all outputs together.
+    #[serde(default)]
+    authenticators: BTreeMap<String, Value>,
+    /// What the output contains.
+    #[serde(default)]
+    contains: Vec<String>,
+    /// What it does not contain.
+    #[serde(default)]
+    lacks: Vec<String>,
+}
+
+impl Case {
+    /// Its files, with placeholders replaced.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let one = self.input.iter().map(|text| ("input.yaml".to_owned(), text));
+        let all = one.chain(self.files.iter().map(|(name, text)| (name.clone(), text)));
+        all.map(|(name, text)| (name, expand(text))).collect()
+    }
+}
+
+const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters.http";
+
+/// `$jwt_authn` and the like stand for type URLs, `$jwks` for a key set in JSON.
+fn expand(text: &str) -> String {
+    let urls = [
+        ("$jwt_authn_per_route", "jwt_authn.v3.PerRouteConfig"),
+        ("$jwt_authn", "jwt_authn.v3.JwtAuthentication"),
+        ("$basic_auth_per_route", "basic_auth.v3.BasicAuthPerRoute"),
+        ("$basic_auth", "basic_auth.v3.BasicAuth"),
+        ("$api_key_auth_per_route", "api_key_auth.v3.ApiKeyAuthPerRoute"),
+        ("$api_key_auth", "api_key_auth.v3.ApiKeyAuth"),
+        ("$rbac_per_route", "rbac.v3.RBACPerRoute"),
+        ("$rbac", "rbac.v3.RBAC"),
+        ("$router", "router.v3.Router"),
+    ];
+    let mut text = text.to_owned();
+    for (name, url) in urls {
+        text = text.replace(name, &format!("{FILTERS}.{url}"));
+    }
+    let manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    let keys = r#"{"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1", "x": "X0yEKFbM9atMGtGsILoN4_bIV5HTxYugZVWdfqCGPoo", "y": "5BlPdtnJKTd5Exauxf2n01eXcUpyuCdzNPm6h0JbdVc"}]}"#;
+    text.replace("$manager", manager)
+        .replace("$off", "type.googleapis.com/envoy.config.route.v3.FilterConfig")
+        .replace("$jwks", keys)
+}
+
+/// All cases, each with the file that it is from.
+pub fn cases() -> Vec<(String, Case)> {
+    let folder = authgate_testing::path("tests/cases/convert");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut cases = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let read: Vec<Case> =
+            serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        cases.extend(read.into_iter().map(|case| (name.clone(), case)));
+    }
+    cases
+}
+
+#[test]
+fn every_configuration_becomes_what_its_case_says() {
+    let cases = cases();
+    assert!(cases.len() >= 80, "{} cases", cases.len());
+    let mut failures = Vec::new();
+    for (file, case) in &cases {
+        assert!(case.source.contains('/'), "{}: no source", case.name);
+        let wrong = check(case);
+        failures.extend(wrong.into_iter().map(|why| format!("{file}: {}: {why}", case.name)));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn check(case: &Case) -> Vec<String> {
+    let converted = convert(&case.files());
+    let (text, summary) = (&converted.text, &converted.summary);
+    let mut wrong = Vec::new();
+    let mut ensure = |holds: bool, what: String| {
+        if !holds {
+            wrong.push(what)
+        }
+    };
+    ensure(converted.code == case.exit, format!("exit code {}\n{summary}", converted.code));
+    let mut rest = summary.as_str();
+    for says in &case.says {
+        match rest.split_once(says.as_str()) {
+            Some((_, after)) => rest = after,
+            None => ensure(false, format!("the summary does not say {says:?}:\n{summary}")),
+        }
+    }
+    // A code of 1 without a summary, or a summary without the code, helps nobody.
+    let parts = summary.lines().filter(|line| is_numbered(line)).count();
+    ensure(
+        (converted.code == 1) == (parts > 0),
+        format!("{parts} numbered parts with code {}", converted.code),
+    );
+    ensure(case.exit != 1 || !case.says.is_empty(), "the case says nothing of the summary".to_owned());
+    for contains in &case.contains {
+        ensure(text.contains(contains.as_str()), format!("the output lacks {contains:?}:\n{text}"));
+    }
+    for lacks in &case.lacks {
+        ensure(!text.contains(lacks.as_str()), format!("the output has {lacks:?}:\n{text}"));
+    }
+    let documents = if text.is_empty() { Vec::new() } else { documents(text) };
+    let mut policies = Vec::new();
+    for value in &documents {
+        match policy(value) {
+            Ok(policy) => policies.push(policy),
+            Err(error) => ensure(false, format!("the output is not accepted: {error}\n{text}")),
+        }
+    }
+    if policies.len() == documents.len() {
+        for (asked, expected) in &case.decides {
+            let request = Asked::parse(asked);
+            let found: Vec<String> = documents
+                .iter()
+                .zip(&policies)
+                .map(|(value, policy)| selected(value, policy, &request))
+                .collect();
+            let found = found.join(" + ");
+            ensure(found == *expected, format!("{asked}: expected {expected:?}, found {found:?}\n{text}"));
+        }
+    }
+    for (name, expected) in &case.authenticators {
+        let found = documents.iter().find_map(|value| value.get("authenticators")?.get(name));
+        ensure(
+            found == Some(expected),
+            format!("the authenticator {name} is {}", found.unwrap_or(&Value::Null)),
+        );
+    }
+    wrong
+}
+
+/// `1. FILE:LINE: …`
+fn is_numbered(line: &str) -> bool {
+    let Some((number, rest)) = line.split_once(". ") else { return false };
+    let mut parts = rest.splitn(3, ':');
+    let is_number = |text: Option<&str>| text.is_some_and(|text| text.parse::<usize>().is_ok());
+    is_number(Some(number)) && parts.next().is_some() && is_number(parts.next())
+}

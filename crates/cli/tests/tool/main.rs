@@ -1,0 +1,10 @@
+//! The tool as an operator runs it: the binary itself, its output and its exit codes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
+
+mod agreement;
+mod console;
+mod policies;
+mod run;
+mod schema;
+mod secrets;
+mod shell;

@@ -1,0 +1,256 @@
+//! `convert` of Istio's and Envoy Gateway's policies: what the output decides, by the core, beside what the policies mean.
+//! The cases are in `tests/cases/policies/*.yaml`; `Case` and `Asked` below say what their fields are.
+
+mod model;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use authgate::authn::{NoHost, Surroundings};
+use authgate::cache::Memory;
+use authgate::config;
+use authgate::decision::state::State;
+use authgate::decision::{Verdict, decide};
+use authgate::http::request::Request;
+use authgate::jose::jwk::Algorithm;
+use authgate::jose::jwt::SoftwareVerifier;
+use authgate::policy::{Policy, build};
+use authgate::timestamp::NumericDate;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::run::{Said, tool};
+use authgate_testing::mint;
+
+/// The issuer of tokens that name none.
+const ISSUER: &str = "https://idp.example.com";
+
+/// An input and what becomes of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    /// Where published configurations have this form: repository and path.
+    source: String,
+    /// `<jwks>` stands for the public key that signs the tokens, `<other>` for another.
+    input: String,
+    /// The exit code.
+    #[serde(default)]
+    exit: i32,
+    /// What standard error has to contain, in any order.
+    #[serde(default)]
+    says: Vec<String>,
+    /// What the output has to contain.
+    #[serde(default)]
+    shows: Vec<String>,
+    /// What it must not contain.
+    #[serde(default)]
+    lacks: Vec<String>,
+    /// How many configurations it is.
+    #[serde(default = "one")]
+    outputs: usize,
+    #[serde(default)]
+    asked: Vec<Asked>,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// A request, and whether the policies allow it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Which of the configurations decides.
+    #[serde(default)]
+    output: usize,
+    /// `METHOD path`, or a path for GET.
+    to: String,
+    #[serde(default = "host")]
+    host: String,
+    #[serde(default = "peer")]
+    from: IpAddr,
+    /// Claims of a bearer token; `sub` is alice and `iss` the one issuer unless they say otherwise.
+    token: Option<serde_json::Map<String, Value>>,
+    /// Whether another key signs it.
+    #[serde(default)]
+    forged: bool,
+    /// `name: value`; `<token>` stands for the token, which is then nowhere else.
+    #[serde(default)]
+    fields: Vec<String>,
+    /// `user:password`.
+    basic: Option<String>,
+    allow: bool,
+    /// The status of a refusal.
+    status: Option<u16>,
+    /// Whether it would be refused if it were no dry run.
+    shadowed: Option<bool>,
+}
+
+fn host() -> String {
+    "api.example.com".to_owned()
+}
+
+fn peer() -> IpAddr {
+    "192.0.2.1".parse().unwrap()
+}
+
+#[test]
+fn policies_mean_the_same_or_deny() {
+    let folder = authgate_testing::path("tests/cases/policies");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (mut failures, mut count) = (Vec::new(), 0);
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        for case in serde_yaml_ng::Deserializer::from_str(&text) {
+            let case = Case::deserialize(case).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(case.source.contains('/'), "{file}: {}: no source", case.name);
+            count += 1;
+            if let Err(why) = check(&case) {
+                failures.push(format!("{file}: {}: {why}", case.name));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {count} cases:\n{}", failures.len(), failures.join("\n"));
+    assert!(count >= 80, "{count} cases");
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let said = convert(&case.input);
+    let shown = format!("exit {}\n{}{}", said.code, said.errors, said.output);
+    if said.code != case.exit {
+        return Err(format!("expected exit {}: {shown}", case.exit));
+    }
+    if (said.code == 0) != said.errors.is_empty() {
+        return Err(format!("the summary and the exit code differ: {shown}"));
+    }
+    if said.code == 1 && case.says.is_empty() {
+        return Err(format!("the case does not say what is found: {shown}"));
+    }
+    // Folded comments are one text.
+    let unfolded = said.output.replace("\n# ", " ").replace("\n  # ", " ");
+    for (what, text, is_there) in case
+        .says
+        .iter()
+        .map(|what| (what, &said.errors, true))
+        .chain(case.shows.iter().map(|what| (what, &unfolded, true)))
+        .chain(case.lacks.iter().map(|what| (what, &unfolded, false)))
+    {
+        if text.contains(what) != is_there {
+            return Err(format!("{what:?} is {}there: {shown}", if is_there { "not " } else { "" }));
+        }
+    }
+    let policies = policies(&said.output)?;
+    if policies.len() != case.outputs {
+        return Err(format!("{} outputs: {shown}", policies.len()));
+    }
+    for asked in &case.asked {
+        let mut worker = Worker::new(&policies[asked.output]);
+        let found = worker.ask(asked);
+        let expected = Outcome { allowed: asked.allow, status: None, shadowed: asked.shadowed };
+        let is_same = found.allowed == expected.allowed
+            && asked.status.is_none_or(|status| found.status == Some(status))
+            && expected.shadowed.is_none_or(|shadowed| found.shadowed == Some(shadowed));
+        if !is_same {
+            return Err(format!("{} {:?}: found {found:?}: {shown}", asked.to, asked.token));
+        }
+    }
+    Ok(())
+}
+
+fn convert(input: &str) -> Said {
+    let key = |key: mint::SigningKey| json!({"keys": [key.jwk_with(json!({"alg": "EdDSA"}))]}).to_string();
+    let input = input
+        .replace("<jwks>", &key(mint::SigningKey::for_algorithm(Algorithm::EdDSA)))
+        .replace("<other>", &key(mint::SigningKey::other(Algorithm::EdDSA)));
+    tool(&["convert", "-"], &input)
+}
+
+/// The policies that the output of `convert` is.
+fn policies(output: &str) -> Result<Vec<Policy>, String> {
+    let documents = serde_yaml_ng::Deserializer::from_str(output);
+    let values = documents.map(|document| Value::deserialize(document).unwrap());
+    values
+        .map(|value| {
+            let config = config::from_value(value).map_err(|errors| format!("{errors:?}: {output}"))?;
+            let built = build(&config, &|_| Some("nobody:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()));
+            built.map(|built| built.policy).map_err(|errors| format!("{errors:?}: {output}"))
+        })
+        .collect()
+}
+
+#[derive(Debug)]
+struct Outcome {
+    allowed: bool,
+    status: Option<u16>,
+    shadowed: Option<bool>,
+}
+
+/// A policy with its state, and tokens that were signed before.
+struct Worker<'a> {
+    policy: &'a Policy,
+    state: State,
+    tokens: HashMap<String, String>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(policy: &'a Policy) -> Self {
+        let state = State::new(policy, Memory::new([0; 16], policy.limits));
+        Worker { policy, state, tokens: HashMap::new() }
+    }
+
+    fn token(&mut self, claims: &serde_json::Map<String, Value>, forged: bool) -> String {
+        let mut claims = claims.clone();
+        claims.entry("iss").or_insert_with(|| json!(ISSUER));
+        claims.entry("sub").or_insert_with(|| json!("alice"));
+        let claims = Value::Object(claims);
+        let key = match forged {
+            true => mint::SigningKey::other(Algorithm::EdDSA),
+            false => mint::SigningKey::for_algorithm(Algorithm::EdDSA),
+        };
+        let sign = || mint::sign(&claims, &key, Algorithm::EdDSA);
+        self.tokens.entry(format!("{claims} {forged}")).or_insert_with(sign).clone()
+    }
+
+    fn ask(&mut self, asked: &Asked) -> Outcome {
+        let (method, path) = asked.to.split_once(' ').unwrap_or(("GET", &asked.to));
+        let mut pairs = vec![
+            (":method".to_owned(), method.to_owned()),
+            (":scheme".to_owned(), "https".to_owned()),
+            (":authority".to_owned(), asked.host.clone()),
+            (":path".to_owned(), path.to_owned()),
+        ];
+        let token = asked.token.as_ref().map(|claims| self.token(claims, asked.forged)).unwrap_or_default();
+        if !token.is_empty() && !asked.fields.iter().chain([&asked.to]).any(|text| text.contains("<token>")) {
+            pairs.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        if let Some(basic) = &asked.basic {
+            pairs.push(("authorization".to_owned(), format!("Basic {}", STANDARD.encode(basic))));
+        }
+        for field in &asked.fields {
+            let (name, value) = field.split_once(": ").unwrap();
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+        let pairs: Vec<(String, String)> =
+            pairs.into_iter().map(|(name, value)| (name, value.replace("<token>", &token))).collect();
+        let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let request = Request::new(pairs, Some(asked.from));
+        let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
+        let surroundings =
+            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+        let decision = decide(self.policy, &request, &mut self.state, surroundings);
+        let status = match &decision.verdict {
+            Verdict::Deny(denial) => {
+                Some(denial.response(&self.policy.denials, self.policy.denials.form(&request)).status)
+            }
+            _ => None,
+        };
+        let is_allowed = |verdict: &Verdict| matches!(verdict, Verdict::Allow(_));
+        let shadowed = decision.shadowed.as_ref().map(|verdict| !is_allowed(verdict));
+        Outcome { allowed: is_allowed(&decision.verdict), status, shadowed }
+    }
+}

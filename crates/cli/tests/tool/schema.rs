@@ -1,0 +1,57 @@
+//! The JSON Schema says of a configuration's form what its reader says.
+
+use authgate::config;
+use serde_json::Value;
+
+use super::run::tool;
+use authgate_testing::config_cases::cases;
+
+fn committed() -> Value {
+    let path = authgate_testing::path("envoy/authgate.schema.json");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// `UPDATE=1` writes it anew.
+#[test]
+fn the_committed_schema_is_fresh() {
+    let path = authgate_testing::path("envoy/authgate.schema.json");
+    let fresh = tool(&["schema"], "").output;
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(fresh == committed, "make it anew: UPDATE=1 cargo test --test tool schema");
+}
+
+#[test]
+fn the_schema_takes_what_the_reader_takes() {
+    let schema = jsonschema::validator_for(&committed()).unwrap();
+    let (mut taken, mut refused) = (0, 0);
+    for case in cases().into_iter().filter(|case| case.text.is_none()) {
+        let configuration = case.configuration();
+        let has_form = config::from_value(configuration.clone()).is_ok();
+        let errors: Vec<String> = schema.iter_errors(&configuration).map(|error| error.to_string()).collect();
+        if has_form {
+            taken += 1;
+            assert!(errors.is_empty(), "{}: the schema refuses it: {errors:?}", case.name);
+        } else {
+            refused += 1;
+            assert!(!errors.is_empty(), "{}: the schema takes it: {configuration}", case.name);
+        }
+    }
+    assert!(taken > 150 && refused > 60, "{taken} taken, {refused} refused");
+}
+
+/// The sample, and what may stand at the top besides.
+#[test]
+fn the_schema_takes_what_editors_see() {
+    let schema = jsonschema::validator_for(&committed()).unwrap();
+    let takes = |configuration: Value| assert!(schema.is_valid(&configuration), "{configuration}");
+    let refuses = |configuration: Value| assert!(!schema.is_valid(&configuration), "{configuration}");
+    let rules = serde_json::json!([{"public": true}]);
+    takes(serde_json::json!({"$schema": "x", "version": 1, "x-anchors": [1], "rules": rules}));
+    refuses(serde_json::json!({"version": 2, "rules": rules}));
+    refuses(serde_json::json!({"rules": rules, "realm": null}));
+    refuses(serde_json::json!({"rules": rules, "rulez": rules}));
+}

@@ -1,0 +1,62 @@
+//! Bounds how much is logged of what clients can bring about.
+
+use authgate::timestamp::NumericDate;
+
+/// Admits so many lines a second, and counts the others.
+#[derive(Debug)]
+pub struct LogLimit {
+    most: u32,
+    admitted: u32,
+    suppressed: u64,
+    /// When the second began.
+    since: NumericDate,
+}
+
+impl LogLimit {
+    /// At most so many lines a second.
+    pub fn new(most: u32) -> Self {
+        LogLimit { most, admitted: 0, suppressed: 0, since: NumericDate::EPOCH }
+    }
+
+    /// Whether one more line may be written.
+    pub fn admits(&mut self) -> bool {
+        let admits = self.admitted < self.most;
+        if admits {
+            self.admitted += 1;
+        } else {
+            self.suppressed = self.suppressed.saturating_add(1);
+        }
+        admits
+    }
+
+    /// Starts anew where a second is over, and says how many lines were not written in it; `None` where all were.
+    pub fn tick(&mut self, now: NumericDate) -> Option<u64> {
+        // Ticks of a second come a little early or late. A clock that was set back begins anew.
+        if (0.0..0.9).contains(&now.seconds_since(self.since)) {
+            return None;
+        }
+        self.since = now;
+        self.admitted = 0;
+        Some(std::mem::take(&mut self.suppressed)).filter(|suppressed| *suppressed > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_admitted_up_to_the_limit_and_the_others_counted() {
+        let at = |seconds| NumericDate::from_seconds(seconds).unwrap();
+        let mut limit = LogLimit::new(3);
+        assert_eq!(limit.tick(at(100.0)), None);
+        let admitted = (0..10).filter(|_| limit.admits()).count();
+        // In the middle of the second.
+        assert_eq!((admitted, limit.tick(at(100.25)), limit.admits()), (3, None, false));
+        assert_eq!(limit.tick(at(101.0)), Some(8));
+        assert_eq!(limit.tick(at(102.0)), None);
+        assert!(limit.admits());
+        assert_eq!(limit.tick(at(50.0)), None);
+        assert!(limit.admits());
+    }
+}

@@ -1,0 +1,45 @@
+//! Callouts that have no response yet.
+
+use authgate::remote::callout::{CallId, Ticket};
+
+/// Callouts without a response, and settled tickets whose requests have not been resumed yet.
+#[derive(Default)]
+pub struct Callouts {
+    outstanding: Vec<Outstanding>,
+    settled: Vec<(usize, Ticket)>,
+}
+
+/// A callout without a response.
+pub struct Outstanding {
+    /// The host's number of the callout.
+    pub number: u32,
+    /// The authenticator that needs the response.
+    pub authenticator: usize,
+    /// The core's number of the callout.
+    pub call: CallId,
+    /// The longest body that is read, in bytes.
+    pub max_body: usize,
+}
+
+impl Callouts {
+    /// Adds a callout that was sent.
+    pub fn push(&mut self, outstanding: Outstanding) {
+        self.outstanding.push(outstanding);
+    }
+
+    /// Takes out the callout with this number.
+    pub fn take(&mut self, number: u32) -> Option<Outstanding> {
+        let at = self.outstanding.iter().position(|outstanding| outstanding.number == number)?;
+        Some(self.outstanding.swap_remove(at))
+    }
+
+    /// Adds a ticket that was settled.
+    pub fn settle(&mut self, authenticator: usize, ticket: Ticket) {
+        self.settled.push((authenticator, ticket));
+    }
+
+    /// Takes the tickets that were settled, each with its authenticator.
+    pub fn take_settled(&mut self) -> Vec<(usize, Ticket)> {
+        std::mem::take(&mut self.settled)
+    }
+}

@@ -1,0 +1,257 @@
+//! The request path: one request of one stream, when its header section comes and when it has waited.
+
+use std::rc::Rc;
+
+use super::host::{HostInfo, LocalReply, peer};
+use super::{Filter, HeaderMap, Host, PluginInstance, Refused};
+use crate::header_map;
+use authgate::authn::Surroundings;
+use authgate::decision::mutations::Edits;
+use authgate::decision::{Decision, Verdict, decide};
+use authgate::http::cidr::source_network;
+use authgate::http::request::{Fields, Request};
+use authgate::remote::pending::{PendingRequest, body_bytes};
+use authgate::response::{Denial, Form, Manner, Reason, Response};
+
+/// Whether the host goes on with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It does.
+    Continue,
+    /// It does not: the request was answered, or waits.
+    Pause,
+}
+
+/// What follows for a stream from a decision that was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamAction {
+    /// The request continues to the upstream.
+    Continue,
+    /// A local reply was sent.
+    Replied,
+    /// The request waits.
+    Wait,
+}
+
+/// Whether a request can wait.
+pub(super) enum Wait<'p> {
+    /// It has not waited yet, and can.
+    New {
+        /// Whether content or trailers follow the header section.
+        has_body: bool,
+    },
+    /// It has waited, and can wait on until the same deadline.
+    Again(&'p PendingRequest<PluginInstance>),
+    /// It has waited, and its time is over.
+    Over(&'p PendingRequest<PluginInstance>),
+}
+
+impl<'p> Wait<'p> {
+    /// The request as it waited.
+    fn pending(&self) -> Option<&'p PendingRequest<PluginInstance>> {
+        match self {
+            Wait::New { .. } => None,
+            Wait::Again(pending) | Wait::Over(pending) => Some(pending),
+        }
+    }
+}
+
+impl<H: Host> Filter<H> {
+    /// The header section of a request.
+    pub fn on_request_headers(&self, stream: u32, end_of_stream: bool) -> Action {
+        #[cfg(feature = "testing")]
+        super::trap::if_asked(&self.host);
+        // Any stream but the one created last is unknown, so it is refused.
+        let (created, root) = self.created.get();
+        let Some(instance) = Some(root).filter(|_| created == stream).and_then(|root| self.instance(root))
+        else {
+            self.refuse_unconfigured();
+            return Action::Pause;
+        };
+        match self.decide(&instance, stream, Wait::New { has_body: !end_of_stream }) {
+            StreamAction::Continue => Action::Continue,
+            StreamAction::Replied => Action::Pause,
+            StreamAction::Wait => {
+                // The root context sends the callout, since it gets the answer.
+                if self.host.set_effective_context(root) {
+                    self.carry_out(&instance);
+                }
+                self.host.set_effective_context(stream);
+                Action::Pause
+            }
+        }
+    }
+
+    /// Content of a request. A host may bring it although the header section is held back; none of it passes before the
+    /// decision.
+    pub fn on_request_body(&self, stream: u32) -> Action {
+        if self.is_pending(stream) { Action::Pause } else { Action::Continue }
+    }
+
+    /// The trailer section of a request, which can carry forged identity and credentials as a header section can. The
+    /// configuration of a stream is not kept, so the names that any configuration removes are removed.
+    pub fn on_request_trailers(&self, stream: u32) -> Action {
+        let map = HeaderMap::RequestTrailers;
+        let Some(trailers) = self.host.header_map(map) else { return Action::Pause };
+        let Some(trailers) = header_map::pairs(&trailers) else { return Action::Pause };
+        let instances = self.all_instances();
+        for (name, _) in trailers {
+            if instances.iter().any(|instance| instance.policy.removes_trailer(name))
+                && self.host.remove_header(map, name).is_err()
+            {
+                return Action::Pause;
+            }
+        }
+        if self.is_pending(stream) { Action::Pause } else { Action::Continue }
+    }
+
+    /// Decides the request of the stream in effect and carries the decision out, except for letting a paused request
+    /// continue.
+    pub(super) fn decide(&self, instance: &Rc<PluginInstance>, stream: u32, wait: Wait<'_>) -> StreamAction {
+        self.try_decide(instance, stream, wait).unwrap_or_else(|| self.refuse_unavailable())
+    }
+
+    /// `None` if the host gave nothing to decide on.
+    fn try_decide(&self, instance: &Rc<PluginInstance>, stream: u32, wait: Wait<'_>) -> Option<StreamAction> {
+        let policy = &instance.policy;
+        let map = self.host.header_map(HeaderMap::RequestHeaders)?;
+        let original_path = wait.pending().and_then(|pending| pending.original_path.as_deref());
+        let pairs = with_path(header_map::pairs(&map)?, original_path);
+        let known_peer = if policy.index.wants_peer() { peer(&self.host) } else { None };
+        let request = Request::of(pairs, known_peer);
+        let mut state = instance.state.try_borrow_mut().ok()?;
+        let surroundings = Surroundings {
+            now: self.host.now(),
+            signatures: &instance.signatures.verifier(&self.host),
+            on_demand: &HostInfo(&self.host),
+            may_wait: !matches!(wait, Wait::Over(_)),
+        };
+        let mut decision = decide(policy, &request, &mut state, surroundings);
+        if let Verdict::Await(awaited) = decision.verdict {
+            let pending = PendingRequest {
+                stream,
+                owner: Rc::clone(instance),
+                awaited,
+                max_per_ticket: state.max_waiting(awaited.source),
+                deadline: match wait.pending() {
+                    Some(pending) => pending.deadline,
+                    None => surroundings.now.plus(awaited.max_wait),
+                },
+                source: match wait.pending() {
+                    Some(pending) => pending.source,
+                    None => known_peer.or_else(|| peer(&self.host)).map(source_network),
+                },
+                body_bytes: match wait {
+                    Wait::New { has_body } => body_bytes(has_body, &request),
+                    Wait::Again(pending) | Wait::Over(pending) => pending.body_bytes,
+                },
+                original_path: original_path
+                    .or_else(|| decision.edits.replaced_path(&request))
+                    .map(<[u8]>::to_vec),
+            };
+            if self.let_wait(pending, &decision.edits) {
+                return Some(StreamAction::Wait);
+            }
+            // There is no room to wait: decide by what is known.
+            decision = decide(policy, &request, &mut state, Surroundings { may_wait: false, ..surroundings });
+        }
+        drop(state);
+        Some(self.carry_out_decision(instance, &request, decision, original_path))
+    }
+
+    /// Lets a request wait; false if it cannot. Its query shows no credential meanwhile: if the client leaves, or the
+    /// proxy answers, the access log shows the path as it is then.
+    fn let_wait(&self, pending: PendingRequest<PluginInstance>, edits: &Edits<'_>) -> bool {
+        let Ok(mut requests) = self.pending.try_borrow_mut() else { return false };
+        requests.has_room(&pending) && self.is_live() && self.apply(edits).is_ok() && {
+            requests.insert(pending);
+            true
+        }
+    }
+
+    fn carry_out_decision(
+        &self,
+        instance: &PluginInstance,
+        request: &Request<'_>,
+        mut decision: Decision<'_>,
+        original_path: Option<&[u8]>,
+    ) -> StreamAction {
+        if matches!(decision.verdict, Verdict::Await(_)) {
+            // A request that may not wait is never told to.
+            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+        }
+        let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
+        // The path that was cut while the request waited is written back, if no edit writes it.
+        let original_path = original_path.filter(|_| is_allowed && !decision.edits.has_path());
+        let restore = |path| self.host.replace_header(HeaderMap::RequestHeaders, ":path", path);
+        let applied = self.apply(&decision.edits).and_then(|()| original_path.map_or(Ok(()), restore));
+        if applied.is_err() && is_allowed {
+            // In shadow too: forged identity must not reach the upstream.
+            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+            decision.shadowed = None;
+        }
+        self.record(instance, &decision);
+        match &decision.verdict {
+            Verdict::Allow(_) => StreamAction::Continue,
+            Verdict::Answer(answer) => {
+                self.host.send_local_reply(&LocalReply {
+                    status: answer.status,
+                    headers: answer.fields.to_vec(),
+                    body: &answer.body,
+                    grpc_status: None,
+                    details: "authgate:metadata",
+                });
+                StreamAction::Replied
+            }
+            Verdict::Deny(denial) => {
+                let manner = &instance.policy.denials;
+                self.refuse(denial, manner, manner.form(request))
+            }
+            Verdict::Await(_) => self.refuse_unavailable(),
+        }
+    }
+
+    /// # Errors
+    /// The host refuses one of the edits.
+    fn apply(&self, edits: &Edits<'_>) -> Result<(), Refused> {
+        let map = HeaderMap::RequestHeaders;
+        edits.remove.iter().try_for_each(|name| self.host.remove_header(map, name))?;
+        edits.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
+    }
+
+    /// Answers a request of a configuration that was refused, or of none.
+    fn refuse_unconfigured(&self) {
+        let manner = Manner::default();
+        let map = self.host.header_map(HeaderMap::RequestHeaders);
+        let form =
+            map.as_deref().and_then(header_map::pairs).map(|pairs| manner.form(&Request::of(pairs, None)));
+        self.refuse(&Denial::of(Reason::Unavailable), &manner, form.unwrap_or(Form::Text));
+    }
+
+    /// Answers a request where nothing could be decided.
+    pub(super) fn refuse_unavailable(&self) -> StreamAction {
+        self.refuse(&Denial::of(Reason::Unavailable), &Manner::default(), Form::Text)
+    }
+
+    /// Sends a refusal. Nothing may be done with the request afterwards.
+    fn refuse(&self, denial: &Denial, manner: &Manner, form: Form) -> StreamAction {
+        let Response { status, fields, body, grpc_status, details } = denial.response(manner, form);
+        self.host.send_local_reply(&LocalReply {
+            // A gRPC call has its status in a field.
+            status: if grpc_status.is_some() { 200 } else { status },
+            headers: fields.iter().map(|(name, value)| (*name, value.as_ref())).collect(),
+            body: &body,
+            grpc_status,
+            details: &details,
+        });
+        StreamAction::Replied
+    }
+}
+
+/// The pairs with another `:path`, if one is given.
+fn with_path<'a>(mut pairs: Fields<'a>, path: Option<&'a [u8]>) -> Fields<'a> {
+    if let Some(path) = path {
+        pairs.iter_mut().filter(|(name, _)| *name == b":path").for_each(|(_, value)| *value = path);
+    }
+    pairs
+}

@@ -1,0 +1,101 @@
+//! Log lines, counts and filter state of decisions.
+
+use log::Level;
+
+use super::instances::PluginInstance;
+use super::{Filter, Host};
+use crate::filter_state;
+use authgate::decision::{Decision, Verdict};
+use authgate::response::{Denial, Reason};
+use authgate::timestamp::NumericDate;
+
+impl<H: Host> Filter<H> {
+    /// Records a decision that was carried out.
+    pub(super) fn record(&self, instance: &PluginInstance, decision: &Decision<'_>) {
+        if instance.policy.metrics
+            && let Ok(mut metrics) = instance.metrics.try_borrow_mut()
+        {
+            metrics.counters.count(decision);
+        }
+        for (name, value) in filter_state::properties(&instance.policy, decision) {
+            self.host.set_property(name, &value);
+        }
+        if let Some(shadowed) = &decision.shadowed {
+            instance.log_shadowed(decision, shadowed);
+        }
+        if let Verdict::Deny(denial) = &decision.verdict {
+            instance.log_refused(decision, denial);
+        }
+    }
+
+    /// Publishes what was counted since the last tick.
+    pub(super) fn publish_metrics(&self, instance: &std::rc::Rc<PluginInstance>, now: NumericDate) {
+        if instance.policy.metrics
+            && let (Ok(mut metrics), Ok(state)) =
+                (instance.metrics.try_borrow_mut(), instance.state.try_borrow())
+        {
+            metrics.publish(&self.host, &instance.policy, &state, self.count_pending(instance), now);
+            let shadowed_rules: usize =
+                self.all_instances().iter().map(|instance| instance.policy.shadowed_rules()).sum();
+            metrics.publish_shadow(&self.host, shadowed_rules as u64);
+        }
+    }
+}
+
+impl PluginInstance {
+    /// Logs how many lines were left out in the last second.
+    pub(super) fn log_suppressed(&self, now: NumericDate) {
+        if let Ok(mut log) = self.log.try_borrow_mut()
+            && let Some(suppressed) = log.tick(now)
+        {
+            log::warn!("authgate: denied: {suppressed} more since the last second, not shown");
+        }
+        if let Ok(mut log) = self.shadow_log.try_borrow_mut()
+            && let Some(suppressed) = log.tick(now)
+        {
+            log::info!("authgate: NOT ENFORCED: {suppressed} more since the last second, not shown");
+        }
+    }
+
+    /// Logs the decision about a request in shadow.
+    fn log_shadowed(&self, decision: &Decision<'_>, shadowed: &Verdict) {
+        let admits = || self.shadow_log.try_borrow_mut().is_ok_and(|mut log| log.admits());
+        match shadowed {
+            Verdict::Deny(denial) if admits() => {
+                self.log_denial(decision, denial, Level::Info, "NOT ENFORCED: would be denied");
+            }
+            Verdict::Answer(answer) if admits() => {
+                log::info!("authgate: NOT ENFORCED: would be answered: status={}", answer.status);
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs a refusal: at warning level, and a bounded number of lines, if an operator has to do something about it.
+    /// Everything else is the caller's own affair, and metrics show it.
+    fn log_refused(&self, decision: &Decision<'_>, denial: &Denial) {
+        let level = match denial.reason {
+            Reason::Unavailable => Level::Warn,
+            _ => Level::Debug,
+        };
+        if level > log::max_level()
+            || level == Level::Warn && !self.log.try_borrow_mut().is_ok_and(|mut log| log.admits())
+        {
+            return;
+        }
+        self.log_denial(decision, denial, level, "denied");
+    }
+
+    /// Logs the full reason; of the request only the names that the policy has for it.
+    fn log_denial(&self, decision: &Decision<'_>, denial: &Denial, level: Level, what: &str) {
+        let detail = denial.reason.detail_code().unwrap_or("-");
+        let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
+        let authenticator = denial.authenticator.and_then(|at| self.policy.authenticators.get(at));
+        let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
+        let reason = denial.reason.code();
+        log::log!(
+            level,
+            "authgate: {what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}"
+        );
+    }
+}

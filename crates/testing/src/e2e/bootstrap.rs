@@ -1,0 +1,302 @@
+//! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::e2e::client::Request;
+use crate::e2e::process::module;
+use crate::e2e::tls::Client;
+
+const HCM: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+const ACCESS_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
+const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
+const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
+
+/// A listener with the filter in it. All of a test's share one VM, as in Istio, unless they have an environment.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Its name, by which tests address it.
+    pub name: &'static str,
+    /// A request that gets 200, sent after each hostile one.
+    pub good: Request,
+    configuration: Value,
+    normalise: bool,
+    /// What the listener's TLS is like, and a client that the good request comes from.
+    tls: Option<(Value, Client)>,
+    is_edge: bool,
+    allows_upgrades: bool,
+    environment: Value,
+    module: PathBuf,
+    clusters: Vec<(&'static str, u16)>,
+    lets_headers_stop: bool,
+    settings: Value,
+    native: Option<Value>,
+    failure_policy: &'static str,
+    capabilities: Value,
+    hosts: Value,
+    is_disabled: bool,
+}
+
+/// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
+pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
+    let configuration = json!({"@type": STRUCT, "value": configuration});
+    Listener {
+        name,
+        good,
+        configuration,
+        normalise: true,
+        is_edge: false,
+        allows_upgrades: false,
+        tls: None,
+        environment: Value::Null,
+        module: module(),
+        clusters: Vec::new(),
+        lets_headers_stop: false,
+        settings: json!({}),
+        native: None,
+        failure_policy: "FAIL_RELOAD",
+        capabilities: Value::Null,
+        is_disabled: false,
+        hosts: json!([{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+        }]),
+    }
+}
+
+impl Listener {
+    /// Configured from a `StringValue` instead.
+    pub fn in_a_string(mut self) -> Self {
+        self.configuration = json!({"@type": STRING_VALUE, "value": self.configuration["value"].to_string()});
+        self
+    }
+
+    /// Configured from a `StringValue` of any text.
+    pub fn of_text(mut self, text: &str) -> Self {
+        self.configuration = json!({"@type": STRING_VALUE, "value": text});
+        self
+    }
+
+    /// Without Envoy's normalisation of paths and hosts.
+    pub fn raw(mut self) -> Self {
+        self.normalise = false;
+        self
+    }
+
+    /// With TLS, by a `DownstreamTlsContext`; requests come from this client where nothing else is said.
+    pub fn tls(mut self, context: Value, client: &Client) -> Self {
+        self.tls = Some((context, client.clone()));
+        self
+    }
+
+    /// The client of a listener with TLS.
+    pub fn client(&self) -> Option<&Client> {
+        self.tls.as_ref().map(|(_, client)| client)
+    }
+
+    /// Where nobody before it says whose address a request comes from.
+    pub fn at_the_edge(mut self) -> Self {
+        self.is_edge = true;
+        self
+    }
+
+    /// With `upgrade_configs` for WebSockets.
+    pub fn upgrades(mut self) -> Self {
+        self.allows_upgrades = true;
+        self
+    }
+
+    /// With a filter of Envoy's own in the place of ours.
+    pub fn native(mut self, filter: Value) -> Self {
+        self.native = Some(filter);
+        self
+    }
+
+    /// With a filter that does nothing unless a route enables it.
+    pub fn disabled(mut self, is_disabled: bool) -> Self {
+        self.is_disabled = is_disabled;
+        self
+    }
+
+    /// With these `virtual_hosts`.
+    pub fn hosts(mut self, hosts: Value) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// With another module than the one under test.
+    pub fn module(mut self, module: PathBuf) -> Self {
+        self.module = module;
+        self
+    }
+
+    /// With `environment_variables` for a VM of its own: Envoy 1.36 to 1.38 gives a second environment under one `vm_id` to
+    /// nobody.
+    pub fn environment(mut self, environment: Value) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// With another `failure_policy` than our own.
+    pub fn failure_policy(mut self, failure_policy: &'static str) -> Self {
+        self.failure_policy = failure_policy;
+        self
+    }
+
+    /// With a `capability_restriction_config` of these names.
+    pub fn capabilities(mut self, names: &[&str]) -> Self {
+        self.capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
+        self
+    }
+
+    /// With a cluster for calls of the filter's own, of this name and port.
+    pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
+        self.clusters.push((name, port));
+        self
+    }
+
+    /// With `allow_on_headers_stop_iteration`: while the header section is held back, content and trailers are not.
+    pub fn stopping_at_headers_alone(mut self) -> Self {
+        self.lets_headers_stop = true;
+        self
+    }
+
+    /// With these fields of the connection manager in place of ours.
+    pub fn settings(mut self, settings: Value) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// As a file of listeners has it.
+    pub fn to_resource(&self) -> Value {
+        let mut resource = self.to_envoy("/dev/null");
+        resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        resource
+    }
+
+    /// As Envoy takes it.
+    pub fn to_envoy(&self, access_log: &str) -> Value {
+        let mut vm = json!({
+            "vm_id": "authgate",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": self.module}},
+        });
+        if !self.environment.is_null() {
+            vm["environment_variables"] = self.environment.clone();
+        }
+        // What is a VM's own is not to be another listener's.
+        if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
+            vm["vm_id"] = json!(format!("authgate-{}", self.name));
+        }
+        let mut wasm = json!({"@type": WASM, "config": {
+            "name": self.name,
+            "allow_on_headers_stop_iteration": self.lets_headers_stop,
+            "failure_policy": self.failure_policy,
+            "vm_config": vm,
+            "configuration": self.configuration,
+        }});
+        if !self.capabilities.is_null() {
+            wasm["config"]["capability_restriction_config"] =
+                json!({"allowed_capabilities": self.capabilities});
+        }
+        let mut hcm = json!({
+            "@type": HCM,
+            "stat_prefix": self.name,
+            "max_request_headers_kb": 96,
+            "generate_request_id": false,
+            "http_protocol_options": {"enable_trailers": true},
+            "http_filters": [
+                {"name": "authgate", "disabled": self.is_disabled, "typed_config": self.native.as_ref().unwrap_or(&wasm)},
+                {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
+            ],
+            "route_config": {"virtual_hosts": self.hosts},
+            "access_log": [{"name": "file", "typed_config": {
+                "@type": ACCESS_LOG,
+                "path": access_log,
+                "log_format": {"text_format_source": {
+                    "inline_string": "%REQ(X-CASE)% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% \
+                        subject=%FILTER_STATE(wasm.authgate.subject:PLAIN)% \
+                        authenticator=%FILTER_STATE(wasm.authgate.authenticator:PLAIN)% \
+                        rule=%FILTER_STATE(wasm.authgate.rule:PLAIN)% reason=%FILTER_STATE(wasm.authgate.reason:PLAIN)%\n",
+                }},
+            }}],
+        });
+        if self.is_edge {
+            hcm["use_remote_address"] = json!(true);
+        }
+        if self.allows_upgrades {
+            hcm["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+        }
+        if self.normalise {
+            hcm["normalize_path"] = json!(true);
+            hcm["merge_slashes"] = json!(true);
+            hcm["path_with_escaped_slashes_action"] = json!("REJECT_REQUEST");
+            hcm["strip_any_host_port"] = json!(true);
+            hcm["strip_trailing_host_dot"] = json!(true);
+        }
+        for (name, value) in self.settings.as_object().expect("an object") {
+            hcm[name] = value.clone();
+        }
+        let mut chain = json!({"filters": [{"name": "hcm", "typed_config": hcm}]});
+        if let Some((context, _)) = &self.tls {
+            chain["transport_socket"] = json!({"name": "tls", "typed_config": context});
+        }
+        json!({"name": self.name, "address": address(0), "filter_chains": [chain]})
+    }
+}
+
+/// The bootstrap with these listeners before the service on `upstream`.
+pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Value {
+    let named: BTreeMap<_, _> = listeners.iter().flat_map(|listener| &listener.clusters).copied().collect();
+    let clusters: Vec<Value> =
+        named.into_iter().chain([("upstream", upstream)]).map(|(name, port)| cluster(name, port)).collect();
+    let listeners: Vec<Value> = listeners.iter().map(|listener| listener.to_envoy(access_log)).collect();
+    json!({
+        "admin": {"address": address(0)},
+        "stats_config": stats_config(),
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+    })
+}
+
+/// How the sample has labels taken out of the names of metrics.
+fn stats_config() -> Value {
+    let sample: Value = serde_yaml_ng::from_str(include_str!("../../../../envoy/envoy.yaml")).expect("YAML");
+    sample["stats_config"].clone()
+}
+
+/// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there.
+pub fn bootstrap_from_file(listeners: &Path, upstream: u16) -> Value {
+    json!({
+        "node": {"id": "envoy", "cluster": "envoy"},
+        "admin": {"address": address(0)},
+        "dynamic_resources": {"lds_config": {
+            "resource_api_version": "V3",
+            "path_config_source": {"path": listeners},
+        }},
+        "static_resources": {"clusters": [cluster("upstream", upstream)]},
+    })
+}
+
+fn cluster(name: &str, port: u16) -> Value {
+    let options = json!({
+        "@type": HTTP_OPTIONS,
+        "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+    });
+    json!({
+        "name": name,
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address(port)}}]},
+        ]},
+    })
+}
+
+fn address(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}

@@ -1,0 +1,206 @@
+//! Requests as octets, over a raw socket: a client library would tidy what these tests want to send untidily.
+
+use std::fmt;
+use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use socket2::{Domain, Socket, Type};
+
+use crate::e2e::wire::Message;
+
+/// Far above what any request takes, far below what a person waits.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A request to be written exactly as it is put together.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: String,
+    target: Vec<u8>,
+    host: Option<Vec<u8>>,
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Option<String>,
+    trailers: Vec<(String, String)>,
+}
+
+/// `GET target`.
+pub fn get(target: impl AsRef<[u8]>) -> Request {
+    request("GET", target)
+}
+
+/// `method target` for the host `api.example.com`.
+pub fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
+    Request {
+        method: method.to_owned(),
+        target: target.as_ref().to_vec(),
+        host: Some(b"api.example.com".to_vec()),
+        fields: Vec::new(),
+        body: None,
+        trailers: Vec::new(),
+    }
+}
+
+impl Request {
+    /// Another `Host`.
+    pub fn host(mut self, host: impl AsRef<[u8]>) -> Self {
+        self.host = Some(host.as_ref().to_vec());
+        self
+    }
+
+    /// One more field, after those there are.
+    pub fn field(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.fields.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// One more `Authorization` field.
+    pub fn authorization(self, value: impl AsRef<[u8]>) -> Self {
+        self.field("Authorization", value)
+    }
+
+    /// RFC 6750 §2.1.
+    pub fn bearer(self, token: &str) -> Self {
+        self.authorization(format!("Bearer {token}"))
+    }
+
+    /// RFC 7617 §2.
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        self.basic_octets(format!("{user}:{password}"))
+    }
+
+    /// Basic over any octets.
+    pub fn basic_octets(self, user_pass: impl AsRef<[u8]>) -> Self {
+        self.authorization(format!("Basic {}", BASE64_STANDARD.encode(user_pass)))
+    }
+
+    /// A chunked body and what trails it.
+    pub fn chunked(mut self, body: &str, trailers: &[(&str, &str)]) -> Self {
+        self.body = Some(body.to_owned());
+        self.trailers = trailers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        self
+    }
+
+    /// Whether the answer to it has no body.
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// What no log and no answer may show: the values, from 8 octets on, of all that might be a credential.
+    pub fn secrets(&self) -> Vec<String> {
+        let words = |octets: &[u8]| {
+            let text: String = octets.iter().map(|&o| char::from(o)).collect();
+            text.split([' ', '=', '&', ';', '?', ',', '/']).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let secret_fields = ["authorization", "x-jwt", "x-api-key", "cookie", "dpop"];
+        self.fields
+            .iter()
+            .filter(|(name, _)| secret_fields.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes())))
+            .flat_map(|(_, value)| words(value))
+            .chain(words(&self.target).into_iter().filter(|word| word.starts_with("eyJ")))
+            .filter(|word| word.len() >= 16)
+            .collect()
+    }
+
+    /// The octets of the request. `mark` goes into an `x-case` field, by which the upstream's record is found again.
+    fn octets(&self, mark: &str) -> Vec<u8> {
+        let mut octets = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
+        let mut field = |name: &[u8], value: &[u8]| {
+            octets.extend([name, b": ", value, b"\r\n"].concat());
+        };
+        if let Some(host) = &self.host {
+            field(b"Host", host);
+        }
+        for (name, value) in &self.fields {
+            field(name, value);
+        }
+        field(b"x-case", mark.as_bytes());
+        let Some(body) = &self.body else {
+            octets.extend(b"\r\n");
+            return octets;
+        };
+        field(b"Transfer-Encoding", b"chunked");
+        // An empty chunk would be the last one.
+        let chunk = if body.is_empty() { String::new() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
+        octets.extend(format!("\r\n{chunk}0\r\n").bytes());
+        for (name, value) in &self.trailers {
+            octets.extend(format!("{name}: {value}\r\n").bytes());
+        }
+        octets.extend(b"\r\n");
+        octets
+    }
+}
+
+/// As octets, those that are no text escaped.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.300}", self.octets("").escape_ascii().to_string())
+    }
+}
+
+/// What requests are written to and answers read from.
+pub trait Stream: Read + Write + fmt::Debug + Send {}
+
+impl<S: Read + Write + fmt::Debug + Send> Stream for S {}
+
+/// A stream to a port of this machine.
+pub fn stream(port: u16) -> Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    with_timeouts(&stream)?;
+    Ok(stream)
+}
+
+/// The same from another address of this machine.
+pub fn stream_from(source: &str, port: u16) -> Result<TcpStream> {
+    let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+    let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&address(source, 0).map_err(invalid)?.into())?;
+    socket.connect(&address("127.0.0.1", port).map_err(invalid)?.into())?;
+    let stream = TcpStream::from(socket);
+    with_timeouts(&stream)?;
+    Ok(stream)
+}
+
+fn with_timeouts(stream: &TcpStream) -> Result<()> {
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)
+}
+
+/// One connection to Envoy, used for as many requests as the caller sends over it.
+#[derive(Debug)]
+pub struct Connection(BufReader<Box<dyn Stream>>);
+
+impl Connection {
+    /// Connects to a port of this machine.
+    pub fn open(port: u16) -> Result<Self> {
+        stream(port).map(Self::over)
+    }
+
+    /// Over a stream that is connected.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self(BufReader::new(Box::new(stream)))
+    }
+
+    /// The same from another address of this machine.
+    pub fn open_from(source: &str, port: u16) -> Result<Self> {
+        stream_from(source, port).map(Self::over)
+    }
+
+    /// Sends a request and reads its answer; the connection can be used again.
+    pub fn send(&mut self, request: &Request, mark: &str) -> Result<Message> {
+        self.send_octets(&request.octets(mark), request.is_head())
+    }
+
+    /// Sends octets as they are and reads one answer.
+    pub fn send_octets(&mut self, octets: &[u8], bodiless: bool) -> Result<Message> {
+        // Envoy may answer and close before it has read all: that answer counts, not the broken pipe.
+        let written = self.0.get_mut().write_all(octets);
+        match Message::read(&mut self.0, bodiless) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => written.and(Err(Error::from(ErrorKind::UnexpectedEof))),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A real identity provider: npm `oidc-provider`, which `make test` installs into `tests/idp`. Node is needed for this
+//! alone: without it the tests that want a provider say so and look at nothing, but for CI, where they fail.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+
+use serde_json::Value;
+
+use crate::e2e::client::{Connection, Request, get, request};
+use crate::e2e::wire::Message;
+
+/// The client that asks for tokens; it may have any.
+pub const MACHINE: &str = "machine";
+
+/// A running provider. It ends with the test, however that ends: when it is dropped, or when the pipe to it closes.
+#[derive(Debug)]
+pub struct Idp {
+    child: Child,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// What its tokens name in `iss`.
+    pub issuer: String,
+}
+
+impl Idp {
+    /// Starts one; none where Node or the packages are missing, which has been said then.
+    pub fn start() -> Option<Self> {
+        let folder = crate::root().join("tests/idp");
+        let missing = if !Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success()) {
+            Some("`node` does not run here")
+        } else if !folder.join("node_modules/oidc-provider").is_dir() {
+            Some("tests/idp/node_modules has no oidc-provider, which `make test` installs")
+        } else {
+            None
+        };
+        if let Some(why) = missing {
+            assert!(std::env::var_os("CI").is_none(), "the identity provider is needed, but {why}");
+            say_once(why);
+            return None;
+        }
+        let mut child = Command::new("node")
+            .arg("server.mjs")
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node starts");
+        let mut line = String::new();
+        let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        let port = line.strip_prefix("port ").and_then(|port| port.trim().parse().ok());
+        let Some(port) = port else {
+            let _ = child.kill();
+            panic!("no port from the identity provider: {read:?} {line:?}");
+        };
+        Some(Self { child, port, issuer: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// An access token for a resource, with the scope `read`, by the client credentials grant (RFC 6749 §4.4).
+    /// `proof` is the DPoP field of a client that binds its tokens.
+    pub fn token(&self, client: &str, resource: &str, proof: Option<&str>) -> String {
+        let body = format!("grant_type=client_credentials&scope=read&resource={resource}");
+        let mut request = request("POST", "/token")
+            .basic(client, &format!("secret-of-{client}"))
+            .field("content-type", "application/x-www-form-urlencoded")
+            .chunked(&body, &[]);
+        if let Some(proof) = proof {
+            request = request.field("dpop", proof);
+        }
+        let answer = self.send(&request);
+        let token = json(&answer)["access_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no token for {client}: {} {}", answer.start, answer.body))
+    }
+
+    /// Publishes a new key, which signs from then on; the others stay.
+    pub fn publish_key(&self) {
+        self.send(&request("POST", "/control/publish"));
+    }
+
+    /// Withdraws all keys but the one that signs.
+    pub fn withdraw_keys(&self) {
+        self.send(&request("POST", "/control/withdraw"));
+    }
+
+    /// How often a path was asked for.
+    pub fn count(&self, path: &str) -> u64 {
+        json(&self.send(&get("/control/counts")))[path].as_u64().unwrap_or(0)
+    }
+
+    fn send(&self, request: &Request) -> Message {
+        let request = request.clone().host(format!("127.0.0.1:{}", self.port));
+        let answer = Connection::open(self.port).and_then(|mut provider| provider.send(&request, "idp"));
+        answer.expect("an answer of the identity provider")
+    }
+}
+
+/// Written past the capture of the test harness.
+fn say_once(why: &str) {
+    static SAID: Once = Once::new();
+    let line = format!("tests against a real identity provider: skipped, {why}\n");
+    SAID.call_once(|| std::io::stderr().write_all(line.as_bytes()).expect("stderr"));
+}
+
+fn json(answer: &Message) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("JSON: {} {}", answer.start, answer.body))
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

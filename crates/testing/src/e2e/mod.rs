@@ -1,0 +1,17 @@
+//! A real Envoy under test, over raw sockets, with the upstream, identity providers and endpoints around it.
+
+pub mod bootstrap;
+pub mod check;
+pub mod client;
+pub mod endpoint;
+pub mod h2;
+pub mod house;
+pub mod idp;
+pub mod mint;
+pub mod process;
+pub mod programs;
+pub mod provider;
+pub mod proxy;
+pub mod tls;
+pub mod upstream;
+pub mod wire;

@@ -1,0 +1,204 @@
+//! Envoy with listeners, a service behind them, and what both have to show at the end.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::e2e::bootstrap::{Listener, bootstrap};
+use crate::e2e::client::{Connection, Request};
+use crate::e2e::process::{Envoy, directory};
+use crate::e2e::upstream::Upstream;
+use crate::e2e::wire::Message;
+
+/// A running proxy and the service behind it.
+#[derive(Debug)]
+pub struct Proxy {
+    envoy: Envoy,
+    upstream: Upstream,
+    listeners: Vec<Listener>,
+    access_log: PathBuf,
+    cases: AtomicUsize,
+    secrets: Mutex<BTreeSet<String>>,
+    faults: Mutex<Vec<String>>,
+    finished: bool,
+}
+
+/// What came back, and what went on.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The response's status.
+    pub status: u16,
+    /// The response.
+    pub answer: Message,
+    /// What the service received: nothing for a request that was refused.
+    pub upstream: Vec<Message>,
+    /// The value of `x-case`, first word of the request's line in the access log.
+    pub mark: String,
+}
+
+impl Proxy {
+    /// Starts an Envoy of its own for a test.
+    pub fn start(name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_with(name, listeners, &[])
+    }
+
+    /// The same with two workers.
+    pub fn start_with_two_workers(name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_all(2, name, listeners, &[])
+    }
+
+    /// The same with so many workers.
+    pub fn start_with_workers(workers: usize, name: &str, listeners: Vec<Listener>) -> Self {
+        Self::start_all(workers, name, listeners, &[])
+    }
+
+    /// The same with variables in Envoy's own environment.
+    pub fn start_with(name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
+        Self::start_all(1, name, listeners, environment)
+    }
+
+    fn start_all(workers: usize, name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
+        let directory = directory(name);
+        let access_log = directory.join("access.log");
+        let upstream = Upstream::start();
+        let bootstrap = bootstrap(&listeners, upstream.port, &access_log.to_string_lossy());
+        let envoy = Envoy::start_with_workers(workers, &directory, &bootstrap, environment);
+        Self {
+            envoy,
+            upstream,
+            listeners,
+            access_log,
+            cases: AtomicUsize::new(0),
+            secrets: Mutex::default(),
+            faults: Mutex::default(),
+            finished: false,
+        }
+    }
+
+    /// Envoy's process.
+    pub fn pid(&self) -> u32 {
+        self.envoy.pid()
+    }
+
+    /// The port of a listener, for other clients.
+    pub fn port(&self, listener: &str) -> u16 {
+        *self.envoy.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}"))
+    }
+
+    /// What the service received from another client, by the value of `x-case`.
+    pub fn arrived(&self, mark: &str) -> Vec<Message> {
+        self.upstream.seen(mark)
+    }
+
+    /// How many connections the service was opened.
+    pub fn upstream_connections(&self) -> usize {
+        self.upstream.connections()
+    }
+
+    /// A new connection to a listener.
+    pub fn connect(&self, listener: &str) -> Connection {
+        let port = self.port(listener);
+        let client = self.listeners.iter().find(|l| l.name == listener).and_then(Listener::client);
+        match client {
+            None => Connection::open(port),
+            Some(client) => client.connect(port).map(|(connection, _)| connection),
+        }
+        .expect("a connection to envoy")
+    }
+
+    /// Sends a request over a connection of its own.
+    pub fn send(&self, listener: &str, request: &Request) -> Exchange {
+        self.send_over(&mut self.connect(listener), request)
+    }
+
+    /// Sends a request over a connection that may have served others.
+    pub fn send_over(&self, connection: &mut Connection, request: &Request) -> Exchange {
+        let mark = format!("case-{}", self.cases.fetch_add(1, Ordering::Relaxed));
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(request.secrets());
+        let answer = connection.send(request, &mark).unwrap_or_else(|error| {
+            // A codec that closes without a word has refused as well; status 0 tells it apart.
+            Message { start: format!("none 0 {error}"), ..Message::default() }
+        });
+        let status = answer.second_word().parse().unwrap_or(0);
+        Exchange { status, answer, upstream: self.upstream.seen(&mark), mark }
+    }
+
+    /// The listener's good request gets 200: what came before has done no harm.
+    pub fn still_serves(&self, listener: &str) -> Result<(), String> {
+        let good = &self.listeners.iter().find(|l| l.name == listener).expect("a listener").good;
+        match self.send(listener, good) {
+            exchange if exchange.status == 200 => Ok(()),
+            exchange => Err(format!("the good request got {} {:?}", exchange.status, exchange.answer.body)),
+        }
+    }
+
+    /// All that was logged so far.
+    pub fn log(&self) -> String {
+        self.envoy.log()
+    }
+
+    /// The admin interface's answer to a path.
+    pub fn admin(&self, path: &str) -> String {
+        self.envoy.admin(path)
+    }
+
+    /// The same to a POST, which changes something.
+    pub fn admin_post(&self, path: &str) -> String {
+        self.envoy.admin_post(path)
+    }
+
+    /// The whole access log, as far as it is written.
+    pub fn access_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.access_log).unwrap_or_default()).into_owned()
+    }
+
+    /// The access log's line for an exchange.
+    pub fn access_log_line(&self, exchange: &Exchange) -> String {
+        let mark = format!("{} ", exchange.mark);
+        for _ in 0..250 {
+            let log = self.access_log();
+            if let Some(line) = log.lines().find(|line| line.starts_with(&mark)) {
+                return line.to_owned();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{} is not in the access log", exchange.mark);
+    }
+
+    /// Keeps what went wrong for the end of the test.
+    pub fn fault(&self, fault: String) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// To be called last: no case went wrong, every listener still serves, nothing has trapped, no log line shows a
+    /// credential.
+    pub fn finish(mut self) {
+        self.finished = true;
+        for listener in &self.listeners {
+            if let Err(fault) = self.still_serves(listener.name) {
+                self.fault(format!("{}: at the end {fault}", listener.name));
+            }
+        }
+        for sign in self.envoy.signs_of_a_trap() {
+            self.fault(format!("a trap: {sign}"));
+        }
+        let log = self.envoy.log();
+        for secret in self.secrets.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if log.contains(secret.as_str()) {
+                self.fault(format!("the log shows a credential: {secret}"));
+            }
+        }
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        assert!(self.finished || thread::panicking(), "a test that does not finish has looked at nothing");
+    }
+}

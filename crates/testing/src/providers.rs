@@ -1,0 +1,44 @@
+//! Identity providers for the case files: they answer what they are told to.
+
+use std::collections::BTreeMap;
+
+use authgate::decision::state::State;
+use authgate::policy::Policy;
+use authgate::remote::callout::{Answer, CallId, Effect};
+use authgate::remote::jwks::Moment;
+use authgate::timestamp::NumericDate;
+use serde_json::Value;
+
+/// Those that the authenticators ask.
+pub struct Providers<'a> {
+    policy: &'a Policy,
+    /// What was asked, and by whom.
+    asked: Vec<(usize, CallId)>,
+}
+
+impl<'a> Providers<'a> {
+    /// They are asked with the first tick.
+    pub fn new(policy: &'a Policy, state: &mut State, now: f64) -> Self {
+        state.tick(Moment { now: NumericDate::from_seconds(now).unwrap(), chance: 0.0 });
+        Providers { policy, asked: Vec::new() }
+    }
+
+    pub fn answer(&mut self, state: &mut State, answers: &BTreeMap<String, Value>, now: f64) {
+        self.asked.extend(state.take_effects().into_iter().filter_map(|(source, effect)| match effect {
+            Effect::Call(call, _) => Some((source, call)),
+            _ => None,
+        }));
+        for (name, answer) in answers {
+            let mut body = answer.clone();
+            crate::placeholders::insert_keys(&mut body);
+            let body = body.to_string();
+            let status = answer.as_u64().map_or(200, |status| status as u16);
+            let names = |(source, _): &(usize, CallId)| self.policy.authenticators[*source].name == *name;
+            let at = self.asked.iter().position(names).unwrap_or_else(|| panic!("{name} asks nothing"));
+            let (source, call) = self.asked.remove(at);
+            let answer = Answer { status, cache_control: None, body: body.as_bytes() };
+            let now = NumericDate::from_seconds(now).unwrap();
+            state.answered(source, call, Ok(answer), Moment { now, chance: 0.0 });
+        }
+    }
+}

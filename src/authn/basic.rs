@@ -1,0 +1,235 @@
+//! The Basic scheme, RFC 7617: user name and password.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac_sha256::Hash;
+use siphasher::sip::SipHasher24;
+use subtle::{Choice, ConditionallySelectable as _};
+
+use super::by_digest::ByDigest;
+use super::{Guess, Proof, Scheme, Setback, Surroundings};
+use crate::cache::Slot;
+use crate::cache::nonces::Nonces;
+use crate::http::challenge::{Challenge, Realm};
+use crate::http::location::Place;
+use crate::jose::claims::Claims;
+use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
+use crate::principal::Principal;
+use crate::remote::source::Source;
+use crate::response::Reason;
+
+/// One user.
+pub struct User {
+    /// What the password has to be.
+    pub hash: PasswordHash,
+    /// What the user may do.
+    pub scopes: Vec<String>,
+    /// What else is known of the user.
+    pub claims: Claims,
+}
+
+/// The users of one protection space.
+pub struct Basic {
+    places: [Place; 1],
+    /// By the digests of their names.
+    users: ByDigest<User>,
+    /// Decides whose hash is computed for a name that no user has.
+    decoy_key: DecoyKey,
+    has_slow_hashes: bool,
+}
+
+/// A key that callers do not know and that all workers share: from it follows whose hash is computed for unknown names.
+pub type DecoyKey = [u8; 16];
+
+impl Basic {
+    /// A scheme with these users. For an unknown name the hash of one of them is computed, so that the time taken does
+    /// not tell: always the same one for the same name, so that asking again tells nothing, and any of them alike, so
+    /// that each kind and cost of hash is as frequent among unknown names as among known ones. Who knows `decoy_key` can
+    /// foresee which.
+    pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
+        let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
+        let users = ByDigest::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
+        Basic { places: [Place::authorization("Basic")], users, decoy_key, has_slow_hashes }
+    }
+
+    /// Whose hash is computed for somebody of this name, and whether it is their own.
+    fn hashed_for(&self, name: &str) -> Option<(&User, Choice)> {
+        let found = self.users.find(name.as_bytes())?;
+        let digest = SipHasher24::new_with_key(&self.decoy_key).hash(name.as_bytes());
+        let decoy = digest.checked_rem(self.users.count())?;
+        let at = u64::conditional_select(&decoy, &found.nearest, found.is_it);
+        Some((self.users.get(at)?, found.is_it))
+    }
+}
+
+impl Scheme for Basic {
+    fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+        vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
+    }
+
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        _: Slot,
+        _: Surroundings<'_>,
+        _: &mut Source,
+    ) -> Result<Proof, Setback> {
+        let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
+        let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
+        let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
+        // A hash that could not be computed says nothing of the password.
+        let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
+        if !bool::from(is_known & Choice::from(u8::from(holds))) {
+            return Err(Reason::InvalidCredentials.into());
+        }
+        let principal = Principal {
+            subject: name.to_owned(),
+            issuer: None,
+            scopes: user.scopes.clone(),
+            claims: user.claims.clone(),
+        };
+        Ok(Proof { principal, valid_until: None })
+    }
+
+    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+        // What cannot be read is refused as such, and says of nobody that the password was wrong.
+        let decoded = STANDARD.decode(credential).unwrap_or_default();
+        let name = user_pass(&decoded).map(|(name, _)| name.as_bytes().to_vec());
+        name.map_or(Guess::Nothing, |name| Guess::PasswordOf(Cow::Owned(name)))
+    }
+
+    fn has_fixed_secrets(&self) -> bool {
+        true
+    }
+
+    fn takes_slow_hash(&self, credential: &[u8]) -> bool {
+        let decoded = STANDARD.decode(credential).unwrap_or_default();
+        let Some((name, password)) = user_pass(&decoded) else { return false };
+        // A longer one is wrong without being hashed.
+        password.len() <= MAX_PASSWORD_LEN
+            && self.hashed_for(name).is_some_and(|(user, _)| user.hash.is_slow())
+    }
+
+    fn failures_are_slow(&self) -> bool {
+        self.has_slow_hashes
+    }
+}
+
+/// Takes `user-id ":" password` (RFC 7617 §2) apart; the first colon splits.
+fn user_pass(decoded: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(decoded).ok()?;
+    let (name, password) = text.split_once(':')?;
+    let well_formed = !name.is_empty() && !name.chars().any(char::is_control) && !password.contains('\0');
+    well_formed.then_some((name, password))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::authn::NoHost;
+    use crate::cache::{Limits, Memory};
+    use crate::jose::jwt::SoftwareVerifier;
+    use crate::password::{HashScheme, Plaintext, without_memory};
+    use crate::timestamp::NumericDate;
+
+    /// bcrypt, cost 8, and scrypt over 2 KiB, of `correct horse battery staple`.
+    const BCRYPT: &str = "$2b$08$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq";
+    const SCRYPT: &str =
+        "$scrypt$ln=4,r=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$/kc0QN42IXawCio+Hxfpul3BdmDPhEmzXxz1MALzxM8";
+    const PASSWORD: &str = "correct horse battery staple";
+
+    fn basic(users: &[(&str, &str)]) -> Basic {
+        let user = |hash| User {
+            hash: PasswordHash::parse(hash, Plaintext::Allow).unwrap(),
+            scopes: Vec::new(),
+            claims: Claims::default(),
+        };
+        Basic::new(users.iter().map(|(name, hash)| ((*name).to_owned(), user(hash))).collect(), [7; 16])
+    }
+
+    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, Setback> {
+        let credential = STANDARD.encode(format!("{name}:{password}"));
+        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"");
+        let surroundings = Surroundings {
+            now: NumericDate::EPOCH,
+            signatures: &SoftwareVerifier,
+            on_demand: &NoHost,
+            may_wait: false,
+        };
+        let proof = basic.authenticate(credential.as_bytes(), slot, surroundings, &mut Source::Nothing);
+        proof.map(|proof| proof.principal.subject)
+    }
+
+    const WRONG: Result<String, Setback> = Err(Setback::Refused(Reason::InvalidCredentials));
+
+    #[test]
+    fn an_unknown_user_costs_a_hash() {
+        let basic = basic(&[("alice", BCRYPT)]);
+        let time = |name: &str| {
+            let start = Instant::now();
+            assert_eq!(authenticate(&basic, name, "wrong"), WRONG);
+            start.elapsed()
+        };
+        let least = |name: &str| (0..5).map(|_| time(name)).min().unwrap_or(Duration::ZERO);
+        let (known, unknown) = (least("alice"), least("nobody"));
+        assert!(unknown * 10 > known, "{unknown:?} for nobody, {known:?} for alice");
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_computed_says_nothing_of_the_password() {
+        let basic = basic(&[("alice", SCRYPT)]);
+        let unavailable = Err(Setback::Refused(Reason::Unavailable));
+        for (name, password) in [("alice", PASSWORD), ("alice", "wrong"), ("nobody", PASSWORD)] {
+            assert_eq!(without_memory(|| authenticate(&basic, name, password)), unavailable, "{name}");
+        }
+        assert_eq!(authenticate(&basic, "alice", PASSWORD), Ok("alice".to_owned()));
+        assert_eq!(authenticate(&basic, "nobody", PASSWORD), WRONG);
+    }
+
+    #[test]
+    fn the_password_of_whoever_stands_in_lets_nobody_in() {
+        let basic = basic(&[("a", "{PLAIN}one"), ("b", "{PLAIN}two"), ("c", "{PLAIN}three")]);
+        for n in 0..100 {
+            for password in ["one", "two", "three", "", "{PLAIN}one"] {
+                assert_eq!(authenticate(&basic, &format!("nobody-{n}"), password), WRONG, "{n}");
+            }
+        }
+        assert_eq!(authenticate(&basic, "b", "two"), Ok("b".to_owned()));
+        assert_eq!(authenticate(&basic, "b", "one"), WRONG);
+    }
+
+    #[test]
+    fn unknown_users_have_hashes_in_the_proportions_of_the_table_and_each_the_same_one_always() {
+        let names: Vec<String> = (0..40).map(|n| format!("user-{n}")).collect();
+        let hash = |n: usize| if n < 30 { "{PLAIN}pw" } else { BCRYPT };
+        let users: Vec<(&str, &str)> = names.iter().map(String::as_str).zip((0..40).map(hash)).collect();
+        let (one, same) = (basic(&users), basic(&users));
+        let kind = |basic: &Basic, n: usize| {
+            basic.hashed_for(&format!("nobody-{n}")).map(|(user, _)| user.hash.scheme())
+        };
+        let slow = (0..4000).filter(|n| kind(&one, *n) == Some(HashScheme::Bcrypt)).count();
+        assert!((900..1100).contains(&slow), "{slow} of 4000 where a quarter is slow");
+        assert!((0..4000).all(|n| kind(&one, n) == kind(&same, n)));
+        // Whoever does not know the key cannot foresee it.
+        let other = Basic { decoy_key: [8; 16], ..basic(&users) };
+        let alike = (0..4000).filter(|n| kind(&one, *n) == kind(&other, *n)).count();
+        assert!((2300..2700).contains(&alike), "{alike} of 4000 are alike under another key");
+        // Known users have their own.
+        for (name, hash) in &users {
+            let (user, is_known) = one.hashed_for(name).unwrap();
+            assert!(
+                bool::from(is_known)
+                    && (user.hash.scheme() == HashScheme::Plain) == hash.starts_with("{PLAIN}")
+            );
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `htu`: the address that a proof is for, and that of a request (RFC 9449 §4.3).
+//!
+//! Both are compared after normalisation by syntax and by scheme (RFC 3986 §6.2.2, §6.2.3), without query and fragment.
+
+use std::fmt;
+
+use crate::http::host::Host;
+use crate::http::url::HttpUrl;
+
+/// Scheme, host and port, as clients see them. What a request says of its host is not asked: whoever sends it chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    is_secure: bool,
+    host: Host<'static>,
+    port: u16,
+}
+
+/// The text is no origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginError;
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an http or https URL without a path, as in https://api.example.com")
+    }
+}
+
+impl std::error::Error for OriginError {}
+
+impl Origin {
+    /// Reads an origin.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = HttpUrl::parse(text).map_err(|_| OriginError)?;
+        if !url.path.is_empty() || url.has_more {
+            return Err(OriginError);
+        }
+        Origin::of(url.is_secure, url.authority).ok_or(OriginError)
+    }
+
+    /// Whether `uri` is the address of `target` here.
+    pub fn is_address_of(&self, uri: &str, target: &[u8]) -> bool {
+        let Some((scheme, rest)) = uri.split_once("://") else { return false };
+        let is_secure = scheme.eq_ignore_ascii_case("https");
+        if !is_secure && !scheme.eq_ignore_ascii_case("http") {
+            return false;
+        }
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let Some((authority, path)) = rest.split_at_checked(end) else { return false };
+        // A target that is no path (`*`, an authority) has no such address.
+        target.first() == Some(&b'/')
+            && Origin::of(is_secure, authority).as_ref() == Some(self)
+            && normal_path(path.as_bytes()) == normal_path(target)
+    }
+
+    fn of(is_secure: bool, authority: &str) -> Option<Self> {
+        // An empty port is the default one (RFC 3986 §6.2.3).
+        let authority = authority.strip_suffix(':').unwrap_or(authority);
+        let host = Host::parse(authority.as_bytes()).ok()??.into_owned();
+        let default = if is_secure { 443 } else { 80 };
+        let tail = authority.rsplit(']').next().unwrap_or_default();
+        let port = tail.rsplit_once(':').map_or(Some(default), |(_, port)| port.parse().ok())?;
+        Some(Origin { is_secure, host, port })
+    }
+}
+
+/// A path without query and fragment: escapes of unreserved characters decoded, others in upper case, dot segments
+/// removed, and `/` where there is none.
+fn normal_path(path: &[u8]) -> Vec<u8> {
+    let end = path.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(path.len());
+    let mut rest = path.get(..end).unwrap_or_default();
+    let mut decoded = Vec::with_capacity(end);
+    loop {
+        rest = match rest {
+            [] => break,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let digit = |octet: u8| char::from(octet).to_digit(16).unwrap_or_default() as u8;
+                match digit(*high) << 4 | digit(*low) {
+                    octet if is_unreserved(octet) => decoded.push(octet),
+                    _ => decoded.extend([b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
+                }
+                rest
+            }
+            [octet, rest @ ..] => {
+                decoded.push(*octet);
+                rest
+            }
+        }
+    }
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut segments = decoded.split(|octet| *octet == b'/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            b"." => {}
+            b".." => drop(kept.pop()),
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if segments.peek().is_none() {
+            kept.push(b"");
+        }
+    }
+    [b"/", kept.join(&b'/').as_slice()].concat()
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(origin: &str, uri: &str, target: &str, expected: bool) {
+        let origin = Origin::parse(origin).unwrap();
+        assert_eq!(origin.is_address_of(uri, target.as_bytes()), expected, "{uri} for {target}");
+    }
+
+    #[test]
+    fn addresses_are_compared_after_normalisation() {
+        let check =
+            |uri: &str, target: &str, expected| check("https://api.example.com", uri, target, expected);
+        check("https://api.example.com/a", "/a", true);
+        check("https://api.example.com/a", "/a?b=c", true);
+        check("https://api.example.com/a?d#e", "/a?b=c", true);
+        check("https://api.example.com/a#e", "/a", true);
+        check("https://api.example.com/a", "/a#e", true);
+        check("https://api.example.com", "/", true);
+        check("https://api.example.com/", "/", true);
+        check("https://api.example.com?a", "/?b", true);
+        check("HTTPS://API.Example.COM/a", "/a", true);
+        check("https://api.example.com:443/a", "/a", true);
+        check("https://api.example.com:/a", "/a", true);
+        check("https://api.example.com/%61%7e%2D", "/a~-", true);
+        check("https://api.example.com/a~-", "/%61%7E%2d", true);
+        check("https://api.example.com/a%2fb%c3%a9", "/a%2Fb%C3%A9", true);
+        check("https://api.example.com/./x/../a", "/a", true);
+        check("https://api.example.com/a/", "/b/../a/.", true);
+        check("https://api.example.com/a/", "/a/b/..", true);
+        check("https://api.example.com/%2e%2E/a", "/a", true);
+        check("https://api.example.com/../../a", "/a", true);
+        check("https://api.example.com//a", "//a", true);
+        check("https://api.example.com/%zz%", "/%zz%", true);
+
+        check("https://api.example.com/a/", "/a", false);
+        check("https://api.example.com/a", "/a/", false);
+        check("https://api.example.com/A", "/a", false);
+        check("https://api.example.com/a", "/b", false);
+        check("https://api.example.com/a%2Fb", "/a/b", false);
+        check("https://api.example.com//a", "/a", false);
+        check("https://api.example.com/a;b", "/a", false);
+        check("https://api.example.com/a%20b", "/a+b", false);
+        check("http://api.example.com/a", "/a", false);
+        check("https://api.example.com:8443/a", "/a", false);
+        check("https://api.example.com:80/a", "/a", false);
+        check("https://api.example.org/a", "/a", false);
+        check("https://x.api.example.com/a", "/a", false);
+        check("https://api.example.com.evil/a", "/a", false);
+        check("https://api.example.com@evil/a", "/a", false);
+        check("https://user@api.example.com/a", "/a", false);
+        check("https://api.example.com\\/a", "/a", false);
+        check("https:/api.example.com/a", "/a", false);
+        check("//api.example.com/a", "/a", false);
+        check("/a", "/a", false);
+        check("", "", false);
+        check("https://", "/", false);
+        check("https://api.example.com/", "*", false);
+        check("https://api.example.com/a", "a", false);
+        check("https://api.example.com:x/a", "/a", false);
+        check("https://api.example.com:443:443/a", "/a", false);
+        check("ftp://api.example.com/a", "/a", false);
+    }
+
+    #[test]
+    fn ports_and_addresses_too() {
+        check("http://127.0.0.1:8080", "http://127.0.0.1:8080/a", "/a", true);
+        check("http://127.0.0.1:8080", "http://127.0.0.1/a", "/a", false);
+        check("http://[::1]:8080", "http://[0:0::1]:8080/a", "/a", true);
+        check("http://[::1]", "http://[::1]:80/a", "/a", true);
+        check("http://[::1]", "http://[::1]:81/a", "/a", false);
+        check("https://api.example.com:443", "https://api.example.com/a", "/a", true);
+        check("http://api.example.com", "http://api.example.com:80/a", "/a", true);
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for text in
+            ["", "api.example.com", "https://a/", "https://a/b", "https://a?b", "https://a#b", "ftp://a"]
+        {
+            assert_eq!(Origin::parse(text), Err(OriginError), "{text}");
+        }
+    }
+}

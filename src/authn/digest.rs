@@ -1,0 +1,353 @@
+//! The Digest scheme, RFC 7616: a challenge with a nonce, and an answer that shows the password without sending it.
+//!
+//! Of what the RFC leaves open: `SHA-256` and `MD5`, and of `qop` `auth` alone. `-sess`, `auth-int`, `userhash` and
+//! `username*` are not offered, and refused. The nonce is stateless; which answers to it were seen is not.
+
+pub mod htdigest;
+mod nonce;
+mod response;
+
+use std::collections::HashMap;
+
+use hmac_sha256::Hash;
+use md5::{Digest as _, Md5};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::by_digest::ByDigest;
+use super::{Affinity, Guess, OneTime, Scheme, Surroundings};
+use crate::cache::nonces::Nonces;
+use crate::http::authorization::auth_params;
+use crate::http::challenge::{Challenge, Realm};
+use crate::http::location::Place;
+use crate::http::request::Request;
+use crate::jose::claims::Claims;
+use crate::principal::Principal;
+use crate::response::Reason;
+use nonce::Nonce;
+use response::DigestResponse;
+
+/// The longest answer, in octets; the request's target is part of it.
+const MAX_RESPONSE_BYTES: usize = 16_384;
+
+/// A hash function that answers are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DigestAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// MD5, for clients that know no other.
+    Md5,
+}
+
+impl DigestAlgorithm {
+    /// All of them, the strongest first.
+    pub const ALL: [DigestAlgorithm; 2] = [DigestAlgorithm::Sha256, DigestAlgorithm::Md5];
+
+    /// As in challenges.
+    pub fn name(self) -> &'static str {
+        match self {
+            DigestAlgorithm::Sha256 => "SHA-256",
+            DigestAlgorithm::Md5 => "MD5",
+        }
+    }
+
+    /// How many hexadecimal digits a digest has.
+    pub fn digits(self) -> usize {
+        match self {
+            DigestAlgorithm::Sha256 => 64,
+            DigestAlgorithm::Md5 => 32,
+        }
+    }
+
+    /// The digest of `parts`, joined by colons, in hexadecimal digits in lower case.
+    fn digest(self, parts: &[&[u8]]) -> String {
+        let text = parts.join(&b':');
+        match self {
+            DigestAlgorithm::Sha256 => hex(&Hash::hash(&text)),
+            DigestAlgorithm::Md5 => hex(&Md5::digest(&text)),
+        }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+}
+
+/// What is kept of a user's password: `HA1`, the digest of user, realm and password in hexadecimal digits. Whoever has
+/// it can log in.
+#[derive(Default)]
+pub struct User {
+    /// By SHA-256.
+    pub sha256: Option<String>,
+    /// By MD5.
+    pub md5: Option<String>,
+}
+
+/// The same, with something in the place of what there is none of, so that the time taken does not tell.
+struct Secrets {
+    sha256: Secret,
+    md5: Secret,
+}
+
+struct Secret {
+    ha1: String,
+    exists: Choice,
+}
+
+impl Secrets {
+    fn of(user: User) -> Self {
+        let secret = |ha1: Option<String>, algorithm: DigestAlgorithm| Secret {
+            exists: Choice::from(u8::from(ha1.is_some())),
+            ha1: ha1.unwrap_or_else(|| "0".repeat(algorithm.digits())),
+        };
+        Secrets {
+            sha256: secret(user.sha256, DigestAlgorithm::Sha256),
+            md5: secret(user.md5, DigestAlgorithm::Md5),
+        }
+    }
+
+    fn by(&self, algorithm: DigestAlgorithm) -> &Secret {
+        match algorithm {
+            DigestAlgorithm::Sha256 => &self.sha256,
+            DigestAlgorithm::Md5 => &self.md5,
+        }
+    }
+}
+
+/// The users of one protection space.
+pub struct Digest {
+    places: [Place; 1],
+    realm: Realm,
+    /// By the digests of their names.
+    users: ByDigest<Secrets>,
+    offered: Vec<DigestAlgorithm>,
+    /// What nonces are authenticated with; without one, something that no other worker knows.
+    nonce_key: Option<Vec<u8>>,
+    /// In seconds.
+    nonce_lifetime: f64,
+}
+
+impl Digest {
+    /// A scheme with these users, whose secrets are for `realm`. A nonce counts for `nonce_lifetime` seconds, and all who
+    /// have the `nonce_key` know it.
+    pub fn new(
+        realm: Realm,
+        users: HashMap<String, User>,
+        nonce_key: Option<Vec<u8>>,
+        nonce_lifetime: f64,
+    ) -> Self {
+        let users = users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), Secrets::of(user)));
+        let users = ByDigest::new(users);
+        let has = |algorithm| users.values().any(|user| user.by(algorithm).exists.into());
+        let offered = DigestAlgorithm::ALL.into_iter().filter(|algorithm| has(*algorithm)).collect();
+        Digest { places: [Place::authorization("Digest")], realm, users, offered, nonce_key, nonce_lifetime }
+    }
+
+    fn nonce_key<'a>(&'a self, nonces: &'a Nonces) -> Option<&'a [u8]> {
+        self.nonce_key.as_deref().or_else(|| nonces.key().map(|key| key.as_slice()))
+    }
+
+    /// Whether there is such a user, whose password it is. For somebody unknown the same work is done.
+    fn verify(&self, response: &DigestResponse<'_>, method: &[u8]) -> bool {
+        let Some(found) = self.users.find(&response.username) else { return false };
+        let Some(user) = self.users.get(found.nearest) else { return false };
+        let secret = user.by(response.algorithm);
+        let expected = response.expected(&secret.ha1, method);
+        (expected.as_bytes().ct_eq(&response.response) & found.is_it & secret.exists).into()
+    }
+}
+
+impl Scheme for Digest {
+    fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    fn challenges(
+        &self,
+        realm: &Realm,
+        surroundings: Surroundings<'_>,
+        nonces: &mut Nonces,
+    ) -> Vec<Challenge> {
+        let salt = nonces.salt();
+        // Without any key there is nonetheless a challenge to be made; no answer to it will be taken.
+        let key = self.nonce_key(nonces).unwrap_or_default();
+        let nonce = nonce::issue(key, &self.realm, surroundings.now, salt);
+        let challenge = |algorithm: &DigestAlgorithm| {
+            Challenge::new("Digest", realm)
+                .with("qop", "auth")
+                .with_token("algorithm", algorithm.name())
+                .with("nonce", nonce.clone())
+                .with_token("charset", "UTF-8")
+        };
+        self.offered.iter().map(challenge).collect()
+    }
+
+    /// The realm says whose an answer is; where several have one realm, the user's name does.
+    fn affinity(&self, credential: &[u8]) -> Affinity {
+        let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
+        let params = params.unwrap_or_default();
+        let find =
+            |wanted: &[u8]| params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_ref());
+        let Some(realm) = find(b"realm") else { return Affinity::Unreadable };
+        let is_known = |name| self.users.find(name).is_some_and(|found| found.is_it.into());
+        match find(b"username") {
+            _ if *realm != *self.realm.as_str().as_bytes() => Affinity::Foreign,
+            Some(name) if is_known(name) => Affinity::Own,
+            _ => Affinity::Issuer,
+        }
+    }
+
+    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+        let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
+        let name = params.into_iter().flatten().find(|(name, _)| name == b"username");
+        name.map_or(Guess::Nothing, |(_, name)| Guess::PasswordOf(name))
+    }
+
+    fn one_time(&self) -> Option<&dyn OneTime> {
+        Some(self)
+    }
+}
+
+impl OneTime for Digest {
+    fn authenticate(
+        &self,
+        credential: &[u8],
+        request: &Request<'_>,
+        surroundings: Surroundings<'_>,
+        nonces: &mut Nonces,
+    ) -> Result<Principal, Reason> {
+        if credential.len() > MAX_RESPONSE_BYTES {
+            return Err(Reason::MalformedCredentials);
+        }
+        let response = DigestResponse::parse(credential).ok_or(Reason::MalformedCredentials)?;
+        let is_for_us = *response.realm == *self.realm.as_str().as_bytes();
+        let is_for_this = request.path.is_some_and(|target| *response.uri == *target);
+        if !(self.verify(&response, request.method) && is_for_us && is_for_this) {
+            return Err(Reason::InvalidCredentials);
+        }
+        // Only who knows the password is told anything of the nonce.
+        let key = self.nonce_key(nonces).ok_or(Reason::Unavailable)?;
+        let nonce = Nonce::open(&response.nonce, key, &self.realm).ok_or(Reason::StaleNonce)?;
+        if !nonce.counts_at(surroundings.now, self.nonce_lifetime)
+            || !nonces.take(nonce.id, nonce.issued, response.count)
+        {
+            return Err(Reason::StaleNonce);
+        }
+        // Users' names are text, so that of one is too.
+        let subject = String::from_utf8(response.username.into_owned());
+        let subject = subject.map_err(|_| Reason::InvalidCredentials)?;
+        Ok(Principal { subject, issuer: None, scopes: Vec::new(), claims: Claims::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authn::NoHost;
+    use crate::cache::{Limits, Memory};
+    use crate::jose::jwt::SoftwareVerifier;
+    use crate::timestamp::NumericDate;
+
+    const FRANK: &str = "f47c6a190e780edf104c4c86bd4637c25306b419838bba91193ad5f5fc3f6497";
+
+    /// frank has a SHA-256 hash alone, dave an MD5 hash alone.
+    struct Check {
+        scheme: Digest,
+        memory: Memory,
+        count: u32,
+    }
+
+    impl Check {
+        fn new() -> Self {
+            let user = |sha256: Option<&str>, md5: Option<&str>| User {
+                sha256: sha256.map(str::to_owned),
+                md5: md5.map(str::to_owned),
+            };
+            let users = HashMap::from([
+                ("frank".to_owned(), user(Some(FRANK), None)),
+                ("dave".to_owned(), user(None, Some(&"ab".repeat(16)))),
+            ]);
+            let realm = Realm::new("r").unwrap();
+            let scheme = Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), 300.0);
+            Check { scheme, memory: Memory::new([7; 16], Limits::default()), count: 0 }
+        }
+
+        /// What a user gets for the next answer with this HA1; a parameter makes it so long.
+        fn answer(
+            &mut self,
+            user: &str,
+            algorithm: DigestAlgorithm,
+            ha1: &str,
+            length: usize,
+        ) -> Result<String, Reason> {
+            self.count += 1;
+            let now = NumericDate::from_seconds(1e9).unwrap();
+            let nonce = nonce::issue(b"nonce-key-of-all", &self.scheme.realm, now, [1; 8]);
+            let write = |response: &str| {
+                let text = format!(
+                    r#"username="{user}", realm="r", nonce="{nonce}", uri="/", algorithm={}, qop=auth, nc={:08x}, cnonce="c", response="{response}""#,
+                    algorithm.name(),
+                    self.count
+                );
+                let pad = length.saturating_sub(text.len() + r#", x="""#.len());
+                if pad == 0 { text } else { format!(r#"{text}, x="{}""#, "x".repeat(pad)) }
+            };
+            let unsigned = write(&"0".repeat(algorithm.digits()));
+            let response = DigestResponse::parse(unsigned.as_bytes()).unwrap().expected(ha1, b"GET");
+            let credential = write(&response);
+            assert!(length == 0 || credential.len() == length);
+            let pairs = [(":method", "GET"), (":path", "/")];
+            let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            let request = Request::new(pairs.into_iter(), None);
+            let surroundings =
+                Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+            let nonces = self.memory.nonces();
+            let found =
+                OneTime::authenticate(&self.scheme, credential.as_bytes(), &request, surroundings, nonces);
+            found.map(|principal| principal.subject)
+        }
+    }
+
+    /// For constant time there is something to compare with where there is no hash. Whoever knows what must not get in.
+    #[test]
+    fn placeholders_are_nobodys_secret() {
+        use DigestAlgorithm::{Md5, Sha256};
+        let mut check = Check::new();
+        assert_eq!(check.answer("frank", Sha256, FRANK, 0), Ok("frank".to_owned()));
+        assert_eq!(check.answer("dave", Md5, &"ab".repeat(16), 0), Ok("dave".to_owned()));
+        for user in ["frank", "dave", "mallory", "x", "frank2"] {
+            let has =
+                |algorithm| (user, algorithm) == ("frank", Sha256) || (user, algorithm) == ("dave", Md5);
+            for algorithm in DigestAlgorithm::ALL {
+                let digits = algorithm.digits();
+                let tries =
+                    ["0".repeat(digits), String::new(), "00".to_owned(), FRANK.to_owned(), "ab".repeat(16)];
+                for ha1 in tries {
+                    let is_right =
+                        has(algorithm) && [FRANK, &"ab".repeat(16)][usize::from(user == "dave")] == ha1;
+                    let found = check.answer(user, algorithm, &ha1, 0);
+                    assert_eq!(found.is_ok(), is_right, "{user} {algorithm:?} {ha1}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn answers_are_bounded_in_length() {
+        let mut check = Check::new();
+        let mut answer = |length| check.answer("frank", DigestAlgorithm::Sha256, FRANK, length);
+        assert_eq!(answer(16_384), Ok("frank".to_owned()));
+        assert_eq!(answer(16_385), Err(Reason::MalformedCredentials));
+        assert_eq!(answer(65_536), Err(Reason::MalformedCredentials));
+        // Nor is a longer one looked into for its realm or its user.
+        let with = |length: usize| {
+            let start = r#"username="frank", realm="r", x=""#;
+            format!("{start}{}\"", "x".repeat(length - start.len() - 1))
+        };
+        let (fits, long) = (with(16_384), with(16_385));
+        assert_eq!(check.scheme.affinity(fits.as_bytes()), Affinity::Own);
+        assert_eq!(check.scheme.affinity(long.as_bytes()), Affinity::Unreadable);
+        assert_eq!(check.scheme.guess(fits.as_bytes()), Guess::PasswordOf(b"frank".as_slice().into()));
+        assert_eq!(check.scheme.guess(long.as_bytes()), Guess::Nothing);
+    }
+}

@@ -1,0 +1,98 @@
+//! Whether a request that carries a credential in a cookie comes from the site's own pages.
+
+use super::Presented;
+use crate::http::location::Place;
+use crate::http::request::Request;
+use crate::response::Reason;
+
+/// A credential from a cookie counts only where the request shows that our own pages made it; one from elsewhere has
+/// been put there on purpose.
+pub fn prove(presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
+    match presented.place {
+        Place::Cookie(_) if !is_shown(request) => Err(Reason::CrossOrigin),
+        _ => Ok(()),
+    }
+}
+
+/// Browsers send cookies along with whatever another site makes them send. On methods that change something, and
+/// where a WebSocket is opened, `Sec-Fetch-Site` or, from browsers without it, `Origin` must say who asked.
+fn is_shown(request: &Request<'_>) -> bool {
+    let is_safe = matches!(request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
+    let is_upgrade = request.values("upgrade").next().is_some();
+    if is_safe && !is_upgrade {
+        return true;
+    }
+    let mut sites = request.values("sec-fetch-site").peekable();
+    if sites.peek().is_some() {
+        return sites.all(|site| site == b"same-origin");
+    }
+    request.value("origin").is_some_and(|origin| is_own_origin(origin, request))
+}
+
+/// The host and port must be the request's. `https` is taken where the request says `http`, too: then TLS ended
+/// before us, and an attacker who can serve `https` for this host is the site.
+fn is_own_origin(origin: &[u8], request: &Request<'_>) -> bool {
+    let (Ok(origin), Some(authority)) = (std::str::from_utf8(origin), request.authority) else {
+        return false;
+    };
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    let default_port = match scheme {
+        "https" => ":443",
+        "http" if request.scheme == Some(b"http") => ":80",
+        _ => return false,
+    };
+    let Ok(authority) = std::str::from_utf8(authority) else { return false };
+    let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    let host = bare(host);
+    !host.is_empty() && host == bare(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsafe_methods_need_a_proof_of_origin() {
+        let check = |method: &str, fields: &[(&str, &str)], expected: bool| {
+            let pseudo = [(":method", method), (":scheme", "http"), (":authority", "App.example:8080")];
+            let pairs = pseudo.iter().chain(fields).map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            assert_eq!(is_shown(&Request::new(pairs, None)), expected, "{method} {fields:?}");
+        };
+        check("GET", &[], true);
+        check("HEAD", &[("origin", "https://evil.example")], true);
+        check("GET", &[("upgrade", "websocket")], false);
+        check("GET", &[("upgrade", "websocket"), ("origin", "http://app.example:8080")], true);
+        check("POST", &[], false);
+        check("POST", &[("sec-fetch-site", "same-origin")], true);
+        check("POST", &[("sec-fetch-site", "same-site")], false);
+        check("POST", &[("sec-fetch-site", "none")], false);
+        check("POST", &[("sec-fetch-site", "cross-site"), ("origin", "http://app.example:8080")], false);
+        check("POST", &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false);
+        check("POST", &[("origin", "http://app.example:8080")], true);
+        check("DELETE", &[("origin", "https://app.example:8080")], true);
+        check("POST", &[("origin", "http://app.example")], false);
+        check("POST", &[("origin", "http://app.example:8080.evil.example")], false);
+        check("POST", &[("origin", "http://evil.example")], false);
+        check("POST", &[("origin", "null")], false);
+        check("POST", &[("origin", "")], false);
+        check("POST", &[("origin", "ftp://app.example:8080")], false);
+        check("get", &[], false);
+        check("CONNECT", &[("sec-fetch-site", "same-origin")], true);
+    }
+
+    #[test]
+    fn an_origin_without_host_is_not_the_own_one() {
+        for authority in ["", ":443", "app.example"] {
+            for origin in ["https://", "https://:443"] {
+                let pairs = [
+                    (":method", "POST"),
+                    (":scheme", "https"),
+                    (":authority", authority),
+                    ("origin", origin),
+                ];
+                let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+                assert!(!is_shown(&Request::new(pairs, None)), "{origin} at {authority:?}");
+            }
+        }
+    }
+}

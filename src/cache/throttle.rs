@@ -1,0 +1,402 @@
+//! Who fails too often: counted by source address, and by user at an address, in a sliding window.
+//!
+//! Of each that failed the times of its failures are kept, the last `failures` at the most, so that the window slides
+//! exactly; most have one. Who failed too often moves to a store of its own, so that a flood of other addresses, which
+//! fills the first, takes no place from those that are blocked: to push one out, thousands of others have to be blocked
+//! while it keeps still. Names and addresses are not kept, only keyed digests of them.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+use smallvec::SmallVec;
+
+use super::generations::{Entry, Generations, OVERHEAD};
+use super::{MemoryKey, Slot, later, source_id};
+use crate::timestamp::NumericDate;
+
+/// The most of those that have failed, and the octets they take.
+const MAX_FAILING: usize = 16_384;
+const MAX_FAILING_OCTETS: usize = 4 << 20;
+/// The most of those that are blocked.
+const MAX_BLOCKED: usize = 8_192;
+/// The most guesses of requests that wait. What is forgotten counts twice.
+const MAX_WAITING: usize = 4_096;
+/// Longer than any request waits, in seconds.
+const LONGEST_WAIT: f64 = 600.0;
+
+/// Who is blocked when, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThrottleLimits {
+    /// So many failures block; not 0.
+    pub failures: usize,
+    /// Within so many seconds.
+    pub window: f64,
+    /// For so many seconds.
+    pub block: f64,
+    /// Whether the failures of an address are counted.
+    pub by_source: bool,
+    /// Whether the failures of a user at an address are counted.
+    pub by_user: bool,
+}
+
+/// Who tries to get in.
+#[derive(Clone, Copy)]
+pub struct Claimant<'a> {
+    /// The client's address. All whose address is not known are one.
+    pub source: Option<IpAddr>,
+    /// Who it claims to be; all that name nobody are one.
+    pub user: &'a [u8],
+    /// Whether nothing is refused whatever comes of it. Such failures are counted apart.
+    pub is_shadowed: bool,
+}
+
+/// A wrong credential of a claimant, as digests.
+#[derive(PartialEq, Eq)]
+pub struct Guess {
+    /// The same for the same credential of the same claimant.
+    id: Slot,
+    /// Where it counts.
+    counted_in: SmallVec<[Slot; 2]>,
+}
+
+/// Counts failures and knows who is blocked.
+pub struct Throttle {
+    key: MemoryKey,
+    limits: ThrottleLimits,
+    failing: Generations<Vec<NumericDate>>,
+    blocked: Generations<NumericDate>,
+    /// When the last of all blocks so far ends.
+    last_block_ends: Option<NumericDate>,
+    /// Guesses that were counted when their requests began to wait.
+    waiting: Generations<()>,
+}
+
+impl Throttle {
+    /// Nobody has failed yet.
+    pub fn new(key: MemoryKey, limits: ThrottleLimits) -> Self {
+        let failing = Generations::new(MAX_FAILING, MAX_FAILING_OCTETS);
+        let blocked = Generations::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
+        let waiting = Generations::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
+        Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
+    }
+
+    /// After how many seconds, rounded up, a claimant may try again; `None`: now.
+    pub fn blocked_for(&mut self, claimant: Claimant<'_>, now: NumericDate) -> Option<u32> {
+        let slots = self.slots(claimant);
+        let until = slots.into_iter().filter_map(|slot| self.blocked.find(slot, now));
+        until.map(|until| whole_seconds(until.seconds_since(now))).max()
+    }
+
+    /// Whether anybody may be blocked.
+    pub fn is_blocking(&self, now: NumericDate) -> bool {
+        self.last_block_ends.is_some_and(|end| now < end)
+    }
+
+    /// A credential that a claimant presented and that is wrong.
+    pub fn guess(&self, claimant: Claimant<'_>, credential: &[u8]) -> Guess {
+        let mut hasher = self.hasher(3, claimant);
+        hasher.write_usize(claimant.user.len());
+        hasher.write(claimant.user);
+        hasher.write(credential);
+        Guess { id: Slot(hasher.finish128().as_u128()), counted_in: self.slots(claimant) }
+    }
+
+    /// Counts a wrong guess of a request that is refused, unless it was counted when the request began to wait. With one
+    /// too many its claimant is blocked from now on.
+    pub fn refused(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.take(guess.id, now).is_none() {
+            self.count(guess, now);
+        }
+    }
+
+    /// Counts a wrong guess of a request that waits and will be decided again. Its client may never ask for the outcome:
+    /// that it has to wait tells it enough.
+    pub fn waits(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.find(guess.id, now).is_none() {
+            self.count(guess, now);
+            let until = now.plus(LONGEST_WAIT);
+            self.waiting.insert(guess.id, Entry { value: (), since: NumericDate::EPOCH, until, octets: 0 });
+        }
+    }
+
+    /// Takes back a wrong guess of a request that waited and is allowed by other credentials.
+    pub fn allowed(&mut self, guess: &Guess, now: NumericDate) {
+        if self.waiting.take(guess.id, now).is_none() {
+            return;
+        }
+        for slot in &guess.counted_in {
+            if let Some(entry) = self.failing.find_mut(*slot, now) {
+                entry.value.pop();
+            }
+        }
+    }
+
+    /// Whether a request with this guess waits, so that the guess was counted and looked at.
+    pub fn is_waiting(&self, guess: &Guess, now: NumericDate) -> bool {
+        self.waiting.peek(guess.id, now).is_some()
+    }
+
+    fn count(&mut self, guess: &Guess, now: NumericDate) {
+        let ThrottleLimits { failures, window, block, .. } = self.limits;
+        for slot in &guess.counted_in {
+            let mut times = self.failing.take(*slot, now).unwrap_or_default();
+            times.retain(|time| now.seconds_since(*time) < window);
+            times.push(now);
+            if times.len() >= failures {
+                let until = now.plus(block);
+                // A clock that is set back lifts no block.
+                let since = NumericDate::EPOCH;
+                self.blocked.insert(*slot, Entry { value: until, since, until, octets: 0 });
+                self.last_block_ends = later(self.last_block_ends, Some(until));
+            } else {
+                let octets = times.capacity().saturating_mul(size_of::<NumericDate>());
+                let (since, until) = (NumericDate::EPOCH, now.plus(window));
+                self.failing.insert(*slot, Entry { value: times, since, until, octets });
+            }
+        }
+    }
+
+    /// A digest of this kind that starts with where the claimant is.
+    fn hasher(&self, kind: u8, claimant: Claimant<'_>) -> SipHasher24 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[kind, u8::from(claimant.is_shadowed)]);
+        source_id::write(&mut hasher, claimant.source);
+        hasher
+    }
+
+    /// Where a claimant's failures are counted.
+    fn slots(&self, claimant: Claimant<'_>) -> SmallVec<[Slot; 2]> {
+        let hasher = |kind| self.hasher(kind, claimant);
+        let mut slots = SmallVec::new();
+        if self.limits.by_source {
+            slots.push(Slot(hasher(1).finish128().as_u128()));
+        }
+        if self.limits.by_user {
+            let mut hasher = hasher(2);
+            hasher.write(claimant.user);
+            slots.push(Slot(hasher.finish128().as_u128()));
+        }
+        slots
+    }
+}
+
+/// Rounded up, at least 1: what Retry-After says. Less than a microsecond is what sums of times are off by.
+pub(super) fn whole_seconds(seconds: f64) -> u32 {
+    (seconds - 1e-6).ceil().clamp(1.0, f64::from(u32::MAX)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    const LIMITS: ThrottleLimits =
+        ThrottleLimits { failures: 3, window: 60.0, block: 300.0, by_source: true, by_user: false };
+
+    fn at(seconds: f64) -> NumericDate {
+        NumericDate::from_seconds(1_700_000_000.0 + seconds).unwrap()
+    }
+
+    fn throttle(limits: ThrottleLimits) -> Throttle {
+        Throttle::new([7; 16], limits)
+    }
+
+    fn claimant<'a>(source: &str, user: &'a str) -> Claimant<'a> {
+        Claimant { source: source.parse().ok(), user: user.as_bytes(), is_shadowed: false }
+    }
+
+    impl Throttle {
+        fn failed(&mut self, claimant: Claimant<'_>, now: NumericDate) {
+            let guess = self.guess(claimant, b"wrong");
+            self.refused(&guess, now);
+        }
+    }
+
+    #[test]
+    fn the_window_slides() {
+        let check = |failures: &[f64], asked: f64, expected: Option<u32>| {
+            let mut throttle = throttle(LIMITS);
+            for time in failures {
+                throttle.failed(claimant("192.0.2.1", ""), at(*time));
+            }
+            let found = throttle.blocked_for(claimant("192.0.2.1", ""), at(asked));
+            assert_eq!(found, expected, "{failures:?} at {asked}");
+        };
+        check(&[], 0.0, None);
+        check(&[0.0, 1.0], 1.0, None);
+        check(&[0.0, 1.0, 2.0], 2.0, Some(300));
+        check(&[0.0, 1.0, 59.9], 60.0, Some(300));
+        // The first has left the window.
+        check(&[0.0, 1.0, 60.0], 60.0, None);
+        check(&[0.0, 30.0, 60.0, 80.0], 80.0, Some(300));
+        check(&[0.0, 30.0, 61.0, 91.0, 121.5], 121.5, None);
+        // What remains is rounded up; at the end of the block all is forgotten.
+        check(&[0.0, 0.0, 0.0], 0.5, Some(300));
+        check(&[0.0, 0.0, 0.0], 299.0, Some(1));
+        check(&[0.0, 0.0, 0.0], 299.9, Some(1));
+        check(&[0.0, 0.0, 0.0], 300.0, None);
+        check(&[0.0, 0.0, 0.0, 300.0, 301.0], 301.0, None);
+        check(&[0.0, 0.0, 0.0, 300.0, 301.0, 302.0], 302.0, Some(300));
+        // A clock that is set back blocks nobody who has not failed often enough.
+        check(&[100.0, 0.0], 0.0, None);
+    }
+
+    #[test]
+    fn failures_count_for_the_window_however_short_the_block() {
+        let check = |window: f64, block: f64, last: f64, expected: Option<u32>| {
+            let mut throttle = throttle(ThrottleLimits { window, block, ..LIMITS });
+            for time in [0.0, 10.0, last] {
+                throttle.failed(claimant("192.0.2.1", ""), at(time));
+            }
+            let found = throttle.blocked_for(claimant("192.0.2.1", ""), at(last));
+            assert_eq!(found, expected, "{window} {block} {last}");
+        };
+        check(60.0, 5.0, 59.0, Some(5));
+        check(60.0, 5.0, 61.0, None);
+        check(5.0, 300.0, 10.5, None);
+    }
+
+    #[test]
+    fn the_longer_of_two_blocks_counts() {
+        let mut throttle = throttle(ThrottleLimits { by_user: true, ..LIMITS });
+        let [alice, bob] = ["alice", "bob"].map(|user| claimant("192.0.2.1", user));
+        // The address is blocked at 252, bob at this address at 300.
+        for (who, time) in [(bob, 250.0), (bob, 251.0), (alice, 252.0), (bob, 300.0)] {
+            throttle.failed(who, at(time));
+        }
+        assert_eq!(throttle.blocked_for(bob, at(301.0)), Some(299));
+        assert_eq!(throttle.blocked_for(alice, at(301.0)), Some(251));
+    }
+
+    #[test]
+    fn it_is_blocking_until_the_last_block_ends() {
+        let mut throttle = throttle(LIMITS);
+        assert!(!throttle.is_blocking(at(0.0)));
+        for (source, time) in [("192.0.2.1", 0.0), ("192.0.2.2", 100.0)] {
+            for _ in 0..3 {
+                throttle.failed(claimant(source, ""), at(time));
+            }
+        }
+        assert!(throttle.is_blocking(at(399.0)));
+        assert!(!throttle.is_blocking(at(400.0)));
+    }
+
+    #[test]
+    fn a_guess_of_a_request_that_waits_counts_once() {
+        let mut throttle = throttle(ThrottleLimits { failures: 4, ..LIMITS });
+        let alice = claimant("192.0.2.1", "alice");
+        let guesses = ["a", "b", "c", "d", "e"].map(|password| throttle.guess(alice, password.as_bytes()));
+        for guess in &guesses[..2] {
+            throttle.waits(guess, at(0.0));
+            throttle.waits(guess, at(1.0));
+            throttle.refused(guess, at(2.0));
+        }
+        assert_eq!(throttle.blocked_for(alice, at(2.0)), None);
+        // Taken back, once.
+        throttle.waits(&guesses[2], at(3.0));
+        assert!(throttle.is_waiting(&guesses[2], at(3.0)) && !throttle.is_waiting(&guesses[0], at(3.0)));
+        throttle.allowed(&guesses[2], at(4.0));
+        throttle.allowed(&guesses[2], at(4.0));
+        throttle.refused(&guesses[3], at(5.0));
+        assert_eq!(throttle.blocked_for(alice, at(5.0)), None);
+        throttle.refused(&guesses[4], at(5.0));
+        assert_eq!(throttle.blocked_for(alice, at(5.0)), Some(300));
+    }
+
+    #[test]
+    fn whose_failures_are_counted_together() {
+        let check = |by_source, by_user, failed: (&str, &str), other: (&str, &str), expected: bool| {
+            let mut throttle = throttle(ThrottleLimits { by_source, by_user, ..LIMITS });
+            for _ in 0..3 {
+                throttle.failed(claimant(failed.0, failed.1), at(0.0));
+            }
+            assert!(throttle.blocked_for(claimant(failed.0, failed.1), at(0.0)).is_some());
+            let found = throttle.blocked_for(claimant(other.0, other.1), at(0.0)).is_some();
+            assert_eq!(found, expected, "{by_source} {by_user}: {failed:?} and {other:?}");
+        };
+        let alice = ("192.0.2.1", "alice");
+        check(true, false, alice, ("192.0.2.1", "bob"), true);
+        check(true, false, alice, ("192.0.2.2", "alice"), false);
+        check(true, false, alice, ("unknown", "alice"), false);
+        check(false, true, alice, ("192.0.2.1", "bob"), false);
+        check(false, true, alice, ("192.0.2.1", ""), false);
+        check(false, true, alice, ("192.0.2.2", "alice"), false);
+        check(true, true, alice, ("192.0.2.1", "bob"), true);
+        check(true, false, alice, ("::ffff:192.0.2.1", ""), true);
+        let six = ("2001:db8:1:2::1", "");
+        check(true, false, six, ("2001:db8:1:2:ffff::", ""), true);
+        check(true, false, six, ("2001:db8:1:3::1", ""), false);
+        check(true, false, ("unknown", ""), ("unknown", ""), true);
+        // Octets of one do not pass for those of another.
+        check(false, true, ("192.0.2.1", "2"), ("192.0.2.12", ""), false);
+    }
+
+    #[test]
+    fn failures_in_shadow_block_nobody_else() {
+        let mut throttle = throttle(LIMITS);
+        let shadowed = Claimant { is_shadowed: true, ..claimant("192.0.2.1", "") };
+        for _ in 0..3 {
+            throttle.failed(shadowed, at(0.0));
+        }
+        assert_eq!(throttle.blocked_for(shadowed, at(0.0)), Some(300));
+        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(0.0)), None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_addresses_are_bounded_and_free_nobody() {
+        let mut throttle = throttle(ThrottleLimits { failures: 10, block: 1e6, by_user: true, ..LIMITS });
+        let blocked = claimant("192.0.2.1", "alice");
+        for _ in 0..10 {
+            throttle.failed(blocked, at(0.0));
+        }
+        for n in 0..100_000_u32 {
+            let four = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n));
+            let six = IpAddr::V6(Ipv6Addr::from_bits(u128::from(n) << 64));
+            for source in [four, six] {
+                throttle.failed(
+                    Claimant { source: Some(source), ..claimant("", "bob") },
+                    at(f64::from(n) * 1e-3),
+                );
+            }
+        }
+        assert!(throttle.failing.count() <= MAX_FAILING, "{}", throttle.failing.count());
+        assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS, "{}", throttle.failing.octets());
+        assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
+
+        // However many are blocked, there is an end to it.
+        for n in 0..100_000_u32 {
+            let source = Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)));
+            for _ in 0..10 {
+                throttle.failed(Claimant { source, ..claimant("", "bob") }, at(200.0));
+            }
+        }
+        assert!(throttle.blocked.count() <= MAX_BLOCKED, "{}", throttle.blocked.count());
+        assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS);
+    }
+
+    #[test]
+    fn who_keeps_trying_stays_blocked_whatever_others_do() {
+        let mut throttle = throttle(ThrottleLimits { failures: 1, ..LIMITS });
+        throttle.failed(claimant("192.0.2.1", ""), at(0.0));
+        for n in 0..100_000_u32 {
+            let source = Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)));
+            throttle.failed(Claimant { source, ..claimant("", "") }, at(0.0));
+            if n % 1_000 == 0 {
+                assert!(throttle.blocked_for(claimant("192.0.2.1", ""), at(1.0)).is_some(), "after {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_failures_of_one_take_a_bounded_room() {
+        let mut throttle = throttle(ThrottleLimits { failures: 1_000, ..LIMITS });
+        for n in 0..999_u32 {
+            throttle.failed(claimant("192.0.2.1", ""), at(f64::from(n) * 0.01));
+        }
+        assert!(throttle.failing.octets() <= 1024 * size_of::<NumericDate>() + OVERHEAD);
+        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(10.0)), None);
+        throttle.failed(claimant("192.0.2.1", ""), at(10.0));
+        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(10.0)), Some(300));
+    }
+}

@@ -1,0 +1,239 @@
+//! Decides whether a request may pass.
+//!
+//! [`decide`] is the only way in, and a [`Permit`] is issued in one place, behind authentication and authorisation. What
+//! cannot be decided is refused. The functions stand in the order in which a request meets them.
+
+mod evaluation;
+mod guard;
+pub mod mutations;
+mod shadow;
+pub mod state;
+
+use std::rc::Rc;
+
+use crate::authn::Surroundings;
+use crate::http::authorization::{Credentials, CredentialsError};
+use crate::http::cors;
+use crate::http::host::Host;
+use crate::http::location::Place;
+use crate::http::path::Readings;
+use crate::http::request::Request;
+use crate::policy::authorization::{Authorized, authorize};
+use crate::policy::rules::Target;
+use crate::policy::{Access, Policy, Protection, Rule};
+use crate::principal::Permit;
+use crate::remote::callout::Awaited;
+use crate::response::protected_resource::Answer;
+use crate::response::{Denial, Reason};
+use evaluation::{Failure, Outcome, WrongGuesses};
+use mutations::{Edits, Held};
+use state::State;
+
+/// What becomes of a request.
+pub struct Decision<'a> {
+    /// Whether it passes.
+    pub verdict: Verdict,
+    /// What changes in its header section, whether it passes or not: what is logged of it must not show a token.
+    pub edits: Edits<'a>,
+    /// The rule that decided, if one did.
+    pub rule: Option<&'a Rule>,
+    /// In shadow: what was decided, while the request goes on untouched but for forged identity.
+    pub shadowed: Option<Verdict>,
+}
+
+/// Whether a request passes.
+pub enum Verdict {
+    /// It does; with a permit where somebody was authenticated.
+    Allow(Option<Permit>),
+    /// It does not.
+    Deny(Denial),
+    /// It does not have to: it asks for what we know ourselves.
+    Answer(Answer),
+    /// It is to be decided again, from the start, when what it waits for is there or it has waited long enough. Until
+    /// then nothing of it goes on.
+    Await(Awaited),
+}
+
+impl Verdict {
+    /// Whose credentials held, or were refused.
+    pub fn authenticator(&self) -> Option<usize> {
+        match self {
+            Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
+            Verdict::Deny(denial) => denial.authenticator,
+            Verdict::Answer(_) | Verdict::Await(_) => None,
+        }
+    }
+}
+
+/// Decides what becomes of a request.
+///
+/// `state` is the policy's own: what it holds was decided by this policy. A request that cannot wait is decided by what
+/// is there.
+pub fn decide<'a>(
+    policy: &'a Policy,
+    request: &Request<'a>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+) -> Decision<'a> {
+    shadow::cast(policy, request, judge(policy, request, state, surroundings))
+}
+
+/// What is decided, in shadow or not.
+fn judge<'a>(
+    policy: &'a Policy,
+    request: &Request<'a>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+) -> Decision<'a> {
+    if let Some(answer) = policy.resources.answer(request) {
+        return Decision {
+            verdict: Verdict::Answer(answer),
+            edits: mutations::of_denied(policy, request),
+            rule: None,
+            shadowed: None,
+        };
+    }
+    // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
+    let asked = if policy.lets_preflights_pass { cors::asked_method(request) } else { None };
+    let rule = select(policy, request, asked.unwrap_or(request.method));
+    let (verdict, held) = match &rule {
+        Err(reason) => (Verdict::Deny(Denial::of(*reason)), Held::new()),
+        Ok(rule) => match &rule.access {
+            // Before anything else: `denials.status` may hide that there is such a rule.
+            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
+            _ if policy.has_bad_connection(request) => {
+                (Verdict::Deny(Denial::of(Reason::BadConnection)), Held::new())
+            }
+            Access::Public => (Verdict::Allow(None), Held::new()),
+            Access::Protected(protection)
+                if asked.is_some() && evaluation::hidden(policy, protection, request).is_none() =>
+            {
+                (Verdict::Allow(None), Held::new())
+            }
+            Access::Protected(protection) => protect(policy, protection, request, state, surroundings),
+        },
+    };
+    let rule = rule.ok();
+    let permit = match &verdict {
+        Verdict::Allow(permit) => permit.as_ref(),
+        Verdict::Deny(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
+    };
+    let edits = match (&verdict, rule.map(|rule| &rule.access)) {
+        (Verdict::Allow(_), Some(Access::Protected(protection))) => {
+            mutations::of_protected(policy, protection, request, permit, &held)
+        }
+        (Verdict::Allow(_), _) => mutations::of_public(policy, request),
+        (Verdict::Await(_), _) => mutations::of_waiting(policy, request),
+        (Verdict::Deny(_) | Verdict::Answer(_), _) => mutations::of_denied(policy, request),
+    };
+    Decision { verdict, edits, rule, shadowed: None }
+}
+
+/// The rule that the request selects, with `method` as its method.
+fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Reason> {
+    let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
+    let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
+    let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    // A rule for some addresses, perhaps one that denies, cannot be passed over because the address is not known.
+    if policy.index.wants_peer() && request.peer.is_none() {
+        return Err(Reason::Unavailable);
+    }
+    let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
+    let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
+    // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks turn them into upper case.
+    if method.iter().any(u8::is_ascii_lowercase) {
+        let upper_case = Target { method: &method.to_ascii_uppercase(), ..target };
+        if policy.index.select(&upper_case) != Ok(selected) {
+            return Err(Reason::AmbiguousMethod);
+        }
+    }
+    selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
+}
+
+/// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.
+fn protect<'p>(
+    policy: &'p Policy,
+    protection: &'p Protection,
+    request: &Request<'_>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+) -> (Verdict, Held<'p>) {
+    // A credential that only a lenient reader finds would go on unverified, whatever else holds.
+    let (outcome, wrong) = match evaluation::hidden(policy, protection, request) {
+        Some(failure) => (Outcome::Refused(failure), WrongGuesses::new()),
+        None => evaluation::evaluate(policy, protection, request, state, surroundings),
+    };
+    let (verdict, held) = conclude(policy, protection, request, state, surroundings, outcome);
+    if let Some(throttle) = state.memory.throttle() {
+        for guess in &wrong {
+            match &verdict {
+                Verdict::Allow(_) => throttle.allowed(guess, surroundings.now),
+                Verdict::Await(_) => throttle.waits(guess, surroundings.now),
+                Verdict::Deny(_) | Verdict::Answer(_) => throttle.refused(guess, surroundings.now),
+            }
+        }
+    }
+    (verdict, held)
+}
+
+/// What follows from the outcome of authentication.
+fn conclude<'p>(
+    policy: &'p Policy,
+    protection: &'p Protection,
+    request: &Request<'_>,
+    state: &mut State,
+    surroundings: Surroundings<'_>,
+    outcome: Outcome<'p>,
+) -> (Verdict, Held<'p>) {
+    let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
+        let offers = policy.offers(protection, surroundings, state.memory.nonces());
+        let metadata = policy.resources.metadata_url(request);
+        let denial = Denial::by_rule(reason, authenticator, offers, scope, metadata);
+        (Verdict::Deny(denial.presented_under(place.and_then(Place::scheme))), Held::new())
+    };
+    match outcome {
+        Outcome::Absent => match stray_authorization(request) {
+            None if protection.optional => (Verdict::Allow(None), Held::new()),
+            None => deny(Reason::MissingCredentials, None, None, protection.scope()),
+            Some(reason) => deny(reason, None, None, protection.scope()),
+        },
+        Outcome::Pending(awaited) => (Verdict::Await(awaited), Held::new()),
+        Outcome::Refused(Failure { reason, authenticator, place }) => {
+            deny(reason, authenticator, place, protection.scope())
+        }
+        Outcome::Held(proofs) => {
+            let place = proofs.first().map(|proof| proof.place);
+            let held = proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.place)).collect();
+            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            // A requirement that held has at least one; were there none, nobody would be known.
+            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
+            let by = Some(first.authenticator);
+            let mut deny_known = |reason, scope| {
+                let (mut verdict, held) = deny(reason, by, place, scope);
+                if let Verdict::Deny(denial) = &mut verdict {
+                    denial.caller = Some(Rc::clone(&first.principal));
+                }
+                (verdict, held)
+            };
+            match authorize(&protection.ways, &first) {
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
+                Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
+                Authorized::No => deny_known(Reason::NotAuthorized, None),
+            }
+        }
+    }
+}
+
+/// What an Authorization field says that no member reads. It counts as credentials, so nothing passes as anonymous.
+fn stray_authorization(request: &Request<'_>) -> Option<Reason> {
+    let mut values = request.values("authorization");
+    match (values.next(), values.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => Some(Reason::AmbiguousCredentials),
+        (Some(value), None) => Some(match Credentials::parse(value) {
+            Ok(_) => Reason::UnsupportedScheme,
+            Err(CredentialsError::Malformed) => Reason::MalformedCredentials,
+            Err(CredentialsError::Ambiguous) => Reason::AmbiguousCredentials,
+        }),
+    }
+}

@@ -1,0 +1,130 @@
+//! What changes in a request's header section before it goes on, or before it is logged.
+
+use smallvec::SmallVec;
+
+use crate::http::location::{self, Cookies, Place};
+use crate::http::request::Request;
+use crate::policy::identity::is_spelling_of;
+use crate::policy::{Policy, Protection};
+use crate::principal::Permit;
+
+/// Whose credentials held, and where they stood.
+pub type Held<'p> = SmallVec<[(usize, &'p Place); 2]>;
+
+/// Changes to a header section: first fields are taken out, then written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Edits<'a> {
+    /// Names of fields that are taken out, as they stand in the request, each once.
+    pub remove: SmallVec<[&'a [u8]; 4]>,
+    /// Fields that replace all of their name. `:path` may be among them.
+    pub set: SmallVec<[(&'a str, Vec<u8>); 4]>,
+}
+
+/// A public rule touches no credential; forged identity is taken out all the same.
+pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
+    let mut edits = Edits::default();
+    edits.remove_present(request, |name| policy.identity.reserves(name));
+    edits
+}
+
+/// A request that is refused goes nowhere, but it is logged: tokens are taken out of its query.
+pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
+    let mut edits = of_public(policy, request);
+    edits.without_token_parameters(policy, request);
+    edits
+}
+
+/// A request that waits is logged if its client leaves: tokens are removed from its query.
+pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
+    let mut edits = Edits::default();
+    edits.without_token_parameters(policy, request);
+    edits
+}
+
+/// Every place that the rule's authenticators read is emptied, but for credentials that held and are to be forwarded.
+/// Headers are removed in every spelling, since some servers take `x_api_key` for `x-api-key`. Then the permit's identity is written.
+pub fn of_protected<'a>(
+    policy: &'a Policy,
+    protection: &Protection,
+    request: &Request<'a>,
+    permit: Option<&Permit>,
+    held: &Held<'_>,
+) -> Edits<'a> {
+    let mut edits = of_public(policy, request);
+    let is_forwarded = |place: &Place| {
+        held.iter().any(|(at, held)| {
+            policy.authenticators.get(*at).is_some_and(|authenticator| {
+                authenticator.forward_credentials
+                    && (place.overlaps(held) || authenticator.scheme.proof_places().contains(place))
+            })
+        })
+    };
+    let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
+    let read = members.flat_map(|member| member.scheme.places().iter().chain(member.scheme.proof_places()));
+    let mut headers: SmallVec<[&str; 4]> = SmallVec::new();
+    let mut forwarded: SmallVec<[&str; 2]> = SmallVec::new();
+    let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
+    for place in read {
+        match (place, is_forwarded(place)) {
+            (Place::Field { name, .. }, is_forwarded) => {
+                headers.push(name);
+                forwarded.extend(is_forwarded.then_some(name.as_str()));
+            }
+            (_, true) => {}
+            (Place::Query(name), false) => parameters.push(name.as_str()),
+            (Place::Cookie(name), false) => cookies.push(name.as_str()),
+        }
+    }
+    edits.remove_present(request, |field| {
+        headers.iter().any(|name| is_spelling_of(field, name))
+            && !forwarded.iter().any(|name| field.eq_ignore_ascii_case(name.as_bytes()))
+    });
+    edits.without_parameters(request, &parameters);
+    match location::without_cookies(request, &cookies) {
+        Cookies::Unchanged => {}
+        Cookies::Empty => edits.remove_named(request, "cookie"),
+        Cookies::Left(value) => {
+            edits.remove_named(request, "cookie");
+            edits.set.push(("cookie", value));
+        }
+    }
+    if let Some(permit) = permit {
+        edits.set.extend(policy.identity.render(permit));
+    }
+    edits
+}
+
+impl<'a> Edits<'a> {
+    /// Whether `:path` is replaced.
+    pub fn has_path(&self) -> bool {
+        self.set.iter().any(|(name, _)| *name == ":path")
+    }
+
+    /// The path of the request, if it is replaced.
+    pub fn replaced_path(&self, request: &Request<'a>) -> Option<&'a [u8]> {
+        request.path.filter(|_| self.has_path())
+    }
+
+    fn without_token_parameters(&mut self, policy: &Policy, request: &Request<'a>) {
+        let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
+        self.without_parameters(request, &names);
+    }
+
+    fn without_parameters(&mut self, request: &Request<'a>, names: &[&str]) {
+        if let Some(path) = request.path.and_then(|path| location::without_parameters(path, names)) {
+            self.set.push((":path", path));
+        }
+    }
+
+    fn remove_named(&mut self, request: &Request<'a>, name: &str) {
+        self.remove_present(request, |field| field.eq_ignore_ascii_case(name.as_bytes()));
+    }
+
+    fn remove_present(&mut self, request: &Request<'a>, is_removed: impl Fn(&[u8]) -> bool) {
+        for (name, _) in request.fields.iter().filter(|(name, _)| is_removed(name)) {
+            if !self.remove.contains(name) {
+                self.remove.push(name);
+            }
+        }
+    }
+}

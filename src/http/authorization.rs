@@ -1,0 +1,260 @@
+//! The value of an `Authorization` field, RFC 9110 §11.6.2.
+//!
+//! ```text
+//! Authorization = credentials
+//! credentials   = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+//! auth-param    = token BWS "=" BWS ( token / quoted-string )
+//! ```
+//!
+//! Deviations: what an auth-param's value is made of is left to the scheme, since schemes that are not registered put
+//! other characters there. A comma that does not separate auth-params means that two fields were joined on the way
+//! (proxies do that), so it is not clear which of them the upstream would read.
+
+use std::borrow::Cow;
+
+use crate::http::request::{is_tchar, trim_ows};
+
+/// The auth-scheme of tokens that are bound to a key (RFC 9449 §7.1).
+pub const DPOP: &str = "DPoP";
+
+/// An auth-scheme and what follows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credentials<'a> {
+    /// As written; schemes are compared without case.
+    pub scheme: &'a [u8],
+    /// A token68, auth-params, or nothing: for the scheme to judge.
+    pub content: &'a [u8],
+}
+
+/// Why a value is not one set of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsError {
+    /// Not by the grammar.
+    Malformed,
+    /// More than one set of credentials.
+    Ambiguous,
+}
+
+impl<'a> Credentials<'a> {
+    /// Parses a field's value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
+        let credentials = Credentials::split(value)?;
+        one_set(credentials.content)?;
+        Ok(credentials)
+    }
+
+    /// Splits a field's value into auth-scheme and content, which has to be looked at by [`one_set`] before it counts.
+    pub fn split(value: &'a [u8]) -> Result<Self, CredentialsError> {
+        let value = trim_ows(value);
+        let scheme = scheme(value).ok_or(CredentialsError::Malformed)?;
+        match value.get(scheme.len()..).unwrap_or_default() {
+            [] => Ok(Credentials { scheme, content: &[] }),
+            [b',', ..] => Err(CredentialsError::Ambiguous),
+            [b' ', rest @ ..] => {
+                let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+                let content = rest.get(spaces..).unwrap_or_default();
+                if content.first() == Some(&b'\t') {
+                    return Err(CredentialsError::Malformed);
+                }
+                Ok(Credentials { scheme, content })
+            }
+            _ => Err(CredentialsError::Malformed),
+        }
+    }
+}
+
+/// The auth-scheme with which a value starts, even where the rest is malformed.
+pub fn scheme(value: &[u8]) -> Option<&[u8]> {
+    let value = trim_ows(value);
+    let length = value.iter().take_while(|octet| is_tchar(**octet)).count();
+    value.get(..length).filter(|scheme| !scheme.is_empty())
+}
+
+/// Whether no comma separates anything but auth-params.
+pub fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
+    if !content.iter().any(|octet| matches!(octet, b',' | b'"')) {
+        return Ok(());
+    }
+    let elements = split_list(content)?;
+    match elements.as_slice() {
+        [] | [_] => Ok(()),
+        many if many.iter().all(|element| is_auth_param(element)) => Ok(()),
+        _ => Err(CredentialsError::Ambiguous),
+    }
+}
+
+/// Splits at commas outside quoted strings.
+fn split_list(content: &[u8]) -> Result<Vec<&[u8]>, CredentialsError> {
+    let (mut elements, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, octet) in content.iter().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                elements.push(content.get(start..at).unwrap_or_default());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if quoted {
+        return Err(CredentialsError::Malformed);
+    }
+    elements.push(content.get(start..).unwrap_or_default());
+    Ok(elements)
+}
+
+fn is_auth_param(element: &[u8]) -> bool {
+    let element = trim_ows(element);
+    let name = element.iter().take_while(|octet| is_tchar(**octet)).count();
+    let rest = trim_ows(element.get(name..).unwrap_or_default());
+    name > 0 && matches!(rest, [b'=', value @ ..] if !trim_ows(value).is_empty())
+}
+
+/// Names in lower case, each once, and values as they are meant, without quotes and escapes.
+pub type AuthParams<'a> = Vec<(Vec<u8>, Cow<'a, [u8]>)>;
+
+/// The auth-params of a content. `None` where it holds anything else, or more than any scheme has.
+pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
+    const MOST: usize = 32;
+    let elements = split_list(content).ok().filter(|elements| elements.len() <= MOST)?;
+    let mut params = AuthParams::with_capacity(elements.len());
+    for element in elements {
+        let element = trim_ows(element);
+        let length = element.iter().take_while(|octet| is_tchar(**octet)).count();
+        let (name, rest) = element.split_at_checked(length)?;
+        let [b'=', value @ ..] = trim_ows(rest) else { return None };
+        let (name, value) = (name.to_ascii_lowercase(), param_value(trim_ows(value))?);
+        if name.is_empty() || params.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        params.push((name, value));
+    }
+    Some(params)
+}
+
+/// ```text
+/// token / quoted-string
+/// quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+/// ```
+fn param_value(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let Some(quoted) = value.strip_prefix(b"\"") else {
+        let is_token = !value.is_empty() && value.iter().all(|octet| is_tchar(*octet));
+        return is_token.then_some(Cow::Borrowed(value));
+    };
+    let quoted = quoted.strip_suffix(b"\"")?;
+    if quoted.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+        return None;
+    }
+    if !quoted.iter().any(|octet| matches!(octet, b'"' | b'\\')) {
+        return Some(Cow::Borrowed(quoted));
+    }
+    let (mut unescaped, mut octets) = (Vec::with_capacity(quoted.len()), quoted.iter());
+    while let Some(octet) = octets.next() {
+        unescaped.push(match octet {
+            b'"' => return None,
+            b'\\' => *octets.next()?,
+            octet => *octet,
+        });
+    }
+    Some(Cow::Owned(unescaped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &[u8], expected: Result<(&str, &str), CredentialsError>) {
+        let found = Credentials::parse(value);
+        let expected = expected.map(|(scheme, content)| (scheme.as_bytes(), content.as_bytes()));
+        assert!(found.map(|c| (c.scheme, c.content)) == expected, "{}", value.escape_ascii());
+    }
+
+    #[test]
+    fn one_set_of_credentials_and_nothing_else() {
+        use CredentialsError::*;
+        check(b"Basic YWxpY2U6eA==", Ok(("Basic", "YWxpY2U6eA==")));
+        check(b"  bAsIc    YQ==  ", Ok(("bAsIc", "YQ==")));
+        check(b"Negotiate", Ok(("Negotiate", "")));
+        check(b"Basic ", Ok(("Basic", "")));
+        check(
+            b"Digest username=\"a, b\", nc=00000001,uri=\"/\"",
+            Ok(("Digest", "username=\"a, b\", nc=00000001,uri=\"/\"")),
+        );
+        check(b"Digest a=\"x\\\", Basic y\", b=c", Ok(("Digest", "a=\"x\\\", Basic y\", b=c")));
+        check(
+            b"AWS4-HMAC-SHA256 Credential=A/b/c, SignedHeaders=host;date, Signature=ab",
+            Ok(("AWS4-HMAC-SHA256", "Credential=A/b/c, SignedHeaders=host;date, Signature=ab")),
+        );
+        check(b"Basic\tYQ==", Err(Malformed));
+        check(b"Basic \tYQ==", Err(Malformed));
+        check(b"", Err(Malformed));
+        check(b"   ", Err(Malformed));
+        check(b"\xffBasic YQ==", Err(Malformed));
+        check(b"Ba\xffsic YQ==", Err(Malformed));
+        check(b"Basic:YQ==", Err(Malformed));
+        check(b"\"Basic\" YQ==", Err(Malformed));
+        check(b"Digest a=\"x", Err(Malformed));
+        check(b"Basic YQ==, Bearer x", Err(Ambiguous));
+        check(b"Basic YQ==,Basic YQ==", Err(Ambiguous));
+        check(b"Basic YQ==,", Err(Ambiguous));
+        check(b"Basic,Bearer x", Err(Ambiguous));
+        check(b"Bearer a.b.c,d", Err(Ambiguous));
+        check(b"Digest a=b, Digest c=d", Err(Ambiguous));
+        check(b"Digest a=b, Basic YQ==", Err(Ambiguous));
+        check(b"Digest a=b, Basic =", Err(Ambiguous));
+        check(b"Digest a=b,, c=d", Err(Ambiguous));
+        check(b"Digest a=b\\, Basic YQ==", Err(Ambiguous));
+        check(b"Digest a=b, =c", Err(Ambiguous));
+    }
+
+    #[test]
+    fn an_octet_that_is_not_utf8_is_content_like_any_other() {
+        assert!(Credentials::parse(b"Basic \xff").is_ok_and(|c| c.content == b"\xff"));
+    }
+
+    #[test]
+    fn auth_params_are_names_and_values() {
+        let check = |content: &[u8], expected: Option<&[(&str, &str)]>| {
+            let found = auth_params(content);
+            let expected = expected.map(|params| {
+                let octets = params
+                    .iter()
+                    .map(|(name, value)| (name.as_bytes().to_vec(), Cow::Borrowed(value.as_bytes())));
+                octets.collect::<Vec<_>>()
+            });
+            assert!(found == expected, "{}", content.escape_ascii());
+        };
+        check(b"a=b", Some(&[("a", "b")]));
+        check(b"A = b ,\tc=\"d, e\"", Some(&[("a", "b"), ("c", "d, e")]));
+        check(br#"a="\"b\\\c\"", d="""#, Some(&[("a", r#""b\c""#), ("d", "")]));
+        check(b"a*=UTF-8''b", Some(&[("a*", "UTF-8''b")]));
+        check(b"a=\"\xc3\xa9\"", Some(&[("a", "é")]));
+        check(b"", None);
+        check(b"a", None);
+        check(b"a=", None);
+        check(b"=b", None);
+        check(b"a b=c", None);
+        check(b"a=b c", None);
+        check(b"a=b;c=d", None);
+        check(b"a=b,", None);
+        check(b"a=b,,c=d", None);
+        check(b"a=/b", None);
+        check(b"a=\"b\"c", None);
+        check(b"a=b\"c\"", None);
+        check(b"a=\"", None);
+        check(b"a=\"b", None);
+        check(b"a=\"b\\\"", None);
+        check(b"a=\"b\" \"c\"", None);
+        check(b"a=\"b\x00\"", None);
+        check(b"a=\"b\x7f\"", None);
+        check(b"a=\xc3\xa9", None);
+        check(b"a=b, a=b", None);
+        check(b"a=b, A=c", None);
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=v")).collect::<Vec<_>>().join(",");
+        assert!(auth_params(many(32).as_bytes()).is_some());
+        assert!(auth_params(many(33).as_bytes()).is_none());
+    }
+}

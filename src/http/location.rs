@@ -1,0 +1,408 @@
+//! Where in a request credentials stand: finding them there, and taking them out.
+
+use std::borrow::Cow;
+
+use crate::http::authorization::{self, Credentials, CredentialsError};
+use crate::http::request::{Request, is_tchar, trim_ows};
+
+/// A place in a request that an authenticator reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A field, lower-case; with an auth-scheme its value is `credentials` of that scheme, without one it is the value.
+    Field {
+        /// Its name.
+        name: String,
+        /// The auth-scheme that belongs to it.
+        scheme: Option<String>,
+    },
+    /// A parameter of the query, its name decoded.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// What stands at a place.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// Nothing that is meant for the reader.
+    Nothing,
+    /// A value, perhaps an empty one, for [`Place::vet`] to look at.
+    Value(Cow<'a, [u8]>),
+    /// Something that cannot be taken apart.
+    Malformed,
+    /// More than one value.
+    Ambiguous,
+}
+
+impl Place {
+    /// `Authorization` with credentials of `scheme`.
+    pub fn authorization(scheme: &str) -> Self {
+        Place::Field { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) }
+    }
+
+    /// The auth-scheme that stands there before the value.
+    pub fn scheme(&self) -> Option<&str> {
+        match self {
+            Place::Field { scheme, .. } => scheme.as_deref(),
+            Place::Query(_) | Place::Cookie(_) => None,
+        }
+    }
+
+    /// The header that it stands in; `None` for the query.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Place::Field { name, .. } => Some(name),
+            Place::Query(_) => None,
+            Place::Cookie(_) => Some("cookie"),
+        }
+    }
+
+    /// Whether a lenient reader of cookies or of the query finds a value for this place that [`Place::find`] does not
+    /// find, and that could not be removed without touching its neighbours.
+    ///
+    /// Such a reader splits cookies at white space and commas as well, and parameters at `;`.
+    pub fn is_hidden_in(&self, request: &Request<'_>) -> bool {
+        match self {
+            Place::Field { .. } => false,
+            Place::Query(name) => {
+                let query = request.path.and_then(|path| split_at_query(path).1);
+                parameters(query.unwrap_or_default()).any(|parameter| hides_parameter(parameter, name))
+            }
+            Place::Cookie(name) => {
+                let mut pairs = request.values("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
+                pairs.any(|pair| hides_cookie(pair, name))
+            }
+        }
+    }
+
+    /// Whether the two read the same part of a request, so that one value cannot serve both.
+    pub fn overlaps(&self, other: &Place) -> bool {
+        match (self, other) {
+            (Place::Field { name: a, .. }, Place::Field { name: b, .. }) => a == b,
+            (a, b) => a == b,
+        }
+    }
+
+    /// Whether the two read one field, but for different auth-schemes: no value stands at both.
+    pub fn is_told_from(&self, other: &Place) -> bool {
+        match (self.scheme(), other.scheme()) {
+            (Some(a), Some(b)) => !a.eq_ignore_ascii_case(b),
+            _ => false,
+        }
+    }
+
+    /// Whether a value from this place is one value, and not what a proxy made of two fields. A value that held before
+    /// need not be looked at again.
+    pub fn vet(&self, value: &[u8]) -> Result<(), CredentialsError> {
+        match self {
+            Place::Field { scheme: Some(_), .. } => authorization::one_set(value),
+            Place::Field { scheme: None, .. } if value.contains(&b',') => Err(CredentialsError::Ambiguous),
+            Place::Field { .. } | Place::Query(_) | Place::Cookie(_) => Ok(()),
+        }
+    }
+
+    /// Looks for a value at this place.
+    pub fn find<'a>(&self, request: &Request<'a>) -> Found<'a> {
+        match self {
+            Place::Field { name, scheme } => {
+                let mut values = request.values(name);
+                match (values.next(), values.next()) {
+                    (None, _) => Found::Nothing,
+                    (Some(value), None) => in_field(value, scheme.as_deref()),
+                    (Some(_), Some(_)) => Found::Ambiguous,
+                }
+            }
+            Place::Query(name) => in_query(request, name),
+            Place::Cookie(name) => {
+                let pairs = request.values("cookie").flat_map(|value| value.split(|octet| *octet == b';'));
+                let values = pairs.map(split_cookie).filter(|(found, _)| *found == name.as_bytes());
+                only_one(values.map(|(_, value)| Found::Value(Cow::Borrowed(value))))
+            }
+        }
+    }
+}
+
+fn in_field<'a>(value: &'a [u8], scheme: Option<&str>) -> Found<'a> {
+    let Some(expected) = scheme else {
+        return Found::Value(Cow::Borrowed(trim_ows(value)));
+    };
+    let is_expected = |scheme: &[u8]| scheme.eq_ignore_ascii_case(expected.as_bytes());
+    match Credentials::split(value) {
+        Ok(credentials) if is_expected(credentials.scheme) => {
+            Found::Value(Cow::Borrowed(credentials.content))
+        }
+        // Two fields that were joined are somebody's and ours, whatever stands first.
+        Ok(credentials)
+            if authorization::one_set(credentials.content) == Err(CredentialsError::Ambiguous) =>
+        {
+            Found::Ambiguous
+        }
+        Ok(_) => Found::Nothing,
+        Err(CredentialsError::Ambiguous) => Found::Ambiguous,
+        Err(CredentialsError::Malformed) => match authorization::scheme(value) {
+            Some(scheme) if !is_expected(scheme) => Found::Nothing,
+            _ => Found::Malformed,
+        },
+    }
+}
+
+fn in_query<'a>(request: &Request<'a>, name: &str) -> Found<'a> {
+    let query = request.path.and_then(|path| split_at_query(path).1);
+    let values = parameters(query.unwrap_or_default()).filter_map(|parameter| {
+        let (found, value) = split_pair(parameter);
+        is_named(found, name).then(|| decode(value).map_or(Found::Malformed, Found::Value))
+    });
+    only_one(values)
+}
+
+fn only_one<'a>(mut values: impl Iterator<Item = Found<'a>>) -> Found<'a> {
+    match (values.next(), values.next()) {
+        (None, _) => Found::Nothing,
+        (Some(found), None) => found,
+        (Some(_), Some(_)) => Found::Ambiguous,
+    }
+}
+
+/// `:path` without the query parameters of these names, nor those that hide one from a strict reader; `None` where there
+/// are none. What is left stays as it is.
+pub fn without_parameters(path: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    if names.is_empty() {
+        return None;
+    }
+    let (before, query) = split_at_query(path);
+    let query = query?;
+    let is_kept = |parameter: &&[u8]| {
+        !names.iter().any(|name| is_named(split_pair(parameter).0, name) || hides_parameter(parameter, name))
+    };
+    let kept: Vec<&[u8]> = parameters(query).filter(is_kept).collect();
+    if kept.len() == parameters(query).count() {
+        return None;
+    }
+    let query = kept.join(&b'&');
+    let separator: &[u8] = if query.is_empty() { b"" } else { b"?" };
+    Some([before, separator, &query].concat())
+}
+
+/// What becomes of the Cookie fields when some cookies are taken out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cookies {
+    /// None of them was there.
+    Unchanged,
+    /// Nothing is left.
+    Empty,
+    /// This is left, for a single field.
+    Left(Vec<u8>),
+}
+
+/// The Cookie fields without the cookies of these names. What is left stays as it is.
+pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
+    if names.is_empty() {
+        return Cookies::Unchanged;
+    }
+    let is_kept = |pair: &&[u8]| !names.iter().any(|name| split_cookie(pair).0 == name.as_bytes());
+    let (mut left, mut removed) = (Vec::new(), false);
+    for field in request.values("cookie") {
+        let pairs: Vec<&[u8]> = field.split(|octet| *octet == b';').collect();
+        let kept: Vec<&[u8]> = pairs.iter().copied().filter(is_kept).collect();
+        removed |= kept.len() < pairs.len();
+        let kept = kept.join(&b';');
+        let kept = trim_ows(&kept);
+        if !kept.is_empty() {
+            left.push(kept.to_vec());
+        }
+    }
+    match (removed, left.is_empty()) {
+        (false, _) => Cookies::Unchanged,
+        (true, true) => Cookies::Empty,
+        (true, false) => Cookies::Left(left.join(&b"; "[..])),
+    }
+}
+
+/// Splits a request target at its first `?`; a fragment is no part of the query.
+fn split_at_query(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match path.iter().position(|octet| *octet == b'?') {
+        Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..)),
+        None => (path, None),
+    }
+}
+
+fn parameters(query: &[u8]) -> impl Iterator<Item = &[u8]> {
+    query.split(|octet| *octet == b'&')
+}
+
+fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
+    match pair.iter().position(|octet| *octet == b'=') {
+        Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+        None => (pair, &[]),
+    }
+}
+
+/// Servers differ in what they ignore around a name: white space of many kinds, control characters, quotes. So all that
+/// cannot be of a name (RFC 6265 §4.1.1) is, or they would find a cookie that we overlook.
+fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
+    let (mut name, value) = split_pair(pair);
+    while let [first, rest @ ..] = name
+        && !is_tchar(*first)
+    {
+        name = rest;
+    }
+    while let [rest @ .., last] = name
+        && !is_tchar(*last)
+    {
+        name = rest;
+    }
+    (name, trim_ows(value))
+}
+
+/// Whether a parameter that is not `name`, or is it once, holds another parameter `name` behind a `;`.
+fn hides_parameter(parameter: &[u8], name: &str) -> bool {
+    let count = |separator: u8| {
+        parameter.split(|byte| *byte == separator).filter(|part| is_named(split_pair(part).0, name)).count()
+    };
+    count(b';') > count(b'&')
+}
+
+/// Whether a cookie pair that is not `name`, or is it once, holds another cookie `name` behind white space or a comma.
+fn hides_cookie(pair: &[u8], name: &str) -> bool {
+    // Octets outside ASCII count as white space: NEL and NBSP are, and no name contains any.
+    let separates = |byte: &u8| matches!(byte, b',' | 0..=b' ' | 0x7f..);
+    let mut parts = pair.split(separates).filter(|part| !part.is_empty()).peekable();
+    let mut found = 0;
+    while let Some(part) = parts.next() {
+        let has_value = part.contains(&b'=') || parts.peek().is_some_and(|next| next.starts_with(b"="));
+        found += usize::from(has_value && split_cookie(part).0 == name.as_bytes());
+    }
+    found > usize::from(split_cookie(pair).0 == name.as_bytes())
+}
+
+fn is_named(encoded: &[u8], name: &str) -> bool {
+    decode(encoded).is_some_and(|decoded| decoded == name.as_bytes())
+}
+
+/// Decodes `application/x-www-form-urlencoded`; `None` for an escape that is none.
+fn decode(encoded: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !encoded.iter().any(|octet| matches!(octet, b'%' | b'+')) {
+        return Some(Cow::Borrowed(encoded));
+    }
+    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
+    loop {
+        rest = match rest {
+            [] => return Some(Cow::Owned(decoded)),
+            [b'%', high, low, rest @ ..] => {
+                let digit =
+                    |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                decoded.push(digit(*high)? << 4 | digit(*low)?);
+                rest
+            }
+            [b'%', ..] => return None,
+            [b'+', rest @ ..] => {
+                decoded.push(b' ');
+                rest
+            }
+            [octet, rest @ ..] => {
+                decoded.push(*octet);
+                rest
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request<'a>(path: &'a str, fields: &[(&'a str, &'a str)]) -> Request<'a> {
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        Request::new(std::iter::once((&b":path"[..], path.as_bytes())).chain(fields), None)
+    }
+
+    fn show(found: Found<'_>) -> String {
+        match found {
+            Found::Nothing => "nothing".to_owned(),
+            Found::Value(value) => format!("={}", value.escape_ascii()),
+            Found::Malformed => "malformed".to_owned(),
+            Found::Ambiguous => "ambiguous".to_owned(),
+        }
+    }
+
+    #[test]
+    fn fields_are_read_by_scheme() {
+        let bearer = Place::authorization("Bearer");
+        let plain = Place::Field { name: "x-jwt".to_owned(), scheme: None };
+        let check = |place: &Place, fields: &[(&str, &str)], expected: &str| {
+            let found = match place.find(&request("/", fields)) {
+                Found::Value(value) => match place.vet(&value) {
+                    Ok(()) => Found::Value(value),
+                    Err(CredentialsError::Ambiguous) => Found::Ambiguous,
+                    Err(CredentialsError::Malformed) => Found::Malformed,
+                },
+                other => other,
+            };
+            assert_eq!(show(found), expected, "{fields:?}");
+        };
+        check(&bearer, &[], "nothing");
+        check(&bearer, &[("authorization", "bearer  a.b.c")], "=a.b.c");
+        check(&bearer, &[("authorization", "Basic YQ==")], "nothing");
+        check(&bearer, &[("authorization", "Basic\tYQ==")], "nothing");
+        check(&bearer, &[("authorization", "Bearer\ta.b.c")], "malformed");
+        check(&bearer, &[("authorization", "Bearer")], "=");
+        check(&bearer, &[("authorization", "")], "malformed");
+        check(&bearer, &[("authorization", "Bearer a, Bearer b")], "ambiguous");
+        check(&bearer, &[("authorization", "Basic YQ==, Bearer b")], "ambiguous");
+        check(&bearer, &[("authorization", "Bearer a"), ("authorization", "Bearer a")], "ambiguous");
+        check(&plain, &[("x-jwt", " a.b.c ")], "=a.b.c");
+        check(&plain, &[("x-jwt", "")], "=");
+        check(&plain, &[("x-jwt", "a,b")], "ambiguous");
+        check(&plain, &[("x-jwt", "a"), ("x-jwt", "b")], "ambiguous");
+    }
+
+    #[test]
+    fn parameters_are_found_and_taken_out_by_their_decoded_name() {
+        let check = |path: &str, expected: &str, left: Option<&str>| {
+            assert_eq!(
+                show(Place::Query("access_token".to_owned()).find(&request(path, &[]))),
+                expected,
+                "{path}"
+            );
+            let found = without_parameters(path.as_bytes(), &["access_token"]);
+            assert_eq!(found.as_deref(), left.map(str::as_bytes), "{path}");
+        };
+        check("/x", "nothing", None);
+        check("/x?", "nothing", None);
+        check("/x?a=%zz&b=c", "nothing", None);
+        check("/access_token=1", "nothing", None);
+        check("/x?access_token=t", "=t", Some("/x"));
+        check("/x?access_token=t&a=%41&&b", "=t", Some("/x?a=%41&&b"));
+        check("/x?a=1&access%5Ftoken=t&b=?x", "=t", Some("/x?a=1&b=?x"));
+        check("/x?a=1&%61ccess_token=t%2e", "=t.", Some("/x?a=1"));
+        check("/x?access_token", "=", Some("/x"));
+        check("/x?access_token=%zz", "malformed", Some("/x"));
+        check("/x?access_token=a&ACCESS_TOKEN=b", "=a", Some("/x?ACCESS_TOKEN=b"));
+        check("/x?access_token=a&access_token=a", "ambiguous", Some("/x"));
+    }
+
+    #[test]
+    fn cookies_are_found_and_taken_out() {
+        let check = |fields: &[&str], expected: &str, left: Cookies| {
+            let fields: Vec<_> = fields.iter().map(|value| ("cookie", *value)).collect();
+            let request = request("/", &fields);
+            assert_eq!(show(Place::Cookie("session".to_owned()).find(&request)), expected, "{fields:?}");
+            assert_eq!(without_cookies(&request, &["session"]), left, "{fields:?}");
+        };
+        let left = |text: &str| Cookies::Left(text.as_bytes().to_vec());
+        check(&[], "nothing", Cookies::Unchanged);
+        check(&["a=1; xsession=2; Session=3"], "nothing", Cookies::Unchanged);
+        check(&["session=t"], "=t", Cookies::Empty);
+        check(&["session="], "=", Cookies::Empty);
+        check(&["a=1; session=t;b=\"2\""], "=t", left("a=1;b=\"2\""));
+        check(&["session=t; b=2"], "=t", left("b=2"));
+        check(&["a=1", "session=t", "c=3"], "=t", left("a=1; c=3"));
+        check(&["session=t; a=1; session=u"], "ambiguous", left("a=1"));
+        check(&["session=t", "session=t"], "ambiguous", Cookies::Empty);
+        check(&["a=1; session = t "], "=t", left("a=1"));
+        check(&["a=1;\u{c} session\u{a0}=t"], "=t", left("a=1"));
+        check(&["\"session\"=t; sess ion=u"], "=t", left("sess ion=u"));
+        check(&["a=1; session=t;\u{1f}session=u"], "ambiguous", left("a=1"));
+        check(&["=session; \u{c}=t"], "nothing", Cookies::Unchanged);
+    }
+}

@@ -1,0 +1,99 @@
+//! `http` and `https` URLs (RFC 9110 §4.2), as a configuration names them.
+
+use std::fmt;
+
+use crate::http::host::Host;
+
+/// An absolute URL without user information, of characters that need no escaping in fields and pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpUrl<'a> {
+    /// Whether its scheme is `https`.
+    pub is_secure: bool,
+    /// Host and perhaps port.
+    pub authority: &'a str,
+    /// From the first `/`; empty where there is none.
+    pub path: &'a str,
+    /// Whether a query or a fragment follows.
+    pub has_more: bool,
+}
+
+/// The text is no such URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpUrlError;
+
+impl fmt::Display for HttpUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an http or https URL, as in https://example.com/help")
+    }
+}
+
+impl std::error::Error for HttpUrlError {}
+
+impl<'a> HttpUrl<'a> {
+    /// Reads a URL.
+    pub fn parse(text: &'a str) -> Result<Self, HttpUrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(HttpUrlError)?;
+        let is_secure = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return Err(HttpUrlError),
+        };
+        let is_url_octet =
+            |octet: u8| octet.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&octet);
+        if !rest.bytes().all(is_url_octet) {
+            return Err(HttpUrlError);
+        }
+        let (before, has_more) = match rest.split_once(['?', '#']) {
+            Some((before, _)) => (before, true),
+            None => (rest, false),
+        };
+        let slash = before.find('/').unwrap_or(before.len());
+        let (authority, path) = before.split_at_checked(slash).ok_or(HttpUrlError)?;
+        match Host::parse(authority.as_bytes()) {
+            Ok(Some(_)) => Ok(HttpUrl { is_secure, authority, path, has_more }),
+            _ => Err(HttpUrlError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let check = |text: &str, is_secure: bool, authority: &str, path: &str, has_more: bool| {
+            let expected = HttpUrl { is_secure, authority, path, has_more };
+            assert_eq!(HttpUrl::parse(text), Ok(expected), "{text}");
+        };
+        check("https://example.com", true, "example.com", "", false);
+        check("http://example.com:8080/", false, "example.com:8080", "/", false);
+        check("https://[::1]/a/b?c=d#e", true, "[::1]", "/a/b", true);
+        check("https://example.com?a/b", true, "example.com", "", true);
+        check("https://example.com/#a", true, "example.com", "/", true);
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for text in [
+            "",
+            "example.com",
+            "//example.com",
+            "ftp://example.com",
+            "javascript://example.com/%0aalert(1)",
+            "HTTPS//example.com",
+            "https://",
+            "https:///path",
+            "https://user@example.com",
+            "https://a b",
+            "https://example.com/a b",
+            "https://example.com/\"",
+            "https://example.com/<",
+            "https://example.com/é",
+            "https://example.com\\@b",
+            "https://example.com:99999",
+        ] {
+            assert_eq!(HttpUrl::parse(text), Err(HttpUrlError), "{text}");
+        }
+    }
+}

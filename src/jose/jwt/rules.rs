@@ -1,0 +1,177 @@
+//! What claims must say (RFC 7519 §4.1), whoever vouches for them: a signature, or an introspection endpoint.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{Claim, TokenError};
+use crate::jose::claims::{ClaimMatcher, ClaimSelector, Claims};
+use crate::timestamp::NumericDate;
+
+/// What a set of claims must say. The issuer is not among it: whoever vouches for the claims has been found by it.
+#[derive(Clone, Debug)]
+pub struct ClaimRules {
+    /// Whom the token must be meant for.
+    pub audiences: Audiences,
+    /// How far clocks may be apart, in seconds; not negative.
+    pub clock_skew: f64,
+    /// Whether `exp` must be there.
+    pub require_exp: bool,
+    /// The longest time from `iat` to `exp`, in seconds. Where given, both must be there.
+    pub max_lifetime: Option<f64>,
+    /// Which claim names the subject.
+    pub subject: ClaimSelector,
+    /// Claims that must be as they are asked to be.
+    pub claims: Vec<(ClaimSelector, ClaimMatcher)>,
+    /// What is no longer accepted.
+    pub revoked: Revoked,
+}
+
+/// Whom a token must be meant for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Audiences {
+    /// Anyone; `aud` may be absent.
+    Any,
+    /// At least one of these.
+    OneOf(Vec<String>),
+}
+
+/// Tokens that are no longer accepted.
+#[derive(Clone, Default, Debug)]
+pub struct Revoked {
+    /// Those with such a `jti`. A token without one cannot be revoked in this way.
+    pub jti: HashSet<String>,
+    /// Those of such a subject.
+    pub subjects: HashSet<String>,
+    /// Those that were issued before. Where given, `iat` must be there.
+    pub issued_before: Option<NumericDate>,
+}
+
+impl ClaimRules {
+    /// Rules for these audiences, the rest as the configuration has it by default: 60 s of clock skew, `exp` required,
+    /// the subject from `sub`.
+    pub fn new(audiences: Audiences) -> ClaimRules {
+        ClaimRules {
+            audiences,
+            clock_skew: 60.0,
+            require_exp: true,
+            max_lifetime: None,
+            subject: ClaimSelector::default(),
+            claims: Vec::new(),
+            revoked: Revoked::default(),
+        }
+    }
+
+    /// Checks the claims and names their subject.
+    pub fn check<'c>(&self, claims: &'c Claims, now: NumericDate) -> Result<&'c str, TokenError> {
+        self.check_times(claims, now)?;
+        self.check_audience(claims)?;
+        let subject = self.subject_of(claims)?;
+        for (place, (selector, matcher)) in self.claims.iter().enumerate() {
+            match selector.find(claims) {
+                None => return Err(TokenError::MissingClaim(Claim::Required(place))),
+                claim if matcher.matches(claim) => {}
+                Some(_) => return Err(TokenError::ClaimMismatch(place)),
+            }
+        }
+        self.check_revoked(claims, subject)?;
+        Ok(subject)
+    }
+
+    /// When the claims cease to be valid: their `exp` and the skew. None where they have no `exp`.
+    pub fn valid_until(&self, claims: &Claims) -> Option<NumericDate> {
+        Some(NumericDate::from_json(claims.find("exp")?)?.plus(self.clock_skew))
+    }
+
+    /// Whether `exp` is a date that is past.
+    pub(super) fn is_expired(&self, claims: &Claims, now: NumericDate) -> bool {
+        self.valid_until(claims).is_some_and(|end| now >= end)
+    }
+
+    fn check_times(&self, claims: &Claims, now: NumericDate) -> Result<(), TokenError> {
+        let exp = date(claims, "exp", Claim::Exp)?;
+        let nbf = date(claims, "nbf", Claim::Nbf)?;
+        let iat = date(claims, "iat", Claim::Iat)?;
+        match exp {
+            Some(_) if self.is_expired(claims, now) => return Err(TokenError::Expired),
+            None if self.require_exp || self.max_lifetime.is_some() => {
+                return Err(TokenError::MissingClaim(Claim::Exp));
+            }
+            _ => {}
+        }
+        let latest = now.plus(self.clock_skew);
+        if nbf.is_some_and(|nbf| nbf > latest) || iat.is_some_and(|iat| iat > latest) {
+            return Err(TokenError::NotYetValid);
+        }
+        match (self.max_lifetime, iat, exp) {
+            (Some(_), None, _) => Err(TokenError::MissingClaim(Claim::Iat)),
+            (Some(max), Some(iat), Some(exp)) if exp.seconds_since(iat) > max => {
+                Err(TokenError::TooLongLived)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_audience(&self, claims: &Claims) -> Result<(), TokenError> {
+        match (&self.audiences, audience(claims)?) {
+            (Audiences::Any, _) => Ok(()),
+            (Audiences::OneOf(_), None) => Err(TokenError::MissingClaim(Claim::Aud)),
+            (Audiences::OneOf(ours), Some(mut names)) => {
+                if names.any(|name| ours.iter().any(|audience| audience == name)) {
+                    Ok(())
+                } else {
+                    Err(TokenError::WrongAudience)
+                }
+            }
+        }
+    }
+
+    fn subject_of<'c>(&self, claims: &'c Claims) -> Result<&'c str, TokenError> {
+        text(claims.find("sub"), Claim::Sub)?;
+        match text(self.subject.find(claims), Claim::Subject)? {
+            None | Some("") => Err(TokenError::MissingClaim(Claim::Subject)),
+            Some(subject) => Ok(subject),
+        }
+    }
+
+    fn check_revoked(&self, claims: &Claims, subject: &str) -> Result<(), TokenError> {
+        let jti = text(claims.find("jti"), Claim::Jti)?;
+        if jti.is_some_and(|jti| self.revoked.jti.contains(jti)) || self.revoked.subjects.contains(subject) {
+            return Err(TokenError::Revoked);
+        }
+        match (self.revoked.issued_before, date(claims, "iat", Claim::Iat)?) {
+            (Some(_), None) => Err(TokenError::MissingClaim(Claim::Iat)),
+            (Some(limit), Some(iat)) if iat < limit => Err(TokenError::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn date(claims: &Claims, name: &str, claim: Claim) -> Result<Option<NumericDate>, TokenError> {
+    match claims.find(name) {
+        None => Ok(None),
+        Some(value) => NumericDate::from_json(value).map(Some).ok_or(TokenError::MalformedClaim(claim)),
+    }
+}
+
+fn text(value: Option<&Value>, claim: Claim) -> Result<Option<&str>, TokenError> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenError::MalformedClaim(claim)),
+    }
+}
+
+/// The names in `aud`: one text, or an array of texts (RFC 7519 §4.1.3). None where it is absent.
+pub(super) fn audience(claims: &Claims) -> Result<Option<impl Iterator<Item = &str>>, TokenError> {
+    let names = match claims.find("aud") {
+        None => return Ok(None),
+        Some(Value::Array(names)) => names.as_slice(),
+        Some(name) => std::slice::from_ref(name),
+    };
+    if names.iter().all(Value::is_string) {
+        Ok(Some(names.iter().filter_map(Value::as_str)))
+    } else {
+        Err(TokenError::MalformedClaim(Claim::Aud))
+    }
+}

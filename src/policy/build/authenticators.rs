@@ -1,0 +1,67 @@
+//! Makes each authenticator of the configuration ready to check credentials.
+
+mod api_key;
+mod basic;
+mod bound;
+mod claims;
+mod digest;
+mod introspection;
+mod jwt;
+mod keys;
+mod places;
+mod remote_keys;
+
+use super::{Builder, is_label};
+use crate::authn::Authenticator;
+use crate::config::reader::member;
+use crate::config::shape::Named;
+use crate::config::{self, ConfigErrorKind};
+use crate::http::challenge::Realm;
+use crate::timestamp::NumericDate;
+
+impl Builder<'_> {
+    /// All authenticators that can be made, in their order.
+    pub(super) fn authenticators(
+        &mut self,
+        authenticators: &Named<config::Authenticator>,
+        realm: &Realm,
+    ) -> Vec<Authenticator> {
+        let mut made = Vec::new();
+        for (name, authenticator) in &authenticators.0 {
+            let path = member("authenticators", name);
+            // A dot separates it from the attribute in a template, and `/` from the subject in `subjects`.
+            if !is_label(name) || name.contains('.') {
+                self.error(&path, ConfigErrorKind::Expected("a name of letters, digits, `-` and `_`"));
+            }
+            // One line for each scheme.
+            let scheme = match authenticator {
+                config::Authenticator::Basic(basic) => self.basic(&format!("{path}.basic"), basic, realm),
+                config::Authenticator::Jwt(jwt) => self.jwt(&format!("{path}.jwt"), jwt, realm),
+                config::Authenticator::ApiKey(api_key) => {
+                    self.api_key(&format!("{path}.api_key"), api_key, realm)
+                }
+                config::Authenticator::Digest(digest) => self.digest(&format!("{path}.digest"), digest),
+                config::Authenticator::Introspection(introspection) => {
+                    self.introspection(&format!("{path}.introspection"), introspection, realm)
+                }
+            };
+            made.extend(scheme.map(|(scheme, realm, forward_credentials)| Authenticator {
+                name: name.clone(),
+                realm,
+                forward_credentials,
+                scheme,
+            }));
+        }
+        made
+    }
+
+    /// A time by RFC 3339.
+    fn time(&mut self, path: &str, text: Option<&str>) -> Option<NumericDate> {
+        let date = NumericDate::parse_rfc3339(text?);
+        if date.is_none() {
+            let expected = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+            self.error(path, ConfigErrorKind::Expected(expected));
+        }
+        date
+    }
+}

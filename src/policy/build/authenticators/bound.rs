@@ -1,0 +1,63 @@
+//! `bound` and `dpop`: what shows that a token is used by whom it was issued to.
+
+use super::super::{Builder, WarningKind};
+use crate::authn::bound::{Bound, Demand, Dpop, Origin};
+use crate::config::{self, ConfigErrorKind};
+use crate::jose::jwk::Algorithms;
+
+impl Builder<'_> {
+    /// `path` is that of the authenticator whose members the two are.
+    pub(super) fn bound(
+        &mut self,
+        path: &str,
+        bound: config::Bound,
+        dpop: Option<&config::Dpop>,
+    ) -> Option<Bound> {
+        let demand = match bound {
+            config::Bound::Auto => Demand::Auto,
+            config::Bound::Dpop => Demand::Dpop,
+            config::Bound::Mtls => Demand::Mtls,
+            config::Bound::Any => Demand::Any,
+            config::Bound::Ignore => Demand::Ignore,
+        };
+        let Some(dpop) = dpop else {
+            match demand {
+                Demand::Dpop => {
+                    let expected = "`dpop: {origin: …}` beside it: the origin that clients see";
+                    self.error(format!("{path}.bound"), ConfigErrorKind::Expected(expected));
+                    return None;
+                }
+                Demand::Any => self.warn(format!("{path}.bound"), WarningKind::NoProofs),
+                Demand::Auto | Demand::Mtls | Demand::Ignore => {}
+            }
+            return Some(Bound::new(demand, None));
+        };
+        if dpop.max_age.as_seconds() <= 0.0 {
+            self.error(format!("{path}.dpop.max_age"), ConfigErrorKind::Expected("more than 0s"));
+        }
+        let algorithms =
+            self.proof_algorithms(&format!("{path}.dpop.algorithms"), dpop.algorithms.as_deref());
+        let origin = self.checked(&format!("{path}.dpop.origin"), Origin::parse(&dpop.origin))?;
+        let dpop = Dpop::new(origin, dpop.max_age.as_seconds()).with_algorithms(algorithms);
+        Some(Bound::new(demand, Some(dpop)))
+    }
+
+    /// Reads `dpop.algorithms`.
+    fn proof_algorithms(&mut self, path: &str, names: Option<&[String]>) -> Algorithms {
+        let Some(names) = names else { return Dpop::DEFAULT_ALGORITHMS };
+        self.non_empty(path, names);
+        let mut algorithms = Algorithms::NONE;
+        for (at, name) in names.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            match self.algorithm(&path, name) {
+                Some(algorithm) if algorithm.is_symmetric() => {
+                    let expected = "a public-key algorithm; a proof that anybody can make who can check it proves nothing";
+                    self.error(path, ConfigErrorKind::Expected(expected));
+                }
+                Some(algorithm) => algorithms = algorithms.or(Algorithms::only(algorithm)),
+                None => {}
+            }
+        }
+        algorithms
+    }
+}

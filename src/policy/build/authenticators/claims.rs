@@ -1,0 +1,68 @@
+//! What claims must say, of whatever token.
+
+use super::super::Builder;
+use crate::config::shape::Named;
+use crate::config::value::Span;
+use crate::config::{self, ConfigErrorKind};
+use crate::jose::claims::ClaimSelector;
+use crate::jose::jwt::{Audiences, ClaimRules, Revoked};
+
+/// What the configuration says of claims.
+pub(super) struct ClaimFields<'a> {
+    pub audiences: Option<&'a Vec<String>>,
+    pub any_audience: bool,
+    pub clock_skew: Span,
+    pub require_exp: bool,
+    pub max_lifetime: Option<Span>,
+    pub claims: &'a Named<serde_json::Value>,
+    pub subject_claim: &'a str,
+    pub revoked: &'a config::Revoked,
+}
+
+impl Builder<'_> {
+    pub(super) fn claim_rules(&mut self, path: &str, fields: &ClaimFields<'_>) -> Option<ClaimRules> {
+        let audiences = match (fields.audiences, fields.any_audience) {
+            (Some(audiences), false) => {
+                self.texts(&format!("{path}.audiences"), audiences);
+                Audiences::OneOf(audiences.clone())
+            }
+            (None, true) => Audiences::Any,
+            _ => {
+                let expected = "either `audiences: […]` or `any_audience: true`";
+                self.error(path, ConfigErrorKind::Expected(expected));
+                Audiences::OneOf(Vec::new())
+            }
+        };
+        let revoked = fields.revoked;
+        let issued_before =
+            self.time(&format!("{path}.revoked.issued_before"), revoked.issued_before.as_deref());
+        let revoked = Revoked {
+            jti: revoked.jti.iter().cloned().collect(),
+            subjects: revoked.subjects.iter().cloned().collect(),
+            issued_before,
+        };
+        let claims = self.claim_matchers(&format!("{path}.claims"), &fields.claims.0);
+        let subject =
+            self.checked(&format!("{path}.subject_claim"), ClaimSelector::parse(fields.subject_claim));
+        Some(ClaimRules {
+            audiences,
+            clock_skew: fields.clock_skew.as_seconds(),
+            require_exp: fields.require_exp,
+            max_lifetime: fields.max_lifetime.map(Span::as_seconds),
+            subject: subject?,
+            claims,
+            revoked,
+        })
+    }
+
+    /// Where scopes stand; `scope` and `scp` where nothing is said.
+    pub(super) fn scope_claims(&mut self, path: &str, names: Option<&[String]>) -> Vec<ClaimSelector> {
+        let default = ["scope".to_owned(), "scp".to_owned()];
+        let names = names.unwrap_or(&default).iter().enumerate();
+        names
+            .filter_map(|(at, name)| {
+                self.checked(&format!("{path}.scope_claims[{at}]"), ClaimSelector::parse(name))
+            })
+            .collect()
+    }
+}

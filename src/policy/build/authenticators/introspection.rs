@@ -1,0 +1,103 @@
+//! `introspection`.
+
+use std::rc::Rc;
+
+use super::super::Builder;
+use super::claims::ClaimFields;
+use super::places::challenge_scheme;
+use crate::authn::Scheme;
+use crate::authn::introspection::Introspection;
+use crate::config::{self, ClientAuth, ConfigErrorKind, Csrf};
+use crate::http::challenge::Realm;
+use crate::http::location::Place;
+use crate::remote::introspection::{Client, Plan};
+use crate::remote::jwks::Address;
+
+/// More requests than this do not wait at a time anyway.
+const MOST_CONCURRENT: usize = crate::remote::pending::MAX_WAITING;
+
+/// How much longer than an answer may take a request waits, in seconds: the call ends first, and says why.
+const MARGIN: f64 = 1.0;
+
+impl Builder<'_> {
+    pub(super) fn introspection(
+        &mut self,
+        path: &str,
+        introspection: &config::Introspection,
+        realm: &Realm,
+    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+        let config = introspection;
+        let realm = self.realm(path, config.realm.as_ref(), realm);
+        let address = Address::parse(&config.endpoint).ok();
+        if address.is_none() {
+            let expected =
+                "an http or https URL without a fragment, as in https://idp.example.com/introspect";
+            self.error(format!("{path}.endpoint"), ConfigErrorKind::Expected(expected));
+        }
+        self.cluster(&format!("{path}.cluster"), &config.cluster);
+        if config.client_id.is_empty() {
+            self.error(format!("{path}.client_id"), ConfigErrorKind::Expected("a text that is not empty"));
+        }
+        let secret = self.secret(&format!("{path}.client_secret"), &config.client_secret);
+        if let Some(issuers) = &config.issuer {
+            self.texts(&format!("{path}.issuer"), &issuers.0);
+        }
+        if config.timeout.as_seconds() <= 0.0 {
+            self.error(format!("{path}.timeout"), ConfigErrorKind::Expected("more than 0"));
+        }
+        if !(1..=MOST_CONCURRENT).contains(&config.max_concurrent) {
+            self.error(
+                format!("{path}.max_concurrent"),
+                ConfigErrorKind::Expected("a number from 1 to 1024"),
+            );
+        }
+        if config.max_token_bytes == 0 {
+            self.error(format!("{path}.max_token_bytes"), ConfigErrorKind::Expected("more than 0"));
+        }
+        let fields = ClaimFields {
+            audiences: config.audiences.as_ref(),
+            any_audience: config.any_audience,
+            clock_skew: config.clock_skew,
+            // RFC 7662 §2.2: `exp` is optional, since the endpoint says itself whether the token holds.
+            require_exp: false,
+            max_lifetime: None,
+            claims: &config.claims,
+            subject_claim: &config.subject_claim,
+            revoked: &config.revoked,
+        };
+        let rules = self.claim_rules(path, &fields);
+        let scope_claims = self.scope_claims(path, config.scope_claims.as_deref());
+        let bound = self.bound(path, config.bound, config.dpop.as_ref());
+        let places =
+            self.places(&format!("{path}.from"), config.from.as_ref(), Place::authorization("Bearer"));
+        let places = bound.as_ref().map(|bound| bound.extended(places)).unwrap_or_default();
+        let secret = secret?;
+        let client = match config.client_auth {
+            ClientAuth::Basic => Client::basic(&config.client_id, &secret),
+            ClientAuth::Post => Client::post(&config.client_id, &secret),
+        };
+        let timeout = config.timeout.as_seconds();
+        let plan = Plan {
+            address: address?,
+            cluster: config.cluster.clone(),
+            client,
+            timeout,
+            max_concurrent: config.max_concurrent,
+            cache_ttl: config.cache_ttl.as_seconds(),
+            negative_ttl: config.negative_ttl.as_seconds(),
+            issuers: config.issuer.as_ref().map(|issuers| issuers.0.clone()),
+            rules: rules?,
+            scope_claims,
+        };
+        let scheme = Introspection {
+            challenge_scheme: challenge_scheme(&places).to_owned(),
+            places,
+            plan: Rc::new(plan),
+            max_token_bytes: config.max_token_bytes,
+            trusts_cookies: config.csrf == Csrf::Off,
+            max_wait: timeout + MARGIN,
+            bound: bound?,
+        };
+        Some((Box::new(scheme), realm, config.forward_credentials))
+    }
+}

@@ -1,0 +1,101 @@
+//! Where a document is fetched from.
+
+use std::fmt;
+
+use crate::http::url::HttpUrl;
+
+/// An absolute `http` or `https` URL, taken apart as a request needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Whether its scheme is `https`.
+    pub is_secure: bool,
+    /// Host and perhaps port.
+    pub authority: String,
+    /// Path and query; at least `/`.
+    pub path: String,
+}
+
+/// The text is no such URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressError;
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected an http or https URL without a fragment, as in https://idp.example.com/jwks.json",
+        )
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+impl Address {
+    /// Reads a URL.
+    pub fn parse(text: &str) -> Result<Address, AddressError> {
+        let url = HttpUrl::parse(text).map_err(|_| AddressError)?;
+        let target = text.split_once("://").and_then(|(_, rest)| rest.strip_prefix(url.authority));
+        let target = target.filter(|target| !target.contains('#')).ok_or(AddressError)?;
+        let path = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        Ok(Address { is_secure: url.is_secure, authority: url.authority.to_owned(), path })
+    }
+
+    /// Whether both have the same scheme, host and port (RFC 6454 §5).
+    pub fn has_origin_of(&self, other: &Address) -> bool {
+        self.is_secure == other.is_secure && self.host_and_port() == other.host_and_port()
+    }
+
+    fn host_and_port(&self) -> (String, &str) {
+        let default = if self.is_secure { "443" } else { "80" };
+        // The colons of an IPv6 address stand in brackets.
+        let (host, port) = match self.authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, if port.is_empty() { default } else { port })
+            }
+            _ => (self.authority.as_str(), default),
+        };
+        (host.to_ascii_lowercase(), port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart_for_a_request() {
+        for (text, expected) in [
+            ("https://idp.example.com", Some((true, "idp.example.com", "/"))),
+            ("https://idp.example.com/", Some((true, "idp.example.com", "/"))),
+            ("http://idp:8080/a/keys?tenant=1", Some((false, "idp:8080", "/a/keys?tenant=1"))),
+            ("https://idp?tenant=1", Some((true, "idp", "/?tenant=1"))),
+            ("https://[::1]:8443/k", Some((true, "[::1]:8443", "/k"))),
+            ("https://idp/keys#x", None),
+            ("https://user@idp/keys", None),
+            ("ftp://idp/keys", None),
+            ("/keys", None),
+            ("", None),
+        ] {
+            let found = Address::parse(text).ok();
+            let found = found.as_ref().map(|a| (a.is_secure, a.authority.as_str(), a.path.as_str()));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_compared_by_scheme_host_and_port() {
+        for (a, b, same) in [
+            ("https://idp", "https://idp/keys", true),
+            ("https://idp", "https://IDP:443/keys", true),
+            ("http://idp:80", "http://idp/", true),
+            ("https://[::1]", "https://[::1]:443/", true),
+            ("https://[::1]", "https://[::2]", false),
+            ("https://idp", "http://idp", false),
+            ("https://idp", "https://idp:8443", false),
+            ("https://idp", "https://keys.idp", false),
+            ("https://idp:80", "http://idp:80", false),
+        ] {
+            let [first, second] = [a, b].map(|text| Address::parse(text).unwrap());
+            assert_eq!(first.has_origin_of(&second), same, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Metadata of protected resources (RFC 9728): what a client may know before it asks for a token. It is answered here,
+//! whatever the rules say.
+
+use std::rc::Rc;
+
+use crate::http::host::Host;
+use crate::http::request::Request;
+use crate::http::url::HttpUrl;
+
+/// Where metadata stands; the resource's own path follows it.
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// All resources of a policy.
+#[derive(Debug, Default)]
+pub struct ProtectedResources {
+    resources: Vec<ProtectedResource>,
+    /// Whether they differ in their hosts. If not, the host of a request may be any: what Envoy is called by inside is
+    /// not always what clients call it.
+    by_host: bool,
+}
+
+/// One resource.
+#[derive(Debug)]
+pub struct ProtectedResource {
+    host: Host<'static>,
+    /// Without a slash at its end.
+    path: String,
+    metadata_url: Rc<str>,
+    metadata: Rc<str>,
+}
+
+/// An answer that refuses nothing.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its fields.
+    pub fields: &'static [(&'static str, &'static str)],
+    /// Its body.
+    pub body: Rc<str>,
+}
+
+impl ProtectedResource {
+    /// The resource with this identifier, which says `metadata` of itself. `None` if the identifier is not one:
+    /// RFC 9728 §1.2 asks for `https` and no fragment. A query is not taken either, and `http` on this machine is.
+    pub fn new(identifier: &str, metadata: &str) -> Option<Self> {
+        let url = HttpUrl::parse(identifier).ok().filter(|url| !url.has_more)?;
+        let host = Host::parse(url.authority.as_bytes()).ok().flatten()?;
+        if !url.is_secure && !is_loopback(&host) {
+            return None;
+        }
+        // RFC 9728 §3.1: a slash that only ends the host goes.
+        let path = if url.path == "/" { "" } else { url.path };
+        let scheme = if url.is_secure { "https" } else { "http" };
+        let metadata_url = format!("{scheme}://{}{WELL_KNOWN}{path}", url.authority);
+        Some(ProtectedResource {
+            host: host.into_owned(),
+            path: path.trim_end_matches('/').to_owned(),
+            metadata_url: metadata_url.into(),
+            metadata: metadata.into(),
+        })
+    }
+
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.host == other.host && self.path == other.path
+    }
+
+    /// Whether `path` is the resource's own or stands below it.
+    fn contains(&self, path: &[u8]) -> bool {
+        path.strip_prefix(self.path.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+    }
+}
+
+impl ProtectedResources {
+    /// Takes these together. The error is the place of one that stood there before.
+    pub fn new(resources: Vec<ProtectedResource>) -> Result<Self, usize> {
+        for (at, resource) in resources.iter().enumerate() {
+            if resources.iter().take(at).any(|known| known.is_same_as(resource)) {
+                return Err(at);
+            }
+        }
+        let by_host = resources.windows(2).any(|pair| matches!(pair, [a, b] if a.host != b.host));
+        Ok(ProtectedResources { resources, by_host })
+    }
+
+    /// The answer to a request for metadata.
+    pub fn answer(&self, request: &Request<'_>) -> Option<Answer> {
+        if self.resources.is_empty() {
+            return None;
+        }
+        let suffix = path_of(request)?.strip_prefix(WELL_KNOWN.as_bytes())?;
+        let suffix = suffix.strip_suffix(b"/").unwrap_or(suffix);
+        let host = self.host(request);
+        let mut resources = self.resources.iter().filter(|resource| self.is_at(resource, host.as_ref()));
+        let named = resources.clone().find(|resource| resource.path.as_bytes() == suffix);
+        // Clients that know nothing but the host ask without a path.
+        let only =
+            if suffix.is_empty() { resources.next().filter(|_| resources.next().is_none()) } else { None };
+        Some(answer_for(request.method, named.or(only)?))
+    }
+
+    /// Where the metadata of the resource stands that the request is for.
+    pub fn metadata_url(&self, request: &Request<'_>) -> Option<Rc<str>> {
+        if self.resources.is_empty() {
+            return None;
+        }
+        let path = path_of(request)?;
+        let host = self.host(request);
+        let resources = self.resources.iter().filter(|resource| self.is_at(resource, host.as_ref()));
+        let nearest =
+            resources.filter(|resource| resource.contains(path)).max_by_key(|resource| resource.path.len());
+        nearest.map(|resource| Rc::clone(&resource.metadata_url))
+    }
+
+    fn host<'r>(&self, request: &Request<'r>) -> Option<Host<'r>> {
+        if self.by_host { Host::parse(request.authority?).ok().flatten() } else { None }
+    }
+
+    fn is_at(&self, resource: &ProtectedResource, host: Option<&Host<'_>>) -> bool {
+        !self.by_host || host == Some(&resource.host)
+    }
+}
+
+/// As it came, without query: whatever else could be meant by it is for the rules.
+fn path_of<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
+    request.path?.split(|octet| matches!(octet, b'?' | b'#')).next()
+}
+
+fn is_loopback(host: &Host<'_>) -> bool {
+    match host {
+        Host::Name(name) => name == "localhost",
+        Host::Ip(address) => address.is_loopback(),
+    }
+}
+
+/// Any page may read it, also one that sends fields of its own and so asks in advance.
+fn answer_for(method: &[u8], resource: &ProtectedResource) -> Answer {
+    const ANY_ORIGIN: (&str, &str) = ("access-control-allow-origin", "*");
+    match method {
+        b"GET" | b"HEAD" => Answer {
+            status: 200,
+            fields: &[("content-type", "application/json"), ("cache-control", "max-age=300"), ANY_ORIGIN],
+            body: Rc::clone(&resource.metadata),
+        },
+        b"OPTIONS" => Answer {
+            status: 204,
+            fields: &[
+                ("allow", "GET, HEAD, OPTIONS"),
+                ANY_ORIGIN,
+                ("access-control-allow-methods", "GET, HEAD"),
+                ("access-control-allow-headers", "*"),
+                ("access-control-max-age", "300"),
+            ],
+            body: "".into(),
+        },
+        _ => Answer { status: 405, fields: &[("allow", "GET, HEAD, OPTIONS"), ANY_ORIGIN], body: "".into() },
+    }
+}
