@@ -19,13 +19,13 @@ use authgate_testing::e2e::mint;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::{Limits, Memory};
+use authgate::authn::{Context, NullHost};
+use authgate::cache::{CredentialCache, Limits};
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
 use authgate::http::host::Host;
-use authgate::http::path::Readings;
+use authgate::http::path::PathInterpretations;
 use authgate::http::request::Request;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::rules::Target;
@@ -121,9 +121,9 @@ impl Case<'_> {
         let parse = || Request::new(black_box(&fields).iter().copied(), None);
         let request = parse();
         let nothing = Limits { max_entries: 0, ..Limits::default() };
-        let mut forgetful = State::new(self.policy, Memory::new([1; 16], nothing));
-        let mut remembering = State::new(self.policy, Memory::new([1; 16], Limits::default()));
-        let now = surroundings();
+        let mut forgetful = State::new(self.policy, CredentialCache::new([1; 16], nothing));
+        let mut remembering = State::new(self.policy, CredentialCache::new([1; 16], Limits::default()));
+        let now = context();
         let mut first = || decide(self.policy, black_box(&request), &mut forgetful, now);
         let allowed = matches!(first().verdict, Verdict::Allow(_));
         assert_eq!(allowed, self.allowed, "{} is decided otherwise", self.name);
@@ -146,16 +146,16 @@ impl Case<'_> {
     fn select(&self, request: &Request<'_>) -> Option<usize> {
         let request = black_box(request);
         let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
-        let readings = Readings::of(request.path.expect("a path")).expect("a plain path");
+        let readings = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
         let target =
             Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
         self.policy.index.select(&target).expect("one rule or none")
     }
 }
 
-fn surroundings() -> Surroundings<'static> {
+fn context() -> Context<'static> {
     let now = NumericDate::from_seconds(mint::now() as f64).expect("a time");
-    Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false }
+    Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false }
 }
 
 /// Nanoseconds that a call takes, several times.

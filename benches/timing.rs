@@ -27,8 +27,8 @@ use authgate_testing::e2e::mint;
 use std::hint::black_box;
 use std::time::Instant;
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
 use authgate::http::request::Request;
@@ -189,12 +189,11 @@ fn decided<T>(policy: &Policy, credential: &[u8], look: impl FnOnce(Decision<'_>
         fields.push((b"authorization", credential));
     }
     let request = Request::new(fields.into_iter(), None);
-    let mut state = State::new(policy, Memory::new([1; 16], policy.limits));
+    let mut state = State::new(policy, CredentialCache::new([1; 16], policy.limits));
     let now = NumericDate::from_seconds(mint::now() as f64).unwrap();
-    let surroundings =
-        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+    let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
     let start = Instant::now();
-    let decision = black_box(decide(policy, black_box(&request), &mut state, surroundings));
+    let decision = black_box(decide(policy, black_box(&request), &mut state, context));
     let time = start.elapsed().as_nanos() as f64;
     look(decision, time)
 }

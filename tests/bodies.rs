@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use authgate::http::challenge::{Challenge, Realm};
 use authgate::jose::jwt::TokenError;
-use authgate::response::{Denial, Form, Hidden, Manner, Offer, Reason};
+use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason};
 use serde_json::Value;
 
 /// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
@@ -66,7 +66,7 @@ const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 /// A refusal by a rule that takes Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
-    let offer = |authenticator, scheme, is_bearer| Offer {
+    let offer = |authenticator, scheme, is_bearer| ChallengeSet {
         authenticator,
         challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
@@ -88,10 +88,10 @@ fn hidden() -> Hidden {
 }
 
 /// The body is what the file of this name holds.
-fn check(name: &str, denial: &Denial, manner: &Manner) -> Vec<String> {
+fn check(name: &str, denial: &Denial, format: &DenialFormat) -> Vec<String> {
     let mut faults = Vec::new();
     for (form, extension) in FORMS {
-        let body = denial.response(manner, form).body;
+        let body = denial.response(format, form).body;
         let file = format!("tests/cases/bodies/{name}.{extension}");
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(&file);
         if std::env::var_os("UPDATE").is_some() {
@@ -107,9 +107,9 @@ fn check(name: &str, denial: &Denial, manner: &Manner) -> Vec<String> {
 
 #[test]
 fn each_body_reads_as_its_file_says() {
-    let told = Manner::default();
-    let with_help = Manner { help: Some(HELP.to_owned()), ..Manner::default() };
-    let kept_back = Manner { tells_reasons: false, ..with_help.clone() };
+    let told = DenialFormat::default();
+    let with_help = DenialFormat { help: Some(HELP.to_owned()), ..DenialFormat::default() };
+    let kept_back = DenialFormat { tells_reasons: false, ..with_help.clone() };
     let mut faults = Vec::new();
     for (reason, authenticator) in REASONS {
         faults.extend(check(reason.code(), &denial(reason, authenticator), &told));
@@ -117,7 +117,7 @@ fn each_body_reads_as_its_file_says() {
     let missing = denial(Reason::MissingCredentials, None);
     faults.extend(check("with-help", &missing, &with_help));
     faults.extend(check("kept-back", &missing, &kept_back));
-    let not_found = Manner { hidden: hidden(), ..Manner::default() };
+    let not_found = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     faults.extend(check("not-found", &denial(Reason::NotAuthorized, Some(0)), &not_found));
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
@@ -128,9 +128,9 @@ fn each_body_reads_as_its_file_says() {
 fn who_is_throttled_is_told_for_how_long() {
     let denial = denial(Reason::Throttled { retry_after: 30 }, Some(0));
     for tells_reasons in [true, false] {
-        let manner = Manner { tells_reasons, ..Manner::default() };
+        let format = DenialFormat { tells_reasons, ..DenialFormat::default() };
         for (form, _) in FORMS.into_iter().chain([(Form::Empty, "")]) {
-            let response = denial.response(&manner, form);
+            let response = denial.response(&format, form);
             let find = |wanted: &str| {
                 let mut fields = response.fields.iter().filter(|(name, _)| *name == wanted);
                 fields.next().map(|(_, value)| value.to_string())
@@ -141,17 +141,17 @@ fn who_is_throttled_is_told_for_how_long() {
             let is_told = response.body.contains("throttled");
             assert_eq!(is_told, tells_reasons && form != Form::Empty, "{form:?}: {}", response.body);
         }
-        assert_eq!(denial.response(&manner, Form::Grpc).grpc_status, Some(8));
+        assert_eq!(denial.response(&format, Form::Grpc).grpc_status, Some(8));
     }
 }
 
 #[test]
 fn problem_details_are_what_rfc_9457_says() {
-    let manner = Manner::default();
+    let format = DenialFormat::default();
     let mut types = BTreeSet::new();
     for (reason, authenticator) in REASONS {
         let denial = denial(reason, authenticator);
-        let response = denial.response(&manner, Form::Problem);
+        let response = denial.response(&format, Form::Problem);
         let problem: Value = serde_json::from_str(&response.body).unwrap();
         assert_eq!(problem["status"], response.status, "{reason:?}");
         assert_eq!(problem["code"], reason.code());
@@ -164,11 +164,11 @@ fn problem_details_are_what_rfc_9457_says() {
 
 #[test]
 fn a_hidden_reason_looks_like_any_other() {
-    let manner = Manner { hidden: hidden(), ..Manner::default() };
+    let format = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
         let answer = |reason, authenticator| {
             let denial = denial(reason, authenticator);
-            let response = denial.response(&manner, form);
+            let response = denial.response(&format, form);
             let fields: Vec<String> =
                 response.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             (response.status, fields, response.body, response.grpc_status)
@@ -187,12 +187,12 @@ fn a_hidden_reason_looks_like_any_other() {
 
 #[test]
 fn a_reason_that_is_kept_back_is_nowhere() {
-    let manner = Manner { tells_reasons: false, ..Manner::default() };
-    let told = Manner::default();
+    let format = DenialFormat { tells_reasons: false, ..DenialFormat::default() };
+    let told = DenialFormat::default();
     for (reason, authenticator) in REASONS {
         for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
             let denial = denial(reason, authenticator);
-            let response = denial.response(&manner, form);
+            let response = denial.response(&format, form);
             let challenges = |response: &authgate::response::Response<'_>| {
                 response.fields.iter().filter(|(name, _)| *name == "www-authenticate").count()
             };
@@ -217,9 +217,9 @@ fn another_parser_reads_each_challenge() {
     let mut count = 0;
     for (reason, authenticator) in REASONS.into_iter().chain(token_errors) {
         for tells_reasons in [true, false] {
-            let manner = Manner { tells_reasons, ..Manner::default() };
+            let format = DenialFormat { tells_reasons, ..DenialFormat::default() };
             let denial = denial(reason, authenticator);
-            let response = denial.response(&manner, Form::Text);
+            let response = denial.response(&format, Form::Text);
             let fields = response.fields.iter().filter(|(name, _)| *name == "www-authenticate");
             let fields: Vec<&str> = fields.map(|(_, value)| value.as_ref()).collect();
             assert!(!fields.is_empty() || response.status != 401, "{reason:?}");

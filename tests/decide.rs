@@ -10,18 +10,18 @@ use authgate_testing::{digest_client, mint, placeholders, providers};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use authgate::authn::bound::{CertificateDigest, certificate_digest};
-use authgate::authn::{NoHost, OnDemand, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::sender_constraint::{CertificateDigest, certificate_digest};
+use authgate::authn::{Context, HostInfo, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
-use authgate::decision::mutations::Edits;
+use authgate::decision::mutations::HeaderMutations;
 use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
 use authgate::http::request::Request;
 use authgate::jose::jwk::Algorithm;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::{Policy, build};
-use authgate::remote::jwks::Moment;
+use authgate::remote::jwks::Tick;
 use authgate::response::{Form, Response};
 use authgate::timestamp::NumericDate;
 use serde::Deserialize;
@@ -232,7 +232,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
         (":path".to_owned(), path.clone().into()),
     ];
     let peer = case.peer.parse().ok();
-    let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
+    let mut state = State::new(policy, CredentialCache::new([0; 16], policy.limits));
     for field in &case.fields {
         let (name, value) = field.split_once(':').unwrap();
         let value = match value.trim().strip_prefix("<digest ").and_then(|rest| rest.strip_suffix('>')) {
@@ -243,25 +243,27 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     }
     let digest = case.certificate.as_ref().map(|hex| certificate_digest(hex.as_bytes()).unwrap());
     let connection = Connection { certificate: digest };
-    let surroundings = Surroundings { on_demand: &connection, ..surroundings(NOW) };
+    let context = Context { host: &connection, ..context(NOW) };
     if !case.before.is_empty() {
         let fields = case.before.iter().map(|field| field.split_once(": ").unwrap());
         let fields = fields.map(|(name, value)| (name.to_owned(), expand(value, tokens)));
         let pairs: Vec<_> = pairs[..4].iter().cloned().chain(fields).collect();
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        let decision = decide(policy, &Request::new(pairs, peer), &mut state, surroundings);
+        let decision = decide(policy, &Request::new(pairs, peer), &mut state, context);
         expect("decision before", "allow", &outcome(policy, &decision))?;
     }
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pairs, peer);
     let mut providers = Providers::new(policy, &mut state, NOW);
     providers.answer(&mut state, &case.fetched, NOW);
-    let now = Surroundings { may_wait: case.may_wait, ..surroundings };
+    let now = Context { may_wait: case.may_wait, ..context };
     let first = decide(policy, &request, &mut state, now);
     let second = decide(policy, &request, &mut state, now);
     let decision = match &case.again {
         // From memory: nothing of the outcome may change.
-        None if first.edits != second.edits || outcome(policy, &first) != outcome(policy, &second) => {
+        None if first.mutations != second.mutations
+            || outcome(policy, &first) != outcome(policy, &second) =>
+        {
             return Err(format!("the second time it is {}", outcome(policy, &second)));
         }
         None => second,
@@ -273,8 +275,8 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
 
     let found = outcome(policy, &decision);
     let response = match &decision.verdict {
-        Verdict::Allow(_) | Verdict::Await(_) => None,
-        Verdict::Answer(answer) => Some(Response {
+        Verdict::Allow(_) | Verdict::Pending(_) => None,
+        Verdict::Reply(answer) => Some(Response {
             status: answer.status,
             fields: answer.fields.iter().map(|(name, value)| (*name, (*value).into())).collect(),
             body: answer.body.to_string(),
@@ -288,12 +290,12 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     for (at, later) in case.later.iter().enumerate() {
         now += later.passed;
         if later.passed > 0.0 {
-            state.tick(Moment { now: NumericDate::from_seconds(now).unwrap(), chance: 0.0 });
+            state.tick(Tick { now: NumericDate::from_seconds(now).unwrap(), jitter: 0.0 });
         }
         providers.answer(&mut state, &later.fetched, now);
         let now = NumericDate::from_seconds(now).unwrap();
-        let surroundings = Surroundings { now, may_wait: later.may_wait, ..surroundings };
-        let decision = decide(policy, &request, &mut state, surroundings);
+        let context = Context { now, may_wait: later.may_wait, ..context };
+        let decision = decide(policy, &request, &mut state, context);
         expect(&format!("decision later[{at}]"), &later.expect, &outcome(policy, &decision))?;
     }
     let challenges = response.iter().flat_map(|response| &response.fields);
@@ -321,7 +323,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     if let Some(expected) = &case.upstream {
         let expected: Vec<_> =
             expected.iter().map(|field| String::from_utf8(expand(field, tokens)).unwrap()).collect();
-        expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
+        expect("upstream", &expected.join("\n"), &after(&request, &decision.mutations).join("\n"))?;
     }
     if let Some(expected) = case.grpc {
         let Verdict::Deny(denial) = &decision.verdict else { return Err("not denied".to_owned()) };
@@ -347,13 +349,13 @@ struct Connection {
     certificate: Option<CertificateDigest>,
 }
 
-impl OnDemand for Connection {
+impl HostInfo for Connection {
     fn time(&self) -> NumericDate {
-        NoHost.time()
+        NullHost.time()
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        NoHost.peer()
+        NullHost.peer()
     }
 
     fn certificate(&self) -> Option<CertificateDigest> {
@@ -361,11 +363,11 @@ impl OnDemand for Connection {
     }
 }
 
-fn surroundings(now: f64) -> Surroundings<'static> {
-    Surroundings {
+fn context(now: f64) -> Context<'static> {
+    Context {
         now: NumericDate::from_seconds(now).unwrap(),
         signatures: &SoftwareVerifier,
-        on_demand: &NoHost,
+        host: &NullHost,
         may_wait: false,
     }
 }
@@ -382,8 +384,8 @@ fn outcome(policy: &Policy, decision: &Decision<'_>) -> String {
 fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     let denial = match verdict {
         Verdict::Allow(_) => return "allow".to_owned(),
-        Verdict::Answer(answer) => return format!("{} answer", answer.status),
-        Verdict::Await(awaited) => return format!("await {}", policy.authenticators[awaited.source].name),
+        Verdict::Reply(answer) => return format!("{} answer", answer.status),
+        Verdict::Pending(awaited) => return format!("await {}", policy.authenticators[awaited.source].name),
         Verdict::Deny(denial) => denial,
     };
     let detail = denial.reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();
@@ -407,10 +409,10 @@ fn digest(
     let words: Vec<(&str, &str)> = words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect();
     let find = |name: &str| words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
     let now = NOW - find("age").map_or(0.0, |age| age.parse().unwrap());
-    let mut other =
-        find("worker").map(|key| State::new(policy, Memory::new([key.parse().unwrap(); 16], policy.limits)));
+    let mut other = find("worker")
+        .map(|key| State::new(policy, CredentialCache::new([key.parse().unwrap(); 16], policy.limits)));
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())), None);
-    let verdict = decide(policy, &request, other.as_mut().unwrap_or(state), surroundings(now)).verdict;
+    let verdict = decide(policy, &request, other.as_mut().unwrap_or(state), context(now)).verdict;
     let Verdict::Deny(denial) = verdict else { panic!("no challenge for {how}") };
     let response = denial.response(&policy.denials, Form::Text);
     let challenges = response.fields.iter().filter_map(|(_, value)| Challenge::parse(value));
@@ -468,7 +470,7 @@ fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(
 }
 
 /// The request's fields after the edits, as `name: value`; `:path` first where it changes.
-fn after(request: &Request<'_>, edits: &Edits<'_>) -> Vec<String> {
+fn after(request: &Request<'_>, edits: &HeaderMutations<'_>) -> Vec<String> {
     let line = |name: &[u8], value: &[u8]| {
         format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
     };

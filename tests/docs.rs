@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
@@ -73,14 +73,10 @@ fn the_answer_in_the_readme_is_the_real_one() {
     let pairs =
         [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
-    let surroundings = Surroundings {
-        now: NumericDate::EPOCH,
-        signatures: &SoftwareVerifier,
-        on_demand: &NoHost,
-        may_wait: false,
-    };
-    let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
-    let Verdict::Deny(denial) = decide(&policy, &request, &mut state, surroundings).verdict else {
+    let context =
+        Context { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    let mut state = State::new(&policy, CredentialCache::new([0; 16], policy.limits));
+    let Verdict::Deny(denial) = decide(&policy, &request, &mut state, context).verdict else {
         panic!("allowed without credentials")
     };
     let response = denial.response(&policy.denials, policy.denials.form(&request));

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
@@ -65,8 +65,8 @@ struct Gate {
 }
 
 impl Gate {
-    fn decide<'a>(&'a self, request: &Request<'a>, surroundings: Surroundings<'_>) -> Decision<'a> {
-        decide(&self.policy, request, &mut self.state.borrow_mut(), surroundings)
+    fn decide<'a>(&'a self, request: &Request<'a>, context: Context<'_>) -> Decision<'a> {
+        decide(&self.policy, request, &mut self.state.borrow_mut(), context)
     }
 }
 
@@ -99,7 +99,7 @@ fn policies() -> Vec<Gate> {
         let identity = json!({"headers": {"x-user": "{subject}", "x-all": "{claims}"}, "remove": ["x-gone"]});
         let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
         let policy = build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy;
-        let state = RefCell::new(State::new(&policy, Memory::new([1; 16], policy.limits)));
+        let state = RefCell::new(State::new(&policy, CredentialCache::new([1; 16], policy.limits)));
         Gate { policy, state }
     });
     made.collect()
@@ -116,15 +116,15 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
     ];
     let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request::new(pseudo.into_iter().chain(fields), Some(IpAddr::from([10, 0, 0, 1])));
-    let surroundings = Surroundings {
+    let context = Context {
         now: NumericDate::from_seconds(1_700_000_000.0).unwrap(),
         signatures: &SoftwareVerifier,
-        on_demand: &NoHost,
+        host: &NullHost,
         may_wait: false,
     };
     for (at, policy) in policies.iter().enumerate() {
         let start = Instant::now();
-        let decision = policy.decide(&request, surroundings);
+        let decision = policy.decide(&request, context);
         let took = start.elapsed();
         assert!(took < Duration::from_secs(2), "{what}, policy {at}: {took:?}");
         match decision.verdict {
@@ -137,8 +137,8 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                     assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
                 }
             }
-            Verdict::Answer(_) => panic!("{what}, policy {at}: has no metadata"),
-            Verdict::Await(_) => panic!("{what}, policy {at}: there is nothing to wait for"),
+            Verdict::Reply(_) => panic!("{what}, policy {at}: has no metadata"),
+            Verdict::Pending(_) => panic!("{what}, policy {at}: there is nothing to wait for"),
             Verdict::Allow(Some(permit)) => {
                 let subject = &permit.first().principal.subject;
                 assert!(holds_good_credential, "{what}, policy {at}: passes as {subject}");
@@ -159,11 +159,11 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
         for name in ["x-user", "X_USER", "x.all", "x-gone"] {
             let stood = sent.fields.iter().any(|(sent, _)| sent == name);
             assert!(
-                !stood || decision.edits.remove.contains(&name.as_bytes()),
+                !stood || decision.mutations.remove.contains(&name.as_bytes()),
                 "{what}, policy {at}: {name}"
             );
         }
-        for (name, value) in &decision.edits.set {
+        for (name, value) in &decision.mutations.set {
             let plain = value.iter().all(|octet| matches!(octet, b'!'..=b'~' | b' '));
             let is_identity = ["x-user", "x-all"].contains(name);
             assert!(plain || !is_identity, "{what}, policy {at}: {name}");
@@ -180,9 +180,8 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
 fn answer(gate: &Gate, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-    let surroundings =
-        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
-    let Verdict::Deny(denial) = gate.decide(&nothing, surroundings).verdict else { panic!("no challenge") };
+    let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    let Verdict::Deny(denial) = gate.decide(&nothing, context).verdict else { panic!("no challenge") };
     let response = denial.response(&gate.policy.denials, Form::Text);
     let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
     let answer = Answer::new(&challenge, "alice", "horse", "GET", "/").with("nc", &format!("{nc:08x}"));
@@ -194,11 +193,10 @@ fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
     let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
     let request = Request::new(target.into_iter().chain(fields), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-    let surroundings =
-        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
-    match gate.decide(&request, surroundings).verdict {
+    let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    match gate.decide(&request, context).verdict {
         Verdict::Deny(denial) => Some(denial.reason),
-        Verdict::Allow(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
+        Verdict::Allow(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
     }
 }
 
@@ -235,9 +233,8 @@ fn good_credentials_pass_where_they_should() {
         let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
         let request = Request::new(target.into_iter().chain(fields), None);
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-        let surroundings =
-            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
-        assert!(matches!(policies[0].decide(&request, surroundings).verdict, Verdict::Allow(Some(_))));
+        let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+        assert!(matches!(policies[0].decide(&request, context).verdict, Verdict::Allow(Some(_))));
     }
 }
 

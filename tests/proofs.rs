@@ -4,8 +4,8 @@
 use authgate_testing::mint;
 use std::time::{Duration, Instant};
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
@@ -42,7 +42,7 @@ impl Gate {
         let claims =
             json!({"iss": "people", "sub": "ann", "aud": "api", "exp": NOW + 100.0, "cnf": {"jkt": jkt}});
         let token = mint::sign(&claims, &key, Algorithm::EdDSA);
-        Gate { state: State::new(&policy, Memory::new([1; 16], policy.limits)), policy, token }
+        Gate { state: State::new(&policy, CredentialCache::new([1; 16], policy.limits)), policy, token }
     }
 
     /// Why a request with this proof is refused; `None` where it passes.
@@ -57,14 +57,13 @@ impl Gate {
         ];
         let request = Request::new(pairs.into_iter(), None);
         let now = NumericDate::from_seconds(NOW).unwrap();
-        let surroundings =
-            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+        let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
         let start = Instant::now();
-        let verdict = decide(&self.policy, &request, &mut self.state, surroundings).verdict;
+        let verdict = decide(&self.policy, &request, &mut self.state, context).verdict;
         assert!(start.elapsed() < Duration::from_secs(2), "{}", proof.escape_ascii());
         match verdict {
             Verdict::Deny(denial) => Some(denial.reason),
-            Verdict::Allow(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
+            Verdict::Allow(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
         }
     }
 

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
@@ -103,17 +103,13 @@ fn policy(rules: &Rules) -> Policy {
 
 /// The name of the rule, or why there is none.
 fn selected(policy: &Policy, request: &Request) -> String {
-    let surroundings = Surroundings {
-        now: NumericDate::EPOCH,
-        signatures: &SoftwareVerifier,
-        on_demand: &NoHost,
-        may_wait: false,
-    };
-    let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
+    let context =
+        Context { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    let mut state = State::new(policy, CredentialCache::new([0; 16], policy.limits));
     let pairs = request.pairs();
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let asked = authgate::http::request::Request::new(pairs, request.peer);
-    let decision = decide(policy, &asked, &mut state, surroundings);
+    let decision = decide(policy, &asked, &mut state, context);
     match (decision.verdict, decision.rule) {
         (Verdict::Allow(None), Some(rule)) => rule.name.clone(),
         (Verdict::Deny(denial), None) => denial.reason.code().to_owned(),

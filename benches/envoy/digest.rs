@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
@@ -44,11 +44,10 @@ fn challenge() -> Challenge {
     let Ok(built) = build(&config, &|_| None) else { panic!("a policy") };
     let since = SystemTime::UNIX_EPOCH.elapsed().expect("a clock");
     let now = NumericDate::from_seconds(since.as_secs_f64()).expect("a time");
-    let surroundings =
-        Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
-    let mut state = State::new(&built.policy, Memory::new([0; 16], built.policy.limits));
+    let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    let mut state = State::new(&built.policy, CredentialCache::new([0; 16], built.policy.limits));
     let request = Request::new([(&b":path"[..], &b"/x"[..])].into_iter(), None);
-    let Verdict::Deny(denial) = decide(&built.policy, &request, &mut state, surroundings).verdict else {
+    let Verdict::Deny(denial) = decide(&built.policy, &request, &mut state, context).verdict else {
         panic!("a challenge")
     };
     let response = denial.response(&built.policy.denials, Form::Text);

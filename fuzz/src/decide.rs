@@ -7,7 +7,7 @@
 use authgate::decision::Verdict;
 use authgate::policy::Access;
 
-use super::house::{API_KEY, GOOD, PASSWORD, fill, house, request};
+use super::fixture::{API_KEY, GOOD, PASSWORD, fill, house, request};
 
 pub fn check(octets: &[u8]) {
     let text = filled(octets);
@@ -34,10 +34,10 @@ pub fn check(octets: &[u8]) {
             let subject = &permit.first().principal.subject;
             assert!(holds_good_credential(path, &fields), "passes as {subject}: {}", octets.escape_ascii());
             assert!(["alice", "ann"].contains(&subject.as_str()), "passes as {subject}");
-            let identity = decision.edits.set.iter().filter(|(name, _)| *name == "x-user");
+            let identity = decision.mutations.set.iter().filter(|(name, _)| *name == "x-user");
             assert_eq!(identity.count(), 1, "no identity");
             // The cookie that held does not go on, and nothing of a credential becomes identity.
-            for (name, value) in &decision.edits.set {
+            for (name, value) in &decision.mutations.set {
                 let is_session = |pair: &[u8]| pair.trim_ascii_start().starts_with(b"session=");
                 assert!(*name != "cookie" || !value.split(|octet| *octet == b';').any(is_session));
                 for secret in [&GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
@@ -65,14 +65,14 @@ pub fn check(octets: &[u8]) {
                 assert!(!contains(body, secret.as_bytes()), "a body repeats a credential");
             }
         }
-        Verdict::Answer(_) | Verdict::Await(_) => panic!("nothing to answer, nothing to wait for"),
+        Verdict::Reply(_) | Verdict::Pending(_) => panic!("nothing to answer, nothing to wait for"),
     }
     // Forged identity is taken out of every request.
     for (name, _) in &fields {
         let normal: Vec<u8> =
             name.iter().map(|octet| if octet.is_ascii_alphanumeric() { *octet } else { b'-' }).collect();
         if [&b"x-user"[..], b"x-gone"].contains(&normal.as_slice()) {
-            assert!(decision.edits.remove.contains(name), "{} goes on", name.escape_ascii());
+            assert!(decision.mutations.remove.contains(name), "{} goes on", name.escape_ascii());
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use authgate::decision::Verdict;
 
+use super::fixture::{fill, house, request, sha256_hex};
 use super::grammar;
-use super::house::{fill, house, request, sha256_hex};
 
 pub fn check(octets: &[u8]) {
     let house = house();

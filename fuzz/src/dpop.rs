@@ -5,7 +5,7 @@
 
 use authgate::decision::Verdict;
 
-use super::house::{GOOD, fill, house, request};
+use super::fixture::{GOOD, fill, house, request};
 
 pub fn check(octets: &[u8]) {
     let good = &*GOOD;

@@ -7,7 +7,7 @@ use authgate::decision::Verdict;
 use authgate::http::request::Request;
 use authgate::policy::Access;
 
-use super::house::{GOOD, fill, house};
+use super::fixture::{GOOD, fill, house};
 
 pub fn check(octets: &[u8]) {
     let text = fill(octets, "{PEOPLE}", &GOOD.people);
@@ -34,7 +34,7 @@ pub fn check(octets: &[u8]) {
     }
     // What goes on holds no credential, however it is taken apart.
     let set = |name: &str| {
-        decision.edits.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
+        decision.mutations.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
     };
     let path = set(":path").unwrap_or(path);
     let query = path.splitn(2, |octet| *octet == b'?').nth(1).unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn check(octets: &[u8]) {
         let name = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
         assert!(![&b"access_token"[..], b"api_key"].contains(&name), "{}", path.escape_ascii());
     }
-    let is_removed = decision.edits.remove.contains(&&b"cookie"[..]);
+    let is_removed = decision.mutations.remove.contains(&&b"cookie"[..]);
     let kept = request.values("cookie").filter(|_| !is_removed).chain(set("cookie"));
     for pair in
         kept.flat_map(|value| value.split(|octet| matches!(octet, b';' | b',' | b' ' | b'\t' | b'\x0c')))

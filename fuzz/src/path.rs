@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use authgate::http::path::Readings;
+use authgate::http::path::PathInterpretations;
 
 pub fn check(octets: &[u8]) {
-    let Ok(readings) = Readings::of(octets) else { return };
+    let Ok(readings) = PathInterpretations::of(octets) else { return };
     let all: BTreeSet<&str> = readings.iter().collect();
     assert_eq!(all.len(), readings.iter().count(), "a reading stands twice");
     let end = octets.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(octets.len());
@@ -21,7 +21,7 @@ pub fn check(octets: &[u8]) {
         assert!(reading.starts_with('/') && reading.bytes().all(|octet| octet.is_ascii_graphic()));
         assert!(!reading.contains("%00"));
         // Read again, it gives nothing that is not there already.
-        let again = Readings::of(reading.as_bytes()).expect("a reading can be read");
+        let again = PathInterpretations::of(reading.as_bytes()).expect("a reading can be read");
         for reading in again.iter() {
             assert!(all.contains(reading), "{} also reads {reading}", octets.escape_ascii());
         }

@@ -9,16 +9,16 @@ use std::collections::HashMap;
 
 use subtle::Choice;
 
-use super::by_digest::{ByDigest, Digest};
-use super::{Affinity, Guess, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
-use crate::cache::Slot;
+use super::digest_map::{CtDigestMap, Digest};
+use super::{AuthError, Context, MatchRank, Presented, Scheme, ThrottleSubject, Verified, same_origin};
+use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
 use crate::http::challenge::{Challenge, Realm};
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
-use crate::remote::source::Source;
+use crate::remote::state::RemoteState;
 use crate::response::Reason;
 use crate::timestamp::NumericDate;
 
@@ -46,17 +46,17 @@ pub struct ApiKey {
 
 /// The keys of one protection space.
 pub struct ApiKeys {
-    places: Vec<Place>,
-    keys: ByDigest<ApiKey>,
-    trusts_cookies: bool,
+    locations: Vec<CredentialLocation>,
+    keys: CtDigestMap<ApiKey>,
+    csrf_disabled: bool,
 }
 
 impl ApiKeys {
     /// A scheme with these keys, which looks at these places; `trusts_cookies` says whether a cookie counts on its own on
     /// unsafe methods.
-    pub fn new(places: Vec<Place>, keys: Vec<ApiKey>, trusts_cookies: bool) -> Self {
-        let keys = ByDigest::new(keys.into_iter().map(|key| (key.digest, key)));
-        ApiKeys { places, keys, trusts_cookies }
+    pub fn new(locations: Vec<CredentialLocation>, keys: Vec<ApiKey>, csrf_disabled: bool) -> Self {
+        let keys = CtDigestMap::new(keys.into_iter().map(|key| (key.digest, key)));
+        ApiKeys { locations, keys, csrf_disabled }
     }
 }
 
@@ -67,34 +67,34 @@ impl ApiKey {
 }
 
 impl Scheme for ApiKeys {
-    fn places(&self) -> &[Place] {
-        &self.places
+    fn locations(&self) -> &[CredentialLocation] {
+        &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
         const SCHEME: &str = "ApiKey";
-        let (scheme, part, name) = match self.places.first() {
-            Some(Place::Field { name, scheme }) => (scheme.as_deref(), "header", name.as_str()),
-            Some(Place::Query(name)) => (None, "query", name.as_str()),
-            Some(Place::Cookie(name)) => (None, "cookie", name.as_str()),
+        let (scheme, part, name) = match self.locations.first() {
+            Some(CredentialLocation::Field { name, scheme }) => (scheme.as_deref(), "header", name.as_str()),
+            Some(CredentialLocation::Query(name)) => (None, "query", name.as_str()),
+            Some(CredentialLocation::Cookie(name)) => (None, "cookie", name.as_str()),
             None => return vec![Challenge::new(SCHEME, realm)],
         };
         vec![Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)]
     }
 
     /// A key that we do not know may be anybody's.
-    fn affinity(&self, credential: &[u8]) -> Affinity {
+    fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let is_known = credential.len() <= MAX_KEY_BYTES
             && self.keys.find(credential).is_some_and(|found| found.is_it.into());
-        if is_known { Affinity::Own } else { Affinity::Unreadable }
+        if is_known { MatchRank::Own } else { MatchRank::Unreadable }
     }
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
+        if self.csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
-    fn guess<'c>(&self, _credential: &'c [u8]) -> Guess<'c> {
-        Guess::Secret
+    fn throttle_subject<'c>(&self, _credential: &'c [u8]) -> ThrottleSubject<'c> {
+        ThrottleSubject::Secret
     }
 
     fn has_fixed_secrets(&self) -> bool {
@@ -102,32 +102,32 @@ impl Scheme for ApiKeys {
     }
 
     /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
-    fn ends(&self) -> Vec<(&str, NumericDate)> {
-        let mut ends: HashMap<&str, Option<NumericDate>> = HashMap::new();
+    fn expiries(&self) -> Vec<(&str, NumericDate)> {
+        let mut expiries: HashMap<&str, Option<NumericDate>> = HashMap::new();
         for key in self.keys.values() {
-            let last = ends.entry(&key.id).or_insert(key.not_after);
+            let last = expiries.entry(&key.id).or_insert(key.not_after);
             *last = match (*last, key.not_after) {
                 (Some(last), Some(end)) => Some(if last < end { end } else { last }),
                 _ => None,
             };
         }
-        ends.into_iter().filter_map(|(id, end)| Some((id, end?))).collect()
+        expiries.into_iter().filter_map(|(id, end)| Some((id, end?))).collect()
     }
 
     fn authenticate(
         &self,
         credential: &[u8],
-        _: Slot,
-        surroundings: Surroundings<'_>,
-        _: &mut Source,
-    ) -> Result<Proof, Setback> {
+        _: CacheKey,
+        context: Context<'_>,
+        _: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
             return Err(Reason::MalformedCredentials.into());
         }
         let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
         let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
         // Both are looked at, so that a key that has ended takes as long as one that never was.
-        let holds = Choice::from(u8::from(key.holds_at(surroundings.now)));
+        let holds = Choice::from(u8::from(key.holds_at(context.now)));
         if !bool::from(found.is_it & holds) {
             return Err(Reason::InvalidCredentials.into());
         }
@@ -137,7 +137,7 @@ impl Scheme for ApiKeys {
             scopes: key.scopes.clone(),
             claims: key.claims.clone(),
         };
-        Ok(Proof { principal, valid_until: key.not_after })
+        Ok(Verified { principal, valid_until: key.not_after })
     }
 }
 
@@ -145,9 +145,9 @@ impl Scheme for ApiKeys {
 mod tests {
     use hmac_sha256::Hash;
 
-    use super::super::NoHost;
+    use super::super::NullHost;
     use super::*;
-    use crate::cache::{Limits, Memory};
+    use crate::cache::{CredentialCache, Limits};
     use crate::jose::jwt::SoftwareVerifier;
 
     fn at(seconds: f64) -> NumericDate {
@@ -165,15 +165,11 @@ mod tests {
             not_after: Some(at(200.5)),
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
-        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"key");
+        let cache_key = CredentialCache::without_key(Limits::default()).cache_key(0, 0, b"key");
         let check = |now: f64, expected: bool| {
-            let surroundings = Surroundings {
-                now: at(now),
-                signatures: &SoftwareVerifier,
-                on_demand: &NoHost,
-                may_wait: false,
-            };
-            let proof = keys.authenticate(b"key", slot, surroundings, &mut Source::Nothing);
+            let context =
+                Context { now: at(now), signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+            let proof = keys.authenticate(b"key", cache_key, context, &mut RemoteState::Nothing);
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(
                 until,

@@ -9,16 +9,16 @@ use hmac_sha256::Hash;
 use siphasher::sip::SipHasher24;
 use subtle::{Choice, ConditionallySelectable as _};
 
-use super::by_digest::ByDigest;
-use super::{Guess, Proof, Scheme, Setback, Surroundings};
-use crate::cache::Slot;
+use super::digest_map::CtDigestMap;
+use super::{AuthError, Context, Scheme, ThrottleSubject, Verified};
+use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
 use crate::http::challenge::{Challenge, Realm};
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
 use crate::principal::Principal;
-use crate::remote::source::Source;
+use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
 /// One user.
@@ -33,9 +33,9 @@ pub struct User {
 
 /// The users of one protection space.
 pub struct Basic {
-    places: [Place; 1],
+    locations: [CredentialLocation; 1],
     /// By the digests of their names.
-    users: ByDigest<User>,
+    users: CtDigestMap<User>,
     /// Decides whose hash is computed for a name that no user has.
     decoy_key: DecoyKey,
     has_slow_hashes: bool,
@@ -51,8 +51,9 @@ impl Basic {
     /// foresee which.
     pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
-        let users = ByDigest::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
-        Basic { places: [Place::authorization("Basic")], users, decoy_key, has_slow_hashes }
+        let users =
+            CtDigestMap::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
+        Basic { locations: [CredentialLocation::authorization("Basic")], users, decoy_key, has_slow_hashes }
     }
 
     /// Whose hash is computed for somebody of this name, and whether it is their own.
@@ -66,21 +67,21 @@ impl Basic {
 }
 
 impl Scheme for Basic {
-    fn places(&self) -> &[Place] {
-        &self.places
+    fn locations(&self) -> &[CredentialLocation] {
+        &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
         vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
     }
 
     fn authenticate(
         &self,
         credential: &[u8],
-        _: Slot,
-        _: Surroundings<'_>,
-        _: &mut Source,
-    ) -> Result<Proof, Setback> {
+        _: CacheKey,
+        _: Context<'_>,
+        _: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
@@ -95,21 +96,21 @@ impl Scheme for Basic {
             scopes: user.scopes.clone(),
             claims: user.claims.clone(),
         };
-        Ok(Proof { principal, valid_until: None })
+        Ok(Verified { principal, valid_until: None })
     }
 
-    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
         // What cannot be read is refused as such, and says of nobody that the password was wrong.
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let name = user_pass(&decoded).map(|(name, _)| name.as_bytes().to_vec());
-        name.map_or(Guess::Nothing, |name| Guess::PasswordOf(Cow::Owned(name)))
+        name.map_or(ThrottleSubject::Nothing, |name| ThrottleSubject::PasswordOf(Cow::Owned(name)))
     }
 
     fn has_fixed_secrets(&self) -> bool {
         true
     }
 
-    fn takes_slow_hash(&self, credential: &[u8]) -> bool {
+    fn needs_slow_hash(&self, credential: &[u8]) -> bool {
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let Some((name, password)) = user_pass(&decoded) else { return false };
         // A longer one is wrong without being hashed.
@@ -135,8 +136,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::authn::NoHost;
-    use crate::cache::{Limits, Memory};
+    use crate::authn::NullHost;
+    use crate::cache::{CredentialCache, Limits};
     use crate::jose::jwt::SoftwareVerifier;
     use crate::password::{HashScheme, Plaintext, without_memory};
     use crate::timestamp::NumericDate;
@@ -156,20 +157,20 @@ mod tests {
         Basic::new(users.iter().map(|(name, hash)| ((*name).to_owned(), user(hash))).collect(), [7; 16])
     }
 
-    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, Setback> {
+    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, AuthError> {
         let credential = STANDARD.encode(format!("{name}:{password}"));
-        let slot = Memory::without_key(Limits::default()).slot(0, 0, b"");
-        let surroundings = Surroundings {
+        let cache_key = CredentialCache::without_key(Limits::default()).cache_key(0, 0, b"");
+        let context = Context {
             now: NumericDate::EPOCH,
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
-        let proof = basic.authenticate(credential.as_bytes(), slot, surroundings, &mut Source::Nothing);
+        let proof = basic.authenticate(credential.as_bytes(), cache_key, context, &mut RemoteState::Nothing);
         proof.map(|proof| proof.principal.subject)
     }
 
-    const WRONG: Result<String, Setback> = Err(Setback::Refused(Reason::InvalidCredentials));
+    const WRONG: Result<String, AuthError> = Err(AuthError::Refused(Reason::InvalidCredentials));
 
     #[test]
     fn an_unknown_user_costs_a_hash() {
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn a_hash_that_cannot_be_computed_says_nothing_of_the_password() {
         let basic = basic(&[("alice", SCRYPT)]);
-        let unavailable = Err(Setback::Refused(Reason::Unavailable));
+        let unavailable = Err(AuthError::Refused(Reason::Unavailable));
         for (name, password) in [("alice", PASSWORD), ("alice", "wrong"), ("nobody", PASSWORD)] {
             assert_eq!(without_memory(|| authenticate(&basic, name, password)), unavailable, "{name}");
         }

@@ -2,30 +2,30 @@
 
 use std::rc::Rc;
 
-use super::bound::Bound;
-use super::{Affinity, Presented, Proof, Scheme, Setback, Surroundings, same_origin};
-use crate::cache::Slot;
+use super::sender_constraint::SenderConstraint;
+use super::{AuthError, Context, MatchRank, Presented, Scheme, Verified, same_origin};
+use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
-use crate::cache::replays::{ProofUse, Replays};
+use crate::cache::replays::{JtiUse, ReplayCache};
 use crate::http::challenge::{Challenge, Realm};
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::jose::claims::ClaimSelector;
 use crate::jose::jwk::KeySet;
 use crate::jose::jwt::{JwsError, Jwt, TokenError, Validation};
 use crate::principal::Principal;
-use crate::remote::jwks::{KeySource, Keys, Plan};
-use crate::remote::source::Source;
+use crate::remote::jwks::{JwksFetcher, Keys, Plan};
+use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
 /// How tokens are found and checked.
 pub struct Bearer {
     /// Where tokens stand.
-    pub places: Vec<Place>,
+    pub locations: Vec<CredentialLocation>,
     /// The auth-scheme that challenges name.
     pub challenge_scheme: String,
     /// What signatures are verified with.
-    pub keys: KeysFrom,
+    pub keys: KeyProvider,
     /// What a token must be.
     pub validation: Validation,
     /// The longest token, in octets.
@@ -33,13 +33,13 @@ pub struct Bearer {
     /// Where scopes stand.
     pub scope_claims: Vec<ClaimSelector>,
     /// Whether a cookie counts on its own on unsafe methods.
-    pub trusts_cookies: bool,
+    pub csrf_disabled: bool,
     /// What shows that a token is used by whom it was issued to.
-    pub bound: Bound,
+    pub bound: SenderConstraint,
 }
 
 /// Where keys come from.
-pub enum KeysFrom {
+pub enum KeyProvider {
     /// The configuration.
     Configuration(KeySet),
     /// An identity provider, as planned.
@@ -47,38 +47,38 @@ pub enum KeysFrom {
 }
 
 impl Scheme for Bearer {
-    fn places(&self) -> &[Place] {
-        &self.places
+    fn locations(&self) -> &[CredentialLocation] {
+        &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, _: Surroundings<'_>, _: &mut Nonces) -> Vec<Challenge> {
+    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
         self.bound.challenges(&self.challenge_scheme, realm)
     }
 
-    fn proof_places(&self) -> &[Place] {
-        self.bound.proof_places()
+    fn proof_locations(&self) -> &[CredentialLocation] {
+        self.bound.proof_locations()
     }
 
     fn is_bearer(&self) -> bool {
         true
     }
 
-    fn affinity(&self, credential: &[u8]) -> Affinity {
+    fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if credential.len() > self.max_token_bytes {
             // Nobody looks into it, and nobody else is to see it if it may be one of ours.
-            let has_three_parts = credential.iter().filter(|octet| **octet == b'.').count() == 2;
-            return if has_three_parts { Affinity::Issuer } else { Affinity::Unreadable };
+            let has_three_parts = credential.iter().filter(|byte| **byte == b'.').count() == 2;
+            return if has_three_parts { MatchRank::Issuer } else { MatchRank::Unreadable };
         }
         match Jwt::parse(credential) {
-            Ok(jwt) if !self.validation.knows_issuer(&jwt) => Affinity::Foreign,
-            Ok(jwt) if !self.validation.knows_audience(&jwt) => Affinity::Issuer,
-            Ok(_) => Affinity::Own,
-            Err(_) => Affinity::Unreadable,
+            Ok(jwt) if !self.validation.knows_issuer(&jwt) => MatchRank::Foreign,
+            Ok(jwt) if !self.validation.knows_audience(&jwt) => MatchRank::Issuer,
+            Ok(_) => MatchRank::Own,
+            Err(_) => MatchRank::Unreadable,
         }
     }
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        if self.trusts_cookies { Ok(()) } else { same_origin::prove(presented, request) }
+        if self.csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
     fn prove_possession(
@@ -86,36 +86,36 @@ impl Scheme for Bearer {
         principal: &Principal,
         presented: Presented<'_>,
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-        replays: &Replays,
-    ) -> Result<Option<ProofUse>, Reason> {
-        self.bound.prove(&principal.claims, presented, request, surroundings, replays)
+        context: Context<'_>,
+        replays: &ReplayCache,
+    ) -> Result<Option<JtiUse>, Reason> {
+        self.bound.prove(&principal.claims, presented, request, context, replays)
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> RemoteState {
         match &self.keys {
-            KeysFrom::Configuration(_) => Source::Nothing,
-            KeysFrom::Provider(plan) => Source::Keys(KeySource::new(Rc::clone(plan))),
+            KeyProvider::Configuration(_) => RemoteState::Nothing,
+            KeyProvider::Provider(plan) => RemoteState::Keys(JwksFetcher::new(Rc::clone(plan))),
         }
     }
 
     fn authenticate(
         &self,
         credential: &[u8],
-        _: Slot,
-        surroundings: Surroundings<'_>,
-        source: &mut Source,
-    ) -> Result<Proof, Setback> {
+        _: CacheKey,
+        context: Context<'_>,
+        source: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
         if credential.len() > self.max_token_bytes {
             return Err(Reason::MalformedCredentials.into());
         }
         let jwt = Jwt::parse(credential).map_err(|_| Reason::MalformedCredentials)?;
         let subject = match (&self.keys, source) {
-            (KeysFrom::Configuration(keys), _) => self.validate(&jwt, keys, surroundings)?,
-            (KeysFrom::Provider(plan), Source::Keys(source)) => {
-                self.validate_by_fetched(&jwt, plan, source, surroundings)?
+            (KeyProvider::Configuration(keys), _) => self.validate(&jwt, keys, context)?,
+            (KeyProvider::Provider(plan), RemoteState::Keys(source)) => {
+                self.validate_by_fetched(&jwt, plan, source, context)?
             }
-            (KeysFrom::Provider(_), Source::Nothing | Source::Tokens(_)) => {
+            (KeyProvider::Provider(_), RemoteState::Nothing | RemoteState::Tokens(_)) => {
                 return Err(Reason::Unavailable.into());
             }
         };
@@ -126,18 +126,13 @@ impl Scheme for Bearer {
         let scopes = claims.scopes(&self.scope_claims);
         let scopes = scopes.map_err(|_| Reason::InvalidToken(TokenError::TooManyScopes))?;
         let principal = Principal { subject, issuer, scopes, claims };
-        Ok(Proof { principal, valid_until })
+        Ok(Verified { principal, valid_until })
     }
 }
 
 impl Bearer {
-    fn validate<'j>(
-        &self,
-        jwt: &'j Jwt<'_>,
-        keys: &KeySet,
-        surroundings: Surroundings<'_>,
-    ) -> Result<&'j str, Reason> {
-        let validated = self.validation.validate(jwt, keys, surroundings.now, surroundings.signatures);
+    fn validate<'j>(&self, jwt: &'j Jwt<'_>, keys: &KeySet, context: Context<'_>) -> Result<&'j str, Reason> {
+        let validated = self.validation.validate(jwt, keys, context.now, context.signatures);
         validated.map_err(Reason::InvalidToken)
     }
 
@@ -146,27 +141,27 @@ impl Bearer {
         &self,
         jwt: &'j Jwt<'_>,
         plan: &Plan,
-        source: &mut KeySource,
-        surroundings: Surroundings<'_>,
-    ) -> Result<&'j str, Setback> {
+        source: &mut JwksFetcher,
+        context: Context<'_>,
+    ) -> Result<&'j str, AuthError> {
         let unknown_key = Reason::InvalidToken(TokenError::from(JwsError::UnknownKey));
-        let foreseen = self.validation.foresee(jwt, surroundings.now).map_err(Reason::InvalidToken);
-        let (ticket, otherwise) = match source.keys() {
-            Keys::Known(keys) => match self.validate(jwt, &keys, surroundings) {
+        let foreseen = self.validation.precheck(jwt, context.now).map_err(Reason::InvalidToken);
+        let (fetch_id, otherwise) = match source.keys() {
+            Keys::Known(keys) => match self.validate(jwt, &keys, context) {
                 Err(reason) if reason == unknown_key && foreseen.is_ok() => {
-                    (source.look_again(surroundings.now).ok_or(reason)?, reason)
+                    (source.refresh_for_unknown_kid(context.now).ok_or(reason)?, reason)
                 }
                 validated => return Ok(validated?),
             },
-            Keys::Awaited(ticket) => {
+            Keys::Pending(fetch_id) => {
                 foreseen?;
-                (ticket, Reason::Unavailable)
+                (fetch_id, Reason::Unavailable)
             }
             Keys::Stale => {
                 foreseen?;
                 return Err(Reason::Unavailable.into());
             }
         };
-        Err(Setback::Pending { ticket, max_wait: plan.max_wait, otherwise })
+        Err(AuthError::Pending { fetch_id, max_wait: plan.max_wait, otherwise })
     }
 }

@@ -13,12 +13,12 @@ use hmac_sha256::Hash;
 use md5::{Digest as _, Md5};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::by_digest::ByDigest;
-use super::{Affinity, Guess, OneTime, Scheme, Surroundings};
+use super::digest_map::CtDigestMap;
+use super::{Context, MatchRank, OneTime, Scheme, ThrottleSubject};
 use crate::cache::nonces::Nonces;
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
@@ -68,9 +68,9 @@ impl DigestAlgorithm {
     }
 }
 
-fn hex(octets: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What is kept of a user's password: `HA1`, the digest of user, realm and password in hexadecimal digits. Whoever has
@@ -116,10 +116,10 @@ impl Secrets {
 
 /// The users of one protection space.
 pub struct Digest {
-    places: [Place; 1],
+    locations: [CredentialLocation; 1],
     realm: Realm,
     /// By the digests of their names.
-    users: ByDigest<Secrets>,
+    users: CtDigestMap<Secrets>,
     offered: Vec<DigestAlgorithm>,
     /// What nonces are authenticated with; without one, something that no other worker knows.
     nonce_key: Option<Vec<u8>>,
@@ -137,10 +137,17 @@ impl Digest {
         nonce_lifetime: f64,
     ) -> Self {
         let users = users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), Secrets::of(user)));
-        let users = ByDigest::new(users);
+        let users = CtDigestMap::new(users);
         let has = |algorithm| users.values().any(|user| user.by(algorithm).exists.into());
         let offered = DigestAlgorithm::ALL.into_iter().filter(|algorithm| has(*algorithm)).collect();
-        Digest { places: [Place::authorization("Digest")], realm, users, offered, nonce_key, nonce_lifetime }
+        Digest {
+            locations: [CredentialLocation::authorization("Digest")],
+            realm,
+            users,
+            offered,
+            nonce_key,
+            nonce_lifetime,
+        }
     }
 
     fn nonce_key<'a>(&'a self, nonces: &'a Nonces) -> Option<&'a [u8]> {
@@ -158,20 +165,15 @@ impl Digest {
 }
 
 impl Scheme for Digest {
-    fn places(&self) -> &[Place] {
-        &self.places
+    fn locations(&self) -> &[CredentialLocation] {
+        &self.locations
     }
 
-    fn challenges(
-        &self,
-        realm: &Realm,
-        surroundings: Surroundings<'_>,
-        nonces: &mut Nonces,
-    ) -> Vec<Challenge> {
+    fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge> {
         let salt = nonces.salt();
         // Without any key there is nonetheless a challenge to be made; no answer to it will be taken.
         let key = self.nonce_key(nonces).unwrap_or_default();
-        let nonce = nonce::issue(key, &self.realm, surroundings.now, salt);
+        let nonce = nonce::issue(key, &self.realm, context.now, salt);
         let challenge = |algorithm: &DigestAlgorithm| {
             Challenge::new("Digest", realm)
                 .with("qop", "auth")
@@ -183,24 +185,24 @@ impl Scheme for Digest {
     }
 
     /// The realm says whose an answer is; where several have one realm, the user's name does.
-    fn affinity(&self, credential: &[u8]) -> Affinity {
+    fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let params = params.unwrap_or_default();
         let find =
             |wanted: &[u8]| params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_ref());
-        let Some(realm) = find(b"realm") else { return Affinity::Unreadable };
+        let Some(realm) = find(b"realm") else { return MatchRank::Unreadable };
         let is_known = |name| self.users.find(name).is_some_and(|found| found.is_it.into());
         match find(b"username") {
-            _ if *realm != *self.realm.as_str().as_bytes() => Affinity::Foreign,
-            Some(name) if is_known(name) => Affinity::Own,
-            _ => Affinity::Issuer,
+            _ if *realm != *self.realm.as_str().as_bytes() => MatchRank::Foreign,
+            Some(name) if is_known(name) => MatchRank::Own,
+            _ => MatchRank::Issuer,
         }
     }
 
-    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let name = params.into_iter().flatten().find(|(name, _)| name == b"username");
-        name.map_or(Guess::Nothing, |(_, name)| Guess::PasswordOf(name))
+        name.map_or(ThrottleSubject::Nothing, |(_, name)| ThrottleSubject::PasswordOf(name))
     }
 
     fn one_time(&self) -> Option<&dyn OneTime> {
@@ -213,7 +215,7 @@ impl OneTime for Digest {
         &self,
         credential: &[u8],
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
+        context: Context<'_>,
         nonces: &mut Nonces,
     ) -> Result<Principal, Reason> {
         if credential.len() > MAX_RESPONSE_BYTES {
@@ -228,7 +230,7 @@ impl OneTime for Digest {
         // Only who knows the password is told anything of the nonce.
         let key = self.nonce_key(nonces).ok_or(Reason::Unavailable)?;
         let nonce = Nonce::open(&response.nonce, key, &self.realm).ok_or(Reason::StaleNonce)?;
-        if !nonce.counts_at(surroundings.now, self.nonce_lifetime)
+        if !nonce.counts_at(context.now, self.nonce_lifetime)
             || !nonces.take(nonce.id, nonce.issued, response.count)
         {
             return Err(Reason::StaleNonce);
@@ -243,8 +245,8 @@ impl OneTime for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authn::NoHost;
-    use crate::cache::{Limits, Memory};
+    use crate::authn::NullHost;
+    use crate::cache::{CredentialCache, Limits};
     use crate::jose::jwt::SoftwareVerifier;
     use crate::timestamp::NumericDate;
 
@@ -253,7 +255,7 @@ mod tests {
     /// frank has a SHA-256 hash alone, dave an MD5 hash alone.
     struct Check {
         scheme: Digest,
-        memory: Memory,
+        memory: CredentialCache,
         count: u32,
     }
 
@@ -269,7 +271,7 @@ mod tests {
             ]);
             let realm = Realm::new("r").unwrap();
             let scheme = Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), 300.0);
-            Check { scheme, memory: Memory::new([7; 16], Limits::default()), count: 0 }
+            Check { scheme, memory: CredentialCache::new([7; 16], Limits::default()), count: 0 }
         }
 
         /// What a user gets for the next answer with this HA1; a parameter makes it so long.
@@ -299,11 +301,9 @@ mod tests {
             let pairs = [(":method", "GET"), (":path", "/")];
             let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             let request = Request::new(pairs.into_iter(), None);
-            let surroundings =
-                Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
+            let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
             let nonces = self.memory.nonces();
-            let found =
-                OneTime::authenticate(&self.scheme, credential.as_bytes(), &request, surroundings, nonces);
+            let found = OneTime::authenticate(&self.scheme, credential.as_bytes(), &request, context, nonces);
             found.map(|principal| principal.subject)
         }
     }
@@ -345,9 +345,12 @@ mod tests {
             format!("{start}{}\"", "x".repeat(length - start.len() - 1))
         };
         let (fits, long) = (with(16_384), with(16_385));
-        assert_eq!(check.scheme.affinity(fits.as_bytes()), Affinity::Own);
-        assert_eq!(check.scheme.affinity(long.as_bytes()), Affinity::Unreadable);
-        assert_eq!(check.scheme.guess(fits.as_bytes()), Guess::PasswordOf(b"frank".as_slice().into()));
-        assert_eq!(check.scheme.guess(long.as_bytes()), Guess::Nothing);
+        assert_eq!(check.scheme.match_rank(fits.as_bytes()), MatchRank::Own);
+        assert_eq!(check.scheme.match_rank(long.as_bytes()), MatchRank::Unreadable);
+        assert_eq!(
+            check.scheme.throttle_subject(fits.as_bytes()),
+            ThrottleSubject::PasswordOf(b"frank".as_slice().into())
+        );
+        assert_eq!(check.scheme.throttle_subject(long.as_bytes()), ThrottleSubject::Nothing);
     }
 }

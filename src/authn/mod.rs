@@ -5,45 +5,45 @@
 pub mod api_key;
 pub mod basic;
 pub mod bearer;
-pub mod bound;
-pub mod by_digest;
 pub mod digest;
+pub mod digest_map;
 pub mod introspection;
 pub mod same_origin;
+pub mod sender_constraint;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::cache::Slot;
+use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
-use crate::cache::replays::{ProofUse, Replays};
+use crate::cache::replays::{JtiUse, ReplayCache};
 use crate::http::challenge::{Challenge, Realm};
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::jose::jwt::SignatureVerifier;
 use crate::principal::Principal;
-use crate::remote::callout::Ticket;
-use crate::remote::source::Source;
+use crate::remote::callout::FetchId;
+use crate::remote::state::RemoteState;
 use crate::response::Reason;
 use crate::timestamp::NumericDate;
-use bound::CertificateDigest;
+use sender_constraint::CertificateDigest;
 
 /// What a check may use beside the request. The core has no clock and no host of its own.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct Context<'a> {
     /// The time.
     pub now: NumericDate,
     /// Who does the arithmetic of signatures.
     pub signatures: &'a dyn SignatureVerifier,
     /// What is asked for only where it is needed.
-    pub on_demand: &'a dyn OnDemand,
+    pub host: &'a dyn HostInfo,
     /// Whether the request can wait for what is on its way. One that cannot is decided by what is there.
     pub may_wait: bool,
 }
 
 /// What costs a call to the host, and few requests need.
-pub trait OnDemand {
-    /// The time at this moment. It measures how long something took; what holds when is for [`Surroundings::now`].
+pub trait HostInfo {
+    /// The time at this moment. It measures how long something took; what holds when is for [`Context::now`].
     fn time(&self) -> NumericDate;
 
     /// The address that the proxy settled on as the client's, where it is known.
@@ -54,9 +54,9 @@ pub trait OnDemand {
 }
 
 /// Where there is no host: nothing takes any time, and neither address nor certificate is known.
-pub struct NoHost;
+pub struct NullHost;
 
-impl OnDemand for NoHost {
+impl HostInfo for NullHost {
     fn time(&self) -> NumericDate {
         NumericDate::EPOCH
     }
@@ -72,7 +72,7 @@ impl OnDemand for NoHost {
 
 /// What whoever presents a wrong credential may have been guessing.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Guess<'c> {
+pub enum ThrottleSubject<'c> {
     /// Nothing: what can be presented at all cannot be guessed, as with a signature. It is not throttled.
     Nothing,
     /// A secret that says itself whose it is.
@@ -83,7 +83,7 @@ pub enum Guess<'c> {
 
 /// Whose a credential is, where several authenticators read one place. The larger ones win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Affinity {
+pub enum MatchRank {
     /// Somebody else's, as far as can be seen without checking it.
     Foreign,
     /// It does not say whose it is.
@@ -102,11 +102,11 @@ pub struct Presented<'a> {
     /// Its octets; for `Authorization` what follows the auth-scheme.
     pub credential: &'a [u8],
     /// Where it stood.
-    pub place: &'a Place,
+    pub location: &'a CredentialLocation,
 }
 
 /// What a credential that holds shows.
-pub struct Proof {
+pub struct Verified {
     /// Who the caller is.
     pub principal: Principal,
     /// From when on the credential does not hold any more.
@@ -115,13 +115,13 @@ pub struct Proof {
 
 /// Why a credential does not hold, or not yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Setback {
+pub enum AuthError {
     /// It does not.
     Refused(Reason),
     /// What decides it is on its way.
     Pending {
         /// What is awaited, of the scheme's own source.
-        ticket: Ticket,
+        fetch_id: FetchId,
         /// For how long a request may wait for it, in seconds.
         max_wait: f64,
         /// The reason for a refusal where the request cannot wait.
@@ -129,29 +129,24 @@ pub enum Setback {
     },
 }
 
-impl From<Reason> for Setback {
+impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {
-        Setback::Refused(reason)
+        AuthError::Refused(reason)
     }
 }
 
 /// A way to prove who one is.
 pub trait Scheme {
     /// Where it looks for credentials.
-    fn places(&self) -> &[Place];
+    fn locations(&self) -> &[CredentialLocation];
 
     /// Where proofs stand that belong to its credentials; taken out with them.
-    fn proof_places(&self) -> &[Place] {
+    fn proof_locations(&self) -> &[CredentialLocation] {
         &[]
     }
 
     /// What it asks for: one challenge, or several to choose from, the strongest first. Never none.
-    fn challenges(
-        &self,
-        realm: &Realm,
-        surroundings: Surroundings<'_>,
-        nonces: &mut Nonces,
-    ) -> Vec<Challenge>;
+    fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge>;
 
     /// Whether its challenges explain errors and scopes as RFC 6750 says.
     fn is_bearer(&self) -> bool {
@@ -159,12 +154,12 @@ pub trait Scheme {
     }
 
     /// Whether an unverified credential is meant for this authenticator rather than for another.
-    fn affinity(&self, _credential: &[u8]) -> Affinity {
-        Affinity::Own
+    fn match_rank(&self, _credential: &[u8]) -> MatchRank {
+        MatchRank::Own
     }
 
     /// Whether it takes what nobody else knows, so that what has held in one rule may be another's in the next.
-    fn takes_unclaimed(&self) -> bool {
+    fn accepts_unclaimed(&self) -> bool {
         false
     }
 
@@ -174,8 +169,8 @@ pub trait Scheme {
     }
 
     /// What it has to learn from elsewhere, with nothing learnt yet.
-    fn source(&self) -> Source {
-        Source::Nothing
+    fn source(&self) -> RemoteState {
+        RemoteState::Nothing
     }
 
     /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
@@ -186,24 +181,24 @@ pub trait Scheme {
     fn authenticate(
         &self,
         _credential: &[u8],
-        _slot: Slot,
-        _surroundings: Surroundings<'_>,
-        _source: &mut Source,
-    ) -> Result<Proof, Setback> {
+        _slot: CacheKey,
+        _surroundings: Context<'_>,
+        _source: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
         Err(Reason::Unavailable.into())
     }
 
     /// Whether the request shows that a credential that holds is used by whom it was issued to: `principal`. Asked each
     /// time, whether the credential is remembered or not. Gives the use of a proof that counts once, for
-    /// [`Memory::note_proof`](crate::cache::Memory::note_proof).
+    /// [`CredentialCache::note_jti`](crate::cache::CredentialCache::note_jti).
     fn prove_possession(
         &self,
         _principal: &Principal,
         _presented: Presented<'_>,
         _request: &Request<'_>,
-        _surroundings: Surroundings<'_>,
-        _replays: &Replays,
-    ) -> Result<Option<ProofUse>, Reason> {
+        _surroundings: Context<'_>,
+        _replays: &ReplayCache,
+    ) -> Result<Option<JtiUse>, Reason> {
         Ok(None)
     }
 
@@ -213,8 +208,8 @@ pub trait Scheme {
     }
 
     /// What an unverified credential may be a guess at, and so whose failures count together.
-    fn guess<'c>(&self, _credential: &'c [u8]) -> Guess<'c> {
-        Guess::Nothing
+    fn throttle_subject<'c>(&self, _credential: &'c [u8]) -> ThrottleSubject<'c> {
+        ThrottleSubject::Nothing
     }
 
     /// Whether its credentials are secrets that somebody chose or was given, and that the configuration knows: they could be
@@ -224,12 +219,12 @@ pub trait Scheme {
     }
 
     /// Whether checking this credential takes a hash whose time is rationed.
-    fn takes_slow_hash(&self, _credential: &[u8]) -> bool {
+    fn needs_slow_hash(&self, _credential: &[u8]) -> bool {
         false
     }
 
     /// Until when those whose credentials the configuration holds can use them, where they cannot for ever.
-    fn ends(&self) -> Vec<(&str, NumericDate)> {
+    fn expiries(&self) -> Vec<(&str, NumericDate)> {
         Vec::new()
     }
 
@@ -246,7 +241,7 @@ pub trait OneTime {
         &self,
         credential: &[u8],
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
+        context: Context<'_>,
         nonces: &mut Nonces,
     ) -> Result<Principal, Reason>;
 }

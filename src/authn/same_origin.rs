@@ -1,15 +1,15 @@
 //! Whether a request that carries a credential in a cookie comes from the site's own pages.
 
 use super::Presented;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::response::Reason;
 
 /// A credential from a cookie counts only where the request shows that our own pages made it; one from elsewhere has
 /// been put there on purpose.
 pub fn prove(presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-    match presented.place {
-        Place::Cookie(_) if !is_shown(request) => Err(Reason::CrossOrigin),
+    match presented.location {
+        CredentialLocation::Cookie(_) if !is_shown(request) => Err(Reason::CrossOrigin),
         _ => Ok(()),
     }
 }

@@ -4,11 +4,11 @@
 //! the authenticator that judged it, and of how often the keys that this one fetches have changed. What else the outcome
 //! depends on (users, rules of validity) belongs to the policy, and a new policy starts with an empty memory.
 
-mod generations;
 pub mod nonces;
 pub mod replays;
 mod source_id;
 pub mod throttle;
+mod two_generation;
 pub mod work_budget;
 
 use std::cell::RefCell;
@@ -21,11 +21,11 @@ use smallvec::SmallVec;
 
 use crate::principal::Principal;
 use crate::timestamp::NumericDate;
-pub use generations::{Entry, Generations};
 use nonces::Nonces;
-use replays::{ProofUse, Replays};
+use replays::{JtiUse, ReplayCache};
 pub use source_id::SourceId;
 use throttle::{Throttle, ThrottleLimits};
+pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
 /// The most sources that are kept of each credential. The one that has not presented it for longest is replaced.
@@ -34,7 +34,7 @@ const MAX_SOURCES: usize = 4;
 /// How often an entry's source is asked for where nothing else needs it, in seconds.
 const SOURCE_INTERVAL: f64 = 1.0;
 
-/// Bounds of a [`Memory`].
+/// Bounds of a [`CredentialCache`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// The most entries; 0 remembers nothing.
@@ -65,21 +65,21 @@ impl Default for Limits {
 }
 
 /// A key for the digests of one memory, drawn at random.
-pub type MemoryKey = [u8; 16];
+pub type CacheSecret = [u8; 16];
 
 /// Where a credential's outcome is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Slot(u128);
+pub struct CacheKey(u128);
 
 /// Credentials that held, and expensive ones that did not.
-pub struct Memory {
-    key: MemoryKey,
+pub struct CredentialCache {
+    key: CacheSecret,
     limits: Limits,
-    held: Generations<Verified>,
+    held: TwoGenerationCache<CachedCredential>,
     /// Apart, so that a flood of wrong passwords takes no place from right ones.
-    failed: Generations<()>,
+    failed: TwoGenerationCache<()>,
     nonces: Nonces,
-    replays: Replays,
+    replays: ReplayCache,
     throttle: Option<Throttle>,
     slow_hashes: WorkBudget,
     /// Charged while the rest of the memory is read.
@@ -89,7 +89,7 @@ pub struct Memory {
 
 /// A credential that held.
 #[derive(Clone)]
-struct Verified {
+struct CachedCredential {
     principal: Rc<Principal>,
     /// When the credential itself ends.
     valid_until: Option<NumericDate>,
@@ -99,7 +99,7 @@ struct Verified {
     source_seen: NumericDate,
 }
 
-impl Verified {
+impl CachedCredential {
     fn add_source(&mut self, source: SourceId, now: NumericDate) {
         self.source_seen = now;
         if self.sources.last() == Some(&source) {
@@ -124,31 +124,35 @@ pub struct Lookups {
     pub misses: u64,
 }
 
-impl Memory {
+impl CredentialCache {
     /// An empty memory.
-    pub fn new(key: MemoryKey, limits: Limits) -> Self {
-        Memory::with(key, limits, Nonces::new(&key))
+    pub fn new(key: CacheSecret, limits: Limits) -> Self {
+        CredentialCache::with(key, limits, Nonces::new(&key))
     }
 
     /// For a host that has no randomness: without a key that nobody can guess nothing is remembered.
     pub fn without_key(limits: Limits) -> Self {
-        Memory::with(MemoryKey::default(), Limits { max_entries: 0, ..limits }, Nonces::without_key())
+        CredentialCache::with(
+            CacheSecret::default(),
+            Limits { max_entries: 0, ..limits },
+            Nonces::without_key(),
+        )
     }
 
-    fn with(key: MemoryKey, limits: Limits, nonces: Nonces) -> Self {
+    fn with(key: CacheSecret, limits: Limits, nonces: Nonces) -> Self {
         // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
-        let failed = Generations::new(limits.max_entries / 4, limits.max_bytes / 4);
-        let held = Generations::new(limits.max_entries, limits.max_bytes);
+        let failed = TwoGenerationCache::new(limits.max_entries / 4, limits.max_bytes / 4);
+        let held = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
         let slow_hashes = WorkBudget::new(limits.slow_hash_share);
         let slow_signatures = RefCell::new(WorkBudget::new(limits.slow_signature_share));
-        Memory {
+        CredentialCache {
             key,
             limits,
             held,
             failed,
             nonces,
-            replays: Replays::default(),
+            replays: ReplayCache::default(),
             throttle,
             slow_hashes,
             slow_signatures,
@@ -158,12 +162,12 @@ impl Memory {
 
     /// The slot of a credential that was presented to an authenticator. `generation` says how often what the
     /// authenticator judges by has changed.
-    pub fn slot(&self, authenticator: usize, generation: u64, credential: &[u8]) -> Slot {
+    pub fn cache_key(&self, authenticator: usize, generation: u64, credential: &[u8]) -> CacheKey {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write_usize(authenticator);
         hasher.write_u64(generation);
         hasher.write(credential);
-        Slot(hasher.finish128().as_u128())
+        CacheKey(hasher.finish128().as_u128())
     }
 
     /// The identifier of a client's address.
@@ -172,16 +176,16 @@ impl Memory {
     }
 
     /// Who was shown to be behind a credential that nobody can guess.
-    pub fn held(&mut self, slot: Slot, now: NumericDate) -> Option<Rc<Principal>> {
-        let held = self.held.find(slot, now).map(|verified| verified.principal);
+    pub fn held(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
+        let held = self.held.find(cache_key, now).map(|verified| verified.principal);
         self.lookups.hits += u64::from(held.is_some());
         held
     }
 
     /// Whether it is time to ask for the source of a credential that is remembered in this slot.
-    pub fn wants_source(&self, slot: Slot, now: NumericDate) -> bool {
+    pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
         self.held
-            .peek(slot, now)
+            .peek(cache_key, now)
             .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
     }
 
@@ -190,15 +194,16 @@ impl Memory {
     /// that is refused nothing changes.
     pub fn recall(
         &mut self,
-        slot: Slot,
+        cache_key: CacheKey,
         now: NumericDate,
         source: Option<SourceId>,
         is_refused: bool,
     ) -> Option<Rc<Principal>> {
-        let is_known = |verified: &Verified| source.is_some_and(|source| verified.sources.contains(&source));
-        let verified = self.held.peek(slot, now).filter(|verified| !is_refused || is_known(verified))?;
+        let is_known =
+            |verified: &CachedCredential| source.is_some_and(|source| verified.sources.contains(&source));
+        let verified = self.held.peek(cache_key, now).filter(|verified| !is_refused || is_known(verified))?;
         let until = self.until(now, verified.valid_until);
-        let entry = self.held.find_mut(slot, now)?;
+        let entry = self.held.find_mut(cache_key, now)?;
         entry.until = until;
         if let Some(source) = source {
             entry.value.add_source(source, now);
@@ -208,8 +213,8 @@ impl Memory {
     }
 
     /// Whether a credential was found wrong a short time ago.
-    pub fn failed(&mut self, slot: Slot, now: NumericDate) -> bool {
-        let failed = self.failed.find(slot, now).is_some();
+    pub fn failed(&mut self, cache_key: CacheKey, now: NumericDate) -> bool {
+        let failed = self.failed.find(cache_key, now).is_some();
         self.lookups.wrong_hits += u64::from(failed);
         failed
     }
@@ -231,12 +236,12 @@ impl Memory {
     }
 
     /// Which proofs of possession were seen.
-    pub fn replays(&self) -> &Replays {
+    pub fn replays(&self) -> &ReplayCache {
         &self.replays
     }
 
     /// Notes the use of a proof of possession.
-    pub fn note_proof(&mut self, proof: ProofUse) {
+    pub fn note_jti(&mut self, proof: JtiUse) {
         self.replays.note(proof);
     }
 
@@ -259,23 +264,24 @@ impl Memory {
     /// source that presented it.
     pub fn remember_held(
         &mut self,
-        slot: Slot,
+        cache_key: CacheKey,
         principal: &Rc<Principal>,
         now: NumericDate,
         valid_until: Option<NumericDate>,
         source: Option<SourceId>,
     ) {
         let until = self.until(now, valid_until);
-        let octets = principal.size().saturating_add(size_of::<Verified>());
+        let bytes = principal.size().saturating_add(size_of::<CachedCredential>());
         let sources = source.into_iter().collect();
-        let value = Verified { principal: Rc::clone(principal), valid_until, sources, source_seen: now };
-        self.held.insert(slot, Entry { value, since: now, until, octets });
+        let value =
+            CachedCredential { principal: Rc::clone(principal), valid_until, sources, source_seen: now };
+        self.held.insert(cache_key, Entry { value, since: now, until, bytes });
     }
 
     /// Remembers a credential that is expensive to check and was wrong.
-    pub fn remember_failed(&mut self, slot: Slot, now: NumericDate) {
+    pub fn remember_failed(&mut self, cache_key: CacheKey, now: NumericDate) {
         let until = self.until(now, None);
-        self.failed.insert(slot, Entry { value: (), since: now, until, octets: 0 });
+        self.failed.insert(cache_key, Entry { value: (), since: now, until, bytes: 0 });
     }
 
     /// Forgets all credentials, and gives back what they took. What must not be used twice stays known.

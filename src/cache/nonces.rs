@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use hmac_sha256::HMAC;
 use siphasher::sip::SipHasher24;
 
-use super::{MemoryKey, later};
+use super::{CacheSecret, later};
 use crate::timestamp::NumericDate;
 
 /// The most nonces in each of two generations. All together they take about a MiB.
@@ -41,7 +41,7 @@ struct Generation {
 
 impl Nonces {
     /// None known yet; `key` is random.
-    pub fn new(key: &MemoryKey) -> Self {
+    pub fn new(key: &CacheSecret) -> Self {
         let salts = HMAC::mac(b"salts", key).first_chunk().copied().unwrap_or_default();
         Nonces::with(Some(HMAC::mac(b"nonces", key)), SipHasher24::new_with_key(&salts))
     }

@@ -25,7 +25,7 @@ const PRESENT: f64 = 1.0;
 
 /// The use of a proof.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ProofUse {
+pub struct JtiUse {
     /// A number that no two proofs have in common.
     pub id: u128,
     /// The key that made it, as a number that no two keys have in common.
@@ -36,7 +36,7 @@ pub struct ProofUse {
     pub used: NumericDate,
 }
 
-impl ProofUse {
+impl JtiUse {
     fn is_ahead(&self) -> bool {
         self.made.seconds_since(self.used) > PRESENT
     }
@@ -52,7 +52,7 @@ pub enum Replay {
 }
 
 /// The proofs that were seen.
-pub struct Replays {
+pub struct ReplayCache {
     young: Generation,
     old: Generation,
     max: usize,
@@ -68,15 +68,15 @@ struct Generation {
     newest: Option<NumericDate>,
 }
 
-impl Default for Replays {
+impl Default for ReplayCache {
     fn default() -> Self {
-        Replays::with_room_for(MAX_PROOFS, MAX_AHEAD, MAX_AHEAD_OF_KEY)
+        ReplayCache::with_room_for(MAX_PROOFS, MAX_AHEAD, MAX_AHEAD_OF_KEY)
     }
 }
 
-impl Replays {
+impl ReplayCache {
     pub(crate) fn with_room_for(max: usize, max_ahead: usize, max_ahead_of_key: usize) -> Self {
-        Replays {
+        ReplayCache {
             young: Generation::default(),
             old: Generation::default(),
             max,
@@ -90,7 +90,7 @@ impl Replays {
     ///
     /// # Errors
     /// The reason why it cannot be used.
-    pub fn check(&self, proof: &ProofUse) -> Result<(), Replay> {
+    pub fn check(&self, proof: &JtiUse) -> Result<(), Replay> {
         if self.young.seen.contains(&proof.id)
             || self.old.seen.contains(&proof.id)
             || self.ahead.seen.contains(&proof.id)
@@ -104,8 +104,8 @@ impl Replays {
         Ok(())
     }
 
-    /// Notes the use of a proof that passed [`Replays::check`].
-    pub fn note(&mut self, proof: ProofUse) {
+    /// Notes the use of a proof that passed [`ReplayCache::check`].
+    pub fn note(&mut self, proof: JtiUse) {
         while let Some((id, made)) = self.ahead.take_reached(proof.used) {
             self.insert(id, made);
         }
@@ -148,7 +148,7 @@ impl Ahead {
         self.seen.len() < self.max && self.of_key.get(&key).is_none_or(|count| *count < self.max_of_key)
     }
 
-    fn insert(&mut self, proof: ProofUse) {
+    fn insert(&mut self, proof: JtiUse) {
         // One decision may note a proof twice.
         if !self.seen.insert(proof.id) {
             return;
@@ -156,7 +156,7 @@ impl Ahead {
         *self.of_key.entry(proof.key).or_default() += 1;
         let second = proof.made.seconds() as u64; // saturates
         let at = self.seconds.partition_point(|(other, _)| *other < second);
-        let ProofUse { id, key, made, .. } = proof;
+        let JtiUse { id, key, made, .. } = proof;
         let proof = Dated { id, key, made };
         match self.seconds.get_mut(at) {
             Some((found, proofs)) if *found == second => proofs.push(proof),
@@ -196,12 +196,12 @@ mod tests {
     }
 
     /// A proof of key 1, used when it was made.
-    fn proof(id: u32, made: f64) -> ProofUse {
-        ProofUse { id: id.into(), key: 1, made: at(made), used: at(made) }
+    fn proof(id: u32, made: f64) -> JtiUse {
+        JtiUse { id: id.into(), key: 1, made: at(made), used: at(made) }
     }
 
     /// Uses a proof.
-    fn take(replays: &mut Replays, proof: ProofUse) -> Result<(), Replay> {
+    fn take(replays: &mut ReplayCache, proof: JtiUse) -> Result<(), Replay> {
         replays.check(&proof)?;
         replays.note(proof);
         Ok(())
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_proof_counts_once() {
-        let mut replays = Replays::default();
+        let mut replays = ReplayCache::default();
         for (proof, expected) in [
             (proof(1, 10.0), Ok(())),
             (proof(2, 10.0), Ok(())),
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_counts_as_seen() {
-        let mut replays = Replays::with_room_for(10, 10, 10);
+        let mut replays = ReplayCache::with_room_for(10, 10, 10);
         let made = |id: u32| proof(id, f64::from(id));
         for id in 0..100 {
             assert_eq!(take(&mut replays, made(id)), Ok(()), "{id}");
@@ -240,7 +240,7 @@ mod tests {
     /// The bound on what is forgotten is the newest of a generation, not the last, and never moves back.
     #[test]
     fn proofs_that_come_out_of_order_are_forgotten_by_the_newest() {
-        let mut replays = Replays::with_room_for(10, 10, 10);
+        let mut replays = ReplayCache::with_room_for(10, 10, 10);
         for id in 0..10 {
             assert_eq!(take(&mut replays, proof(id, 100.0 - f64::from(id))), Ok(()));
         }
@@ -261,8 +261,8 @@ mod tests {
     #[test]
     fn proofs_that_are_noted_twice_take_one_place() {
         for ahead in [0.0, 5.0] {
-            let mut replays = Replays::with_room_for(10, 10, 10);
-            let used = |id: u32| ProofUse { made: at(100.0 + ahead), ..proof(id, 100.0) };
+            let mut replays = ReplayCache::with_room_for(10, 10, 10);
+            let used = |id: u32| JtiUse { made: at(100.0 + ahead), ..proof(id, 100.0) };
             for _ in 0..100 {
                 replays.note(used(1));
             }
@@ -273,8 +273,8 @@ mod tests {
 
     #[test]
     fn proofs_that_are_dated_ahead_have_a_bounded_room_and_leave_it_in_time() {
-        let mut replays = Replays::with_room_for(1000, 30, 10);
-        let ahead = |id: u32, key: u64, made: f64, used: f64| ProofUse {
+        let mut replays = ReplayCache::with_room_for(1000, 30, 10);
+        let ahead = |id: u32, key: u64, made: f64, used: f64| JtiUse {
             id: id.into(),
             key,
             made: at(made),
@@ -315,14 +315,14 @@ mod tests {
     fn a_flood_of_one_key_locks_nobody_else_out() {
         const RATE: u32 = 5_734;
         for ahead in [0.0, 0.999, 1.5, 10.0] {
-            let mut replays = Replays::default();
-            let mut used: Vec<ProofUse> = Vec::new();
+            let mut replays = ReplayCache::default();
+            let mut used: Vec<JtiUse> = Vec::new();
             let (mut id, mut own) = (0_u128, 0);
             for tick in 0..35 * RATE {
                 let now = at(1e9 + f64::from(tick) / f64::from(RATE));
                 let mut next = |key: u64, shift: f64| {
                     id += 1;
-                    ProofUse { id, key, made: now.plus(shift), used: now }
+                    JtiUse { id, key, made: now.plus(shift), used: now }
                 };
                 let flood = next(0, ahead);
                 if take(&mut replays, flood).is_ok() {
@@ -339,7 +339,7 @@ mod tests {
                     }
                 }
                 if tick % 3001 == 0 {
-                    let again = |proof: &ProofUse| replays.check(&ProofUse { used: now, ..*proof });
+                    let again = |proof: &JtiUse| replays.check(&JtiUse { used: now, ..*proof });
                     assert!(used.iter().all(|proof| again(proof) == Err(Replay::Used)));
                 }
             }
@@ -352,21 +352,17 @@ mod tests {
     /// The same by many keys: clients whose clocks are right are not concerned.
     #[test]
     fn a_flood_of_many_keys_locks_out_clocks_that_are_ahead_at_the_most() {
-        let mut replays = Replays::default();
+        let mut replays = ReplayCache::default();
         let mut refused = 0;
         for tick in 0..300_000_u32 {
             let now = at(1e9 + f64::from(tick) / 5_734.0);
-            let flood = ProofUse {
-                id: u128::from(tick),
-                key: u64::from(tick % 1000),
-                made: now.plus(10.0),
-                used: now,
-            };
+            let flood =
+                JtiUse { id: u128::from(tick), key: u64::from(tick % 1000), made: now.plus(10.0), used: now };
             let _ = take(&mut replays, flood);
             if tick % 573 == 0 {
                 let honest = |shift: f64, key: u64| {
                     let id = (1 << 64) + (u128::from(tick) << 8) + u128::from(key);
-                    ProofUse { id, key, made: now.plus(shift), used: now }
+                    JtiUse { id, key, made: now.plus(shift), used: now }
                 };
                 assert_eq!(take(&mut replays, honest(0.0, 2001)), Ok(()));
                 assert_eq!(take(&mut replays, honest(-5.0, 2002)), Ok(()));
@@ -380,13 +376,13 @@ mod tests {
     /// What a clock that is set back takes for far ahead stays until the clock has come there again.
     #[test]
     fn a_clock_that_is_set_back_forgets_nothing() {
-        let mut replays = Replays::with_room_for(10, 10, 10);
+        let mut replays = ReplayCache::with_room_for(10, 10, 10);
         assert_eq!(take(&mut replays, proof(1, 5000.0)), Ok(()));
-        assert_eq!(take(&mut replays, ProofUse { made: at(5005.0), ..proof(2, 5000.0) }), Ok(()));
+        assert_eq!(take(&mut replays, JtiUse { made: at(5005.0), ..proof(2, 5000.0) }), Ok(()));
         for id in 3..8 {
             assert_eq!(take(&mut replays, proof(id, 1000.0 + f64::from(id))), Ok(()), "{id}");
         }
         assert_eq!(replays.check(&proof(1, 5000.0)), Err(Replay::Used));
-        assert_eq!(replays.check(&ProofUse { made: at(5005.0), ..proof(2, 5006.0) }), Err(Replay::Used));
+        assert_eq!(replays.check(&JtiUse { made: at(5005.0), ..proof(2, 5006.0) }), Err(Replay::Used));
     }
 }

@@ -5,21 +5,21 @@ use std::net::IpAddr;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::{MemoryKey, Slot};
+use super::{CacheKey, CacheSecret};
 use crate::http::cidr::source_network;
 
 /// A client's address: an IPv6 address by its /64, an IPv4-mapped one as the IPv4 address. All unknown addresses are one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SourceId(pub(super) Slot);
+pub struct SourceId(pub(super) CacheKey);
 
 impl SourceId {
     /// The identifier of this address under `key`.
-    pub fn of(key: &MemoryKey, address: Option<IpAddr>) -> SourceId {
+    pub fn of(key: &CacheSecret, address: Option<IpAddr>) -> SourceId {
         let mut hasher = SipHasher24::new_with_key(key);
         // Keeps these digests apart from those of other stores.
         hasher.write(b"source");
         write(&mut hasher, address);
-        SourceId(Slot(hasher.finish128().as_u128()))
+        SourceId(CacheKey(hasher.finish128().as_u128()))
     }
 }
 

@@ -14,18 +14,18 @@ fn principal(subject: &str) -> Rc<Principal> {
     })
 }
 
-fn memory(max_entries: usize, max_bytes: usize) -> Memory {
-    Memory::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0, ..Limits::default() })
+fn memory(max_entries: usize, max_bytes: usize) -> CredentialCache {
+    CredentialCache::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0, ..Limits::default() })
 }
 
-fn remember(memory: &mut Memory, name: &str, now: f64, valid_until: Option<f64>) {
-    let slot = memory.slot(0, 0, name.as_bytes());
-    memory.remember_held(slot, &principal(name), at(now), valid_until.map(at), None);
+fn remember(memory: &mut CredentialCache, name: &str, now: f64, valid_until: Option<f64>) {
+    let cache_key = memory.cache_key(0, 0, name.as_bytes());
+    memory.remember_held(cache_key, &principal(name), at(now), valid_until.map(at), None);
 }
 
-fn recall(memory: &mut Memory, name: &str, now: f64) -> Option<String> {
-    let slot = memory.slot(0, 0, name.as_bytes());
-    memory.held(slot, at(now)).map(|principal| principal.subject.clone())
+fn recall(memory: &mut CredentialCache, name: &str, now: f64) -> Option<String> {
+    let cache_key = memory.cache_key(0, 0, name.as_bytes());
+    memory.held(cache_key, at(now)).map(|principal| principal.subject.clone())
 }
 
 #[test]
@@ -43,13 +43,13 @@ fn nothing_counts_longer_than_its_time() {
 #[test]
 fn an_outcome_belongs_to_its_authenticator_and_key() {
     let memory_a = memory(8, 1 << 20);
-    let memory_b = Memory::new([8; 16], Limits::default());
-    let slot = memory_a.slot(0, 0, b"token");
-    assert!(slot == memory_a.slot(0, 0, b"token"));
-    assert!(slot != memory_a.slot(1, 0, b"token"));
-    assert!(slot != memory_a.slot(0, 1, b"token"));
-    assert!(slot != memory_a.slot(0, 0, b"tokem"));
-    assert!(slot != memory_b.slot(0, 0, b"token"));
+    let memory_b = CredentialCache::new([8; 16], Limits::default());
+    let cache_key = memory_a.cache_key(0, 0, b"token");
+    assert!(cache_key == memory_a.cache_key(0, 0, b"token"));
+    assert!(cache_key != memory_a.cache_key(1, 0, b"token"));
+    assert!(cache_key != memory_a.cache_key(0, 1, b"token"));
+    assert!(cache_key != memory_a.cache_key(0, 0, b"tokem"));
+    assert!(cache_key != memory_b.cache_key(0, 0, b"token"));
 }
 
 #[test]
@@ -85,20 +85,20 @@ fn failures_take_no_place_from_successes() {
     let mut memory = memory(10, 1 << 20);
     remember(&mut memory, "good", 1000.0, None);
     for n in 0..1_000 {
-        let slot = memory.slot(0, 0, format!("bad{n}").as_bytes());
-        memory.remember_failed(slot, at(1000.0));
-        assert!(n > 0 || memory.failed(slot, at(1000.0)));
+        let cache_key = memory.cache_key(0, 0, format!("bad{n}").as_bytes());
+        memory.remember_failed(cache_key, at(1000.0));
+        assert!(n > 0 || memory.failed(cache_key, at(1000.0)));
     }
     assert!(recall(&mut memory, "good", 1000.0).is_some());
-    let slot = memory.slot(0, 0, b"good");
-    assert!(!memory.failed(slot, at(1000.0)));
+    let cache_key = memory.cache_key(0, 0, b"good");
+    assert!(!memory.failed(cache_key, at(1000.0)));
 }
 
 #[test]
 fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
     let mut memory = memory(10, 1 << 20);
     remember(&mut memory, "good", 1000.0, None);
-    let bad = memory.slot(0, 0, b"bad");
+    let bad = memory.cache_key(0, 0, b"bad");
     memory.remember_failed(bad, at(1000.0));
     assert!(memory.nonces().take(7, at(1000.0), 1));
     memory.forget_credentials();
@@ -110,11 +110,11 @@ fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
 }
 
 /// What is recalled of "secret", which `a` presented at 1000, and held until 1250.
-fn secret_of(a: SourceId) -> (Memory, Slot) {
+fn secret_of(a: SourceId) -> (CredentialCache, CacheKey) {
     let mut memory = memory(100, 1 << 20);
-    let slot = memory.slot(0, 0, b"secret");
-    memory.remember_held(slot, &principal("secret"), at(1000.0), Some(at(1250.0)), Some(a));
-    (memory, slot)
+    let cache_key = memory.cache_key(0, 0, b"secret");
+    memory.remember_held(cache_key, &principal("secret"), at(1000.0), Some(at(1250.0)), Some(a));
+    (memory, cache_key)
 }
 
 fn sources() -> [SourceId; 6] {
@@ -124,9 +124,9 @@ fn sources() -> [SourceId; 6] {
 #[test]
 fn a_refused_source_finds_a_secret_only_if_it_presented_it_before() {
     let [a, b, ..] = sources();
-    let (mut memory, slot) = secret_of(a);
+    let (mut memory, cache_key) = secret_of(a);
     let mut check = |source, is_refused, expected: bool| {
-        assert_eq!(memory.recall(slot, at(1001.0), source, is_refused).is_some(), expected);
+        assert_eq!(memory.recall(cache_key, at(1001.0), source, is_refused).is_some(), expected);
     };
     check(Some(a), true, true);
     check(Some(b), true, false);
@@ -142,55 +142,55 @@ fn a_refused_source_finds_a_secret_only_if_it_presented_it_before() {
 #[test]
 fn a_right_guess_of_a_refused_source_leaves_no_trace() {
     let [a, b, ..] = sources();
-    let (mut memory, slot) = secret_of(a);
+    let (mut memory, cache_key) = secret_of(a);
     for _ in 0..10 {
-        assert!(memory.recall(slot, at(1099.0), Some(b), true).is_none());
+        assert!(memory.recall(cache_key, at(1099.0), Some(b), true).is_none());
     }
     assert_eq!(memory.lookups(), Lookups::default());
     // Neither is its time longer, nor does it count as used: it is gone when the room is needed.
-    assert!(memory.recall(slot, at(1100.0), Some(a), true).is_none());
-    let (mut memory, slot) = secret_of(a);
+    assert!(memory.recall(cache_key, at(1100.0), Some(a), true).is_none());
+    let (mut memory, cache_key) = secret_of(a);
     for n in 0..100 {
         remember(&mut memory, &n.to_string(), 1000.0, None);
-        assert!(memory.recall(slot, at(1001.0), Some(b), true).is_none());
+        assert!(memory.recall(cache_key, at(1001.0), Some(b), true).is_none());
     }
-    assert!(memory.recall(slot, at(1001.0), Some(a), true).is_none());
+    assert!(memory.recall(cache_key, at(1001.0), Some(a), true).is_none());
 }
 
 #[test]
 fn the_source_that_has_not_presented_a_secret_for_longest_is_replaced() {
     let [a, b, c, d, e, f] = sources();
-    let (mut memory, slot) = secret_of(a);
+    let (mut memory, cache_key) = secret_of(a);
     for source in [b, c, d, a, a, e, f] {
-        assert!(memory.recall(slot, at(1001.0), Some(source), false).is_some());
+        assert!(memory.recall(cache_key, at(1001.0), Some(source), false).is_some());
     }
-    let known = sources().map(|source| memory.recall(slot, at(1001.0), Some(source), true).is_some());
+    let known = sources().map(|source| memory.recall(cache_key, at(1001.0), Some(source), true).is_some());
     assert_eq!(known, [true, false, false, true, true, true]);
 }
 
 #[test]
 fn a_secret_in_use_is_remembered_until_it_ends_by_itself() {
     let [a, ..] = sources();
-    let (mut memory, slot) = secret_of(a);
+    let (mut memory, cache_key) = secret_of(a);
     for (now, expected) in [(1090.0, true), (1180.0, true), (1249.0, true), (1250.0, false)] {
-        assert_eq!(memory.recall(slot, at(now), None, false).is_some(), expected, "{now}");
+        assert_eq!(memory.recall(cache_key, at(now), None, false).is_some(), expected, "{now}");
     }
-    let (mut memory, slot) = secret_of(a);
-    assert!(memory.recall(slot, at(1100.0), None, false).is_none(), "without use");
+    let (mut memory, cache_key) = secret_of(a);
+    assert!(memory.recall(cache_key, at(1100.0), None, false).is_none(), "without use");
     // A token is never renewed: it may have been revoked since.
-    let (mut memory, slot) = secret_of(a);
-    assert!(memory.held(slot, at(1090.0)).is_some());
-    assert!(memory.held(slot, at(1100.0)).is_none());
+    let (mut memory, cache_key) = secret_of(a);
+    assert!(memory.held(cache_key, at(1090.0)).is_some());
+    assert!(memory.held(cache_key, at(1100.0)).is_none());
 }
 
 #[test]
 fn a_source_is_asked_for_once_a_second() {
     let [a, ..] = sources();
-    let (mut memory, slot) = secret_of(a);
+    let (mut memory, cache_key) = secret_of(a);
     let mut check = |now: f64, expected: bool| {
-        assert_eq!(memory.wants_source(slot, at(now)), expected, "{now}");
+        assert_eq!(memory.wants_source(cache_key, at(now)), expected, "{now}");
         let source = expected.then_some(a);
-        assert!(memory.recall(slot, at(now), source, false).is_some(), "{now}");
+        assert!(memory.recall(cache_key, at(now), source, false).is_some(), "{now}");
     };
     check(1000.5, false);
     check(1001.0, true);
@@ -198,16 +198,16 @@ fn a_source_is_asked_for_once_a_second() {
     check(1002.0, true);
     // A clock that is set back.
     check(1000.0, true);
-    let other = memory.slot(0, 0, b"other");
+    let other = memory.cache_key(0, 0, b"other");
     assert!(!memory.wants_source(other, at(1002.0)));
 }
 
 #[test]
 fn no_room_remembers_nothing() {
-    for (entries, octets) in [(0, 1 << 20), (10, 0), (10, 100)] {
-        let mut memory = memory(entries, octets);
+    for (entries, bytes) in [(0, 1 << 20), (10, 0), (10, 100)] {
+        let mut memory = memory(entries, bytes);
         remember(&mut memory, "a", 1000.0, None);
-        assert_eq!(recall(&mut memory, "a", 1000.0), None, "{entries} {octets}");
+        assert_eq!(recall(&mut memory, "a", 1000.0), None, "{entries} {bytes}");
     }
     let mut memory = memory(1, 1 << 20);
     remember(&mut memory, "a", 1000.0, None);
@@ -220,7 +220,7 @@ fn no_room_remembers_nothing() {
 #[test]
 fn what_is_old_is_forgotten_in_time_too() {
     let mut memory = memory(8, 1 << 20);
-    let in_old = |memory: &mut Memory, name: &str| {
+    let in_old = |memory: &mut CredentialCache, name: &str| {
         remember(memory, name, 1000.0, Some(1010.0));
         for n in 0..4 {
             remember(memory, &n.to_string(), 1000.0, None);
@@ -230,14 +230,14 @@ fn what_is_old_is_forgotten_in_time_too() {
     assert_eq!(recall(&mut memory, "a", 1010.0), None);
     in_old(&mut memory, "b");
     assert_eq!(recall(&mut memory, "b", 1009.75).as_deref(), Some("b"));
-    let mut store = Generations::new(8, 1 << 20);
-    let slot = |n: u128| Slot(n);
+    let mut store = TwoGenerationCache::new(8, 1 << 20);
+    let cache_key = |n: u128| CacheKey(n);
     for n in 0..5 {
-        store.insert(slot(n), Entry { value: n, since: at(1000.0), until: at(1010.0), octets: 0 });
+        store.insert(cache_key(n), Entry { value: n, since: at(1000.0), until: at(1010.0), bytes: 0 });
     }
-    assert_eq!(store.take(slot(0), at(1010.0)), None);
-    assert_eq!(store.take(slot(1), at(1009.75)), Some(1));
-    assert_eq!(store.take(slot(4), at(1010.0)), None);
+    assert_eq!(store.take(cache_key(0), at(1010.0)), None);
+    assert_eq!(store.take(cache_key(1), at(1009.75)), Some(1));
+    assert_eq!(store.take(cache_key(4), at(1010.0)), None);
 }
 
 /// A clock that is set back must not make a password or a token count for longer than its time.
@@ -246,24 +246,24 @@ fn nothing_counts_before_it_was_remembered() {
     for others in [0, 4] {
         let mut memory = memory(8, 1 << 20);
         remember(&mut memory, "a", 5000.0, None);
-        let slot = memory.slot(0, 0, b"bad");
-        memory.remember_failed(slot, at(5000.0));
+        let cache_key = memory.cache_key(0, 0, b"bad");
+        memory.remember_failed(cache_key, at(5000.0));
         for n in 0..others {
             remember(&mut memory, &n.to_string(), 5000.0, None);
         }
         assert_eq!(recall(&mut memory, "a", 4999.75), None);
-        assert!(!memory.failed(slot, at(4999.75)));
+        assert!(!memory.failed(cache_key, at(4999.75)));
     }
 }
 
 /// Anybody can compute digests under a key that is all zeros.
 #[test]
 fn without_randomness_nothing_is_remembered() {
-    let mut memory = Memory::without_key(Limits::default());
+    let mut memory = CredentialCache::without_key(Limits::default());
     remember(&mut memory, "a", 1000.0, None);
     assert_eq!(recall(&mut memory, "a", 1000.0), None);
-    let slot = memory.slot(0, 0, b"bad");
-    memory.remember_failed(slot, at(1000.0));
-    assert!(!memory.failed(slot, at(1000.0)));
+    let cache_key = memory.cache_key(0, 0, b"bad");
+    memory.remember_failed(cache_key, at(1000.0));
+    assert!(!memory.failed(cache_key, at(1000.0)));
     assert!(memory.nonces().key().is_none());
 }

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
 
-use super::generations::{Entry, Generations, OVERHEAD};
-use super::{MemoryKey, Slot, later, source_id};
+use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
+use super::{CacheKey, CacheSecret, later, source_id};
 use crate::timestamp::NumericDate;
 
 /// The most of those that have failed, and the octets they take.
@@ -42,7 +42,7 @@ pub struct ThrottleLimits {
 
 /// Who tries to get in.
 #[derive(Clone, Copy)]
-pub struct Claimant<'a> {
+pub struct ThrottleKey<'a> {
     /// The client's address. All whose address is not known are one.
     pub source: Option<IpAddr>,
     /// Who it claims to be; all that name nobody are one.
@@ -53,38 +53,38 @@ pub struct Claimant<'a> {
 
 /// A wrong credential of a claimant, as digests.
 #[derive(PartialEq, Eq)]
-pub struct Guess {
+pub struct FailedGuess {
     /// The same for the same credential of the same claimant.
-    id: Slot,
+    id: CacheKey,
     /// Where it counts.
-    counted_in: SmallVec<[Slot; 2]>,
+    counted_in: SmallVec<[CacheKey; 2]>,
 }
 
 /// Counts failures and knows who is blocked.
 pub struct Throttle {
-    key: MemoryKey,
+    key: CacheSecret,
     limits: ThrottleLimits,
-    failing: Generations<Vec<NumericDate>>,
-    blocked: Generations<NumericDate>,
+    failing: TwoGenerationCache<Vec<NumericDate>>,
+    blocked: TwoGenerationCache<NumericDate>,
     /// When the last of all blocks so far ends.
     last_block_ends: Option<NumericDate>,
     /// Guesses that were counted when their requests began to wait.
-    waiting: Generations<()>,
+    waiting: TwoGenerationCache<()>,
 }
 
 impl Throttle {
     /// Nobody has failed yet.
-    pub fn new(key: MemoryKey, limits: ThrottleLimits) -> Self {
-        let failing = Generations::new(MAX_FAILING, MAX_FAILING_OCTETS);
-        let blocked = Generations::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
-        let waiting = Generations::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
+    pub fn new(key: CacheSecret, limits: ThrottleLimits) -> Self {
+        let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_OCTETS);
+        let blocked = TwoGenerationCache::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
+        let waiting = TwoGenerationCache::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
         Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
     }
 
     /// After how many seconds, rounded up, a claimant may try again; `None`: now.
-    pub fn blocked_for(&mut self, claimant: Claimant<'_>, now: NumericDate) -> Option<u32> {
-        let slots = self.slots(claimant);
-        let until = slots.into_iter().filter_map(|slot| self.blocked.find(slot, now));
+    pub fn blocked_for(&mut self, key: ThrottleKey<'_>, now: NumericDate) -> Option<u32> {
+        let slots = self.slots(key);
+        let until = slots.into_iter().filter_map(|cache_key| self.blocked.find(cache_key, now));
         until.map(|until| whole_seconds(until.seconds_since(now))).max()
     }
 
@@ -94,17 +94,17 @@ impl Throttle {
     }
 
     /// A credential that a claimant presented and that is wrong.
-    pub fn guess(&self, claimant: Claimant<'_>, credential: &[u8]) -> Guess {
-        let mut hasher = self.hasher(3, claimant);
-        hasher.write_usize(claimant.user.len());
-        hasher.write(claimant.user);
+    pub fn guess(&self, key: ThrottleKey<'_>, credential: &[u8]) -> FailedGuess {
+        let mut hasher = self.hasher(3, key);
+        hasher.write_usize(key.user.len());
+        hasher.write(key.user);
         hasher.write(credential);
-        Guess { id: Slot(hasher.finish128().as_u128()), counted_in: self.slots(claimant) }
+        FailedGuess { id: CacheKey(hasher.finish128().as_u128()), counted_in: self.slots(key) }
     }
 
     /// Counts a wrong guess of a request that is refused, unless it was counted when the request began to wait. With one
     /// too many its claimant is blocked from now on.
-    pub fn refused(&mut self, guess: &Guess, now: NumericDate) {
+    pub fn refused(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.take(guess.id, now).is_none() {
             self.count(guess, now);
         }
@@ -112,70 +112,70 @@ impl Throttle {
 
     /// Counts a wrong guess of a request that waits and will be decided again. Its client may never ask for the outcome:
     /// that it has to wait tells it enough.
-    pub fn waits(&mut self, guess: &Guess, now: NumericDate) {
+    pub fn waits(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.find(guess.id, now).is_none() {
             self.count(guess, now);
             let until = now.plus(LONGEST_WAIT);
-            self.waiting.insert(guess.id, Entry { value: (), since: NumericDate::EPOCH, until, octets: 0 });
+            self.waiting.insert(guess.id, Entry { value: (), since: NumericDate::EPOCH, until, bytes: 0 });
         }
     }
 
     /// Takes back a wrong guess of a request that waited and is allowed by other credentials.
-    pub fn allowed(&mut self, guess: &Guess, now: NumericDate) {
+    pub fn allowed(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.take(guess.id, now).is_none() {
             return;
         }
-        for slot in &guess.counted_in {
-            if let Some(entry) = self.failing.find_mut(*slot, now) {
+        for cache_key in &guess.counted_in {
+            if let Some(entry) = self.failing.find_mut(*cache_key, now) {
                 entry.value.pop();
             }
         }
     }
 
     /// Whether a request with this guess waits, so that the guess was counted and looked at.
-    pub fn is_waiting(&self, guess: &Guess, now: NumericDate) -> bool {
+    pub fn is_waiting(&self, guess: &FailedGuess, now: NumericDate) -> bool {
         self.waiting.peek(guess.id, now).is_some()
     }
 
-    fn count(&mut self, guess: &Guess, now: NumericDate) {
+    fn count(&mut self, guess: &FailedGuess, now: NumericDate) {
         let ThrottleLimits { failures, window, block, .. } = self.limits;
-        for slot in &guess.counted_in {
-            let mut times = self.failing.take(*slot, now).unwrap_or_default();
+        for cache_key in &guess.counted_in {
+            let mut times = self.failing.take(*cache_key, now).unwrap_or_default();
             times.retain(|time| now.seconds_since(*time) < window);
             times.push(now);
             if times.len() >= failures {
                 let until = now.plus(block);
                 // A clock that is set back lifts no block.
                 let since = NumericDate::EPOCH;
-                self.blocked.insert(*slot, Entry { value: until, since, until, octets: 0 });
+                self.blocked.insert(*cache_key, Entry { value: until, since, until, bytes: 0 });
                 self.last_block_ends = later(self.last_block_ends, Some(until));
             } else {
-                let octets = times.capacity().saturating_mul(size_of::<NumericDate>());
+                let bytes = times.capacity().saturating_mul(size_of::<NumericDate>());
                 let (since, until) = (NumericDate::EPOCH, now.plus(window));
-                self.failing.insert(*slot, Entry { value: times, since, until, octets });
+                self.failing.insert(*cache_key, Entry { value: times, since, until, bytes });
             }
         }
     }
 
     /// A digest of this kind that starts with where the claimant is.
-    fn hasher(&self, kind: u8, claimant: Claimant<'_>) -> SipHasher24 {
+    fn hasher(&self, kind: u8, key: ThrottleKey<'_>) -> SipHasher24 {
         let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(&[kind, u8::from(claimant.is_shadowed)]);
-        source_id::write(&mut hasher, claimant.source);
+        hasher.write(&[kind, u8::from(key.is_shadowed)]);
+        source_id::write(&mut hasher, key.source);
         hasher
     }
 
     /// Where a claimant's failures are counted.
-    fn slots(&self, claimant: Claimant<'_>) -> SmallVec<[Slot; 2]> {
-        let hasher = |kind| self.hasher(kind, claimant);
+    fn slots(&self, key: ThrottleKey<'_>) -> SmallVec<[CacheKey; 2]> {
+        let hasher = |kind| self.hasher(kind, key);
         let mut slots = SmallVec::new();
         if self.limits.by_source {
-            slots.push(Slot(hasher(1).finish128().as_u128()));
+            slots.push(CacheKey(hasher(1).finish128().as_u128()));
         }
         if self.limits.by_user {
             let mut hasher = hasher(2);
-            hasher.write(claimant.user);
-            slots.push(Slot(hasher.finish128().as_u128()));
+            hasher.write(key.user);
+            slots.push(CacheKey(hasher.finish128().as_u128()));
         }
         slots
     }
@@ -202,13 +202,13 @@ mod tests {
         Throttle::new([7; 16], limits)
     }
 
-    fn claimant<'a>(source: &str, user: &'a str) -> Claimant<'a> {
-        Claimant { source: source.parse().ok(), user: user.as_bytes(), is_shadowed: false }
+    fn key<'a>(source: &str, user: &'a str) -> ThrottleKey<'a> {
+        ThrottleKey { source: source.parse().ok(), user: user.as_bytes(), is_shadowed: false }
     }
 
     impl Throttle {
-        fn failed(&mut self, claimant: Claimant<'_>, now: NumericDate) {
-            let guess = self.guess(claimant, b"wrong");
+        fn failed(&mut self, key: ThrottleKey<'_>, now: NumericDate) {
+            let guess = self.guess(key, b"wrong");
             self.refused(&guess, now);
         }
     }
@@ -218,9 +218,9 @@ mod tests {
         let check = |failures: &[f64], asked: f64, expected: Option<u32>| {
             let mut throttle = throttle(LIMITS);
             for time in failures {
-                throttle.failed(claimant("192.0.2.1", ""), at(*time));
+                throttle.failed(key("192.0.2.1", ""), at(*time));
             }
-            let found = throttle.blocked_for(claimant("192.0.2.1", ""), at(asked));
+            let found = throttle.blocked_for(key("192.0.2.1", ""), at(asked));
             assert_eq!(found, expected, "{failures:?} at {asked}");
         };
         check(&[], 0.0, None);
@@ -247,9 +247,9 @@ mod tests {
         let check = |window: f64, block: f64, last: f64, expected: Option<u32>| {
             let mut throttle = throttle(ThrottleLimits { window, block, ..LIMITS });
             for time in [0.0, 10.0, last] {
-                throttle.failed(claimant("192.0.2.1", ""), at(time));
+                throttle.failed(key("192.0.2.1", ""), at(time));
             }
-            let found = throttle.blocked_for(claimant("192.0.2.1", ""), at(last));
+            let found = throttle.blocked_for(key("192.0.2.1", ""), at(last));
             assert_eq!(found, expected, "{window} {block} {last}");
         };
         check(60.0, 5.0, 59.0, Some(5));
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_longer_of_two_blocks_counts() {
         let mut throttle = throttle(ThrottleLimits { by_user: true, ..LIMITS });
-        let [alice, bob] = ["alice", "bob"].map(|user| claimant("192.0.2.1", user));
+        let [alice, bob] = ["alice", "bob"].map(|user| key("192.0.2.1", user));
         // The address is blocked at 252, bob at this address at 300.
         for (who, time) in [(bob, 250.0), (bob, 251.0), (alice, 252.0), (bob, 300.0)] {
             throttle.failed(who, at(time));
@@ -275,7 +275,7 @@ mod tests {
         assert!(!throttle.is_blocking(at(0.0)));
         for (source, time) in [("192.0.2.1", 0.0), ("192.0.2.2", 100.0)] {
             for _ in 0..3 {
-                throttle.failed(claimant(source, ""), at(time));
+                throttle.failed(key(source, ""), at(time));
             }
         }
         assert!(throttle.is_blocking(at(399.0)));
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_guess_of_a_request_that_waits_counts_once() {
         let mut throttle = throttle(ThrottleLimits { failures: 4, ..LIMITS });
-        let alice = claimant("192.0.2.1", "alice");
+        let alice = key("192.0.2.1", "alice");
         let guesses = ["a", "b", "c", "d", "e"].map(|password| throttle.guess(alice, password.as_bytes()));
         for guess in &guesses[..2] {
             throttle.waits(guess, at(0.0));
@@ -309,10 +309,10 @@ mod tests {
         let check = |by_source, by_user, failed: (&str, &str), other: (&str, &str), expected: bool| {
             let mut throttle = throttle(ThrottleLimits { by_source, by_user, ..LIMITS });
             for _ in 0..3 {
-                throttle.failed(claimant(failed.0, failed.1), at(0.0));
+                throttle.failed(key(failed.0, failed.1), at(0.0));
             }
-            assert!(throttle.blocked_for(claimant(failed.0, failed.1), at(0.0)).is_some());
-            let found = throttle.blocked_for(claimant(other.0, other.1), at(0.0)).is_some();
+            assert!(throttle.blocked_for(key(failed.0, failed.1), at(0.0)).is_some());
+            let found = throttle.blocked_for(key(other.0, other.1), at(0.0)).is_some();
             assert_eq!(found, expected, "{by_source} {by_user}: {failed:?} and {other:?}");
         };
         let alice = ("192.0.2.1", "alice");
@@ -335,18 +335,18 @@ mod tests {
     #[test]
     fn failures_in_shadow_block_nobody_else() {
         let mut throttle = throttle(LIMITS);
-        let shadowed = Claimant { is_shadowed: true, ..claimant("192.0.2.1", "") };
+        let shadowed = ThrottleKey { is_shadowed: true, ..key("192.0.2.1", "") };
         for _ in 0..3 {
             throttle.failed(shadowed, at(0.0));
         }
         assert_eq!(throttle.blocked_for(shadowed, at(0.0)), Some(300));
-        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(0.0)), None);
+        assert_eq!(throttle.blocked_for(key("192.0.2.1", ""), at(0.0)), None);
     }
 
     #[test]
     fn a_hundred_thousand_addresses_are_bounded_and_free_nobody() {
         let mut throttle = throttle(ThrottleLimits { failures: 10, block: 1e6, by_user: true, ..LIMITS });
-        let blocked = claimant("192.0.2.1", "alice");
+        let blocked = key("192.0.2.1", "alice");
         for _ in 0..10 {
             throttle.failed(blocked, at(0.0));
         }
@@ -354,36 +354,34 @@ mod tests {
             let four = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n));
             let six = IpAddr::V6(Ipv6Addr::from_bits(u128::from(n) << 64));
             for source in [four, six] {
-                throttle.failed(
-                    Claimant { source: Some(source), ..claimant("", "bob") },
-                    at(f64::from(n) * 1e-3),
-                );
+                throttle
+                    .failed(ThrottleKey { source: Some(source), ..key("", "bob") }, at(f64::from(n) * 1e-3));
             }
         }
         assert!(throttle.failing.count() <= MAX_FAILING, "{}", throttle.failing.count());
-        assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS, "{}", throttle.failing.octets());
+        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS, "{}", throttle.failing.bytes());
         assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
 
         // However many are blocked, there is an end to it.
         for n in 0..100_000_u32 {
             let source = Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)));
             for _ in 0..10 {
-                throttle.failed(Claimant { source, ..claimant("", "bob") }, at(200.0));
+                throttle.failed(ThrottleKey { source, ..key("", "bob") }, at(200.0));
             }
         }
         assert!(throttle.blocked.count() <= MAX_BLOCKED, "{}", throttle.blocked.count());
-        assert!(throttle.failing.octets() <= MAX_FAILING_OCTETS);
+        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS);
     }
 
     #[test]
     fn who_keeps_trying_stays_blocked_whatever_others_do() {
         let mut throttle = throttle(ThrottleLimits { failures: 1, ..LIMITS });
-        throttle.failed(claimant("192.0.2.1", ""), at(0.0));
+        throttle.failed(key("192.0.2.1", ""), at(0.0));
         for n in 0..100_000_u32 {
             let source = Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)));
-            throttle.failed(Claimant { source, ..claimant("", "") }, at(0.0));
+            throttle.failed(ThrottleKey { source, ..key("", "") }, at(0.0));
             if n % 1_000 == 0 {
-                assert!(throttle.blocked_for(claimant("192.0.2.1", ""), at(1.0)).is_some(), "after {n}");
+                assert!(throttle.blocked_for(key("192.0.2.1", ""), at(1.0)).is_some(), "after {n}");
             }
         }
     }
@@ -392,11 +390,11 @@ mod tests {
     fn many_failures_of_one_take_a_bounded_room() {
         let mut throttle = throttle(ThrottleLimits { failures: 1_000, ..LIMITS });
         for n in 0..999_u32 {
-            throttle.failed(claimant("192.0.2.1", ""), at(f64::from(n) * 0.01));
+            throttle.failed(key("192.0.2.1", ""), at(f64::from(n) * 0.01));
         }
-        assert!(throttle.failing.octets() <= 1024 * size_of::<NumericDate>() + OVERHEAD);
-        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(10.0)), None);
-        throttle.failed(claimant("192.0.2.1", ""), at(10.0));
-        assert_eq!(throttle.blocked_for(claimant("192.0.2.1", ""), at(10.0)), Some(300));
+        assert!(throttle.failing.bytes() <= 1024 * size_of::<NumericDate>() + OVERHEAD);
+        assert_eq!(throttle.blocked_for(key("192.0.2.1", ""), at(10.0)), None);
+        throttle.failed(key("192.0.2.1", ""), at(10.0));
+        assert_eq!(throttle.blocked_for(key("192.0.2.1", ""), at(10.0)), Some(300));
     }
 }

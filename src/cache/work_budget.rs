@@ -19,8 +19,8 @@
 //! The last check may take more than was left, so an idle worker does any check, however slow.
 
 use super::SourceId;
-use super::generations::{Entry, Generations, OVERHEAD};
 use super::throttle::whole_seconds;
+use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use crate::timestamp::NumericDate;
 
 /// The seconds within which time is saved up. With a fifth of the time it is two seconds, or forty hashes with bcrypt's
@@ -52,9 +52,9 @@ pub struct WorkBudget {
     left: f64,
     /// When it was last looked at.
     seen: Option<NumericDate>,
-    accounts: Generations<Account>,
+    accounts: TwoGenerationCache<Account>,
     /// Sources that succeeded. Apart, so that failures take no place from them.
-    succeeded: Generations<()>,
+    succeeded: TwoGenerationCache<()>,
 }
 
 /// What one source has done lately.
@@ -84,8 +84,8 @@ impl WorkBudget {
             most,
             left: most,
             seen: None,
-            accounts: Generations::new(MAX_SOURCES, store),
-            succeeded: Generations::new(MAX_SOURCES, store),
+            accounts: TwoGenerationCache::new(MAX_SOURCES, store),
+            succeeded: TwoGenerationCache::new(MAX_SOURCES, store),
         }
     }
 
@@ -135,7 +135,7 @@ impl WorkBudget {
     pub fn note_success(&mut self, source: SourceId, now: NumericDate) {
         if !self.is_unlimited() {
             let until = now.plus(SUCCESS_COUNTS);
-            self.succeeded.insert(source.0, Entry { value: (), since: NumericDate::EPOCH, until, octets: 0 });
+            self.succeeded.insert(source.0, Entry { value: (), since: NumericDate::EPOCH, until, bytes: 0 });
         }
     }
 
@@ -180,7 +180,7 @@ impl WorkBudget {
         change(&mut account);
         account.used = account.used.min(self.most);
         let until = now.plus(FAILURE_COUNTS.max(self.most / self.share));
-        self.accounts.insert(source.0, Entry { value: account, since: NumericDate::EPOCH, until, octets: 0 });
+        self.accounts.insert(source.0, Entry { value: account, since: NumericDate::EPOCH, until, bytes: 0 });
     }
 }
 

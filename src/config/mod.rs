@@ -38,7 +38,7 @@ pub use introspection::{ClientAuth, Introspection};
 pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
-pub use operation::{Cache, Fact, SlowHashes, SlowSignatures, Telemetry, Throttle, ThrottleBy};
+pub use operation::{Cache, FilterStateKey, SlowHashes, SlowSignatures, Telemetry, Throttle, ThrottleBy};
 pub use rule::{Authorization, Match, Requirement, Rule};
 #[cfg(feature = "schema")]
 pub use schema::schema;
@@ -46,13 +46,13 @@ use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
 
 /// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
-pub fn parse(octets: &[u8]) -> Result<Config, Vec<ConfigError>> {
-    from_value(value(octets)?)
+pub fn parse(bytes: &[u8]) -> Result<Config, Vec<ConfigError>> {
+    from_value(value(bytes)?)
 }
 
 /// The JSON value of a configuration that a host hands over.
-pub fn value(octets: &[u8]) -> Result<Value, Vec<ConfigError>> {
-    source::parse(octets).map_err(|kind| vec![ConfigError::new("", kind)])
+pub fn value(bytes: &[u8]) -> Result<Value, Vec<ConfigError>> {
+    source::parse(bytes).map_err(|kind| vec![ConfigError::new("", kind)])
 }
 
 /// Reads a configuration from a JSON value.

@@ -103,12 +103,12 @@ pub struct Telemetry {
     /// Whether decisions are counted in the proxy's metrics.
     pub metrics: bool,
     /// What the access log can show.
-    pub filter_state: List<Fact>,
+    pub filter_state: List<FilterStateKey>,
 }
 
 /// What the access log can show of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
+pub enum FilterStateKey {
     /// Who the caller is.
     Subject,
     /// Whose credentials were presented.
@@ -119,7 +119,7 @@ pub enum Fact {
     Reason,
 }
 
-keyword!(Fact, "subject, authenticator, rule or reason", {
+keyword!(FilterStateKey, "subject, authenticator, rule or reason", {
     "subject" => Subject,
     "authenticator" => Authenticator,
     "rule" => Rule,

@@ -12,17 +12,17 @@ use crate::json;
 ///
 /// An encoded Struct is never JSON text, since its lengths and tags are control characters; but it can look like its
 /// beginning, with 0x0A for white space and an entry of 123 octets for `{`.
-pub fn parse(octets: &[u8]) -> Result<Value, ConfigErrorKind> {
-    if octets.trim_ascii().is_empty() {
+pub fn parse(bytes: &[u8]) -> Result<Value, ConfigErrorKind> {
+    if bytes.trim_ascii().is_empty() {
         return Err(ConfigErrorKind::Empty);
     }
-    let json = json::parse(octets);
+    let json = json::parse(bytes);
     if let Ok(value @ Value::Object(_)) = json {
         return Ok(with_whole_numbers(value));
     }
-    match (prost_types::Struct::decode(octets), json) {
+    match (prost_types::Struct::decode(bytes), json) {
         (Ok(fields), _) => struct_to_json(fields),
-        (Err(_), Err(error)) if octets.trim_ascii_start().first() == Some(&b'{') => {
+        (Err(_), Err(error)) if bytes.trim_ascii_start().first() == Some(&b'{') => {
             Err(ConfigErrorKind::Json(error))
         }
         (Err(_), _) => Err(ConfigErrorKind::NeitherJsonNorStruct),
@@ -104,7 +104,7 @@ mod tests {
         let list = prost_types::ListValue {
             values: vec![value(Kind::NumberValue(1.0)), value(Kind::NumberValue(0.5))],
         };
-        let octets = object(vec![
+        let bytes = object(vec![
             ("realm", Kind::StringValue("x".to_owned())),
             ("flag", Kind::BoolValue(true)),
             ("nothing", Kind::NullValue(0)),
@@ -113,14 +113,14 @@ mod tests {
         ])
         .encode_to_vec();
         let text = br#" { "realm":"x","flag":true,"nothing":null,"list":[1,0.5],"inner":{"n":-3}}"#;
-        assert_eq!(parse(&octets), parse(text));
+        assert_eq!(parse(&bytes), parse(text));
     }
 
     #[test]
     fn a_struct_of_any_size_is_a_struct() {
         for length in 0..300 {
-            let octets = object(vec![("realm", Kind::StringValue("x".repeat(length)))]).encode_to_vec();
-            assert!(parse(&octets).is_ok_and(|value| value.is_object()), "{length}");
+            let bytes = object(vec![("realm", Kind::StringValue("x".repeat(length)))]).encode_to_vec();
+            assert!(parse(&bytes).is_ok_and(|value| value.is_object()), "{length}");
         }
     }
 
@@ -131,8 +131,8 @@ mod tests {
         assert_eq!(parse(b"realm: x"), Err(ConfigErrorKind::NeitherJsonNorStruct));
         assert!(matches!(parse(b"{\"a\":"), Err(ConfigErrorKind::Json(_))));
         for length in 0..64_u8 {
-            let octets: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37) ^ length).collect();
-            let _ = parse(&octets);
+            let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37) ^ length).collect();
+            let _ = parse(&bytes);
         }
         let deep =
             (0..200).fold(Kind::NullValue(0), |inner, _| Kind::StructValue(object(vec![("a", inner)])));

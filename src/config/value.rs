@@ -119,7 +119,7 @@ impl ByteSize {
     }
 
     /// As a number of octets.
-    pub fn octets(self) -> usize {
+    pub fn bytes(self) -> usize {
         self.0
     }
 
@@ -134,8 +134,8 @@ impl ByteSize {
             _ => return None,
         };
         // A VM has 4 GiB at the most, whatever the machine that reads this.
-        let octets = number.parse::<u32>().ok()?.checked_mul(factor)?;
-        usize::try_from(octets).ok().map(ByteSize)
+        let bytes = number.parse::<u32>().ok()?.checked_mul(factor)?;
+        usize::try_from(bytes).ok().map(ByteSize)
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn sizes_have_a_unit() {
         let check = |text: &str, expected: Option<usize>| {
-            assert_eq!(ByteSize::parse(text).map(ByteSize::octets), expected, "{text}");
+            assert_eq!(ByteSize::parse(text).map(ByteSize::bytes), expected, "{text}");
         };
         check("16MiB", Some(16 << 20));
         check("512KiB", Some(512 << 10));

@@ -6,19 +6,19 @@ use std::rc::Rc;
 use smallvec::{SmallVec, smallvec};
 
 use super::guard::Guard;
-use crate::authn::{Affinity, OneTime, Presented, Scheme, Setback, Surroundings};
-use crate::cache::Slot;
-use crate::cache::replays::ProofUse;
-use crate::cache::throttle::Guess;
+use crate::authn::{AuthError, Context, MatchRank, OneTime, Presented, Scheme};
+use crate::cache::CacheKey;
+use crate::cache::replays::JtiUse;
+use crate::cache::throttle::FailedGuess;
 use crate::decision::state::State;
 use crate::http::authorization::CredentialsError;
-use crate::http::location::{Found, Place};
+use crate::http::location::{CredentialLocation, Found};
 use crate::http::request::Request;
 use crate::policy::requirement::Requirement;
 use crate::policy::{Policy, Protection};
 use crate::principal::{Authenticated, Principal};
-use crate::remote::callout::Awaited;
-use crate::remote::source::Source;
+use crate::remote::callout::Pending;
+use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
 /// Tries a rule's requirement on a request. Gives the wrong guesses among its credentials too, whatever else came of it.
@@ -27,69 +27,68 @@ pub fn evaluate<'p>(
     protection: &Protection,
     request: &Request<'_>,
     state: &mut State,
-    surroundings: Surroundings<'_>,
-) -> (Outcome<'p>, WrongGuesses) {
+    context: Context<'_>,
+) -> (Outcome<'p>, FailedGuesses) {
     let presented = present(policy, protection, request);
     // A request in shadow goes on as it is, so it has nothing to wait for.
-    let may_wait = surroundings.may_wait && !protection.is_shadowed;
-    let surroundings = Surroundings { may_wait, ..surroundings };
-    let guard = Guard::new(request, surroundings, protection.is_shadowed);
+    let may_wait = context.may_wait && !protection.is_shadowed;
+    let context = Context { may_wait, ..context };
+    let guard = Guard::new(request, context, protection.is_shadowed);
     let mut evaluation = Evaluation {
         policy,
         request,
         state,
-        surroundings,
+        context,
         guard,
         presented: &presented,
         used: Vec::new(),
         proofs: Vec::new(),
-        wrong: WrongGuesses::new(),
+        wrong: FailedGuesses::new(),
     };
     let outcome = evaluation.evaluate(&protection.requirement);
     // Not before the outcome is known: a requirement may look at one proof twice, and so does a request that waits.
     let Evaluation { proofs, wrong, .. } = evaluation;
     if !matches!(outcome, Outcome::Pending(_)) {
-        proofs.into_iter().for_each(|proof| state.memory.note_proof(proof));
+        proofs.into_iter().for_each(|proof| state.memory.note_jti(proof));
     }
     (outcome, wrong)
 }
 
 /// Credentials that were found wrong, each once: several members may have tried the same one.
-pub type WrongGuesses = SmallVec<[Guess; 1]>;
+pub type FailedGuesses = SmallVec<[FailedGuess; 1]>;
 
 /// Refuses a request with a credential that a lenient reader finds for a member and that the member does not see.
 pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_>) -> Option<Failure<'p>> {
     let hides = |at: &&usize| {
-        policy
-            .authenticators
-            .get(**at)
-            .is_some_and(|member| member.scheme.places().iter().any(|place| place.is_hidden_in(request)))
+        policy.authenticators.get(**at).is_some_and(|member| {
+            member.scheme.locations().iter().any(|location| location.is_hidden_in(request))
+        })
     };
     let at = protection.members.iter().find(hides)?;
-    Some(Failure { reason: Reason::AmbiguousCredentials, authenticator: Some(*at), place: None })
+    Some(Failure { reason: Reason::AmbiguousCredentials, authenticator: Some(*at), location: None })
 }
 
 /// What came of it.
 pub enum Outcome<'p> {
     /// It held, by these; never none.
-    Held(Members<'p>),
+    Verified(VerifiedCredentials<'p>),
     /// Nothing was presented.
     Absent,
     /// Something was presented, and it was not enough.
     Refused(Failure<'p>),
     /// What decides is on its way, and the request can wait for it.
-    Pending(Awaited),
+    Pending(Pending),
 }
 
 /// All that held.
-pub type Members<'p> = SmallVec<[Member<'p>; 2]>;
+pub type VerifiedCredentials<'p> = SmallVec<[VerifiedCredential<'p>; 2]>;
 
 /// A member that held, and where its credential stood.
-pub struct Member<'p> {
+pub struct VerifiedCredential<'p> {
     /// Who came by it.
     pub authenticated: Authenticated,
     /// Where its credential stood.
-    pub place: &'p Place,
+    pub location: &'p CredentialLocation,
 }
 
 /// Why a requirement did not hold.
@@ -99,7 +98,7 @@ pub struct Failure<'p> {
     /// Whose credentials were presented; `None` where they are missing.
     pub authenticator: Option<usize>,
     /// Where they stood, if in one place.
-    pub place: Option<&'p Place>,
+    pub location: Option<&'p CredentialLocation>,
 }
 
 /// What each member of a rule finds at its places.
@@ -107,7 +106,7 @@ type AllPresented<'p, 'r> = SmallVec<[(usize, Claimed<'p, 'r>); 4]>;
 
 enum Claimed<'p, 'r> {
     Nothing,
-    Credential(Cow<'r, [u8]>, &'p Place),
+    Credential(Cow<'r, [u8]>, &'p CredentialLocation),
     Unusable(Reason),
 }
 
@@ -124,19 +123,20 @@ fn present<'p, 'r>(
 /// The one credential of this scheme. Two are as ambiguous in two places as in one, unless all but one of them are
 /// somebody else's.
 fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
-    let mut found = scheme.places().iter().filter_map(|place| match place.find(request) {
+    let mut found = scheme.locations().iter().filter_map(|location| match location.find(request) {
         Found::Nothing => None,
-        Found::Value(credential) => Some((place, Claimed::Credential(credential, place))),
-        Found::Malformed => Some((place, Claimed::Unusable(Reason::MalformedCredentials))),
-        Found::Ambiguous => Some((place, Claimed::Unusable(Reason::AmbiguousCredentials))),
+        Found::Value(credential) => Some((location, Claimed::Credential(credential, location))),
+        Found::Malformed => Some((location, Claimed::Unusable(Reason::MalformedCredentials))),
+        Found::Ambiguous => Some((location, Claimed::Unusable(Reason::AmbiguousCredentials))),
     });
-    let Some((place, first)) = found.next() else { return Claimed::Nothing };
+    let Some((location, first)) = found.next() else { return Claimed::Nothing };
     // A field may be read for two auth-schemes; what cannot be read in it is one thing all the same.
     let is_read = matches!(first, Claimed::Credential(..));
-    let mut found = found.filter(|(other, _)| is_read || !other.overlaps(place)).map(|(_, claimed)| claimed);
+    let mut found =
+        found.filter(|(other, _)| is_read || !other.overlaps(location)).map(|(_, claimed)| claimed);
     let Some(second) = found.next() else { return first };
     let is_own = |claimed: &Claimed<'_, '_>| match claimed {
-        Claimed::Credential(credential, _) => scheme.affinity(credential) != Affinity::Foreign,
+        Claimed::Credential(credential, _) => scheme.match_rank(credential) != MatchRank::Foreign,
         _ => true,
     };
     let mut own = [first, second].into_iter().chain(found).filter(is_own);
@@ -151,14 +151,14 @@ struct Evaluation<'a, 'p, 'r> {
     policy: &'p Policy,
     request: &'a Request<'r>,
     state: &'a mut State,
-    surroundings: Surroundings<'a>,
+    context: Context<'a>,
     guard: Guard<'a, 'r>,
     presented: &'a AllPresented<'p, 'r>,
     /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
     used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
     /// The proofs of possession that held.
-    proofs: Vec<ProofUse>,
-    wrong: WrongGuesses,
+    proofs: Vec<JtiUse>,
+    wrong: FailedGuesses,
 }
 
 impl<'p> Evaluation<'_, 'p, '_> {
@@ -171,31 +171,32 @@ impl<'p> Evaluation<'_, 'p, '_> {
     }
 
     fn one(&mut self, at: usize) -> Outcome<'p> {
-        let refused_at = |place, reason| Outcome::Refused(Failure { reason, authenticator: Some(at), place });
+        let refused_at =
+            |location, reason| Outcome::Refused(Failure { reason, authenticator: Some(at), location });
         let refused = |reason| refused_at(None, reason);
         let claimed = self.presented.iter().find(|(member, _)| *member == at).map(|(_, claimed)| claimed);
         let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticators.get(at)) else {
             return refused(Reason::Unavailable);
         };
-        let (credential, place) = match claimed {
+        let (credential, location) = match claimed {
             Claimed::Nothing => return Outcome::Absent,
             Claimed::Unusable(reason) => return refused(*reason),
-            Claimed::Credential(credential, place) => (credential.as_ref(), *place),
+            Claimed::Credential(credential, location) => (credential.as_ref(), *location),
         };
-        let refused = |reason| refused_at(Some(place), reason);
-        let presented = Presented { credential, place };
+        let refused = |reason| refused_at(Some(location), reason);
+        let presented = Presented { credential, location };
         let scheme = authenticator.scheme.as_ref();
-        let generation = self.state.sources.get(at).map_or(0, Source::generation);
-        let slot = self.state.memory.slot(at, generation, credential);
-        let recall = self.guard.recall(&mut self.state.memory, scheme, slot, credential);
+        let generation = self.state.sources.get(at).map_or(0, RemoteState::generation);
+        let cache_key = self.state.memory.cache_key(at, generation, credential);
+        let recall = self.guard.recall(&mut self.state.memory, scheme, cache_key, credential);
         let known = recall.known;
         // What has held here before is mostly meant for this authenticator.
-        let may_be_anothers = known.is_none() || scheme.takes_unclaimed();
-        if may_be_anothers && self.is_anothers(at, credential, place) {
+        let may_be_anothers = known.is_none() || scheme.accepts_unclaimed();
+        if may_be_anothers && self.is_anothers(at, credential, location) {
             return Outcome::Absent;
         }
         if known.is_none() {
-            match place.vet(credential) {
+            match location.vet(credential) {
                 Ok(()) => {}
                 Err(CredentialsError::Malformed) => return refused(Reason::MalformedCredentials),
                 Err(CredentialsError::Ambiguous) => return refused(Reason::AmbiguousCredentials),
@@ -214,33 +215,35 @@ impl<'p> Evaluation<'_, 'p, '_> {
         }
         let principal = match (known, scheme.one_time()) {
             (Some(principal), _) => Ok(principal),
-            (None, None) => self.authenticate(at, scheme, slot, credential),
-            (None, Some(one_time)) => self.authenticate_once(at, one_time, credential).map_err(Setback::from),
+            (None, None) => self.authenticate(at, scheme, cache_key, credential),
+            (None, Some(one_time)) => {
+                self.authenticate_once(at, one_time, credential).map_err(AuthError::from)
+            }
         };
-        if let Err(Setback::Refused(Reason::InvalidCredentials)) = principal {
+        if let Err(AuthError::Refused(Reason::InvalidCredentials)) = principal {
             let wrong = self.guard.wrong_guess(&mut self.state.memory, scheme, credential);
             self.wrong.extend(wrong.filter(|guess| !self.wrong.contains(guess)));
         }
         let principal = match principal {
             Ok(principal) => principal,
-            Err(Setback::Pending { ticket, max_wait, .. }) if self.surroundings.may_wait => {
-                return Outcome::Pending(Awaited { source: at, ticket, max_wait });
+            Err(AuthError::Pending { fetch_id, max_wait, .. }) if self.context.may_wait => {
+                return Outcome::Pending(Pending { source: at, fetch_id, max_wait });
             }
-            Err(Setback::Pending { otherwise: reason, .. } | Setback::Refused(reason)) => {
+            Err(AuthError::Pending { otherwise: reason, .. } | AuthError::Refused(reason)) => {
                 return refused(reason);
             }
         };
         let (memory, request) = (&self.state.memory, self.request);
-        let proved = self.guard.with_rationed_signatures(memory, |surroundings| {
-            scheme.prove_possession(&principal, presented, request, surroundings, memory.replays())
+        let proved = self.guard.with_rationed_signatures(memory, |context| {
+            scheme.prove_possession(&principal, presented, request, context, memory.replays())
         });
         match proved {
             Ok(proof) => self.proofs.extend(proof),
             Err(reason) => return refused(reason),
         }
-        Outcome::Held(smallvec![Member {
+        Outcome::Verified(smallvec![VerifiedCredential {
             authenticated: Authenticated { authenticator: at, principal },
-            place
+            location
         }])
     }
 
@@ -249,11 +252,11 @@ impl<'p> Evaluation<'_, 'p, '_> {
         &mut self,
         at: usize,
         scheme: &dyn Scheme,
-        slot: Slot,
+        cache_key: CacheKey,
         credential: &[u8],
-    ) -> Result<Rc<Principal>, Setback> {
-        let now = self.surroundings.now;
-        if scheme.failures_are_slow() && self.state.memory.failed(slot, now) {
+    ) -> Result<Rc<Principal>, AuthError> {
+        let now = self.context.now;
+        if scheme.failures_are_slow() && self.state.memory.failed(cache_key, now) {
             return Err(Reason::InvalidCredentials.into());
         }
         self.state.memory.note_miss();
@@ -261,25 +264,25 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let source = sources.get_mut(at).ok_or(Reason::Unavailable)?;
         let guard = &self.guard;
         let checked = if scheme.has_fixed_secrets() {
-            let check = || scheme.authenticate(credential, slot, self.surroundings, source);
+            let check = || scheme.authenticate(credential, cache_key, self.context, source);
             guard.ration(memory, scheme, credential, check)
         } else {
-            guard.with_rationed_signatures(memory, |surroundings| {
-                scheme.authenticate(credential, slot, surroundings, source)
+            guard.with_rationed_signatures(memory, |context| {
+                scheme.authenticate(credential, cache_key, context, source)
             })
         };
         match checked {
             Ok(proof) => {
                 let principal = Rc::new(proof.principal);
                 let presented_by = scheme.has_fixed_secrets().then(|| guard.source(memory));
-                memory.remember_held(slot, &principal, now, proof.valid_until, presented_by);
+                memory.remember_held(cache_key, &principal, now, proof.valid_until, presented_by);
                 Ok(principal)
             }
-            Err(setback) => {
-                if setback == Setback::Refused(Reason::InvalidCredentials) && scheme.failures_are_slow() {
-                    memory.remember_failed(slot, now);
+            Err(error) => {
+                if error == AuthError::Refused(Reason::InvalidCredentials) && scheme.failures_are_slow() {
+                    memory.remember_failed(cache_key, now);
                 }
-                Err(setback)
+                Err(error)
             }
         }
     }
@@ -295,24 +298,25 @@ impl<'p> Evaluation<'_, 'p, '_> {
             return result.clone();
         }
         let nonces = self.state.memory.nonces();
-        let result = scheme.authenticate(credential, self.request, self.surroundings, nonces).map(Rc::new);
+        let result = scheme.authenticate(credential, self.request, self.context, nonces).map(Rc::new);
         self.used.push((at, result.clone()));
         result
     }
 
     /// Whether the credential is meant for another member that reads the same place. Of several that it fits equally,
     /// all may try it.
-    fn is_anothers(&self, at: usize, credential: &[u8], place: &Place) -> bool {
-        let affinity = |at: usize| {
+    fn is_anothers(&self, at: usize, credential: &[u8], location: &CredentialLocation) -> bool {
+        let match_rank = |at: usize| {
             let authenticator = self.policy.authenticators.get(at);
             authenticator
-                .map_or(Affinity::Unreadable, |authenticator| authenticator.scheme.affinity(credential))
+                .map_or(MatchRank::Unreadable, |authenticator| authenticator.scheme.match_rank(credential))
         };
         let mut rivals = self.presented.iter().filter(|(other, claimed)| {
-            let same = |there: &Place, found: &[u8]| there.overlaps(place) && found == credential;
+            let same =
+                |there: &CredentialLocation, found: &[u8]| there.overlaps(location) && found == credential;
             *other != at && matches!(claimed, Claimed::Credential(found, there) if same(there, found))
         });
-        rivals.any(|(other, _)| affinity(*other) > affinity(at))
+        rivals.any(|(other, _)| match_rank(*other) > match_rank(at))
     }
 
     /// The first that holds; one that is pending may be it. If none does: what could not be decided, else the first whose
@@ -321,8 +325,8 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let mut answer: Option<Failure<'p>> = None;
         for part in parts {
             match self.evaluate(part) {
-                Outcome::Held(proofs) => return Outcome::Held(proofs),
-                Outcome::Pending(awaited) => return Outcome::Pending(awaited),
+                Outcome::Verified(proofs) => return Outcome::Verified(proofs),
+                Outcome::Pending(pending_on) => return Outcome::Pending(pending_on),
                 Outcome::Absent => {}
                 Outcome::Refused(failure) => match &answer {
                     Some(first) if undecided(failure.reason) <= undecided(first.reason) => {}
@@ -340,7 +344,7 @@ impl<'p> Evaluation<'_, 'p, '_> {
         for part in parts {
             let outcome = if self.is_one_time(part) { None } else { Some(self.evaluate(part)) };
             match outcome {
-                Some(Outcome::Pending(awaited)) => return Outcome::Pending(awaited),
+                Some(Outcome::Pending(pending_on)) => return Outcome::Pending(pending_on),
                 Some(Outcome::Absent | Outcome::Refused(_)) => {
                     outcomes.push(outcome);
                     break;
@@ -349,23 +353,23 @@ impl<'p> Evaluation<'_, 'p, '_> {
             }
         }
         let mut outcomes = outcomes.into_iter();
-        let mut proofs = Members::new();
+        let mut proofs = VerifiedCredentials::new();
         for part in parts {
             match outcomes.next().flatten().unwrap_or_else(|| self.evaluate(part)) {
-                Outcome::Pending(awaited) => return Outcome::Pending(awaited),
-                Outcome::Held(more) => proofs.extend(more),
+                Outcome::Pending(pending_on) => return Outcome::Pending(pending_on),
+                Outcome::Verified(more) => proofs.extend(more),
                 Outcome::Refused(failure) => return Outcome::Refused(failure),
                 Outcome::Absent if parts.iter().any(|part| self.is_presented(part)) => {
                     return Outcome::Refused(Failure {
                         reason: Reason::MissingCredentials,
                         authenticator: None,
-                        place: None,
+                        location: None,
                     });
                 }
                 Outcome::Absent => return Outcome::Absent,
             }
         }
-        if proofs.is_empty() { Outcome::Absent } else { Outcome::Held(proofs) }
+        if proofs.is_empty() { Outcome::Absent } else { Outcome::Verified(proofs) }
     }
 
     /// Whether any of it is a credential that is made for one request.

@@ -5,9 +5,9 @@ use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::authn::{Guess, Proof, Scheme, Setback, Surroundings};
-use crate::cache::throttle::{Claimant, Guess as WrongGuess};
-use crate::cache::{Memory, Slot, SourceId};
+use crate::authn::{AuthError, Context, Scheme, ThrottleSubject, Verified};
+use crate::cache::throttle::{FailedGuess, ThrottleKey};
+use crate::cache::{CacheKey, CredentialCache, SourceId};
 use crate::http::request::Request;
 use crate::jose::jwk::{Algorithm, VerifyingKey};
 use crate::jose::jwt::SignatureVerifier;
@@ -17,7 +17,7 @@ use crate::response::Reason;
 /// A request as far as this is concerned.
 pub struct Guard<'a, 'r> {
     request: &'a Request<'r>,
-    surroundings: Surroundings<'a>,
+    context: Context<'a>,
     /// Whether nothing is refused whatever comes of it.
     is_shadowed: bool,
     peer: OnceCell<Option<IpAddr>>,
@@ -34,8 +34,8 @@ pub struct Recall {
 
 impl<'a, 'r> Guard<'a, 'r> {
     /// The guard of one request.
-    pub fn new(request: &'a Request<'r>, surroundings: Surroundings<'a>, is_shadowed: bool) -> Self {
-        Guard { request, surroundings, is_shadowed, peer: OnceCell::new() }
+    pub fn new(request: &'a Request<'r>, context: Context<'a>, is_shadowed: bool) -> Self {
+        Guard { request, context, is_shadowed, peer: OnceCell::new() }
     }
 
     /// Looks for a credential in the memory.
@@ -48,22 +48,28 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// for each entry. With `throttle` it is always asked for, so that a source that is blocked later is known by all that
     /// it presented. Without it only the time for hashes runs out, and a source that is not known then is let in like
     /// a newcomer.
-    pub fn recall(&self, memory: &mut Memory, scheme: &dyn Scheme, slot: Slot, credential: &[u8]) -> Recall {
-        let now = self.surroundings.now;
+    pub fn recall(
+        &self,
+        memory: &mut CredentialCache,
+        scheme: &dyn Scheme,
+        cache_key: CacheKey,
+        credential: &[u8],
+    ) -> Recall {
+        let now = self.context.now;
         if scheme.one_time().is_some() {
             return Recall::default();
         }
         if !scheme.has_fixed_secrets() {
-            return Recall { known: memory.held(slot, now), refused: None };
+            return Recall { known: memory.held(cache_key, now), refused: None };
         }
         let is_counted = memory.throttle().is_some();
         let is_blocking = memory.throttle().is_some_and(|throttle| throttle.is_blocking(now));
         let is_scarce = scheme.failures_are_slow() && memory.slow_hashes().is_scarce(now);
         let refused =
             if is_blocking || is_scarce { self.vet(memory, scheme, credential).err() } else { None };
-        let wants_source = is_counted || is_blocking || is_scarce || memory.wants_source(slot, now);
+        let wants_source = is_counted || is_blocking || is_scarce || memory.wants_source(cache_key, now);
         let source = wants_source.then(|| self.source(memory));
-        let known = memory.recall(slot, now, source, refused.is_some());
+        let known = memory.recall(cache_key, now, source, refused.is_some());
         if let (Some(_), Some(source), None) = (&known, source, refused)
             && scheme.failures_are_slow()
         {
@@ -77,20 +83,25 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// # Errors
     /// [`Reason::Throttled`]. It depends on the source, and on the user that the credential names, not on whether the
     /// credential is right.
-    pub fn vet(&self, memory: &mut Memory, scheme: &dyn Scheme, credential: &[u8]) -> Result<(), Reason> {
-        let now = self.surroundings.now;
+    pub fn vet(
+        &self,
+        memory: &mut CredentialCache,
+        scheme: &dyn Scheme,
+        credential: &[u8],
+    ) -> Result<(), Reason> {
+        let now = self.context.now;
         if let Some(throttle) = memory.throttle() {
-            let blocked_for = self.with_claimant(scheme, credential, |claimant| {
-                let blocked_for = throttle.blocked_for(claimant, now)?;
+            let blocked_for = self.with_throttle_key(scheme, credential, |key| {
+                let blocked_for = throttle.blocked_for(key, now)?;
                 // The same guess again, of a request that waited: it was counted, and is decided once more.
-                let guess = throttle.guess(claimant, credential);
+                let guess = throttle.guess(key, credential);
                 (!throttle.is_waiting(&guess, now)).then_some(blocked_for)
             });
             if let Some(retry_after) = blocked_for.flatten() {
                 return Err(Reason::Throttled { retry_after });
             }
         }
-        if scheme.takes_slow_hash(credential) && !memory.slow_hashes().is_unlimited() {
+        if scheme.needs_slow_hash(credential) && !memory.slow_hashes().is_unlimited() {
             let source = self.source(memory);
             let acquired = memory.slow_hashes().try_acquire(source, now);
             acquired.map_err(|retry_after| Reason::Throttled { retry_after })?;
@@ -101,34 +112,34 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// A credential that was found wrong, to be counted when the request is decided.
     pub fn wrong_guess(
         &self,
-        memory: &mut Memory,
+        memory: &mut CredentialCache,
         scheme: &dyn Scheme,
         credential: &[u8],
-    ) -> Option<WrongGuess> {
+    ) -> Option<FailedGuess> {
         let throttle = memory.throttle()?;
-        self.with_claimant(scheme, credential, |claimant| throttle.guess(claimant, credential))
+        self.with_throttle_key(scheme, credential, |key| throttle.guess(key, credential))
     }
 
     /// Checks a credential that [`Guard::vet`] admitted, and charges the source for a slow hash.
     pub fn ration(
         &self,
-        memory: &mut Memory,
+        memory: &mut CredentialCache,
         scheme: &dyn Scheme,
         credential: &[u8],
-        check: impl FnOnce() -> Result<Proof, Setback>,
-    ) -> Result<Proof, Setback> {
-        if !scheme.takes_slow_hash(credential) || memory.slow_hashes().is_unlimited() {
+        check: impl FnOnce() -> Result<Verified, AuthError>,
+    ) -> Result<Verified, AuthError> {
+        if !scheme.needs_slow_hash(credential) || memory.slow_hashes().is_unlimited() {
             return check();
         }
         let source = self.source(memory);
-        let start = self.surroundings.on_demand.time();
+        let start = self.context.host.time();
         let proof = check();
-        let seconds = self.surroundings.on_demand.time().seconds_since(start);
-        let (slow_hashes, now) = (memory.slow_hashes(), self.surroundings.now);
+        let seconds = self.context.host.time().seconds_since(start);
+        let (slow_hashes, now) = (memory.slow_hashes(), self.context.now);
         slow_hashes.charge(source, seconds, now);
         match &proof {
             Ok(_) => slow_hashes.note_success(source, now),
-            Err(Setback::Refused(Reason::InvalidCredentials)) => slow_hashes.note_failure(source, now),
+            Err(AuthError::Refused(Reason::InvalidCredentials)) => slow_hashes.note_failure(source, now),
             Err(_) => {}
         }
         proof
@@ -137,17 +148,17 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// Runs a check with a verifier that charges the source for signatures that are verified in software.
     pub fn with_rationed_signatures<T, E: From<Reason>>(
         &self,
-        memory: &Memory,
-        check: impl FnOnce(Surroundings<'_>) -> Result<T, E>,
+        memory: &CredentialCache,
+        check: impl FnOnce(Context<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let rationed = RationedVerifier {
             guard: self,
             memory,
-            inner: self.surroundings.signatures,
+            inner: self.context.signatures,
             has_verified: Cell::new(false),
             refused: Cell::new(None),
         };
-        let outcome = check(Surroundings { signatures: &rationed, ..self.surroundings });
+        let outcome = check(Context { signatures: &rationed, ..self.context });
         if let Some(retry_after) = rationed.refused.get() {
             // A signature that was not looked at may have been right.
             return Err(Reason::Throttled { retry_after }.into());
@@ -155,7 +166,7 @@ impl<'a, 'r> Guard<'a, 'r> {
         if rationed.has_verified.get()
             && let Ok(mut budget) = memory.slow_signatures().try_borrow_mut()
         {
-            let (source, now) = (self.source(memory), self.surroundings.now);
+            let (source, now) = (self.source(memory), self.context.now);
             match &outcome {
                 Ok(_) => budget.note_success(source, now),
                 Err(_) => budget.note_failure(source, now),
@@ -165,34 +176,34 @@ impl<'a, 'r> Guard<'a, 'r> {
     }
 
     /// Who the request is from.
-    pub fn source(&self, memory: &Memory) -> SourceId {
+    pub fn source(&self, memory: &CredentialCache) -> SourceId {
         memory.source_id(self.peer())
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        *self.peer.get_or_init(|| self.request.peer.or_else(|| self.surroundings.on_demand.peer()))
+        *self.peer.get_or_init(|| self.request.peer.or_else(|| self.context.host.peer()))
     }
 
-    fn with_claimant<T>(
+    fn with_throttle_key<T>(
         &self,
         scheme: &dyn Scheme,
         credential: &[u8],
-        run: impl FnOnce(Claimant<'_>) -> T,
+        run: impl FnOnce(ThrottleKey<'_>) -> T,
     ) -> Option<T> {
-        let guess = scheme.guess(credential);
+        let guess = scheme.throttle_subject(credential);
         let user = match &guess {
-            Guess::Nothing => return None,
-            Guess::Secret => &[],
-            Guess::PasswordOf(user) => user.as_ref(),
+            ThrottleSubject::Nothing => return None,
+            ThrottleSubject::Secret => &[],
+            ThrottleSubject::PasswordOf(user) => user.as_ref(),
         };
-        Some(run(Claimant { source: self.peer(), user, is_shadowed: self.is_shadowed }))
+        Some(run(ThrottleKey { source: self.peer(), user, is_shadowed: self.is_shadowed }))
     }
 }
 
 /// Verifies signatures as long as the source may have them verified in software.
 struct RationedVerifier<'g, 'a, 'r> {
     guard: &'g Guard<'a, 'r>,
-    memory: &'g Memory,
+    memory: &'g CredentialCache,
     inner: &'a dyn SignatureVerifier,
     has_verified: Cell<bool>,
     /// The seconds after which the source may come again, once it was refused.
@@ -209,15 +220,15 @@ impl SignatureVerifier for RationedVerifier<'_, '_, '_> {
         if budget.is_unlimited() {
             return verify();
         }
-        let (source, now) = (self.guard.source(self.memory), self.guard.surroundings.now);
+        let (source, now) = (self.guard.source(self.memory), self.guard.context.now);
         if let Err(retry_after) = budget.try_acquire(source, now) {
             self.refused.set(Some(retry_after));
             return false;
         }
-        let on_demand = self.guard.surroundings.on_demand;
-        let start = on_demand.time();
+        let host = self.guard.context.host;
+        let start = host.time();
         let is_right = verify();
-        budget.charge(source, on_demand.time().seconds_since(start), now);
+        budget.charge(source, host.time().seconds_since(start), now);
         self.has_verified.set(true);
         is_right
     }

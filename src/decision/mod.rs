@@ -11,22 +11,22 @@ pub mod state;
 
 use std::rc::Rc;
 
-use crate::authn::Surroundings;
+use crate::authn::Context;
 use crate::http::authorization::{Credentials, CredentialsError};
 use crate::http::cors;
 use crate::http::host::Host;
-use crate::http::location::Place;
-use crate::http::path::Readings;
+use crate::http::location::CredentialLocation;
+use crate::http::path::PathInterpretations;
 use crate::http::request::Request;
 use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
 use crate::principal::Permit;
-use crate::remote::callout::Awaited;
-use crate::response::protected_resource::Answer;
+use crate::remote::callout::Pending;
+use crate::response::protected_resource::LocalReply;
 use crate::response::{Denial, Reason};
-use evaluation::{Failure, Outcome, WrongGuesses};
-use mutations::{Edits, Held};
+use evaluation::{FailedGuesses, Failure, Outcome};
+use mutations::{HeaderMutations, VerifiedLocations};
 use state::State;
 
 /// What becomes of a request.
@@ -34,7 +34,7 @@ pub struct Decision<'a> {
     /// Whether it passes.
     pub verdict: Verdict,
     /// What changes in its header section, whether it passes or not: what is logged of it must not show a token.
-    pub edits: Edits<'a>,
+    pub mutations: HeaderMutations<'a>,
     /// The rule that decided, if one did.
     pub rule: Option<&'a Rule>,
     /// In shadow: what was decided, while the request goes on untouched but for forged identity.
@@ -48,10 +48,10 @@ pub enum Verdict {
     /// It does not.
     Deny(Denial),
     /// It does not have to: it asks for what we know ourselves.
-    Answer(Answer),
+    Reply(LocalReply),
     /// It is to be decided again, from the start, when what it waits for is there or it has waited long enough. Until
     /// then nothing of it goes on.
-    Await(Awaited),
+    Pending(Pending),
 }
 
 impl Verdict {
@@ -60,7 +60,7 @@ impl Verdict {
         match self {
             Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
             Verdict::Deny(denial) => denial.authenticator,
-            Verdict::Answer(_) | Verdict::Await(_) => None,
+            Verdict::Reply(_) | Verdict::Pending(_) => None,
         }
     }
 }
@@ -73,9 +73,9 @@ pub fn decide<'a>(
     policy: &'a Policy,
     request: &Request<'a>,
     state: &mut State,
-    surroundings: Surroundings<'_>,
+    context: Context<'_>,
 ) -> Decision<'a> {
-    shadow::cast(policy, request, judge(policy, request, state, surroundings))
+    shadow::cast(policy, request, judge(policy, request, state, context))
 }
 
 /// What is decided, in shadow or not.
@@ -83,57 +83,57 @@ fn judge<'a>(
     policy: &'a Policy,
     request: &Request<'a>,
     state: &mut State,
-    surroundings: Surroundings<'_>,
+    context: Context<'_>,
 ) -> Decision<'a> {
     if let Some(answer) = policy.resources.answer(request) {
         return Decision {
-            verdict: Verdict::Answer(answer),
-            edits: mutations::of_denied(policy, request),
+            verdict: Verdict::Reply(answer),
+            mutations: mutations::of_denied(policy, request),
             rule: None,
             shadowed: None,
         };
     }
     // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
-    let asked = if policy.lets_preflights_pass { cors::asked_method(request) } else { None };
+    let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
     let rule = select(policy, request, asked.unwrap_or(request.method));
     let (verdict, held) = match &rule {
-        Err(reason) => (Verdict::Deny(Denial::of(*reason)), Held::new()),
+        Err(reason) => (Verdict::Deny(Denial::of(*reason)), VerifiedLocations::new()),
         Ok(rule) => match &rule.access {
             // Before anything else: `denials.status` may hide that there is such a rule.
-            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), Held::new()),
+            Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), VerifiedLocations::new()),
             _ if policy.has_bad_connection(request) => {
-                (Verdict::Deny(Denial::of(Reason::BadConnection)), Held::new())
+                (Verdict::Deny(Denial::of(Reason::BadConnection)), VerifiedLocations::new())
             }
-            Access::Public => (Verdict::Allow(None), Held::new()),
+            Access::Public => (Verdict::Allow(None), VerifiedLocations::new()),
             Access::Protected(protection)
                 if asked.is_some() && evaluation::hidden(policy, protection, request).is_none() =>
             {
-                (Verdict::Allow(None), Held::new())
+                (Verdict::Allow(None), VerifiedLocations::new())
             }
-            Access::Protected(protection) => protect(policy, protection, request, state, surroundings),
+            Access::Protected(protection) => protect(policy, protection, request, state, context),
         },
     };
     let rule = rule.ok();
     let permit = match &verdict {
         Verdict::Allow(permit) => permit.as_ref(),
-        Verdict::Deny(_) | Verdict::Answer(_) | Verdict::Await(_) => None,
+        Verdict::Deny(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
     };
-    let edits = match (&verdict, rule.map(|rule| &rule.access)) {
+    let mutations = match (&verdict, rule.map(|rule| &rule.access)) {
         (Verdict::Allow(_), Some(Access::Protected(protection))) => {
             mutations::of_protected(policy, protection, request, permit, &held)
         }
         (Verdict::Allow(_), _) => mutations::of_public(policy, request),
-        (Verdict::Await(_), _) => mutations::of_waiting(policy, request),
-        (Verdict::Deny(_) | Verdict::Answer(_), _) => mutations::of_denied(policy, request),
+        (Verdict::Pending(_), _) => mutations::of_waiting(policy, request),
+        (Verdict::Deny(_) | Verdict::Reply(_), _) => mutations::of_denied(policy, request),
     };
-    Decision { verdict, edits, rule, shadowed: None }
+    Decision { verdict, mutations, rule, shadowed: None }
 }
 
 /// The rule that the request selects, with `method` as its method.
 fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Reason> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
-    let readings = Readings::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // A rule for some addresses, perhaps one that denies, cannot be passed over because the address is not known.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable);
@@ -156,20 +156,20 @@ fn protect<'p>(
     protection: &'p Protection,
     request: &Request<'_>,
     state: &mut State,
-    surroundings: Surroundings<'_>,
-) -> (Verdict, Held<'p>) {
+    context: Context<'_>,
+) -> (Verdict, VerifiedLocations<'p>) {
     // A credential that only a lenient reader finds would go on unverified, whatever else holds.
     let (outcome, wrong) = match evaluation::hidden(policy, protection, request) {
-        Some(failure) => (Outcome::Refused(failure), WrongGuesses::new()),
-        None => evaluation::evaluate(policy, protection, request, state, surroundings),
+        Some(failure) => (Outcome::Refused(failure), FailedGuesses::new()),
+        None => evaluation::evaluate(policy, protection, request, state, context),
     };
-    let (verdict, held) = conclude(policy, protection, request, state, surroundings, outcome);
+    let (verdict, held) = conclude(policy, protection, request, state, context, outcome);
     if let Some(throttle) = state.memory.throttle() {
         for guess in &wrong {
             match &verdict {
-                Verdict::Allow(_) => throttle.allowed(guess, surroundings.now),
-                Verdict::Await(_) => throttle.waits(guess, surroundings.now),
-                Verdict::Deny(_) | Verdict::Answer(_) => throttle.refused(guess, surroundings.now),
+                Verdict::Allow(_) => throttle.allowed(guess, context.now),
+                Verdict::Pending(_) => throttle.waits(guess, context.now),
+                Verdict::Deny(_) | Verdict::Reply(_) => throttle.refused(guess, context.now),
             }
         }
     }
@@ -182,34 +182,38 @@ fn conclude<'p>(
     protection: &'p Protection,
     request: &Request<'_>,
     state: &mut State,
-    surroundings: Surroundings<'_>,
+    context: Context<'_>,
     outcome: Outcome<'p>,
-) -> (Verdict, Held<'p>) {
-    let mut deny = |reason, authenticator, place: Option<&Place>, scope| {
-        let offers = policy.offers(protection, surroundings, state.memory.nonces());
+) -> (Verdict, VerifiedLocations<'p>) {
+    let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, scope| {
+        let challenges_of = policy.challenges_of(protection, context, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);
-        let denial = Denial::by_rule(reason, authenticator, offers, scope, metadata);
-        (Verdict::Deny(denial.presented_under(place.and_then(Place::scheme))), Held::new())
+        let denial = Denial::by_rule(reason, authenticator, challenges_of, scope, metadata);
+        (
+            Verdict::Deny(denial.presented_under(location.and_then(CredentialLocation::scheme))),
+            VerifiedLocations::new(),
+        )
     };
     match outcome {
         Outcome::Absent => match stray_authorization(request) {
-            None if protection.optional => (Verdict::Allow(None), Held::new()),
+            None if protection.optional => (Verdict::Allow(None), VerifiedLocations::new()),
             None => deny(Reason::MissingCredentials, None, None, protection.scope()),
             Some(reason) => deny(reason, None, None, protection.scope()),
         },
-        Outcome::Pending(awaited) => (Verdict::Await(awaited), Held::new()),
-        Outcome::Refused(Failure { reason, authenticator, place }) => {
-            deny(reason, authenticator, place, protection.scope())
+        Outcome::Pending(pending_on) => (Verdict::Pending(pending_on), VerifiedLocations::new()),
+        Outcome::Refused(Failure { reason, authenticator, location }) => {
+            deny(reason, authenticator, location, protection.scope())
         }
-        Outcome::Held(proofs) => {
-            let place = proofs.first().map(|proof| proof.place);
-            let held = proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.place)).collect();
+        Outcome::Verified(proofs) => {
+            let location = proofs.first().map(|proof| proof.location);
+            let held =
+                proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.location)).collect();
             let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
             // A requirement that held has at least one; were there none, nobody would be known.
             let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
             let by = Some(first.authenticator);
             let mut deny_known = |reason, scope| {
-                let (mut verdict, held) = deny(reason, by, place, scope);
+                let (mut verdict, held) = deny(reason, by, location, scope);
                 if let Verdict::Deny(denial) = &mut verdict {
                     denial.caller = Some(Rc::clone(&first.principal));
                 }

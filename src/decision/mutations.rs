@@ -2,18 +2,18 @@
 
 use smallvec::SmallVec;
 
-use crate::http::location::{self, Cookies, Place};
+use crate::http::location::{self, Cookies, CredentialLocation};
 use crate::http::request::Request;
 use crate::policy::identity::is_spelling_of;
 use crate::policy::{Policy, Protection};
 use crate::principal::Permit;
 
 /// Whose credentials held, and where they stood.
-pub type Held<'p> = SmallVec<[(usize, &'p Place); 2]>;
+pub type VerifiedLocations<'p> = SmallVec<[(usize, &'p CredentialLocation); 2]>;
 
 /// Changes to a header section: first fields are taken out, then written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Edits<'a> {
+pub struct HeaderMutations<'a> {
     /// Names of fields that are taken out, as they stand in the request, each once.
     pub remove: SmallVec<[&'a [u8]; 4]>,
     /// Fields that replace all of their name. `:path` may be among them.
@@ -21,24 +21,24 @@ pub struct Edits<'a> {
 }
 
 /// A public rule touches no credential; forged identity is taken out all the same.
-pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
-    let mut edits = Edits::default();
-    edits.remove_present(request, |name| policy.identity.reserves(name));
-    edits
+pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
+    let mut mutations = HeaderMutations::default();
+    mutations.remove_present(request, |name| policy.identity.reserves(name));
+    mutations
 }
 
 /// A request that is refused goes nowhere, but it is logged: tokens are taken out of its query.
-pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
-    let mut edits = of_public(policy, request);
-    edits.without_token_parameters(policy, request);
-    edits
+pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
+    let mut mutations = of_public(policy, request);
+    mutations.without_token_parameters(policy, request);
+    mutations
 }
 
 /// A request that waits is logged if its client leaves: tokens are removed from its query.
-pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> Edits<'a> {
-    let mut edits = Edits::default();
-    edits.without_token_parameters(policy, request);
-    edits
+pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
+    let mut mutations = HeaderMutations::default();
+    mutations.without_token_parameters(policy, request);
+    mutations
 }
 
 /// Every place that the rule's authenticators read is emptied, but for credentials that held and are to be forwarded.
@@ -48,53 +48,54 @@ pub fn of_protected<'a>(
     protection: &Protection,
     request: &Request<'a>,
     permit: Option<&Permit>,
-    held: &Held<'_>,
-) -> Edits<'a> {
-    let mut edits = of_public(policy, request);
-    let is_forwarded = |place: &Place| {
+    held: &VerifiedLocations<'_>,
+) -> HeaderMutations<'a> {
+    let mut mutations = of_public(policy, request);
+    let is_forwarded = |location: &CredentialLocation| {
         held.iter().any(|(at, held)| {
             policy.authenticators.get(*at).is_some_and(|authenticator| {
                 authenticator.forward_credentials
-                    && (place.overlaps(held) || authenticator.scheme.proof_places().contains(place))
+                    && (location.overlaps(held) || authenticator.scheme.proof_locations().contains(location))
             })
         })
     };
     let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
-    let read = members.flat_map(|member| member.scheme.places().iter().chain(member.scheme.proof_places()));
+    let read =
+        members.flat_map(|member| member.scheme.locations().iter().chain(member.scheme.proof_locations()));
     let mut headers: SmallVec<[&str; 4]> = SmallVec::new();
     let mut forwarded: SmallVec<[&str; 2]> = SmallVec::new();
     let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
-    for place in read {
-        match (place, is_forwarded(place)) {
-            (Place::Field { name, .. }, is_forwarded) => {
+    for location in read {
+        match (location, is_forwarded(location)) {
+            (CredentialLocation::Field { name, .. }, is_forwarded) => {
                 headers.push(name);
                 forwarded.extend(is_forwarded.then_some(name.as_str()));
             }
             (_, true) => {}
-            (Place::Query(name), false) => parameters.push(name.as_str()),
-            (Place::Cookie(name), false) => cookies.push(name.as_str()),
+            (CredentialLocation::Query(name), false) => parameters.push(name.as_str()),
+            (CredentialLocation::Cookie(name), false) => cookies.push(name.as_str()),
         }
     }
-    edits.remove_present(request, |field| {
+    mutations.remove_present(request, |field| {
         headers.iter().any(|name| is_spelling_of(field, name))
             && !forwarded.iter().any(|name| field.eq_ignore_ascii_case(name.as_bytes()))
     });
-    edits.without_parameters(request, &parameters);
+    mutations.without_parameters(request, &parameters);
     match location::without_cookies(request, &cookies) {
         Cookies::Unchanged => {}
-        Cookies::Empty => edits.remove_named(request, "cookie"),
+        Cookies::Empty => mutations.remove_named(request, "cookie"),
         Cookies::Left(value) => {
-            edits.remove_named(request, "cookie");
-            edits.set.push(("cookie", value));
+            mutations.remove_named(request, "cookie");
+            mutations.set.push(("cookie", value));
         }
     }
     if let Some(permit) = permit {
-        edits.set.extend(policy.identity.render(permit));
+        mutations.set.extend(policy.identity.render(permit));
     }
-    edits
+    mutations
 }
 
-impl<'a> Edits<'a> {
+impl<'a> HeaderMutations<'a> {
     /// Whether `:path` is replaced.
     pub fn has_path(&self) -> bool {
         self.set.iter().any(|(name, _)| *name == ":path")

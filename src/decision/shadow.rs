@@ -12,7 +12,7 @@ pub fn cast<'a>(policy: &Policy, request: &Request<'a>, decision: Decision<'a>) 
     }
     Decision {
         verdict: Verdict::Allow(None),
-        edits: mutations::of_public(policy, request),
+        mutations: mutations::of_public(policy, request),
         rule: decision.rule,
         shadowed: Some(decision.verdict),
     }

@@ -1,45 +1,45 @@
 //! What a worker has learnt and remembers under one policy.
 
-use crate::cache::Memory;
+use crate::cache::CredentialCache;
 use crate::policy::Policy;
-use crate::remote::callout::{Answer, CallId, CalloutError, Effect};
-use crate::remote::jwks::Moment;
+use crate::remote::callout::{CallId, CalloutError, Effect, HttpResponse};
+use crate::remote::jwks::Tick;
 use crate::remote::pending::{MAX_WAITING, MAX_WAITING_OF_TOKEN};
-use crate::remote::source::Source;
+use crate::remote::state::RemoteState;
 
 /// The state of one policy in one worker. Nothing in it counts under another.
 pub struct State {
     /// What is remembered of credentials.
-    pub memory: Memory,
+    pub memory: CredentialCache,
     /// What each authenticator has learnt, by its place in the policy.
-    pub sources: Vec<Source>,
+    pub sources: Vec<RemoteState>,
 }
 
 impl State {
     /// Nothing learnt yet.
-    pub fn new(policy: &Policy, memory: Memory) -> Self {
+    pub fn new(policy: &Policy, memory: CredentialCache) -> Self {
         let sources = policy.authenticators.iter().map(|authenticator| authenticator.scheme.source());
         State { memory, sources: sources.collect() }
     }
 
     /// Whether anything is to be learnt, so that time matters.
     pub fn learns(&self) -> bool {
-        self.sources.iter().any(|source| !matches!(source, Source::Nothing))
+        self.sources.iter().any(|source| !matches!(source, RemoteState::Nothing))
     }
 
     /// The number of requests that can wait for one fetch of an authenticator at a time.
     pub fn max_waiting(&self, authenticator: usize) -> usize {
         match self.sources.get(authenticator) {
             // A token that nobody knows can be sent by anybody, over and over.
-            Some(Source::Tokens(_)) => MAX_WAITING_OF_TOKEN,
+            Some(RemoteState::Tokens(_)) => MAX_WAITING_OF_TOKEN,
             // A key set is for all.
             _ => MAX_WAITING,
         }
     }
 
     /// Time passes.
-    pub fn tick(&mut self, moment: Moment) {
-        self.sources.iter_mut().for_each(|source| source.tick(moment));
+    pub fn tick(&mut self, tick: Tick) {
+        self.sources.iter_mut().for_each(|source| source.tick(tick));
     }
 
     /// A call of this source was answered, or could not be.
@@ -47,11 +47,11 @@ impl State {
         &mut self,
         source: usize,
         call: CallId,
-        outcome: Result<Answer<'_>, CalloutError>,
-        moment: Moment,
+        outcome: Result<HttpResponse<'_>, CalloutError>,
+        tick: Tick,
     ) {
         if let Some(source) = self.sources.get_mut(source) {
-            source.answered(call, outcome, moment);
+            source.answered(call, outcome, tick);
         }
     }
 

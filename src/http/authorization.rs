@@ -39,7 +39,7 @@ impl<'a> Credentials<'a> {
     /// Parses a field's value.
     pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let credentials = Credentials::split(value)?;
-        one_set(credentials.content)?;
+        ensure_single(credentials.content)?;
         Ok(credentials)
     }
 
@@ -51,7 +51,7 @@ impl<'a> Credentials<'a> {
             [] => Ok(Credentials { scheme, content: &[] }),
             [b',', ..] => Err(CredentialsError::Ambiguous),
             [b' ', rest @ ..] => {
-                let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+                let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
                 let content = rest.get(spaces..).unwrap_or_default();
                 if content.first() == Some(&b'\t') {
                     return Err(CredentialsError::Malformed);
@@ -66,13 +66,13 @@ impl<'a> Credentials<'a> {
 /// The auth-scheme with which a value starts, even where the rest is malformed.
 pub fn scheme(value: &[u8]) -> Option<&[u8]> {
     let value = trim_ows(value);
-    let length = value.iter().take_while(|octet| is_tchar(**octet)).count();
+    let length = value.iter().take_while(|byte| is_tchar(**byte)).count();
     value.get(..length).filter(|scheme| !scheme.is_empty())
 }
 
 /// Whether no comma separates anything but auth-params.
-pub fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
-    if !content.iter().any(|octet| matches!(octet, b',' | b'"')) {
+pub fn ensure_single(content: &[u8]) -> Result<(), CredentialsError> {
+    if !content.iter().any(|byte| matches!(byte, b',' | b'"')) {
         return Ok(());
     }
     let elements = split_list(content)?;
@@ -87,8 +87,8 @@ pub fn one_set(content: &[u8]) -> Result<(), CredentialsError> {
 fn split_list(content: &[u8]) -> Result<Vec<&[u8]>, CredentialsError> {
     let (mut elements, mut start) = (Vec::new(), 0);
     let (mut quoted, mut escaped) = (false, false);
-    for (at, octet) in content.iter().enumerate() {
-        match octet {
+    for (at, byte) in content.iter().enumerate() {
+        match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
@@ -108,7 +108,7 @@ fn split_list(content: &[u8]) -> Result<Vec<&[u8]>, CredentialsError> {
 
 fn is_auth_param(element: &[u8]) -> bool {
     let element = trim_ows(element);
-    let name = element.iter().take_while(|octet| is_tchar(**octet)).count();
+    let name = element.iter().take_while(|byte| is_tchar(**byte)).count();
     let rest = trim_ows(element.get(name..).unwrap_or_default());
     name > 0 && matches!(rest, [b'=', value @ ..] if !trim_ows(value).is_empty())
 }
@@ -123,7 +123,7 @@ pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
     let mut params = AuthParams::with_capacity(elements.len());
     for element in elements {
         let element = trim_ows(element);
-        let length = element.iter().take_while(|octet| is_tchar(**octet)).count();
+        let length = element.iter().take_while(|byte| is_tchar(**byte)).count();
         let (name, rest) = element.split_at_checked(length)?;
         let [b'=', value @ ..] = trim_ows(rest) else { return None };
         let (name, value) = (name.to_ascii_lowercase(), param_value(trim_ows(value))?);
@@ -141,22 +141,22 @@ pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
 /// ```
 fn param_value(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(quoted) = value.strip_prefix(b"\"") else {
-        let is_token = !value.is_empty() && value.iter().all(|octet| is_tchar(*octet));
+        let is_token = !value.is_empty() && value.iter().all(|byte| is_tchar(*byte));
         return is_token.then_some(Cow::Borrowed(value));
     };
     let quoted = quoted.strip_suffix(b"\"")?;
-    if quoted.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+    if quoted.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
         return None;
     }
-    if !quoted.iter().any(|octet| matches!(octet, b'"' | b'\\')) {
+    if !quoted.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
         return Some(Cow::Borrowed(quoted));
     }
-    let (mut unescaped, mut octets) = (Vec::with_capacity(quoted.len()), quoted.iter());
-    while let Some(octet) = octets.next() {
-        unescaped.push(match octet {
+    let (mut unescaped, mut bytes) = (Vec::with_capacity(quoted.len()), quoted.iter());
+    while let Some(byte) = bytes.next() {
+        unescaped.push(match byte {
             b'"' => return None,
-            b'\\' => *octets.next()?,
-            octet => *octet,
+            b'\\' => *bytes.next()?,
+            byte => *byte,
         });
     }
     Some(Cow::Owned(unescaped))
@@ -220,10 +220,10 @@ mod tests {
         let check = |content: &[u8], expected: Option<&[(&str, &str)]>| {
             let found = auth_params(content);
             let expected = expected.map(|params| {
-                let octets = params
+                let bytes = params
                     .iter()
                     .map(|(name, value)| (name.as_bytes().to_vec(), Cow::Borrowed(value.as_bytes())));
-                octets.collect::<Vec<_>>()
+                bytes.collect::<Vec<_>>()
             });
             assert!(found == expected, "{}", content.escape_ascii());
         };

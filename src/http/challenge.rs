@@ -17,7 +17,7 @@ pub struct Realm(String);
 impl Realm {
     /// The realm of this name, unless it has octets that not every client shows alike.
     pub fn new(name: &str) -> Result<Self, RealmError> {
-        let plain = !name.is_empty() && name.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+        let plain = !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if plain { Ok(Realm(name.to_owned())) } else { Err(RealmError) }
     }
 

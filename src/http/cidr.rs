@@ -77,7 +77,7 @@ impl Cidr {
     }
 
     /// Whether all of `other` lies in the block.
-    pub fn covers(&self, other: &Cidr) -> bool {
+    pub fn subsumes(&self, other: &Cidr) -> bool {
         match (*self, *other) {
             (Cidr::V4(_, mask), Cidr::V4(_, longer)) => mask & longer == mask && self.contains(other.first()),
             (Cidr::V6(_, mask), Cidr::V6(_, longer)) => mask & longer == mask && self.contains(other.first()),
@@ -110,8 +110,7 @@ impl Cidr {
 
 /// Digits without sign or leading zero.
 fn prefix_length(text: &str) -> Result<u32, CidrError> {
-    let is_number =
-        text.bytes().all(|octet| octet.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if !is_number || text.is_empty() {
         return Err(CidrError::Syntax);
     }
@@ -149,8 +148,8 @@ mod tests {
 
     #[test]
     fn a_block_covers_what_lies_in_it() {
-        let covers =
-            |block: &str, other: &str| Cidr::parse(block).unwrap().covers(&Cidr::parse(other).unwrap());
+        let subsumes =
+            |block: &str, other: &str| Cidr::parse(block).unwrap().subsumes(&Cidr::parse(other).unwrap());
         // The same first address, and another length.
         for (wide, narrow) in [
             ("10.0.0.0/8", "10.0.0.0/9"),
@@ -161,14 +160,14 @@ mod tests {
             ("::/0", "::1"),
             ("2001:db8::/64", "2001:db8::"),
         ] {
-            assert!(covers(wide, narrow), "{wide} covers {narrow}");
-            assert!(!covers(narrow, wide), "{narrow} covers {wide}");
-            assert!(covers(wide, wide) && covers(narrow, narrow));
+            assert!(subsumes(wide, narrow), "{wide} covers {narrow}");
+            assert!(!subsumes(narrow, wide), "{narrow} covers {wide}");
+            assert!(subsumes(wide, wide) && subsumes(narrow, narrow));
         }
         for (one, other) in
             [("10.0.0.0/8", "11.0.0.0/8"), ("2001:db8::/32", "2001:db9::/32"), ("::/0", "0.0.0.0/0")]
         {
-            assert!(!covers(one, other) && !covers(other, one), "{one}, {other}");
+            assert!(!subsumes(one, other) && !subsumes(other, one), "{one}, {other}");
         }
     }
 

@@ -112,7 +112,7 @@ impl HostPattern {
     }
 
     /// Whether the pattern takes `host`.
-    pub fn takes(&self, host: &Host) -> bool {
+    pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (HostPattern::Exact(pattern), host) => pattern == host,
             (HostPattern::Below(parent), Host::Name(name)) => {
@@ -139,7 +139,7 @@ fn name_or_ipv4(host: &str) -> Result<Host<'_>, BadAuthority> {
         return Ok(Host::Ip(address.into()));
     }
     let is_name = host.len() <= MAX_NAME && host.split('.').all(is_label);
-    let has_upper_case = host.bytes().any(|octet| octet.is_ascii_uppercase());
+    let has_upper_case = host.bytes().any(|byte| byte.is_ascii_uppercase());
     match is_name {
         true if has_upper_case => Ok(Host::Name(host.to_ascii_lowercase().into())),
         true => Ok(Host::Name(host.into())),
@@ -149,14 +149,13 @@ fn name_or_ipv4(host: &str) -> Result<Host<'_>, BadAuthority> {
 
 /// Letters, digits, `-`, and `_`, which hosts do have though RFC 1123 §2.1 does not know it.
 fn is_label(label: &str) -> bool {
-    !label.is_empty()
-        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn is_port(port: &str) -> bool {
     // Digits are checked since `parse` takes a sign too.
     (1..=5).contains(&port.len())
-        && port.bytes().all(|octet| octet.is_ascii_digit())
+        && port.bytes().all(|byte| byte.is_ascii_digit())
         && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
@@ -249,12 +248,13 @@ mod tests {
         assert!(matches!(Host::parse(b"example.com:80"), Ok(Some(Host::Name(Cow::Borrowed("example.com"))))));
     }
 
-    fn check_pattern(pattern: &str, takes: &[&str], leaves: &[&str]) {
+    fn check_pattern(pattern: &str, matches: &[&str], leaves: &[&str]) {
         let parsed = HostPattern::parse(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
-        for (authority, expected) in takes.iter().map(|a| (a, true)).chain(leaves.iter().map(|a| (a, false)))
+        for (authority, expected) in
+            matches.iter().map(|a| (a, true)).chain(leaves.iter().map(|a| (a, false)))
         {
             let host = Host::parse(authority.as_bytes()).unwrap().unwrap();
-            assert_eq!(parsed.takes(&host), expected, "{pattern}, {authority}");
+            assert_eq!(parsed.matches(&host), expected, "{pattern}, {authority}");
         }
     }
 

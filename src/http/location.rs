@@ -7,7 +7,7 @@ use crate::http::request::{Request, is_tchar, trim_ows};
 
 /// A place in a request that an authenticator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum CredentialLocation {
     /// A field, lower-case; with an auth-scheme its value is `credentials` of that scheme, without one it is the value.
     Field {
         /// Its name.
@@ -26,7 +26,7 @@ pub enum Place {
 pub enum Found<'a> {
     /// Nothing that is meant for the reader.
     Nothing,
-    /// A value, perhaps an empty one, for [`Place::vet`] to look at.
+    /// A value, perhaps an empty one, for [`CredentialLocation::vet`] to look at.
     Value(Cow<'a, [u8]>),
     /// Something that cannot be taken apart.
     Malformed,
@@ -34,41 +34,41 @@ pub enum Found<'a> {
     Ambiguous,
 }
 
-impl Place {
+impl CredentialLocation {
     /// `Authorization` with credentials of `scheme`.
     pub fn authorization(scheme: &str) -> Self {
-        Place::Field { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) }
+        CredentialLocation::Field { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) }
     }
 
     /// The auth-scheme that stands there before the value.
     pub fn scheme(&self) -> Option<&str> {
         match self {
-            Place::Field { scheme, .. } => scheme.as_deref(),
-            Place::Query(_) | Place::Cookie(_) => None,
+            CredentialLocation::Field { scheme, .. } => scheme.as_deref(),
+            CredentialLocation::Query(_) | CredentialLocation::Cookie(_) => None,
         }
     }
 
     /// The header that it stands in; `None` for the query.
     pub fn header(&self) -> Option<&str> {
         match self {
-            Place::Field { name, .. } => Some(name),
-            Place::Query(_) => None,
-            Place::Cookie(_) => Some("cookie"),
+            CredentialLocation::Field { name, .. } => Some(name),
+            CredentialLocation::Query(_) => None,
+            CredentialLocation::Cookie(_) => Some("cookie"),
         }
     }
 
-    /// Whether a lenient reader of cookies or of the query finds a value for this place that [`Place::find`] does not
+    /// Whether a lenient reader of cookies or of the query finds a value for this place that [`CredentialLocation::find`] does not
     /// find, and that could not be removed without touching its neighbours.
     ///
     /// Such a reader splits cookies at white space and commas as well, and parameters at `;`.
     pub fn is_hidden_in(&self, request: &Request<'_>) -> bool {
         match self {
-            Place::Field { .. } => false,
-            Place::Query(name) => {
+            CredentialLocation::Field { .. } => false,
+            CredentialLocation::Query(name) => {
                 let query = request.path.and_then(|path| split_at_query(path).1);
                 parameters(query.unwrap_or_default()).any(|parameter| hides_parameter(parameter, name))
             }
-            Place::Cookie(name) => {
+            CredentialLocation::Cookie(name) => {
                 let mut pairs = request.values("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
                 pairs.any(|pair| hides_cookie(pair, name))
             }
@@ -76,15 +76,15 @@ impl Place {
     }
 
     /// Whether the two read the same part of a request, so that one value cannot serve both.
-    pub fn overlaps(&self, other: &Place) -> bool {
+    pub fn overlaps(&self, other: &CredentialLocation) -> bool {
         match (self, other) {
-            (Place::Field { name: a, .. }, Place::Field { name: b, .. }) => a == b,
+            (CredentialLocation::Field { name: a, .. }, CredentialLocation::Field { name: b, .. }) => a == b,
             (a, b) => a == b,
         }
     }
 
     /// Whether the two read one field, but for different auth-schemes: no value stands at both.
-    pub fn is_told_from(&self, other: &Place) -> bool {
+    pub fn is_told_from(&self, other: &CredentialLocation) -> bool {
         match (self.scheme(), other.scheme()) {
             (Some(a), Some(b)) => !a.eq_ignore_ascii_case(b),
             _ => false,
@@ -95,16 +95,20 @@ impl Place {
     /// need not be looked at again.
     pub fn vet(&self, value: &[u8]) -> Result<(), CredentialsError> {
         match self {
-            Place::Field { scheme: Some(_), .. } => authorization::one_set(value),
-            Place::Field { scheme: None, .. } if value.contains(&b',') => Err(CredentialsError::Ambiguous),
-            Place::Field { .. } | Place::Query(_) | Place::Cookie(_) => Ok(()),
+            CredentialLocation::Field { scheme: Some(_), .. } => authorization::ensure_single(value),
+            CredentialLocation::Field { scheme: None, .. } if value.contains(&b',') => {
+                Err(CredentialsError::Ambiguous)
+            }
+            CredentialLocation::Field { .. }
+            | CredentialLocation::Query(_)
+            | CredentialLocation::Cookie(_) => Ok(()),
         }
     }
 
     /// Looks for a value at this place.
     pub fn find<'a>(&self, request: &Request<'a>) -> Found<'a> {
         match self {
-            Place::Field { name, scheme } => {
+            CredentialLocation::Field { name, scheme } => {
                 let mut values = request.values(name);
                 match (values.next(), values.next()) {
                     (None, _) => Found::Nothing,
@@ -112,8 +116,8 @@ impl Place {
                     (Some(_), Some(_)) => Found::Ambiguous,
                 }
             }
-            Place::Query(name) => in_query(request, name),
-            Place::Cookie(name) => {
+            CredentialLocation::Query(name) => in_query(request, name),
+            CredentialLocation::Cookie(name) => {
                 let pairs = request.values("cookie").flat_map(|value| value.split(|octet| *octet == b';'));
                 let values = pairs.map(split_cookie).filter(|(found, _)| *found == name.as_bytes());
                 only_one(values.map(|(_, value)| Found::Value(Cow::Borrowed(value))))
@@ -133,7 +137,7 @@ fn in_field<'a>(value: &'a [u8], scheme: Option<&str>) -> Found<'a> {
         }
         // Two fields that were joined are somebody's and ours, whatever stands first.
         Ok(credentials)
-            if authorization::one_set(credentials.content) == Err(CredentialsError::Ambiguous) =>
+            if authorization::ensure_single(credentials.content) == Err(CredentialsError::Ambiguous) =>
         {
             Found::Ambiguous
         }
@@ -327,11 +331,11 @@ mod tests {
 
     #[test]
     fn fields_are_read_by_scheme() {
-        let bearer = Place::authorization("Bearer");
-        let plain = Place::Field { name: "x-jwt".to_owned(), scheme: None };
-        let check = |place: &Place, fields: &[(&str, &str)], expected: &str| {
-            let found = match place.find(&request("/", fields)) {
-                Found::Value(value) => match place.vet(&value) {
+        let bearer = CredentialLocation::authorization("Bearer");
+        let plain = CredentialLocation::Field { name: "x-jwt".to_owned(), scheme: None };
+        let check = |location: &CredentialLocation, fields: &[(&str, &str)], expected: &str| {
+            let found = match location.find(&request("/", fields)) {
+                Found::Value(value) => match location.vet(&value) {
                     Ok(()) => Found::Value(value),
                     Err(CredentialsError::Ambiguous) => Found::Ambiguous,
                     Err(CredentialsError::Malformed) => Found::Malformed,
@@ -360,7 +364,7 @@ mod tests {
     fn parameters_are_found_and_taken_out_by_their_decoded_name() {
         let check = |path: &str, expected: &str, left: Option<&str>| {
             assert_eq!(
-                show(Place::Query("access_token".to_owned()).find(&request(path, &[]))),
+                show(CredentialLocation::Query("access_token".to_owned()).find(&request(path, &[]))),
                 expected,
                 "{path}"
             );
@@ -386,7 +390,11 @@ mod tests {
         let check = |fields: &[&str], expected: &str, left: Cookies| {
             let fields: Vec<_> = fields.iter().map(|value| ("cookie", *value)).collect();
             let request = request("/", &fields);
-            assert_eq!(show(Place::Cookie("session".to_owned()).find(&request)), expected, "{fields:?}");
+            assert_eq!(
+                show(CredentialLocation::Cookie("session".to_owned()).find(&request)),
+                expected,
+                "{fields:?}"
+            );
             assert_eq!(without_cookies(&request, &["session"]), left, "{fields:?}");
         };
         let left = |text: &str| Cookies::Left(text.as_bytes().to_vec());

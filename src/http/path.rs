@@ -1,7 +1,7 @@
 //! The path of a request target (RFC 3986 §3.3), in every way that something behind us might read it.
 //!
 //! A filter that reads a path in one way and a server that reads it in another is how `/x/..;/admin` gets past a rule
-//! for `/admin`. So no reading is taken for the right one: [`Readings`] holds them all, and a rule applies only where
+//! for `/admin`. So no reading is taken for the right one: [`PathInterpretations`] holds them all, and a rule applies only where
 //! they agree (RFC 3986 §6.2.2 and §6.2.3 name the steps that servers take; the rest is what they are seen to do).
 //!
 //! The readings are closed under the steps in `STEPS`, taken in any order and any number of times, as a chain of proxies
@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 16 * 1024;
 /// All distinct readings of one path; none where the request has no path.
 ///
 /// The hex digits of escapes are upper case in each. The first is the path as it came.
-pub struct Readings<'a> {
+pub struct PathInterpretations<'a> {
     first: Option<Cow<'a, str>>,
     others: Vec<String>,
 }
@@ -54,20 +54,20 @@ impl fmt::Display for PathError {
 
 impl std::error::Error for PathError {}
 
-impl<'a> Readings<'a> {
+impl<'a> PathInterpretations<'a> {
     /// Reads a request target in origin or asterisk form (RFC 9112 §3.2), as `:path` holds it; empty where there is none,
     /// as in CONNECT. Query and fragment are left out.
-    pub fn of(target: &'a [u8]) -> Result<Readings<'a>, PathError> {
+    pub fn of(target: &'a [u8]) -> Result<PathInterpretations<'a>, PathError> {
         let (path, _) = split_query(target);
         if matches!(target, b"" | b"*") {
-            return Ok(Readings { first: None, others: Vec::new() });
+            return Ok(PathInterpretations { first: None, others: Vec::new() });
         }
         if is_plain(path) {
-            return Ok(Readings { first: Some(text(path)?.into()), others: Vec::new() });
+            return Ok(PathInterpretations { first: Some(text(path)?.into()), others: Vec::new() });
         }
         let first = as_it_came(path)?;
         let others = closure(&first, MAX_READINGS, MAX_BYTES)?;
-        Ok(Readings { first: Some(first), others })
+        Ok(PathInterpretations { first: Some(first), others })
     }
 
     /// Every reading, once.
@@ -289,8 +289,8 @@ fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> Strin
     // Filled through an iterator: in the module, which is built for size, a push is a call.
     let mut free = rewritten.iter_mut();
     let mut write = |byte| {
-        if let Some(slot) = free.next() {
-            *slot = byte;
+        if let Some(cache_key) = free.next() {
+            *cache_key = byte;
         }
     };
     let mut rest = path.as_bytes();

@@ -39,7 +39,7 @@ impl<'a> HttpUrl<'a> {
             _ => return Err(HttpUrlError),
         };
         let is_url_octet =
-            |octet: u8| octet.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&octet);
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
         if !rest.bytes().all(is_url_octet) {
             return Err(HttpUrlError);
         }

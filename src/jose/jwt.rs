@@ -41,7 +41,7 @@ impl<'a> Jws<'a> {
     /// Takes a token apart: three parts in canonical base64url (no padding, no stray trailing bits), the first a JSON
     /// object. The caller bounds the length.
     pub fn parse(token: &'a [u8]) -> Result<Jws<'a>, Malformed> {
-        let mut parts = token.split(|octet| *octet == b'.');
+        let mut parts = token.split(|byte| *byte == b'.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {

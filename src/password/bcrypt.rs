@@ -22,7 +22,7 @@ impl Hash {
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(Bcrypt, part);
         let (cost, rest) = text.split_once('$').ok_or(malformed(HashPart::Layout))?;
-        if cost.len() != 2 || !cost.bytes().all(|octet| octet.is_ascii_digit()) {
+        if cost.len() != 2 || !cost.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed(HashPart::Parameters));
         }
         let cost = cost.parse().map_err(|_| malformed(HashPart::Parameters))?;

@@ -6,7 +6,7 @@ use base64ct::{Base64ShaCrypt, Encoding as _};
 
 /// Whether `text` is of crypt(3)'s base64 alphabet: `[./0-9A-Za-z]`.
 pub(super) fn is_crypt64(text: &str) -> bool {
-    text.bytes().all(|octet| matches!(octet, b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'))
+    text.bytes().all(|byte| matches!(byte, b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'))
 }
 
 /// The value of one character of crypt(3)'s base64.
@@ -21,12 +21,12 @@ pub(super) fn crypt64_value(character: u8) -> Option<u8> {
 
 /// Decodes crypt(3)'s base64, least significant bits first, as SHA-crypt and yescrypt write octets.
 pub(super) fn crypt64(text: &str) -> Option<Vec<u8>> {
-    let mut octets = vec![0; text.len()];
-    let len = Base64ShaCrypt::decode(text, &mut octets).ok()?.len();
-    octets.truncate(len);
+    let mut bytes = vec![0; text.len()];
+    let len = Base64ShaCrypt::decode(text, &mut bytes).ok()?.len();
+    bytes.truncate(len);
     // The round trip refuses stray bits, whatever the decoder thinks of them.
     let mut encoded = vec![0; text.len()];
-    (Base64ShaCrypt::encode(&octets, &mut encoded) == Ok(text)).then_some(octets)
+    (Base64ShaCrypt::encode(&bytes, &mut encoded) == Ok(text)).then_some(bytes)
 }
 
 /// Decodes the base64 of RFC 4648 §4 without padding, as the PHC string format writes octets.
@@ -42,7 +42,7 @@ pub(super) fn padded64(text: &str) -> Option<Vec<u8>> {
 /// Reads a decimal number without sign or leading zeros.
 pub(super) fn decimal(text: &str) -> Option<u32> {
     let canonical = text == "0" || !text.starts_with('0');
-    (canonical && text.bytes().all(|octet| octet.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    (canonical && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
 /// Reads `NAME=number,NAME=number,…` with just these names in just this order, as the PHC string format wants it.

@@ -57,7 +57,7 @@ pub fn parse_htpasswd(text: &str, plaintext: Plaintext) -> Result<Vec<HtpasswdEn
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, content) in (1..).zip(text.split('\n')) {
         let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|octet| matches!(octet, b' ' | b'\t')) {
+        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
             continue;
         }
         match parse_line(line, content, plaintext, &mut first_lines) {

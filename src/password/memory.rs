@@ -7,9 +7,9 @@ const SMALL_BLOCKS: usize = 4 << 20;
 ///
 /// The crates for scrypt and yescrypt allocate in a way that aborts when memory is out, which in a proxy is an outage.
 /// A module has one thread, so what could be had here is there for them a moment later.
-pub(super) fn is_available(octets: usize) -> bool {
+pub(super) fn is_available(bytes: usize) -> bool {
     let mut probe: Vec<u8> = Vec::new();
-    let granted = probe.try_reserve_exact(octets.saturating_add(SMALL_BLOCKS)).is_ok();
+    let granted = probe.try_reserve_exact(bytes.saturating_add(SMALL_BLOCKS)).is_ok();
     // Without a use the compiler may drop the allocation and take it for granted.
     std::hint::black_box(&mut probe);
     #[cfg(test)]

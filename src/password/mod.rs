@@ -110,7 +110,7 @@ impl PasswordHash {
         if text.is_empty() {
             return Err(HashError::Empty);
         }
-        if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HashError::ForeignCharacter);
         }
         if let Some(rest) = text.strip_prefix("{SHA}") {

@@ -52,8 +52,8 @@ impl Hash {
 
     pub(super) fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         let blocks = self.params.n().saturating_mul(u64::from(self.params.r()));
-        let octets = usize::try_from(blocks.saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
-        if !memory::is_available(octets) {
+        let bytes = usize::try_from(blocks.saturating_mul(BLOCK_LEN)).unwrap_or(usize::MAX);
+        if !memory::is_available(bytes) {
             return Err(OutOfMemory);
         }
         let mut digest = [0; DIGEST_LEN];

@@ -18,7 +18,7 @@ pub(super) struct Hash {
 impl Hash {
     /// Reads what follows `{SHA}`.
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
-        let digest = padded64(text).and_then(|octets| octets.try_into().ok());
+        let digest = padded64(text).and_then(|bytes| bytes.try_into().ok());
         let digest = digest.ok_or(HashError::Malformed(HashScheme::Sha1, HashPart::Digest))?;
         Ok(Hash { digest, salt: Vec::new() })
     }
@@ -26,8 +26,8 @@ impl Hash {
     /// Reads what follows `{SSHA}`.
     pub(super) fn parse_salted(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(HashScheme::SaltedSha1, part);
-        let octets = padded64(text).ok_or(malformed(HashPart::Digest))?;
-        let (digest, salt) = octets.split_first_chunk::<DIGEST_LEN>().ok_or(malformed(HashPart::Digest))?;
+        let bytes = padded64(text).ok_or(malformed(HashPart::Digest))?;
+        let (digest, salt) = bytes.split_first_chunk::<DIGEST_LEN>().ok_or(malformed(HashPart::Digest))?;
         if !(1..=MAX_SALT_LEN).contains(&salt.len()) {
             return Err(malformed(HashPart::Salt));
         }

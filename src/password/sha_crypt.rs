@@ -37,7 +37,7 @@ impl Hash {
         if !(1..=MAX_SALT_LEN).contains(&salt.len()) || !is_crypt64(salt) {
             return Err(malformed(HashPart::Salt));
         }
-        if crypt64(digest).is_none_or(|octets| octets.len() != digest_len) {
+        if crypt64(digest).is_none_or(|bytes| bytes.len() != digest_len) {
             return Err(malformed(HashPart::Digest));
         }
         if rounds < *ROUNDS.start() {

@@ -23,7 +23,7 @@ use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
 use crate::http::challenge::Realm;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::jose::jwk::KeyError;
 use crate::password::HashScheme;
 use crate::policy::identity::{
@@ -212,16 +212,16 @@ impl Builder<'_> {
         let rules = self.rules(config, &authenticators);
         let identity = self.identity(&config.identity, &authenticators);
         let denials = self.denials(&config.denials);
-        let places = authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
-        let token_parameters = places
-            .filter_map(|place| match place {
-                Place::Query(name) => Some(name.clone()),
+        let locations = authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
+        let token_parameters = locations
+            .filter_map(|location| match location {
+                CredentialLocation::Query(name) => Some(name.clone()),
                 _ => None,
             })
             .collect();
         let credential_headers = authenticators.iter().flat_map(|authenticator| {
             let scheme = &authenticator.scheme;
-            scheme.places().iter().chain(scheme.proof_places()).map(Place::header)
+            scheme.locations().iter().chain(scheme.proof_locations()).map(CredentialLocation::header)
         });
         let credential_headers = HeaderNames::new(credential_headers.flatten());
         let limits = self.limits(config);
@@ -229,7 +229,7 @@ impl Builder<'_> {
             self.warn("throttle", WarningKind::Unthrottled(self.slow_users));
         }
         let resources = self.protected_resources(config.protected_resource.as_ref());
-        let lets_preflights_pass = config.cors_preflight == CorsPreflight::Allow;
+        let allow_preflight = config.cors_preflight == CorsPreflight::Allow;
         Policy {
             index: RuleIndex::new(specs),
             rules,
@@ -239,7 +239,7 @@ impl Builder<'_> {
             filter_state: config.telemetry.filter_state.0.clone(),
             denials,
             resources,
-            lets_preflights_pass,
+            allow_preflight,
             limits,
             token_parameters,
             credential_headers,
@@ -378,13 +378,15 @@ impl Builder<'_> {
 
     /// A field cannot both bring credentials and be taken out as forged identity.
     fn not_read_by_anyone(&mut self, path: &str, name: &str, authenticators: &[Authenticator]) {
-        let is_same = |place: &Place| match place {
-            Place::Field { name: read, .. } => canonical(read.as_bytes()) == canonical(name.as_bytes()),
+        let is_same = |location: &CredentialLocation| match location {
+            CredentialLocation::Field { name: read, .. } => {
+                canonical(read.as_bytes()) == canonical(name.as_bytes())
+            }
             _ => false,
         };
         let reader = authenticators.iter().find(|authenticator| {
             let scheme = &authenticator.scheme;
-            scheme.places().iter().chain(scheme.proof_places()).any(is_same)
+            scheme.locations().iter().chain(scheme.proof_locations()).any(is_same)
         });
         if let Some(reader) = reader {
             let text =
@@ -405,5 +407,5 @@ fn default_headers(authenticators: usize) -> Named<String> {
 /// Names that can stand in metrics, logs and templates as they are.
 pub(super) fn is_label(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }

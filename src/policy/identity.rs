@@ -73,8 +73,8 @@ pub fn canonical(name: &[u8]) -> Vec<u8> {
     name.iter().copied().map(fold).collect()
 }
 
-fn fold(octet: u8) -> u8 {
-    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Why a field name cannot carry identity.

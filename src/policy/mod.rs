@@ -9,14 +9,14 @@ pub mod identity;
 pub mod requirement;
 pub mod rules;
 
-use crate::authn::{Authenticator, Surroundings};
+use crate::authn::{Authenticator, Context};
 use crate::cache::Limits;
 use crate::cache::nonces::Nonces;
-use crate::config::Fact;
+use crate::config::FilterStateKey;
 use crate::http::request::{Request, is_tchar};
 use crate::policy::identity::{HeaderNames, IdentityFields};
 use crate::response::protected_resource::ProtectedResources;
-use crate::response::{Manner, Offer};
+use crate::response::{ChallengeSet, DenialFormat};
 
 use authorization::Authorization;
 pub use build::{Built, Warning, WarningKind, build, matches};
@@ -38,13 +38,13 @@ pub struct Policy {
     /// Whether nothing is enforced where no rule is known.
     pub is_shadowed: bool,
     /// What the access log can show of decisions.
-    pub filter_state: Vec<Fact>,
+    pub filter_state: Vec<FilterStateKey>,
     /// How denials look.
-    pub denials: Manner,
+    pub denials: DenialFormat,
     /// What metadata says of this service.
     pub resources: ProtectedResources,
     /// Whether CORS preflights pass where credentials are required.
-    pub lets_preflights_pass: bool,
+    pub allow_preflight: bool,
     /// How much is remembered of verified credentials.
     pub limits: Limits,
     /// All query parameters that tokens may stand in.
@@ -55,17 +55,17 @@ pub struct Policy {
 
 impl Policy {
     /// What the members of a rule ask for, in their order.
-    pub fn offers(
+    pub fn challenges_of(
         &self,
         protection: &Protection,
-        surroundings: Surroundings<'_>,
+        context: Context<'_>,
         nonces: &mut Nonces,
-    ) -> Vec<Offer> {
+    ) -> Vec<ChallengeSet> {
         let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticators.get(*at)?)));
         let offer = |(at, authenticator): (usize, &Authenticator)| {
             let scheme = &authenticator.scheme;
-            let challenges = scheme.challenges(&authenticator.realm, surroundings, nonces);
-            Offer { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
+            let challenges = scheme.challenges(&authenticator.realm, context, nonces);
+            ChallengeSet { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
         };
         members.map(offer).collect()
     }

@@ -17,7 +17,7 @@ use regex_lite::Regex;
 
 use crate::http::cidr::Cidr;
 use crate::http::host::{Host, HostPattern};
-use crate::http::path::Readings;
+use crate::http::path::PathInterpretations;
 
 pub use coverage::MatchPart;
 pub use methods::{MethodError, MethodSet, Methods};
@@ -63,7 +63,7 @@ pub struct Target<'a> {
     /// The peer that the proxy settled on; `None` is taken by no rule that names sources.
     pub peer: Option<IpAddr>,
     /// The path. One without readings selects nothing.
-    pub readings: &'a Readings<'a>,
+    pub readings: &'a PathInterpretations<'a>,
 }
 
 /// The readings of a path select different rules, or one of them selects none.
@@ -164,7 +164,7 @@ impl RuleIndex {
                 break;
             }
             let host_matches = hosts.is_empty()
-                || target.host.is_some_and(|host| hosts.iter().any(|pattern| pattern.takes(host)));
+                || target.host.is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host)));
             if host_matches && entry.conditions.hold(target) && regex.is_match(reading) {
                 best.rule = Some(entry.rule);
             }

@@ -28,7 +28,7 @@ pub struct Callout {
 
 /// An answer, whole.
 #[derive(Clone, Copy)]
-pub struct Answer<'a> {
+pub struct HttpResponse<'a> {
     /// Its status.
     pub status: u16,
     /// Its `Cache-Control`, if it has one.
@@ -91,15 +91,15 @@ pub struct CallId(pub u64);
 
 /// Something that is on its way, by its number within the source that fetches it. Several requests may wait for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub struct FetchId(pub u64);
 
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Awaited {
+pub struct Pending {
     /// Whose: the place of the authenticator in the policy.
     pub source: usize,
     /// What.
-    pub ticket: Ticket,
+    pub fetch_id: FetchId,
     /// For how long a request may wait in all, in seconds.
     pub max_wait: f64,
 }
@@ -109,7 +109,7 @@ pub enum Effect {
     /// This is to be sent, and what comes of it to be told under this number.
     Call(CallId, Callout),
     /// It is there, or not to be had: whoever waits for it is to be decided.
-    Settled(Ticket),
+    Settled(FetchId),
     /// The operator is to be told.
     Report(Severity, String),
 }

@@ -12,16 +12,16 @@ mod tests;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::cache::{Entry, Generations, Slot};
+use crate::cache::{CacheKey, Entry, TwoGenerationCache};
 use crate::http::cidr::source_network;
 use crate::jose::claims::{ClaimSelector, Claims};
 use crate::jose::jwt::{ClaimRules, TokenError};
 use crate::principal::Principal;
-use crate::remote::callout::{self, CallId, Callout, CalloutError, Effect, Severity, Ticket};
+use crate::remote::callout::{self, CallId, Callout, CalloutError, Effect, FetchId, Severity};
 use crate::remote::jwks::Address;
 use crate::timestamp::NumericDate;
 
-pub use answer::{Answer, AnswerError, MAX_ANSWER_BYTES};
+pub use answer::{AnswerError, IntrospectionResponse, MAX_ANSWER_BYTES};
 pub use client::Client;
 
 /// How many refused tokens are remembered.
@@ -73,7 +73,7 @@ pub struct Plan {
 
 impl Plan {
     /// Whether tokens of this issuer are taken.
-    pub fn takes_issuer(&self, issuer: Option<&str>) -> bool {
+    pub fn accepts_issuer(&self, issuer: Option<&str>) -> bool {
         let Some(issuers) = &self.issuers else { return true };
         issuer.is_some_and(|issuer| issuers.iter().any(|known| known == issuer))
     }
@@ -84,7 +84,7 @@ impl Plan {
             None => None,
             Some(issuer) => Some(issuer.as_str().ok_or(TokenError::WrongIssuer)?.to_owned()),
         };
-        if !self.takes_issuer(issuer.as_deref()) {
+        if !self.accepts_issuer(issuer.as_deref()) {
             return Err(TokenError::WrongIssuer);
         }
         let subject = self.rules.check(&claims, now)?.to_owned();
@@ -97,10 +97,10 @@ impl Plan {
 pub struct Introspector {
     plan: Rc<Plan>,
     asked: Vec<Asked>,
-    fresh: Vec<(Slot, NumericDate, Outcome)>,
-    refused: Generations<TokenError>,
+    fresh: Vec<(CacheKey, NumericDate, Outcome)>,
+    refused: TwoGenerationCache<TokenError>,
     /// Tokens that held when they were last asked for.
-    proven: Generations<()>,
+    proven: TwoGenerationCache<()>,
     calls: u64,
     /// When a failure was last reported.
     failed: Option<NumericDate>,
@@ -113,7 +113,7 @@ pub struct Introspector {
 
 /// A call that has not been answered yet.
 struct Asked {
-    slot: Slot,
+    cache_key: CacheKey,
     call: CallId,
     since: NumericDate,
     origin: Origin,
@@ -138,7 +138,7 @@ pub enum Outcome {
     /// The endpoint did not say.
     Unknown,
     /// It is asked for.
-    Awaited(Ticket),
+    Pending(FetchId),
 }
 
 impl Introspector {
@@ -148,8 +148,8 @@ impl Introspector {
             plan,
             asked: Vec::new(),
             fresh: Vec::new(),
-            refused: Generations::new(MAX_REFUSED, usize::MAX),
-            proven: Generations::new(MAX_PROVEN, usize::MAX),
+            refused: TwoGenerationCache::new(MAX_REFUSED, usize::MAX),
+            proven: TwoGenerationCache::new(MAX_PROVEN, usize::MAX),
             calls: 0,
             failed: None,
             failing: false,
@@ -162,24 +162,24 @@ impl Introspector {
     /// address that the token comes from.
     pub fn look_up(
         &mut self,
-        slot: Slot,
+        cache_key: CacheKey,
         token: &[u8],
         peer: impl FnOnce() -> Option<IpAddr>,
         now: NumericDate,
     ) -> Outcome {
         // A clock that was set back makes nothing fresh for longer.
         let is_fresh = |until: NumericDate| now < until && until.seconds_since(now) <= FRESH;
-        let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == slot && is_fresh(*until));
+        let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == cache_key && is_fresh(*until));
         if let Some((_, _, outcome)) = fresh {
             return outcome.clone();
         }
-        if let Some(error) = self.refused.find(slot, now) {
+        if let Some(error) = self.refused.find(cache_key, now) {
             return Outcome::Refused(error);
         }
-        if let Some(asked) = self.asked.iter().find(|asked| asked.slot == slot) {
-            return Outcome::Awaited(asked.ticket());
+        if let Some(asked) = self.asked.iter().find(|asked| asked.cache_key == cache_key) {
+            return Outcome::Pending(asked.fetch_id());
         }
-        let origin = match self.proven.find(slot, now) {
+        let origin = match self.proven.find(cache_key, now) {
             Some(_) => Origin::Proven,
             None => Origin::Network(peer().map(source_network)),
         };
@@ -193,11 +193,11 @@ impl Introspector {
             return Outcome::Unknown;
         }
         self.calls += 1;
-        let asked = Asked { slot, call: CallId(self.calls), since: now, origin };
+        let asked = Asked { cache_key, call: CallId(self.calls), since: now, origin };
         self.effects.push(Effect::Call(asked.call, self.callout(token)));
-        let ticket = asked.ticket();
+        let fetch_id = asked.fetch_id();
         self.asked.push(asked);
-        Outcome::Awaited(ticket)
+        Outcome::Pending(fetch_id)
     }
 
     /// Whether one more token can be asked for: one that held before, or one from this source. Anybody can make up tokens,
@@ -244,38 +244,40 @@ impl Introspector {
     pub fn answered(
         &mut self,
         call: CallId,
-        answer: Result<callout::Answer<'_>, CalloutError>,
+        answer: Result<callout::HttpResponse<'_>, CalloutError>,
         now: NumericDate,
     ) {
         let Some(at) = self.asked.iter().position(|asked| asked.call == call) else { return };
         let asked = self.asked.swap_remove(at);
         let read = match answer {
-            Ok(answer) => Answer::read(answer.status, answer.body).map_err(|error| error.to_string()),
+            Ok(answer) => {
+                IntrospectionResponse::read(answer.status, answer.body).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         let outcome = match read {
-            Ok(answer) => self.take(asked.slot, answer, now),
+            Ok(answer) => self.take(asked.cache_key, answer, now),
             Err(why) => {
                 self.report_failure(&why, now);
                 Outcome::Unknown
             }
         };
-        self.fresh.retain(|(slot, until, _)| now < *until && *slot != asked.slot);
+        self.fresh.retain(|(cache_key, until, _)| now < *until && *cache_key != asked.cache_key);
         // Most refusals are remembered longer than that anyway, and there may be many.
         if !matches!(outcome, Outcome::Refused(_)) || self.plan.negative_ttl < FRESH {
-            self.fresh.push((asked.slot, now.plus(FRESH), outcome));
+            self.fresh.push((asked.cache_key, now.plus(FRESH), outcome));
         }
-        self.effects.push(Effect::Settled(asked.ticket()));
+        self.effects.push(Effect::Settled(asked.fetch_id()));
     }
 
-    fn take(&mut self, slot: Slot, answer: Answer, now: NumericDate) -> Outcome {
+    fn take(&mut self, cache_key: CacheKey, response: IntrospectionResponse, now: NumericDate) -> Outcome {
         if std::mem::take(&mut self.failing) {
             self.effects
                 .push(Effect::Report(Severity::Info, "introspection: the endpoint answers again".to_owned()));
         }
-        let judged = match answer {
-            Answer::Active(claims) => self.plan.judge(claims, now),
-            Answer::Inactive => Err(TokenError::Inactive),
+        let judged = match response {
+            IntrospectionResponse::Active(claims) => self.plan.judge(claims, now),
+            IntrospectionResponse::Inactive => Err(TokenError::Inactive),
         };
         match judged {
             Ok(principal) => {
@@ -283,14 +285,16 @@ impl Introspector {
                 // Whoever asked after `exp` would hear that the token is not good any more, so skew is no matter here.
                 let exp = principal.claims.find("exp").and_then(NumericDate::from_json);
                 let until = exp.filter(|exp| *exp < until).unwrap_or(until);
-                self.proven
-                    .insert(slot, Entry { value: (), since: now, until: now.plus(PROVEN_FOR), octets: 0 });
+                self.proven.insert(
+                    cache_key,
+                    Entry { value: (), since: now, until: now.plus(PROVEN_FOR), bytes: 0 },
+                );
                 Outcome::Holds(Rc::new(principal), until)
             }
             Err(error) => {
                 let until = now.plus(self.plan.negative_ttl);
-                self.proven.take(slot, now);
-                self.refused.insert(slot, Entry { value: error, since: now, until, octets: 0 });
+                self.proven.take(cache_key, now);
+                self.refused.insert(cache_key, Entry { value: error, since: now, until, bytes: 0 });
                 Outcome::Refused(error)
             }
         }
@@ -315,8 +319,8 @@ impl Introspector {
 }
 
 impl Asked {
-    fn ticket(&self) -> Ticket {
-        Ticket(self.call.0)
+    fn fetch_id(&self) -> FetchId {
+        FetchId(self.call.0)
     }
 }
 

@@ -6,8 +6,8 @@
 
 mod address;
 mod discovery;
-mod pace;
-mod refusal;
+mod error;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +17,12 @@ use hmac_sha256::Hash;
 
 use crate::jose::jwk::{IgnoredKey, KeySet, KeySetOrigin};
 use crate::json;
-use crate::remote::callout::{Answer, CallId, Callout, CalloutError, Effect, Severity, Ticket};
+use crate::remote::callout::{CallId, Callout, CalloutError, Effect, FetchId, HttpResponse, Severity};
 use crate::timestamp::NumericDate;
 
 pub use address::{Address, AddressError};
 pub use discovery::Discovery;
-pub use refusal::Refusal;
+pub use error::FetchError;
 
 /// The longest answer that is read, set or metadata, in octets. Providers publish some KiB.
 pub const MAX_ANSWER: usize = 256 << 10;
@@ -64,15 +64,15 @@ pub enum Origin {
 
 /// When an event happens, and a number from 0 up to 1 that nobody can foresee.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct Tick {
     /// The time.
     pub now: NumericDate,
     /// The number.
-    pub chance: f64,
+    pub jitter: f64,
 }
 
 /// The keys of one authenticator, as one worker knows them.
-pub struct KeySource {
+pub struct JwksFetcher {
     plan: Rc<Plan>,
     known: Known,
     /// How often the keys have changed.
@@ -113,13 +113,13 @@ pub enum Keys {
     /// These.
     Known(Rc<KeySet>),
     /// Nothing yet; this is awaited.
-    Awaited(Ticket),
+    Pending(FetchId),
     /// Nothing any more.
     Stale,
 }
 
 struct Round {
-    ticket: Ticket,
+    fetch_id: FetchId,
     call: CallId,
     /// When the call was made.
     since: NumericDate,
@@ -131,7 +131,7 @@ enum Asked {
     OpenIdConfiguration,
     OauthAuthorizationServer {
         /// Why the other metadata were no help.
-        first: Refusal,
+        first: FetchError,
     },
     Set {
         cluster: String,
@@ -139,12 +139,12 @@ enum Asked {
 }
 
 /// What the first set is awaited under; rounds have the numbers from 1.
-const FIRST_SET: Ticket = Ticket(0);
+const FIRST_SET: FetchId = FetchId(0);
 
-impl KeySource {
+impl JwksFetcher {
     /// No keys yet; the first tick asks for them.
     pub fn new(plan: Rc<Plan>) -> Self {
-        KeySource {
+        JwksFetcher {
             plan,
             known: Known::NotYet,
             generation: 0,
@@ -164,7 +164,7 @@ impl KeySource {
     pub fn keys(&self) -> Keys {
         match &self.known {
             Known::Keys { set, .. } => Keys::Known(Rc::clone(set)),
-            Known::NotYet => Keys::Awaited(FIRST_SET),
+            Known::NotYet => Keys::Pending(FIRST_SET),
             Known::Stale => Keys::Stale,
         }
     }
@@ -190,9 +190,9 @@ impl KeySource {
     }
 
     /// Time passes.
-    pub fn tick(&mut self, moment: Moment) {
-        self.renewed.get_or_insert(moment.now);
-        let now = moment.now;
+    pub fn tick(&mut self, tick: Tick) {
+        self.renewed.get_or_insert(tick.now);
+        let now = tick.now;
         if let Known::Keys { stale_at, .. } = &self.known
             && now >= *stale_at
         {
@@ -204,7 +204,7 @@ impl KeySource {
         match &self.round {
             Some(round) if now.seconds_since(round.since) > self.plan.timeout + LOST_AFTER => {
                 let call = round.call;
-                self.answered(call, Err(CalloutError::NoAnswer), moment);
+                self.answered(call, Err(CalloutError::NoAnswer), tick);
             }
             Some(_) => {}
             // A clock that was set back does not stop it.
@@ -215,36 +215,36 @@ impl KeySource {
 
     /// A token names a key that the set lacks: it may have been published since. What is awaited then, unless somebody
     /// has looked for one a short time ago.
-    pub fn look_again(&mut self, now: NumericDate) -> Option<Ticket> {
+    pub fn refresh_for_unknown_kid(&mut self, now: NumericDate) -> Option<FetchId> {
         if self.looked.is_some_and(|looked| (0.0..BETWEEN_LOOKS).contains(&now.seconds_since(looked))) {
             // Whoever comes while that round lasts can wait for it too.
-            return self.round.as_ref().map(|round| round.ticket);
+            return self.round.as_ref().map(|round| round.fetch_id);
         }
         self.looked = Some(now);
         if self.round.is_none() {
             self.start(now);
         }
-        self.round.as_ref().map(|round| round.ticket)
+        self.round.as_ref().map(|round| round.fetch_id)
     }
 
     /// A call was answered, or could not be.
-    pub fn answered(&mut self, call: CallId, outcome: Result<Answer<'_>, CalloutError>, moment: Moment) {
-        let Some(Round { ticket, asked, .. }) = self.round.take_if(|round| round.call == call) else {
+    pub fn answered(&mut self, call: CallId, outcome: Result<HttpResponse<'_>, CalloutError>, tick: Tick) {
+        let Some(Round { fetch_id, asked, .. }) = self.round.take_if(|round| round.call == call) else {
             return;
         };
-        let found = outcome.map_err(Refusal::NoAnswer).and_then(|answer| match answer.status {
+        let found = outcome.map_err(FetchError::NoAnswer).and_then(|answer| match answer.status {
             200 => Ok(answer),
-            status => Err(Refusal::Status(status)),
+            status => Err(FetchError::Status(status)),
         });
         match asked {
             Asked::Set { cluster } => match found.and_then(|answer| Ok((answer, read_set(answer.body)?))) {
-                Ok((answer, (set, ignored))) => self.take(set, &ignored, answer, moment),
-                Err(refusal) => self.fail(&format!("key set from cluster \"{cluster}\": {refusal}"), moment),
+                Ok((answer, (set, ignored))) => self.take(set, &ignored, answer, tick),
+                Err(refusal) => self.fail(&format!("key set from cluster \"{cluster}\": {refusal}"), tick),
             },
-            metadata => self.metadata(ticket, metadata, found, moment),
+            metadata => self.metadata(fetch_id, metadata, found, tick),
         }
         if self.round.is_none() {
-            self.effects.push(Effect::Settled(ticket));
+            self.effects.push(Effect::Settled(fetch_id));
         }
     }
 
@@ -259,13 +259,13 @@ impl KeySource {
                 (discovery.openid_configuration(), discovery.cluster.clone(), Asked::OpenIdConfiguration)
             }
         };
-        self.ask(Ticket(self.rounds), address, cluster, asked, now);
+        self.ask(FetchId(self.rounds), address, cluster, asked, now);
     }
 
-    fn ask(&mut self, ticket: Ticket, address: Address, cluster: String, asked: Asked, now: NumericDate) {
+    fn ask(&mut self, fetch_id: FetchId, address: Address, cluster: String, asked: Asked, now: NumericDate) {
         self.calls += 1;
         let call = CallId(self.calls);
-        self.round = Some(Round { ticket, call, since: now, asked });
+        self.round = Some(Round { fetch_id, call, since: now, asked });
         let callout = Callout {
             cluster,
             method: "GET",
@@ -281,13 +281,19 @@ impl KeySource {
     }
 
     /// Metadata lead to the set; where these do not, others may.
-    fn metadata(&mut self, ticket: Ticket, asked: Asked, found: Result<Answer<'_>, Refusal>, moment: Moment) {
+    fn metadata(
+        &mut self,
+        fetch_id: FetchId,
+        asked: Asked,
+        found: Result<HttpResponse<'_>, FetchError>,
+        tick: Tick,
+    ) {
         let plan = Rc::clone(&self.plan);
         let Origin::Discovery(discovery) = &plan.origin else { return };
         let refusal = match found.and_then(|answer| discovery.read(answer.body)) {
             Ok((address, cluster)) => {
                 let asked = Asked::Set { cluster: cluster.to_owned() };
-                return self.ask(ticket, address, cluster.to_owned(), asked, moment.now);
+                return self.ask(fetch_id, address, cluster.to_owned(), asked, tick.now);
             }
             Err(refusal) => refusal,
         };
@@ -298,27 +304,27 @@ impl KeySource {
                     "metadata from cluster \"{cluster}\": openid-configuration: {first}; oauth-authorization-server: \
                      {refusal}"
                 ),
-                moment,
+                tick,
             ),
-            _ if refusal == Refusal::NoAnswer(CalloutError::UnknownCluster) => {
-                self.fail(&format!("metadata from cluster \"{cluster}\": {refusal}"), moment);
+            _ if refusal == FetchError::NoAnswer(CalloutError::UnknownCluster) => {
+                self.fail(&format!("metadata from cluster \"{cluster}\": {refusal}"), tick);
             }
             _ => {
                 let asked = Asked::OauthAuthorizationServer { first: refusal };
                 let address = discovery.oauth_authorization_server();
-                self.ask(ticket, address, cluster.clone(), asked, moment.now);
+                self.ask(fetch_id, address, cluster.clone(), asked, tick.now);
             }
         }
     }
 
     /// A round has brought a set.
-    fn take(&mut self, set: KeySet, ignored: &[IgnoredKey], answer: Answer<'_>, moment: Moment) {
+    fn take(&mut self, set: KeySet, ignored: &[IgnoredKey], answer: HttpResponse<'_>, tick: Tick) {
         let digest = Hash::hash(answer.body);
-        let freshness = pace::freshness(self.plan.refresh, answer.cache_control);
-        self.due = moment.now.plus(pace::until_refresh(freshness, moment.chance));
+        let freshness = schedule::freshness(self.plan.refresh, answer.cache_control);
+        self.due = tick.now.plus(schedule::until_refresh(freshness, tick.jitter));
         self.failures = 0;
-        self.renewed = Some(moment.now);
-        let until = moment.now.plus(freshness + self.plan.max_stale);
+        self.renewed = Some(tick.now);
+        let until = tick.now.plus(freshness + self.plan.max_stale);
         if let Known::Keys { digest: before, stale_at, .. } = &mut self.known
             && *before == digest
         {
@@ -340,11 +346,11 @@ impl KeySource {
     }
 
     /// A round has brought nothing.
-    fn fail(&mut self, why: &str, moment: Moment) {
+    fn fail(&mut self, why: &str, tick: Tick) {
         self.failures = self.failures.saturating_add(1);
         self.all_failures += 1;
-        let pause = pace::after_failures(self.failures, self.plan.refresh, moment.chance);
-        self.due = moment.now.plus(pause);
+        let pause = schedule::after_failures(self.failures, self.plan.refresh, tick.jitter);
+        self.due = tick.now.plus(pause);
         let (severity, and) = match &self.known {
             Known::Keys { .. } => (Severity::Warning, "the keys of before are kept"),
             Known::NotYet => (Severity::Error, "there are no keys yet"),
@@ -355,7 +361,7 @@ impl KeySource {
 }
 
 /// A set as it was fetched, and what of it is not used. A set with private keys is refused whole.
-fn read_set(body: &[u8]) -> Result<(KeySet, Vec<IgnoredKey>), Refusal> {
-    let value = json::parse(body).map_err(Refusal::Json)?;
-    KeySet::from_jwks(&value, KeySetOrigin::Fetched).map_err(Refusal::Set)
+fn read_set(body: &[u8]) -> Result<(KeySet, Vec<IgnoredKey>), FetchError> {
+    let value = json::parse(body).map_err(FetchError::Json)?;
+    KeySet::from_jwks(&value, KeySetOrigin::Fetched).map_err(FetchError::Set)
 }

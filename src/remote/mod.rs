@@ -7,4 +7,4 @@ pub mod callout;
 pub mod introspection;
 pub mod jwks;
 pub mod pending;
-pub mod source;
+pub mod state;

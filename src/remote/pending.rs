@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::http::request::Request;
-use crate::remote::callout::{Awaited, Ticket};
+use crate::remote::callout::{FetchId, Pending};
 use crate::timestamp::NumericDate;
 
 /// Requests of one authenticator that wait at a time.
@@ -35,9 +35,9 @@ pub struct PendingRequest<T> {
     /// The configuration that decides it.
     pub owner: Rc<T>,
     /// The fetch that it waits for.
-    pub awaited: Awaited,
+    pub pending_on: Pending,
     /// The bound on requests that wait for the same.
-    pub max_per_ticket: usize,
+    pub max_per_fetch: usize,
     /// The time at which it stops waiting.
     pub deadline: NumericDate,
     /// The network of its client, if that is known: see [`source_network`](crate::http::cidr::source_network).
@@ -68,21 +68,21 @@ impl<T> PendingRequests<T> {
 
     /// Whether a request can wait.
     pub fn has_room(&self, new: &PendingRequest<T>) -> bool {
-        let (mut count, mut of_source, mut of_ticket) = (0, 0, 0);
+        let (mut count, mut of_source, mut of_fetch) = (0, 0, 0);
         let (mut bytes, mut bytes_of_source) = (new.body_bytes, new.body_bytes);
         for known in self.pending.iter().filter(|known| Rc::ptr_eq(&known.owner, &new.owner)) {
             let is_same_source = known.source == new.source;
             bytes += known.body_bytes;
             bytes_of_source += if is_same_source { known.body_bytes } else { 0 };
-            if known.awaited.source == new.awaited.source {
+            if known.pending_on.source == new.pending_on.source {
                 count += 1;
                 of_source += usize::from(is_same_source);
-                of_ticket += usize::from(known.awaited.ticket == new.awaited.ticket);
+                of_fetch += usize::from(known.pending_on.fetch_id == new.pending_on.fetch_id);
             }
         }
         count < MAX_WAITING
             && of_source < MAX_WAITING_OF_SOURCE
-            && of_ticket < new.max_per_ticket
+            && of_fetch < new.max_per_fetch
             && (new.body_bytes == 0 || bytes <= MAX_BODY_BYTES && bytes_of_source <= MAX_BODY_BYTES_OF_SOURCE)
     }
 
@@ -106,11 +106,13 @@ impl<T> PendingRequests<T> {
         &mut self,
         owner: &Rc<T>,
         authenticator: usize,
-        ticket: Ticket,
+        fetch_id: FetchId,
     ) -> Vec<PendingRequest<T>> {
         self.take(|pending| {
-            let awaited = pending.awaited;
-            awaited.source == authenticator && awaited.ticket == ticket && Rc::ptr_eq(&pending.owner, owner)
+            let pending_on = pending.pending_on;
+            pending_on.source == authenticator
+                && pending_on.fetch_id == fetch_id
+                && Rc::ptr_eq(&pending.owner, owner)
         })
     }
 
@@ -143,12 +145,12 @@ mod tests {
         NumericDate::from_seconds(seconds).unwrap()
     }
 
-    fn pending(owner: &Rc<u8>, stream: u32, authenticator: usize, ticket: u64) -> PendingRequest<u8> {
+    fn pending(owner: &Rc<u8>, stream: u32, authenticator: usize, fetch_id: u64) -> PendingRequest<u8> {
         PendingRequest {
             stream,
             owner: Rc::clone(owner),
-            awaited: Awaited { source: authenticator, ticket: Ticket(ticket), max_wait: 5.0 },
-            max_per_ticket: MAX_WAITING,
+            pending_on: Pending { source: authenticator, fetch_id: FetchId(fetch_id), max_wait: 5.0 },
+            max_per_fetch: MAX_WAITING,
             deadline: at(10.0),
             source: None,
             body_bytes: 0,
@@ -169,21 +171,21 @@ mod tests {
     fn a_request_leaves_when_its_fetch_is_settled_or_its_deadline_is_reached() {
         let (a, b) = (Rc::new(1), Rc::new(2));
         let mut requests = PendingRequests::new();
-        for (owner, stream, authenticator, ticket, deadline) in [
+        for (owner, stream, authenticator, fetch_id, deadline) in [
             (&a, 1, 0, 1, 10.0),
             (&a, 2, 0, 2, 20.0),
             (&b, 3, 0, 1, 30.0),
             (&a, 4, 1, 1, 10.0),
             (&a, 5, 0, 1, 40.0),
         ] {
-            let new = pending(owner, stream, authenticator, ticket);
+            let new = pending(owner, stream, authenticator, fetch_id);
             requests.insert(PendingRequest { deadline: at(deadline), ..new });
         }
-        assert_eq!(streams(requests.take_settled(&a, 0, Ticket(1))), [1, 5]);
+        assert_eq!(streams(requests.take_settled(&a, 0, FetchId(1))), [1, 5]);
         assert!(!requests.contains(1) && requests.contains(2) && requests.contains(3));
         assert!(requests.take_overdue(at(9.75)).is_empty());
         assert_eq!(streams(requests.take_overdue(at(20.0))), [2, 4]);
-        assert_eq!(streams(requests.take_settled(&b, 0, Ticket(1))), [3]);
+        assert_eq!(streams(requests.take_settled(&b, 0, FetchId(1))), [3]);
     }
 
     /// Fills with requests of `known` for as long as there is room, and checks the number of them, and which others have
@@ -232,9 +234,9 @@ mod tests {
     #[test]
     fn no_token_takes_the_room_of_another() {
         let a = Rc::new(1);
-        let with = |n, ticket| PendingRequest {
-            max_per_ticket: MAX_WAITING_OF_TOKEN,
-            ..from(n, pending(&a, n, 0, ticket))
+        let with = |n, fetch_id| PendingRequest {
+            max_per_fetch: MAX_WAITING_OF_TOKEN,
+            ..from(n, pending(&a, n, 0, fetch_id))
         };
         check(|n| with(n, 1), MAX_WAITING_OF_TOKEN, &[(with(9999, 1), false), (with(9999, 2), true)]);
     }

@@ -1,7 +1,7 @@
 //! A denial as a page for whoever sits at a browser: no script, nothing from outside.
 
-use super::notice::{Notice, Prompt, Told};
-use super::words::{phrase, status_line};
+use super::error_body::{Detail, ErrorBody, Prompt};
+use super::messages::{phrase, status_line};
 
 /// Names the media type.
 pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
@@ -41,30 +41,30 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 "#;
 
 /// The page.
-pub fn body(notice: &Notice<'_>) -> String {
+pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut page = String::with_capacity(HEAD.len().saturating_add(1024));
     page.push_str(HEAD);
-    let title = notice.told.as_ref().map_or(phrase(notice.status), heading);
+    let title = error_body.told.as_ref().map_or(phrase(error_body.status), heading);
     element(&mut page, "title", title);
     page.push_str("</head>\n<body>\n<main>\n");
     element(&mut page, "h1", title);
-    if let Some(told) = &notice.told {
+    if let Some(told) = &error_body.told {
         let (what, next) = sentences(told);
         element(&mut page, "p", what);
         element(&mut page, "p", next);
     }
-    let can_be_repeated = notice.told.as_ref().is_some_and(|told| told.prompt != Prompt::Beside);
-    if can_be_repeated || matches!(notice.status, 429 | 503) {
+    let can_be_repeated = error_body.told.as_ref().is_some_and(|told| told.prompt != Prompt::Beside);
+    if can_be_repeated || matches!(error_body.status, 429 | 503) {
         page.push_str("<p><a class=\"again\" href=\"\">Try again</a></p>\n");
     }
-    if let Some(url) = notice.help {
+    if let Some(url) = error_body.help {
         page.push_str("<p><a rel=\"noreferrer\" href=\"");
         escape(&mut page, url);
         page.push_str("\">More about access here</a></p>\n");
     }
     page.push_str("<dl>\n");
-    detail(&mut page, "Status", status_line(notice.status));
-    if let Some(told) = &notice.told {
+    detail(&mut page, "Status", status_line(error_body.status));
+    if let Some(told) = &error_body.told {
         let mut codes = String::new();
         told.push_codes(&mut codes);
         detail(&mut page, "Reason", &codes);
@@ -79,7 +79,7 @@ pub fn body(notice: &Notice<'_>) -> String {
     page
 }
 
-fn heading(told: &Told<'_>) -> &'static str {
+fn heading(told: &Detail<'_>) -> &'static str {
     match told.prompt {
         Prompt::Cancelled => "Please sign in",
         _ => told.title,
@@ -87,7 +87,7 @@ fn heading(told: &Told<'_>) -> &'static str {
 }
 
 /// Whoever sees the page after a prompt knows of a user name and a password, and of no credentials.
-fn sentences(told: &Told<'_>) -> (&'static str, &'static str) {
+fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
     match told.prompt {
         Prompt::Cancelled => (
             "A user name and a password are needed here, and none were given.",

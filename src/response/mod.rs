@@ -1,13 +1,13 @@
 //! Why a request is refused → status, challenges and body: the one mapping.
 
 mod accept;
+mod error_body;
+mod format;
 mod html;
-mod manner;
-mod notice;
+mod messages;
 mod problem;
 pub mod protected_resource;
 mod text;
-mod words;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ use crate::jose::jwt::TokenError;
 use crate::principal::Principal;
 
 pub use accept::Form;
-pub use manner::{Hidden, Manner, MannerError, is_hidden_by, own_name, own_value};
-use notice::Notice;
+use error_body::ErrorBody;
+pub use format::{DenialFormat, DenialFormatError, Hidden, is_hidden_by, own_name, own_value};
 
 /// Why a request is refused. Its [`code`](Reason::code) is stable: operators' dashboards and callers' code know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Reason {
 
 /// A scheme that the rule takes: its bare challenge, and whether it explains errors as RFC 6750 does.
 #[derive(Clone)]
-pub struct Offer {
+pub struct ChallengeSet {
     /// The authenticator that makes the offer.
     pub authenticator: usize,
     /// With the realm and what the scheme always says; several where it has more than one algorithm, the best first.
@@ -181,7 +181,7 @@ pub struct Denial {
     /// Under which auth-scheme they were presented, where there was one.
     auth_scheme: Option<String>,
     /// What the rule takes, in its order.
-    offers: Vec<Offer>,
+    challenges_of: Vec<ChallengeSet>,
     scope: Option<String>,
     /// Where the metadata of the protected resource stands.
     metadata: Option<Rc<str>>,
@@ -198,11 +198,11 @@ impl Denial {
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<usize>,
-        offers: Vec<Offer>,
+        challenges_of: Vec<ChallengeSet>,
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, caller: None, auth_scheme: None, offers, scope, metadata }
+        Denial { reason, authenticator, caller: None, auth_scheme: None, challenges_of, scope, metadata }
     }
 
     /// The same for credentials that stood behind this auth-scheme.
@@ -211,11 +211,11 @@ impl Denial {
     }
 
     /// The answer to the client.
-    pub fn response<'a>(&'a self, manner: &'a Manner, form: Form) -> Response<'a> {
-        let notice = Notice::of(self, manner);
+    pub fn response<'a>(&'a self, format: &'a DenialFormat, form: Form) -> Response<'a> {
+        let error_body = ErrorBody::of(self, format);
         let mut fields = Vec::with_capacity(8);
-        if !manner.hides(self.reason) {
-            let challenges = self.challenges(manner.tells(self.reason));
+        if !format.hides(self.reason) {
+            let challenges = self.challenges(format.tells(self.reason));
             fields.extend(
                 challenges
                     .iter()
@@ -223,14 +223,14 @@ impl Denial {
             );
         }
         let (content_type, body) = match form {
-            Form::Text => (Some(text::CONTENT_TYPE), text::body(&notice)),
-            Form::Html => (Some(html::CONTENT_TYPE), html::body(&notice)),
-            Form::Problem => (Some(problem::CONTENT_TYPE), problem::body(&notice)),
+            Form::Text => (Some(text::CONTENT_TYPE), text::body(&error_body)),
+            Form::Html => (Some(html::CONTENT_TYPE), html::body(&error_body)),
+            Form::Problem => (Some(problem::CONTENT_TYPE), problem::body(&error_body)),
             Form::Empty => (None, String::new()),
-            Form::Grpc => (None, text::summary(&notice)),
+            Form::Grpc => (None, text::summary(&error_body)),
         };
         fields.push(("cache-control", Cow::Borrowed("no-store")));
-        if manner.form.is_none() {
+        if format.form.is_none() {
             fields.push(("vary", Cow::Borrowed("Accept")));
         }
         if form != Form::Grpc {
@@ -240,17 +240,17 @@ impl Denial {
         if form == Form::Html {
             fields.push(("content-security-policy", Cow::Borrowed(html::SECURITY_POLICY)));
         }
-        let own = manner.fields.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+        let own = format.fields.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
         fields.extend(own);
-        let grpc_status = (form == Form::Grpc).then(|| grpc_status(notice.status));
+        let grpc_status = (form == Form::Grpc).then(|| grpc_status(error_body.status));
         let details = format!("authgate:{}", self.reason.full_code());
-        Response { status: notice.status, fields, body, grpc_status, details }
+        Response { status: error_body.status, fields, body, grpc_status, details }
     }
 
     /// The offer of whoever's credentials were presented.
-    fn presented(&self) -> Option<&Offer> {
+    fn presented(&self) -> Option<&ChallengeSet> {
         let authenticator = self.authenticator?;
-        self.offers.iter().find(|offer| offer.authenticator == authenticator)
+        self.challenges_of.iter().find(|offer| offer.authenticator == authenticator)
     }
 
     /// The auth-scheme that the error belongs to: of those that the authenticator offers the one that was presented, else
@@ -269,8 +269,8 @@ impl Denial {
 
     /// The auth-schemes that the rule takes, each once.
     fn accepted(&self) -> Vec<&str> {
-        let mut accepted = Vec::with_capacity(self.offers.len());
-        for challenge in self.offers.iter().flat_map(|offer| &offer.challenges) {
+        let mut accepted = Vec::with_capacity(self.challenges_of.len());
+        for challenge in self.challenges_of.iter().flat_map(|offer| &offer.challenges) {
             if !accepted.contains(&challenge.scheme()) {
                 accepted.push(challenge.scheme());
             }
@@ -279,20 +279,20 @@ impl Denial {
     }
 
     /// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
-    fn challenges<'a>(&'a self, explains: bool) -> Vec<Said<'a>> {
+    fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
-        let with_scope = |said: Said<'a>| Said { scope: self.scope.as_deref(), ..said };
-        let with_error = |said: Said<'a>| {
+        let with_scope = |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..said };
+        let with_error = |said: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
-            let description = error.filter(|_| explains).map(|_| words::explain(reason).what);
+            let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
             // RFC 7616 §3.3: the client need not ask anybody for the password again.
-            Said { error, description, is_stale: reason == Reason::StaleNonce, ..said }
+            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..said }
         };
         let explained = self.explained();
-        let is_explained = |said: &Said<'_>| explained == Some(said.challenge.scheme());
-        let own = || presented.into_iter().flat_map(Said::of);
-        let all = self.offers.iter().flat_map(Said::of);
-        let mut challenges = Vec::with_capacity(self.offers.len());
+        let is_explained = |said: &IssuedChallenge<'_>| explained == Some(said.challenge.scheme());
+        let own = || presented.into_iter().flat_map(IssuedChallenge::of);
+        let all = self.challenges_of.iter().flat_map(IssuedChallenge::of);
+        let mut challenges = Vec::with_capacity(self.challenges_of.len());
         match reason {
             Reason::MissingCredentials | Reason::UnsupportedScheme => challenges.extend(all.map(with_scope)),
             Reason::MalformedCredentials
@@ -304,19 +304,21 @@ impl Denial {
                 challenges.extend(all.filter(|said| own().all(|own| own != *said)));
             }
             Reason::AmbiguousCredentials => {
-                let bearers = self.offers.iter().filter(|offer| offer.is_bearer);
-                challenges.extend(bearers.filter_map(|offer| Said::of(offer).next()).map(with_error));
+                let bearers = self.challenges_of.iter().filter(|offer| offer.is_bearer);
+                challenges
+                    .extend(bearers.filter_map(|offer| IssuedChallenge::of(offer).next()).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope is the description.
-                let insufficient = |said| Said { error: Some("insufficient_scope"), ..with_scope(said) };
+                let insufficient =
+                    |said| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(said) };
                 challenges
                     .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
             }
             _ => {}
         }
         // Identical ones go out once.
-        let mut distinct: Vec<Said<'_>> = Vec::with_capacity(challenges.len());
+        let mut distinct: Vec<IssuedChallenge<'_>> = Vec::with_capacity(challenges.len());
         for challenge in challenges {
             if !distinct.contains(&challenge) {
                 distinct.push(challenge);
@@ -328,7 +330,7 @@ impl Denial {
 
 /// A challenge that goes out: an offer's own, and what the reason adds.
 #[derive(PartialEq)]
-struct Said<'a> {
+struct IssuedChallenge<'a> {
     challenge: &'a Challenge,
     /// Whether the other members, but for the last, belong to its auth-params.
     is_bearer: bool,
@@ -339,9 +341,9 @@ struct Said<'a> {
     is_stale: bool,
 }
 
-impl<'a> Said<'a> {
-    fn of(offer: &'a Offer) -> impl Iterator<Item = Said<'a>> {
-        let said = |challenge| Said {
+impl<'a> IssuedChallenge<'a> {
+    fn of(offer: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
+        let said = |challenge| IssuedChallenge {
             challenge,
             is_bearer: offer.is_bearer,
             error: None,

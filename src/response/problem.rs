@@ -2,26 +2,26 @@
 
 use serde::Serialize;
 
-use super::notice::Notice;
-use super::words::phrase;
+use super::error_body::ErrorBody;
+use super::messages::phrase;
 
 /// Names the media type.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// One JSON object on one line.
-pub fn body(notice: &Notice<'_>) -> String {
-    let told = notice.told.as_ref();
+pub fn body(error_body: &ErrorBody<'_>) -> String {
+    let told = error_body.told.as_ref();
     let problem = Problem {
         // A reason that is kept back is no more than its status, RFC 9457 §4.2.1.
         kind: told.map_or("about:blank".to_owned(), |told| format!("urn:authgate:reason:{}", told.code)),
-        title: told.map_or(phrase(notice.status), |told| told.title),
-        status: notice.status,
+        title: told.map_or(phrase(error_body.status), |told| told.title),
+        status: error_body.status,
         detail: told.map(|told| format!("{} {}", told.explanation.what, told.explanation.next)),
         code: told.map(|told| told.code),
         detail_code: told.and_then(|told| told.detail_code),
         accepted: told.map(|told| told.accepted.as_slice()).unwrap_or_default(),
         scope: told.and_then(|told| told.scope),
-        help: notice.help,
+        help: error_body.help,
     };
     // Texts and a number can be written in JSON.
     let mut body = serde_json::to_string(&problem).unwrap_or_default();

@@ -30,7 +30,7 @@ pub struct ProtectedResource {
 }
 
 /// An answer that refuses nothing.
-pub struct Answer {
+pub struct LocalReply {
     /// The HTTP status.
     pub status: u16,
     /// Its fields.
@@ -83,7 +83,7 @@ impl ProtectedResources {
     }
 
     /// The answer to a request for metadata.
-    pub fn answer(&self, request: &Request<'_>) -> Option<Answer> {
+    pub fn answer(&self, request: &Request<'_>) -> Option<LocalReply> {
         if self.resources.is_empty() {
             return None;
         }
@@ -122,7 +122,7 @@ impl ProtectedResources {
 
 /// As it came, without query: whatever else could be meant by it is for the rules.
 fn path_of<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
-    request.path?.split(|octet| matches!(octet, b'?' | b'#')).next()
+    request.path?.split(|byte| matches!(byte, b'?' | b'#')).next()
 }
 
 fn is_loopback(host: &Host<'_>) -> bool {
@@ -133,15 +133,15 @@ fn is_loopback(host: &Host<'_>) -> bool {
 }
 
 /// Any page may read it, also one that sends fields of its own and so asks in advance.
-fn answer_for(method: &[u8], resource: &ProtectedResource) -> Answer {
+fn answer_for(method: &[u8], resource: &ProtectedResource) -> LocalReply {
     const ANY_ORIGIN: (&str, &str) = ("access-control-allow-origin", "*");
     match method {
-        b"GET" | b"HEAD" => Answer {
+        b"GET" | b"HEAD" => LocalReply {
             status: 200,
             fields: &[("content-type", "application/json"), ("cache-control", "max-age=300"), ANY_ORIGIN],
             body: Rc::clone(&resource.metadata),
         },
-        b"OPTIONS" => Answer {
+        b"OPTIONS" => LocalReply {
             status: 204,
             fields: &[
                 ("allow", "GET, HEAD, OPTIONS"),
@@ -152,6 +152,10 @@ fn answer_for(method: &[u8], resource: &ProtectedResource) -> Answer {
             ],
             body: "".into(),
         },
-        _ => Answer { status: 405, fields: &[("allow", "GET, HEAD, OPTIONS"), ANY_ORIGIN], body: "".into() },
+        _ => LocalReply {
+            status: 405,
+            fields: &[("allow", "GET, HEAD, OPTIONS"), ANY_ORIGIN],
+            body: "".into(),
+        },
     }
 }

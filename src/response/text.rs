@@ -1,16 +1,16 @@
 //! A denial in plain text.
 
-use super::notice::Notice;
-use super::words::{phrase, status_line};
+use super::error_body::ErrorBody;
+use super::messages::{phrase, status_line};
 
 /// Names the media type.
 pub const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Status and code, what was wrong, what to do next.
-pub fn body(notice: &Notice<'_>) -> String {
+pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut body = String::with_capacity(384);
-    body.push_str(status_line(notice.status));
-    if let Some(told) = &notice.told {
+    body.push_str(status_line(error_body.status));
+    if let Some(told) = &error_body.told {
         body.push_str(": ");
         told.push_codes(&mut body);
         for part in ["\n\n", told.explanation.what, "\n", told.explanation.next] {
@@ -18,11 +18,12 @@ pub fn body(notice: &Notice<'_>) -> String {
         }
     }
     body.push('\n');
-    let accepted = notice.told.as_ref().map(|told| told.accepted.join(", ")).filter(|text| !text.is_empty());
-    let scope = notice.told.as_ref().and_then(|told| told.scope);
+    let accepted =
+        error_body.told.as_ref().map(|told| told.accepted.join(", ")).filter(|text| !text.is_empty());
+    let scope = error_body.told.as_ref().and_then(|told| told.scope);
     let mut before = "\n";
     for (label, value) in
-        [("Accepted here: ", accepted.as_deref()), ("Scope needed: ", scope), ("Help: ", notice.help)]
+        [("Accepted here: ", accepted.as_deref()), ("Scope needed: ", scope), ("Help: ", error_body.help)]
     {
         let Some(value) = value else { continue };
         for part in [before, label, value, "\n"] {
@@ -34,8 +35,8 @@ pub fn body(notice: &Notice<'_>) -> String {
 }
 
 /// One line, for gRPC.
-pub fn summary(notice: &Notice<'_>) -> String {
-    let Some(told) = &notice.told else { return phrase(notice.status).to_owned() };
+pub fn summary(error_body: &ErrorBody<'_>) -> String {
+    let Some(told) = &error_body.told else { return phrase(error_body.status).to_owned() };
     let mut line = String::with_capacity(128);
     told.push_codes(&mut line);
     line.push_str(": ");

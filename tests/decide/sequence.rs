@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use authgate::authn::bound::CertificateDigest;
-use authgate::authn::{OnDemand, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::sender_constraint::CertificateDigest;
+use authgate::authn::{Context, HostInfo};
+use authgate::cache::CredentialCache;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
 use authgate::http::request::Request;
@@ -79,7 +79,7 @@ struct Host {
     peer: Option<IpAddr>,
 }
 
-impl OnDemand for Host {
+impl HostInfo for Host {
     fn time(&self) -> NumericDate {
         let asked = self.asked.replace(self.asked.get() + 1);
         NumericDate::EPOCH.plus(f64::from(asked) * self.hash)
@@ -96,7 +96,7 @@ impl OnDemand for Host {
 
 impl Sequence {
     pub fn check(&self, policy: &Policy, tokens: &BTreeMap<String, String>) -> Result<(), String> {
-        let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
+        let mut state = State::new(policy, CredentialCache::new([0; 16], policy.limits));
         let mut providers = Providers::new(policy, &mut state, NOW);
         for (number, step) in self.steps.iter().enumerate() {
             providers.answer(&mut state, &step.fetched, NOW + step.at);
@@ -134,9 +134,8 @@ impl Step {
         let request = Request::new(pairs, None);
         let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
         let now = NumericDate::from_seconds(NOW + self.at).unwrap();
-        let surroundings =
-            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &host, may_wait: self.may_wait };
-        let decision = decide(policy, &request, state, surroundings);
+        let context = Context { now, signatures: &SoftwareVerifier, host: &host, may_wait: self.may_wait };
+        let decision = decide(policy, &request, state, context);
         expect("decision", &self.expect, &outcome(policy, &decision))?;
         if let Some(expected) = &self.retry_after {
             let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
@@ -148,7 +147,7 @@ impl Step {
         if let Some(expected) = &self.upstream {
             let expected: Vec<_> =
                 expected.iter().map(|field| String::from_utf8(expand(field, tokens)).unwrap()).collect();
-            expect("upstream", &expected.join("\n"), &after(&request, &decision.edits).join("\n"))?;
+            expect("upstream", &expected.join("\n"), &after(&request, &decision.mutations).join("\n"))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::house::{
+use authgate_testing::e2e::fixture::{
     ALICE, BASIC, BEARER, BEARER_ADMIN, BOB, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN,
     house_listener,
 };

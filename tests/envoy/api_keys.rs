@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{Case, check, denied, passes, refused};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, BASIC, policy};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, policy};
 use authgate_testing::e2e::proxy::Proxy;
 
 /// Each with what `printf %s KEY | sha256sum` says of it.

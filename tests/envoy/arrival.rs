@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{
+use authgate_testing::e2e::fixture::{
     ALICE, BASIC, BEARER, BOB, INVALID_TOKEN, good, house, house_listener, policy,
 };
 use authgate_testing::e2e::mint::{SECRET, claims_but, hs256, other_token, token_for};

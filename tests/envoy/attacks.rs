@@ -13,7 +13,7 @@ use crate::bound::{Holder, bound};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::client::{Connection, Request, get, request, stream_from};
 use authgate_testing::e2e::endpoint::{Endpoint, Reply};
-use authgate_testing::e2e::house::policy;
+use authgate_testing::e2e::fixture::policy;
 use authgate_testing::e2e::mint::{self, claims, now, with_signature};
 use authgate_testing::e2e::process::seconds;
 use authgate_testing::e2e::proxy::Proxy;

@@ -3,7 +3,7 @@
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::get;
-use authgate_testing::e2e::house::{BEARER, good, policy};
+use authgate_testing::e2e::fixture::{BEARER, good, policy};
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
 

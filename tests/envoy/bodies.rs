@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, BASIC, BEARER, good, house};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, good, house};
 use authgate_testing::e2e::mint::scoped_token;
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
@@ -119,7 +119,7 @@ fn what_is_hidden_looks_as_if_it_were_not_there() {
     let requests = [
         get("/elsewhere"),
         get("/denied"),
-        get("/alice").basic("bob", authgate_testing::e2e::house::BOB),
+        get("/alice").basic("bob", authgate_testing::e2e::fixture::BOB),
         get("/admin").bearer(&scoped_token("x", "read")),
     ];
     let mut answers = Vec::new();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::policy;
+use authgate_testing::e2e::fixture::policy;
 use authgate_testing::e2e::mint::{claims_but, jws, now, public_jwk, token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::tls::{Authority, Client, Identity};

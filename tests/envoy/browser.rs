@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use authgate_testing::e2e::house::{ALICE, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, house_listener};
 use authgate_testing::e2e::process::{directory, root};
 use authgate_testing::e2e::programs::{is_there, or_skip};
 use authgate_testing::e2e::proxy::Proxy;

@@ -10,7 +10,7 @@ use authgate_testing::digest_client::{Answer, Challenge, md5, sha256};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, BASIC, policy};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, policy};
 use authgate_testing::e2e::programs::{is_there, or_skip, python_with};
 use authgate_testing::e2e::proxy::Proxy;
 

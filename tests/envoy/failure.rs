@@ -8,7 +8,7 @@ use serde_json::json;
 
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap_from_file, listener};
 use authgate_testing::e2e::client::{Connection, Request, get, stream};
-use authgate_testing::e2e::house::{ALICE, BASIC, good, policy};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, good, policy};
 use authgate_testing::e2e::process::{Envoy, directory, module, testing_module};
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::e2e::wire::Message;

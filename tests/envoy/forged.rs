@@ -2,7 +2,7 @@
 
 use authgate_testing::e2e::check::{Case, check, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, house_listener};
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
 

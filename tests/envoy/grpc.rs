@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::listener;
-use authgate_testing::e2e::house::{good, house, house_listener};
+use authgate_testing::e2e::fixture::{good, house, house_listener};
 use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
 use authgate_testing::e2e::programs::python_with;
 use authgate_testing::e2e::proxy::Proxy;

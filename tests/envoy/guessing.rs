@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::client::{Connection, Request, get};
-use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, policy};
 use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::wire::Message;
 

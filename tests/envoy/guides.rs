@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::sample::sample;
 use authgate_testing::e2e::bootstrap::bootstrap;
-use authgate_testing::e2e::house::house_listener;
+use authgate_testing::e2e::fixture::house_listener;
 use authgate_testing::e2e::process::{Envoy, directory, envoy, module, validate};
 
 /// A fenced block of a document: what stands behind the fence, and its text.

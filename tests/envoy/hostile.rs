@@ -3,7 +3,7 @@
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::house::{ALICE, BASIC, INVALID_TOKEN, good, house, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_TOKEN, good, house, house_listener};
 use authgate_testing::e2e::mint::{claims, jws, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 

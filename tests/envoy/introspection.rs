@@ -11,7 +11,7 @@ use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get, request, stream};
 use authgate_testing::e2e::endpoint::{Endpoint, Reply};
-use authgate_testing::e2e::house::{BASIC, BEARER, INVALID_TOKEN, policy};
+use authgate_testing::e2e::fixture::{BASIC, BEARER, INVALID_TOKEN, policy};
 use authgate_testing::e2e::mint::{ISSUER, claims_but, now, token, token_for};
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
@@ -183,7 +183,7 @@ fn the_endpoint_is_asked_and_what_it_says_is_done() {
             denied("an expired JWT", at("/reversed", &expired), 401, "invalid_token").any_challenge(),
             passes("an opaque token", at("/", good)).identity("ann", "opaque"),
             passes("a JWT of nobody known", at("/", &foreign)).identity("endpoint", "opaque"),
-            passes("a password", get("/").basic("alice", authgate_testing::e2e::house::ALICE))
+            passes("a password", get("/").basic("alice", authgate_testing::e2e::fixture::ALICE))
                 .identity("alice", "staff"),
             denied("nothing", get("/"), 401, "missing_credentials").challenge(&[BEARER, BASIC]),
         ],

@@ -6,8 +6,8 @@ use serde_json::Value;
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::{get, request};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
 use authgate_testing::e2e::h2;
-use authgate_testing::e2e::house::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::house::{good, house};
+use authgate_testing::e2e::fixture::{good, house};
 use authgate_testing::e2e::mint::expired_token;
 use authgate_testing::e2e::proxy::Proxy;
 
@@ -48,7 +48,7 @@ fn metadata_is_served_and_named_in_challenges() {
         denied("below the resource", get("/jwt/x"), 401, "missing_credentials").challenge(&[&bare]),
         denied("with an error", get("/jwt").bearer(&expired_token()), 401, "expired").challenge(&[&wrong]),
         denied("beside it", get("/issuers"), 401, "missing_credentials")
-            .challenge(&[authgate_testing::e2e::house::BEARER]),
+            .challenge(&[authgate_testing::e2e::fixture::BEARER]),
         denied("another path", get("/.well-known/oauth-protected-resource/basic"), 403, "no_rule"),
     ];
     check(&proxy, "metadata", cases);

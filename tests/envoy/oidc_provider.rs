@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{BEARER, INVALID_TOKEN, policy};
+use authgate_testing::e2e::fixture::{BEARER, INVALID_TOKEN, policy};
 use authgate_testing::e2e::idp::{Idp, MACHINE};
 use authgate_testing::e2e::mint::{jws, now, public_jwk};
 use authgate_testing::e2e::proxy::Proxy;

@@ -3,7 +3,7 @@
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{BASIC, policy};
+use authgate_testing::e2e::fixture::{BASIC, policy};
 use authgate_testing::e2e::proxy::Proxy;
 
 const HTPASSWD: &str = include_str!("../data/e2e/htpasswd");
@@ -67,8 +67,8 @@ fn users_and_htpasswd_together_and_a_user_with_scopes() {
         identity: {headers: {x-auth-user: "{subject}", x-auth-scopes: "{scopes}", x-auth-team: "{claim:team}"}}
         "#,
     );
-    let bob = |path| get(path).basic("bob", authgate_testing::e2e::house::BOB);
-    let alice = |path| get(path).basic("alice", authgate_testing::e2e::house::ALICE);
+    let bob = |path| get(path).basic("bob", authgate_testing::e2e::fixture::BOB);
+    let alice = |path| get(path).basic("alice", authgate_testing::e2e::fixture::ALICE);
     let proxy = Proxy::start("users", vec![listener("users", policy, bob("/"))]);
     let challenge = r#"Basic realm="the \"staff\" \\ area", charset="UTF-8""#;
     check(

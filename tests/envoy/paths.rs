@@ -3,7 +3,7 @@
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::house::{BEARER_ADMIN, good, policy};
+use authgate_testing::e2e::fixture::{BEARER_ADMIN, good, policy};
 use authgate_testing::e2e::mint::{scoped_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{Case, check, denied, passes, refused};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, BEARER, INVALID_REQUEST, INVALID_TOKEN, policy};
+use authgate_testing::e2e::fixture::{ALICE, BEARER, INVALID_REQUEST, INVALID_TOKEN, policy};
 use authgate_testing::e2e::mint::{expired_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 

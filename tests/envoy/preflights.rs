@@ -5,7 +5,7 @@ use serde_json::json;
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, request};
-use authgate_testing::e2e::house::{BASIC, BEARER, good, house, house_listener};
+use authgate_testing::e2e::fixture::{BASIC, BEARER, good, house, house_listener};
 use authgate_testing::e2e::proxy::Proxy;
 
 fn preflight(path: &str, method: &str) -> Request {

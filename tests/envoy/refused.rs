@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
 use authgate_testing::e2e::client::get;
-use authgate_testing::e2e::house::{good, house, house_listener, policy};
+use authgate_testing::e2e::fixture::{good, house, house_listener, policy};
 use authgate_testing::e2e::process::validate;
 
 /// In every wrong configuration somewhere; in no output.

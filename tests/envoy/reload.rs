@@ -9,7 +9,7 @@ use serde_json::json;
 
 use authgate_testing::e2e::bootstrap::{bootstrap_from_file, listener};
 use authgate_testing::e2e::client::{Connection, get};
-use authgate_testing::e2e::house::{ALICE, BOB, good, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, good, policy};
 use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::soak::{self, Echo, Policy, Stage};

@@ -2,7 +2,7 @@
 
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_listener};
 use authgate_testing::e2e::mint::{expired_token, other_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use authgate_testing::e2e::check::fits;
 use authgate_testing::e2e::client::{Connection, Request, get, request};
-use authgate_testing::e2e::house::{BASIC, BEARER, BEARER_ADMIN, INSUFFICIENT_SCOPE};
+use authgate_testing::e2e::fixture::{BASIC, BEARER, BEARER_ADMIN, INSUFFICIENT_SCOPE};
 use authgate_testing::e2e::process::{Envoy, directory, module, validate};
 use authgate_testing::e2e::wire::Message;
 

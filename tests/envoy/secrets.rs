@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use authgate_testing::digest_client::{Answer, Challenge, sha256};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, policy};
 use authgate_testing::e2e::mint::{claims_but, expired_token, hs256, jws, token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 

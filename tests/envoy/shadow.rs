@@ -7,7 +7,7 @@ use serde_json::json;
 use authgate_testing::e2e::bootstrap::{bootstrap, listener};
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::house::{ALICE, BASIC, good, house, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, good, house, house_listener};
 use authgate_testing::e2e::mint::{expired_token, token_for};
 use authgate_testing::e2e::process::validate;
 use authgate_testing::e2e::proxy::Proxy;

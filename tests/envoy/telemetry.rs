@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{ALICE, BOB, good, house, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, good, house, policy};
 use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
 use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::proxy::Proxy;

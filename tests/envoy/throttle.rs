@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::client::{Connection, Request, get};
-use authgate_testing::e2e::house::{ALICE, BOB, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, policy};
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 use authgate_testing::e2e::wire::Message;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::house::{BEARER, INVALID_TOKEN, good, house, house_listener, policy};
+use authgate_testing::e2e::fixture::{BEARER, INVALID_TOKEN, good, house, house_listener, policy};
 use authgate_testing::e2e::mint::{
     OTHER_ISSUER, claims, claims_but, hs256, jws, now, other_token, public_jwk, rsa_public_forms, token,
     token_for, with_signature,

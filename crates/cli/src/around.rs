@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::discover;
 use super::document::{Kind, Member, Node};
-use super::found;
 use super::report::{Diagnostic, Severity};
 
 /// Settings of the connection manager that the configuration reference asks for, and what they are without them.
@@ -40,7 +40,7 @@ fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
 }
 
 fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
-    if found::carries(node) {
+    if discover::carries(node) {
         fail_open(node, lints);
     }
     if let Some(filters) = member(node, "http_filters")
@@ -55,7 +55,7 @@ fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
 
 /// True if the file has an authgate configuration.
 fn contains(node: &Node) -> bool {
-    found::carries(node)
+    discover::carries(node)
         || node.members().iter().map(|member| &member.value).chain(node.elements()).any(contains)
 }
 

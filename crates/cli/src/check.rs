@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use authgate::config::{self, ConfigError, ConfigErrorKind};
 use authgate::policy::{self, Warning, WarningKind};
 
+use super::color::Color;
+use super::discover::{self, Found};
 use super::environment::Environment;
-use super::found::{self, Found};
-use super::paint::Paint;
 use super::report::{self, Checked, Diagnostic, Format, Severity};
 use super::{Failure, Said, around, document, input, lint, place, redaction};
 
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     }
     let is_well = files.iter().all(|file| file.count(Severity::Error) == 0);
-    let text = report::render(&files, arguments.output, Paint::for_output());
+    let text = report::render(&files, arguments.output, Color::for_output());
     Ok(Said { text, notes: String::new(), is_well })
 }
 
@@ -59,7 +59,7 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
         message: message.to_owned(),
         span,
     };
-    match found::configurations(name, &checked.text) {
+    match discover::configurations(name, &checked.text) {
         Err(unreadable) => {
             checked.hidden = None;
             checked.diagnostics.push(whole("syntax", unreadable.at, &unreadable.what));

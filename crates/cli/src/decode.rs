@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::paint::Paint;
+use super::color::Color;
 use super::{Failure, Said, input, report, request, time};
 
 /// Show the header and the claims of a JWT.
@@ -112,7 +112,7 @@ fn write(
     verified: Option<Result<(), JwsError>>,
     now: f64,
 ) -> std::fmt::Result {
-    let paint = Paint::for_output();
+    let paint = Color::for_output();
     match verified {
         None => {
             let warning = "NOT VERIFIED: anybody can write such a token. --keys checks its signature.";

@@ -5,8 +5,8 @@ pub mod outcome;
 mod rules;
 mod text;
 
-use authgate::authn::Surroundings;
-use authgate::cache::Memory;
+use authgate::authn::Context;
+use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
 use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
@@ -15,9 +15,9 @@ use authgate::policy::Access;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::color::Color;
 use super::load::{Loaded, Source};
-use super::paint::Paint;
-use super::{Failure, Said, input, report, request, witness};
+use super::{Failure, Said, input, report, request, trace};
 
 /// Say what the filter would do with a request, and why.
 ///
@@ -69,12 +69,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let mut loaded = arguments.source.load()?;
     let own = arguments.request.own()?;
     let request = own.borrowed();
-    let log = witness::watch(&mut loaded.policy);
+    let log = trace::watch(&mut loaded.policy);
     let policy = &loaded.policy;
-    let mut state = State::new(policy, Memory::new(input::random()?, policy.limits));
-    let surroundings =
-        Surroundings { now: own.now, signatures: &SoftwareVerifier, on_demand: &own, may_wait: false };
-    let decision = decide(policy, &request, &mut state, surroundings);
+    let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
+    let context = Context { now: own.now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
+    let decision = decide(policy, &request, &mut state, context);
     let heard = log.take();
 
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
@@ -91,12 +90,12 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         notes: notes(&loaded, policy.index.wants_peer() && own.peer.is_none()),
     };
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Paint::for_output()),
+        Format::Text => text::render(&explanation, Color::for_output()),
         Format::Json => {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
     };
-    let is_well = matches!(decision, Decision { verdict: Verdict::Allow(_) | Verdict::Answer(_), .. });
+    let is_well = matches!(decision, Decision { verdict: Verdict::Allow(_) | Verdict::Reply(_), .. });
     Ok(Said { text, notes: String::new(), is_well })
 }
 

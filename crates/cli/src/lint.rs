@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use authgate::config::reader::member;
 use authgate::config::value::Secret;
 use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
-use authgate::http::path::Readings;
+use authgate::http::path::PathInterpretations;
 use authgate::jose::jwk::Algorithm;
 use authgate::policy::rules::{MatchSpec, Methods, PathPattern, Target};
 use authgate::policy::{self, Access, Policy, Rule};
@@ -116,7 +116,10 @@ impl Lints<'_> {
     fn hidden_rules(&mut self) {
         for (at, specs) in self.specs.iter().enumerate() {
             let hiding = |spec: &MatchSpec| {
-                self.specs.iter().take(at).position(|earlier| earlier.iter().any(|other| other.covers(spec)))
+                self.specs
+                    .iter()
+                    .take(at)
+                    .position(|earlier| earlier.iter().any(|other| other.subsumes(spec)))
             };
             let hiding: Option<BTreeSet<usize>> = specs.iter().map(hiding).collect();
             let Some(hiding) = hiding.filter(|hiding| !hiding.is_empty()) else { continue };
@@ -183,7 +186,7 @@ impl Lints<'_> {
     /// Which rule decides on a request that `spec` takes but for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
-        let readings = Readings::of(path.as_bytes()).ok()?;
+        let readings = PathInterpretations::of(path.as_bytes()).ok()?;
         let host = spec.example_host();
         let target = Target {
             method: method.as_bytes(),

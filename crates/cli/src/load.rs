@@ -8,10 +8,10 @@ use authgate::policy::{self, Policy};
 use serde_json::{Value, json};
 
 use super::check;
+use super::color::Color;
 use super::environment::Environment;
-use super::paint::Paint;
 use super::report::{self, Format, Severity};
-use super::{Failure, found, input};
+use super::{Failure, discover, input};
 
 /// Where a configuration is, and what it needs besides.
 #[derive(clap::Args)]
@@ -60,10 +60,10 @@ impl Beside {
         let refused = |text: String| {
             let mut checked = check::check(&name, text, &environment);
             checked.diagnostics.retain(|found| found.severity == Severity::Error);
-            let told = report::render(&[checked], Format::Text, Paint::none());
+            let told = report::render(&[checked], Format::Text, Color::none());
             format!("{name} holds no configuration that the filter takes\n\n{told}")
         };
-        let Ok(mut all) = found::configurations(&name, &text) else { return Err(refused(text)) };
+        let Ok(mut all) = discover::configurations(&name, &text) else { return Err(refused(text)) };
         let found = match (self.nth, all.len()) {
             (_, 0) => return Err(refused(text)),
             (None, 1) => all.remove(0),

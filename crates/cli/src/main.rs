@@ -2,18 +2,18 @@
 
 mod around;
 mod check;
+mod color;
 mod convert;
 mod decode;
+mod discover;
 mod document;
 mod environment;
 mod explain;
-mod found;
 mod hash;
 mod input;
 mod key;
 mod lint;
 mod load;
-mod paint;
 mod place;
 mod redaction;
 mod report;
@@ -24,7 +24,7 @@ mod sign;
 mod test;
 mod time;
 mod token;
-mod witness;
+mod trace;
 mod wrapping;
 
 use std::io::Write as _;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::paint::Paint;
+use super::color::Color;
 
 /// What is written for whom.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,7 +78,7 @@ impl Checked {
 }
 
 /// All that was found.
-pub fn render(files: &[Checked], format: Format, paint: Paint) -> String {
+pub fn render(files: &[Checked], format: Format, paint: Color) -> String {
     match format {
         Format::Text => text::render(files, paint),
         Format::Json => pretty(&Value::Array(each(files, object).collect())),

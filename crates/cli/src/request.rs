@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use authgate::authn::OnDemand;
-use authgate::authn::bound::{CertificateDigest, certificate_digest};
+use authgate::authn::HostInfo;
+use authgate::authn::sender_constraint::{CertificateDigest, certificate_digest};
 use authgate::http::request::Request;
 use authgate::timestamp::NumericDate;
 use base64::Engine as _;
@@ -119,7 +119,7 @@ impl OwnRequest {
 }
 
 /// Here nothing takes any time.
-impl OnDemand for OwnRequest {
+impl HostInfo for OwnRequest {
     fn time(&self) -> NumericDate {
         self.now
     }

@@ -2,13 +2,13 @@
 
 mod expectation;
 mod junit;
-mod stand_in;
+mod test_identity;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use authgate::authn::Surroundings;
-use authgate::cache::Memory;
+use authgate::authn::Context;
+use authgate::cache::CredentialCache;
 use authgate::config::reader;
 use authgate::config::shape::{List, Named};
 use authgate::decision::decide;
@@ -18,14 +18,14 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::color::Color;
 use super::document::{self, Dialect};
 use super::explain::outcome;
 use super::load::{Beside, Loaded};
-use super::paint::Paint;
 use super::request::{self, OwnRequest};
 use super::{Failure, Said, input, report};
 use expectation::{Difference, Expectation};
-use stand_in::StandIns;
+use test_identity::StandIns;
 
 /// Run tests of a policy that live beside its configuration.
 ///
@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
     let is_well = suites.iter().flat_map(|suite| &suite.ran).all(|ran| ran.differences.is_empty());
     let text = match arguments.output {
-        Format::Text => text(&suites, Paint::for_output()),
+        Format::Text => text(&suites, Color::for_output()),
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
@@ -193,10 +193,10 @@ fn run_one(
     }
     stand_ins.hold(loaded, &test.held.0, &mut own)?;
     let request = own.borrowed();
-    let memory = Memory::new(input::random()?, loaded.policy.limits);
+    let memory = CredentialCache::new(input::random()?, loaded.policy.limits);
     let mut state = State::new(&loaded.policy, memory);
-    let surroundings = Surroundings { now, signatures: &SoftwareVerifier, on_demand: &own, may_wait: false };
-    let decision = decide(&loaded.policy, &request, &mut state, surroundings);
+    let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
+    let decision = decide(&loaded.policy, &request, &mut state, context);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
     test.expect.differences(&outcome)
 }
@@ -211,7 +211,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn text(suites: &[Suite], paint: Paint) -> String {
+fn text(suites: &[Suite], paint: Color) -> String {
     let (mut text, mut counts) = (String::new(), BTreeMap::from([(true, 0), (false, 0)]));
     for suite in suites {
         text.push_str(&format!("{}\n", paint.bold(&suite.name)));

@@ -4,28 +4,28 @@
 /// none keeps a default where the scheme has something of its own.
 macro_rules! leaves_to_scheme {
     () => {
-        fn proof_places(&self) -> &[authgate::http::location::Place] {
-            self.scheme.proof_places()
+        fn proof_locations(&self) -> &[authgate::http::location::CredentialLocation] {
+            self.scheme.proof_locations()
         }
 
         fn challenges(
             &self,
             realm: &authgate::http::challenge::Realm,
-            surroundings: authgate::authn::Surroundings<'_>,
+            context: authgate::authn::Context<'_>,
             nonces: &mut authgate::cache::nonces::Nonces,
         ) -> Vec<authgate::http::challenge::Challenge> {
-            self.scheme.challenges(realm, surroundings, nonces)
+            self.scheme.challenges(realm, context, nonces)
         }
 
         fn is_bearer(&self) -> bool {
             self.scheme.is_bearer()
         }
 
-        fn takes_unclaimed(&self) -> bool {
-            self.scheme.takes_unclaimed()
+        fn accepts_unclaimed(&self) -> bool {
+            self.scheme.accepts_unclaimed()
         }
 
-        fn source(&self) -> authgate::remote::source::Source {
+        fn source(&self) -> authgate::remote::state::RemoteState {
             self.scheme.source()
         }
 
@@ -33,8 +33,8 @@ macro_rules! leaves_to_scheme {
             self.scheme.one_time().map(|_| self as &dyn authgate::authn::OneTime)
         }
 
-        fn ends(&self) -> Vec<(&str, authgate::timestamp::NumericDate)> {
-            self.scheme.ends()
+        fn expiries(&self) -> Vec<(&str, authgate::timestamp::NumericDate)> {
+            self.scheme.expiries()
         }
 
         fn has_fixed_secrets(&self) -> bool {

@@ -3,16 +3,16 @@
 use super::{Filter, HeaderMap, Host, PluginInstance};
 use crate::header_map;
 use crate::outstanding::Outstanding;
-use authgate::remote::callout::{Answer, CallId, CalloutError, Effect, Severity};
-use authgate::remote::jwks::Moment;
+use authgate::remote::callout::{CallId, CalloutError, Effect, HttpResponse, Severity};
+use authgate::remote::jwks::Tick;
 
 impl<H: Host> Filter<H> {
     /// The time and a random number.
-    pub(super) fn moment(&self) -> Moment {
+    pub(super) fn tick(&self) -> Tick {
         let mut bytes = [0; 4];
         let is_random = self.host.fill_random(&mut bytes);
-        let chance = f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0);
-        Moment { now: self.host.now(), chance: if is_random { chance } else { 0.5 } }
+        let jitter = f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0);
+        Tick { now: self.host.now(), jitter: if is_random { jitter } else { 0.5 } }
     }
 
     /// Carries out what the events so far have led to. The root context has to be in effect: the host brings answers to
@@ -33,9 +33,9 @@ impl<H: Host> Filter<H> {
                         }
                         Err(error) => self.tell(instance, authenticator, call, Err(error)),
                     },
-                    Effect::Settled(ticket) => {
+                    Effect::Settled(fetch_id) => {
                         if let Ok(mut callouts) = instance.callouts.try_borrow_mut() {
-                            callouts.settle(authenticator, ticket);
+                            callouts.settle(authenticator, fetch_id);
                         }
                     }
                     Effect::Report(severity, text) => report(instance, authenticator, severity, &text),
@@ -65,7 +65,9 @@ impl<H: Host> Filter<H> {
         let status = value(b":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
         let body = if body_size == 0 { Some(Vec::new()) } else { self.host.callout_body(body_size) };
         let outcome = match (status, &body) {
-            (Some(status), Some(body)) => Ok(Answer { status, cache_control: value(b"cache-control"), body }),
+            (Some(status), Some(body)) => {
+                Ok(HttpResponse { status, cache_control: value(b"cache-control"), body })
+            }
             _ => Err(CalloutError::NoAnswer),
         };
         self.tell(instance, authenticator, call, outcome);
@@ -76,10 +78,10 @@ impl<H: Host> Filter<H> {
         instance: &PluginInstance,
         authenticator: usize,
         call: CallId,
-        outcome: Result<Answer<'_>, CalloutError>,
+        outcome: Result<HttpResponse<'_>, CalloutError>,
     ) {
         if let Ok(mut state) = instance.state.try_borrow_mut() {
-            state.answered(authenticator, call, outcome, self.moment());
+            state.answered(authenticator, call, outcome, self.tick());
         }
     }
 }

@@ -9,7 +9,7 @@ use super::signatures::HostAlgorithms;
 use super::{Filter, Host};
 use crate::gauges;
 use crate::log_limit::LogLimit;
-use authgate::cache::{Memory, MemoryKey};
+use authgate::cache::{CacheSecret, CredentialCache};
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::policy::{self, Built};
@@ -53,10 +53,10 @@ impl<H: Host> Filter<H> {
         for warning in warnings {
             log::warn!("authgate: {warning}");
         }
-        let mut key = MemoryKey::default();
+        let mut key = CacheSecret::default();
         let memory = match self.host.fill_random(&mut key) {
-            true => Memory::new(key, policy.limits),
-            false => Memory::without_key(policy.limits),
+            true => CredentialCache::new(key, policy.limits),
+            false => CredentialCache::without_key(policy.limits),
         };
         let state = State::new(&policy, memory);
         // Callouts and the requests that wait for them need more frequent ticks.

@@ -36,7 +36,7 @@ impl Counters {
         let outcome = |enforced, shadowed| if is_enforced { enforced } else { shadowed };
         let (outcome, reason, authenticator) = match verdict {
             // It is counted when it is decided.
-            Verdict::Await(_) => return,
+            Verdict::Pending(_) => return,
             Verdict::Allow(permit) => {
                 let by = permit.as_ref().map(|permit| permit.first().authenticator);
                 (outcome("allowed", "shadow_allowed"), None, by)
@@ -46,7 +46,7 @@ impl Counters {
                 let code = reason.detail_code().unwrap_or(reason.code());
                 (outcome("denied", "shadow_denied"), Some(code), denial.authenticator)
             }
-            Verdict::Answer(_) => (outcome("answered", "shadow_answered"), None, None),
+            Verdict::Reply(_) => (outcome("answered", "shadow_answered"), None, None),
         };
         let labels = Labels { outcome, reason, authenticator, rule: decision.rule.map(|rule| rule.number) };
         *self.counts.entry(labels).or_default() += 1;
@@ -78,8 +78,8 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use authgate::authn::{NoHost, Surroundings};
-    use authgate::cache::Memory;
+    use authgate::authn::{Context, NullHost};
+    use authgate::cache::CredentialCache;
     use authgate::decision::decide;
     use authgate::decision::state::State;
     use authgate::http::request::Request;
@@ -98,12 +98,12 @@ mod tests {
         });
         let configuration = authgate::config::from_value(configuration).unwrap();
         let policy = authgate::policy::build(&configuration, &|_| None).unwrap().policy;
-        let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
+        let mut state = State::new(&policy, CredentialCache::new([0; 16], policy.limits));
         let mut counters = Counters::default();
-        let surroundings = Surroundings {
+        let context = Context {
             now: NumericDate::EPOCH,
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
         let alice: &[u8] = b"Basic YWxpY2U6c2VjcmV0";
@@ -120,7 +120,7 @@ mod tests {
             let path = [(&b":path"[..], path.as_bytes())];
             let authorization = authorization.map(|value| (&b"authorization"[..], value));
             let request = Request::new(path.into_iter().chain(authorization), None);
-            counters.count(&decide(&policy, &request, &mut state, surroundings));
+            counters.count(&decide(&policy, &request, &mut state, context));
         }
         let counted: Vec<_> =
             counters.take().into_iter().map(|(labels, count)| (labels.name(&policy), count)).collect();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use authgate::config::Fact;
+use authgate::config::FilterStateKey;
 use authgate::decision::{Decision, Verdict};
 use authgate::policy::Policy;
 use authgate::policy::identity::visible;
@@ -18,15 +18,15 @@ pub fn properties<'a>(
     let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
     policy.filter_state.iter().filter_map(move |fact| {
         Some(match fact {
-            Fact::Subject => ("authgate.subject", Cow::Owned(visible(&caller(verdict)?.subject))),
-            Fact::Authenticator => {
+            FilterStateKey::Subject => ("authgate.subject", Cow::Owned(visible(&caller(verdict)?.subject))),
+            FilterStateKey::Authenticator => {
                 let authenticator = policy.authenticators.get(verdict.authenticator()?)?;
                 ("authgate.authenticator", Cow::Borrowed(authenticator.name.as_str()))
             }
-            Fact::Rule => ("authgate.rule", Cow::Borrowed(decision.rule?.name.as_str())),
-            Fact::Reason => match verdict {
+            FilterStateKey::Rule => ("authgate.rule", Cow::Borrowed(decision.rule?.name.as_str())),
+            FilterStateKey::Reason => match verdict {
                 Verdict::Deny(denial) => ("authgate.reason", denial.reason.full_code()),
-                Verdict::Allow(_) | Verdict::Answer(_) | Verdict::Await(_) => return None,
+                Verdict::Allow(_) | Verdict::Reply(_) | Verdict::Pending(_) => return None,
             },
         })
     })
@@ -37,15 +37,15 @@ fn caller(verdict: &Verdict) -> Option<&Principal> {
     match verdict {
         Verdict::Allow(permit) => Some(permit.as_ref()?.first().principal.as_ref()),
         Verdict::Deny(denial) => denial.caller.as_deref(),
-        Verdict::Answer(_) | Verdict::Await(_) => None,
+        Verdict::Reply(_) | Verdict::Pending(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use authgate::authn::{NoHost, Surroundings};
-    use authgate::cache::Memory;
+    use authgate::authn::{Context, NullHost};
+    use authgate::cache::CredentialCache;
     use authgate::decision::decide;
     use authgate::decision::state::State;
     use authgate::http::request::Request;
@@ -75,17 +75,17 @@ mod tests {
         });
         let configuration = authgate::config::from_value(configuration).unwrap();
         let policy = authgate::policy::build(&configuration, &|_| None).unwrap().policy;
-        let mut state = State::new(&policy, Memory::new([0; 16], policy.limits));
-        let surroundings = Surroundings {
+        let mut state = State::new(&policy, CredentialCache::new([0; 16], policy.limits));
+        let context = Context {
             now: NumericDate::EPOCH,
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
         let path = [(&b":path"[..], path.as_bytes())];
         let authorization = authorization.map(|value| (&b"authorization"[..], value.as_bytes()));
         let request = Request::new(path.into_iter().chain(authorization), None);
-        let decision = decide(&policy, &request, &mut state, surroundings);
+        let decision = decide(&policy, &request, &mut state, context);
         properties(&policy, &decision).map(|(name, value)| (name, value.into_owned())).collect()
     }
 

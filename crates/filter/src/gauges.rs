@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use authgate::decision::state::State;
 use authgate::policy::Policy;
-use authgate::remote::source::Source;
+use authgate::remote::state::RemoteState;
 use authgate::timestamp::NumericDate;
 
 /// One metric at one time.
@@ -47,7 +47,7 @@ pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate)
         },
     ];
     for (authenticator, source) in policy.authenticators.iter().zip(&state.sources) {
-        let Source::Keys(keys) = source else { continue };
+        let RemoteState::Keys(keys) = source else { continue };
         let of_keys = |name: &str, kind, value| {
             let name = Cow::Owned(format!("{name}.authenticator.{}", authenticator.name));
             Reading { name, kind, value }
@@ -69,8 +69,8 @@ pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate
         gauge(format!("authgate_configured_timestamp_seconds.plugin.{plugin}"), whole_seconds(now)),
     ];
     for authenticator in &policy.authenticators {
-        let ends = ends_by_label(authenticator.scheme.ends());
-        readings.extend(first_to_end(ends, now).into_iter().map(|(id, end)| {
+        let expiries = ends_by_label(authenticator.scheme.expiries());
+        readings.extend(first_to_end(expiries, now).into_iter().map(|(id, end)| {
             let name = &authenticator.name;
             let name = format!("authgate_api_key_expiry_timestamp_seconds.authenticator.{name}.key.{id}");
             gauge(name, whole_seconds(end))
@@ -83,9 +83,9 @@ pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate
 const MAX_KEYS: usize = 100;
 
 /// Ids that are one label are told apart by nothing, so the one that ends first counts.
-fn ends_by_label(ends: Vec<(&str, NumericDate)>) -> BTreeMap<String, NumericDate> {
+fn ends_by_label(expiries: Vec<(&str, NumericDate)>) -> BTreeMap<String, NumericDate> {
     let mut by_label = BTreeMap::new();
-    for (id, end) in ends {
+    for (id, end) in expiries {
         let known = by_label.entry(label(id)).or_insert(end);
         if end < *known {
             *known = end;
@@ -95,15 +95,15 @@ fn ends_by_label(ends: Vec<(&str, NumericDate)>) -> BTreeMap<String, NumericDate
 }
 
 /// Those that end next, then those that have ended.
-fn first_to_end(ends: BTreeMap<String, NumericDate>, now: NumericDate) -> Vec<(String, NumericDate)> {
-    let mut ends: Vec<_> = ends.into_iter().collect();
+fn first_to_end(expiries: BTreeMap<String, NumericDate>, now: NumericDate) -> Vec<(String, NumericDate)> {
+    let mut expiries: Vec<_> = expiries.into_iter().collect();
     let rank = |end: NumericDate| (end <= now, end.seconds());
-    ends.sort_by(|(_, one), (_, other)| {
+    expiries.sort_by(|(_, one), (_, other)| {
         let (one, other) = (rank(*one), rank(*other));
         one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
     });
-    ends.truncate(MAX_KEYS);
-    ends
+    expiries.truncate(MAX_KEYS);
+    expiries
 }
 
 fn whole_seconds(date: NumericDate) -> u64 {

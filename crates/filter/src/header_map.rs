@@ -14,15 +14,15 @@ pub fn pairs(map: &[u8]) -> Option<Fields<'_>> {
         return Some(Fields::new());
     }
     let (count, rest) = number(map)?;
-    let (mut lengths, mut octets) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let (mut lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
     let mut pairs = Fields::with_capacity(count);
     for _ in 0..count {
         let (name_length, rest) = number(lengths)?;
         let (value_length, rest) = number(rest)?;
         lengths = rest;
-        let (name, rest) = text(octets, name_length)?;
+        let (name, rest) = text(bytes, name_length)?;
         let (value, rest) = text(rest, value_length)?;
-        octets = rest;
+        bytes = rest;
         pairs.push((name, value));
     }
     Some(pairs)
@@ -43,13 +43,13 @@ pub fn serialise(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     map
 }
 
-fn number(octets: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = octets.split_first_chunk::<4>()?;
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
     Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
-fn text(octets: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = octets.split_at_checked(length)?;
+fn text(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    let (text, rest) = bytes.split_at_checked(length)?;
     Some((text, rest.strip_prefix(&[0])?))
 }
 

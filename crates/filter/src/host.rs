@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use authgate::authn::OnDemand;
-use authgate::authn::bound::{CertificateDigest, certificate_digest};
+use authgate::authn::HostInfo;
+use authgate::authn::sender_constraint::{CertificateDigest, certificate_digest};
 use authgate::remote::callout::{Callout, CalloutError};
 use authgate::timestamp::NumericDate;
 
@@ -129,9 +129,9 @@ pub struct LocalReply<'a> {
 }
 
 /// The facts that the core asks the host for only where it needs them.
-pub struct HostInfo<'h, H>(pub &'h H);
+pub struct HostFacts<'h, H>(pub &'h H);
 
-impl<H: Host> OnDemand for HostInfo<'_, H> {
+impl<H: Host> HostInfo for HostFacts<'_, H> {
     fn time(&self) -> NumericDate {
         self.0.now()
     }

@@ -26,7 +26,7 @@ mod outstanding;
 mod pending;
 #[cfg(target_arch = "wasm32")]
 mod proxy_wasm_host;
-mod roots;
+mod root_contexts;
 mod signatures;
 mod stream;
 mod telemetry;
@@ -38,7 +38,7 @@ mod vectors;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::roots::Roots;
+use crate::root_contexts::RootContexts;
 use authgate::remote::pending::PendingRequests;
 pub use host::{HeaderMap, Host, LocalReply, MetricKind, Refused};
 use instances::PluginInstance;
@@ -47,7 +47,7 @@ pub use stream::Action;
 /// All configurations of one VM, their state, and the requests that wait.
 pub struct Filter<H> {
     host: H,
-    instances: RefCell<Roots<PluginInstance>>,
+    instances: RefCell<RootContexts<PluginInstance>>,
     pending: RefCell<PendingRequests<PluginInstance>>,
     /// The stream that was created last, and its root context. A host calls `proxy_on_context_create(stream, root)`
     /// right before `proxy_on_request_headers(stream)`.
@@ -59,7 +59,7 @@ impl<H: Host> Filter<H> {
     pub const fn new(host: H) -> Self {
         Filter {
             host,
-            instances: RefCell::new(Roots::new()),
+            instances: RefCell::new(RootContexts::new()),
             pending: RefCell::new(PendingRequests::new()),
             created: Cell::new((0, 0)),
         }
@@ -93,7 +93,7 @@ impl<H: Host> Filter<H> {
             log::set_max_level(level);
         }
         let Some(instance) = self.instance(root) else { return };
-        let tick = self.moment();
+        let tick = self.tick();
         self.publish_metrics(&instance, tick.now);
         instance.log_suppressed(tick.now);
         if let Ok(mut state) = instance.state.try_borrow_mut() {

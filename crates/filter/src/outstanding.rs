@@ -1,12 +1,12 @@
 //! Callouts that have no response yet.
 
-use authgate::remote::callout::{CallId, Ticket};
+use authgate::remote::callout::{CallId, FetchId};
 
 /// Callouts without a response, and settled tickets whose requests have not been resumed yet.
 #[derive(Default)]
 pub struct Callouts {
     outstanding: Vec<Outstanding>,
-    settled: Vec<(usize, Ticket)>,
+    settled: Vec<(usize, FetchId)>,
 }
 
 /// A callout without a response.
@@ -34,12 +34,12 @@ impl Callouts {
     }
 
     /// Adds a ticket that was settled.
-    pub fn settle(&mut self, authenticator: usize, ticket: Ticket) {
-        self.settled.push((authenticator, ticket));
+    pub fn settle(&mut self, authenticator: usize, fetch_id: FetchId) {
+        self.settled.push((authenticator, fetch_id));
     }
 
     /// Takes the tickets that were settled, each with its authenticator.
-    pub fn take_settled(&mut self) -> Vec<(usize, Ticket)> {
+    pub fn take_settled(&mut self) -> Vec<(usize, FetchId)> {
         std::mem::take(&mut self.settled)
     }
 }

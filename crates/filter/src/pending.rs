@@ -43,8 +43,8 @@ impl<H: Host> Filter<H> {
             if settled.is_empty() {
                 return;
             }
-            for (authenticator, ticket) in settled {
-                self.take_pending(|pending| pending.take_settled(instance, authenticator, ticket))
+            for (authenticator, fetch_id) in settled {
+                self.take_pending(|pending| pending.take_settled(instance, authenticator, fetch_id))
                     .into_iter()
                     .for_each(|pending| self.resume(pending, true));
             }

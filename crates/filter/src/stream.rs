@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use super::host::{HostInfo, LocalReply, peer};
+use super::host::{HostFacts, LocalReply, peer};
 use super::{Filter, HeaderMap, Host, PluginInstance, Refused};
 use crate::header_map;
-use authgate::authn::Surroundings;
-use authgate::decision::mutations::Edits;
+use authgate::authn::Context;
+use authgate::decision::mutations::HeaderMutations;
 use authgate::decision::{Decision, Verdict, decide};
 use authgate::http::cidr::source_network;
 use authgate::http::request::{Fields, Request};
 use authgate::remote::pending::{PendingRequest, body_bytes};
-use authgate::response::{Denial, Form, Manner, Reason, Response};
+use authgate::response::{Denial, DenialFormat, Form, Reason, Response};
 
 /// Whether the host goes on with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,22 +120,22 @@ impl<H: Host> Filter<H> {
         let known_peer = if policy.index.wants_peer() { peer(&self.host) } else { None };
         let request = Request::of(pairs, known_peer);
         let mut state = instance.state.try_borrow_mut().ok()?;
-        let surroundings = Surroundings {
+        let context = Context {
             now: self.host.now(),
             signatures: &instance.signatures.verifier(&self.host),
-            on_demand: &HostInfo(&self.host),
+            host: &HostFacts(&self.host),
             may_wait: !matches!(wait, Wait::Over(_)),
         };
-        let mut decision = decide(policy, &request, &mut state, surroundings);
-        if let Verdict::Await(awaited) = decision.verdict {
+        let mut decision = decide(policy, &request, &mut state, context);
+        if let Verdict::Pending(pending_on) = decision.verdict {
             let pending = PendingRequest {
                 stream,
                 owner: Rc::clone(instance),
-                awaited,
-                max_per_ticket: state.max_waiting(awaited.source),
+                pending_on,
+                max_per_fetch: state.max_waiting(pending_on.source),
                 deadline: match wait.pending() {
                     Some(pending) => pending.deadline,
-                    None => surroundings.now.plus(awaited.max_wait),
+                    None => context.now.plus(pending_on.max_wait),
                 },
                 source: match wait.pending() {
                     Some(pending) => pending.source,
@@ -146,14 +146,14 @@ impl<H: Host> Filter<H> {
                     Wait::Again(pending) | Wait::Over(pending) => pending.body_bytes,
                 },
                 original_path: original_path
-                    .or_else(|| decision.edits.replaced_path(&request))
+                    .or_else(|| decision.mutations.replaced_path(&request))
                     .map(<[u8]>::to_vec),
             };
-            if self.let_wait(pending, &decision.edits) {
+            if self.let_wait(pending, &decision.mutations) {
                 return Some(StreamAction::Wait);
             }
             // There is no room to wait: decide by what is known.
-            decision = decide(policy, &request, &mut state, Surroundings { may_wait: false, ..surroundings });
+            decision = decide(policy, &request, &mut state, Context { may_wait: false, ..context });
         }
         drop(state);
         Some(self.carry_out_decision(instance, &request, decision, original_path))
@@ -161,9 +161,9 @@ impl<H: Host> Filter<H> {
 
     /// Lets a request wait; false if it cannot. Its query shows no credential meanwhile: if the client leaves, or the
     /// proxy answers, the access log shows the path as it is then.
-    fn let_wait(&self, pending: PendingRequest<PluginInstance>, edits: &Edits<'_>) -> bool {
+    fn let_wait(&self, pending: PendingRequest<PluginInstance>, mutations: &HeaderMutations<'_>) -> bool {
         let Ok(mut requests) = self.pending.try_borrow_mut() else { return false };
-        requests.has_room(&pending) && self.is_live() && self.apply(edits).is_ok() && {
+        requests.has_room(&pending) && self.is_live() && self.apply(mutations).is_ok() && {
             requests.insert(pending);
             true
         }
@@ -176,15 +176,15 @@ impl<H: Host> Filter<H> {
         mut decision: Decision<'_>,
         original_path: Option<&[u8]>,
     ) -> StreamAction {
-        if matches!(decision.verdict, Verdict::Await(_)) {
+        if matches!(decision.verdict, Verdict::Pending(_)) {
             // A request that may not wait is never told to.
             decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
         }
         let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
         // The path that was cut while the request waited is written back, if no edit writes it.
-        let original_path = original_path.filter(|_| is_allowed && !decision.edits.has_path());
+        let original_path = original_path.filter(|_| is_allowed && !decision.mutations.has_path());
         let restore = |path| self.host.replace_header(HeaderMap::RequestHeaders, ":path", path);
-        let applied = self.apply(&decision.edits).and_then(|()| original_path.map_or(Ok(()), restore));
+        let applied = self.apply(&decision.mutations).and_then(|()| original_path.map_or(Ok(()), restore));
         if applied.is_err() && is_allowed {
             // In shadow too: forged identity must not reach the upstream.
             decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
@@ -193,7 +193,7 @@ impl<H: Host> Filter<H> {
         self.record(instance, &decision);
         match &decision.verdict {
             Verdict::Allow(_) => StreamAction::Continue,
-            Verdict::Answer(answer) => {
+            Verdict::Reply(answer) => {
                 self.host.send_local_reply(&LocalReply {
                     status: answer.status,
                     headers: answer.fields.to_vec(),
@@ -204,38 +204,38 @@ impl<H: Host> Filter<H> {
                 StreamAction::Replied
             }
             Verdict::Deny(denial) => {
-                let manner = &instance.policy.denials;
-                self.refuse(denial, manner, manner.form(request))
+                let format = &instance.policy.denials;
+                self.refuse(denial, format, format.form(request))
             }
-            Verdict::Await(_) => self.refuse_unavailable(),
+            Verdict::Pending(_) => self.refuse_unavailable(),
         }
     }
 
     /// # Errors
-    /// The host refuses one of the edits.
-    fn apply(&self, edits: &Edits<'_>) -> Result<(), Refused> {
+    /// The host refuses one of the mutations.
+    fn apply(&self, mutations: &HeaderMutations<'_>) -> Result<(), Refused> {
         let map = HeaderMap::RequestHeaders;
-        edits.remove.iter().try_for_each(|name| self.host.remove_header(map, name))?;
-        edits.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
+        mutations.remove.iter().try_for_each(|name| self.host.remove_header(map, name))?;
+        mutations.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
     }
 
     /// Answers a request of a configuration that was refused, or of none.
     fn refuse_unconfigured(&self) {
-        let manner = Manner::default();
+        let format = DenialFormat::default();
         let map = self.host.header_map(HeaderMap::RequestHeaders);
         let form =
-            map.as_deref().and_then(header_map::pairs).map(|pairs| manner.form(&Request::of(pairs, None)));
-        self.refuse(&Denial::of(Reason::Unavailable), &manner, form.unwrap_or(Form::Text));
+            map.as_deref().and_then(header_map::pairs).map(|pairs| format.form(&Request::of(pairs, None)));
+        self.refuse(&Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
     }
 
     /// Answers a request where nothing could be decided.
     pub(super) fn refuse_unavailable(&self) -> StreamAction {
-        self.refuse(&Denial::of(Reason::Unavailable), &Manner::default(), Form::Text)
+        self.refuse(&Denial::of(Reason::Unavailable), &DenialFormat::default(), Form::Text)
     }
 
     /// Sends a refusal. Nothing may be done with the request afterwards.
-    fn refuse(&self, denial: &Denial, manner: &Manner, form: Form) -> StreamAction {
-        let Response { status, fields, body, grpc_status, details } = denial.response(manner, form);
+    fn refuse(&self, denial: &Denial, format: &DenialFormat, form: Form) -> StreamAction {
+        let Response { status, fields, body, grpc_status, details } = denial.response(format, form);
         self.host.send_local_reply(&LocalReply {
             // A gRPC call has its status in a field.
             status: if grpc_status.is_some() { 200 } else { status },

@@ -64,7 +64,7 @@ impl PluginInstance {
             Verdict::Deny(denial) if admits() => {
                 self.log_denial(decision, denial, Level::Info, "NOT ENFORCED: would be denied");
             }
-            Verdict::Answer(answer) if admits() => {
+            Verdict::Reply(answer) if admits() => {
                 log::info!("authgate: NOT ENFORCED: would be answered: status={}", answer.status);
             }
             _ => {}

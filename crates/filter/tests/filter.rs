@@ -55,8 +55,8 @@ fn each_answer_goes_to_the_token_that_was_asked_about() {
 /// The fake host panics when anything but its properties is asked of such a stream.
 #[test]
 fn a_stream_that_is_over_or_answered_is_left_alone() {
-    let ends: [fn(&mut Stream); 2] = [|stream| stream.is_over = true, |stream| stream.is_answered = true];
-    for end in ends {
+    let expiries: [fn(&mut Stream); 2] = [|stream| stream.is_over = true, |stream| stream.is_answered = true];
+    for end in expiries {
         for subject in [Some("ann"), None] {
             let fixture = Fixture::new(&[opaque(json!({}))]);
             let (gone, stays) = (send(&fixture, "token-a"), send(&fixture, "token-a"));

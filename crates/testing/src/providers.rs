@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use authgate::decision::state::State;
 use authgate::policy::Policy;
-use authgate::remote::callout::{Answer, CallId, Effect};
-use authgate::remote::jwks::Moment;
+use authgate::remote::callout::{CallId, Effect, HttpResponse};
+use authgate::remote::jwks::Tick;
 use authgate::timestamp::NumericDate;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub struct Providers<'a> {
 impl<'a> Providers<'a> {
     /// They are asked with the first tick.
     pub fn new(policy: &'a Policy, state: &mut State, now: f64) -> Self {
-        state.tick(Moment { now: NumericDate::from_seconds(now).unwrap(), chance: 0.0 });
+        state.tick(Tick { now: NumericDate::from_seconds(now).unwrap(), jitter: 0.0 });
         Providers { policy, asked: Vec::new() }
     }
 
@@ -36,9 +36,9 @@ impl<'a> Providers<'a> {
             let names = |(source, _): &(usize, CallId)| self.policy.authenticators[*source].name == *name;
             let at = self.asked.iter().position(names).unwrap_or_else(|| panic!("{name} asks nothing"));
             let (source, call) = self.asked.remove(at);
-            let answer = Answer { status, cache_control: None, body: body.as_bytes() };
+            let answer = HttpResponse { status, cache_control: None, body: body.as_bytes() };
             let now = NumericDate::from_seconds(now).unwrap();
-            state.answered(source, call, Ok(answer), Moment { now, chance: 0.0 });
+            state.answered(source, call, Ok(answer), Tick { now, jitter: 0.0 });
         }
     }
 }

@@ -62,7 +62,7 @@ pub fn parse_htdigest<'a>(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, content) in (1..).zip(text.split('\n')) {
         let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|octet| matches!(octet, b' ' | b'\t')) {
+        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
             continue;
         }
         let expected = realm.or_else(|| entries.first().map(|entry| entry.realm));
@@ -93,7 +93,7 @@ fn parse_line<'a>(content: &'a str, expected: Option<&str>) -> Result<HtdigestEn
         return Err(HtdigestErrorKind::ControlCharacter);
     }
     let algorithm = DigestAlgorithm::ALL.into_iter().find(|algorithm| algorithm.digits() == ha1.len());
-    let algorithm = algorithm.filter(|_| ha1.bytes().all(|octet| octet.is_ascii_hexdigit()));
+    let algorithm = algorithm.filter(|_| ha1.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let algorithm = algorithm.ok_or(HtdigestErrorKind::NotADigest)?;
     if expected.is_some_and(|expected| expected != realm) {
         return Err(HtdigestErrorKind::OtherRealm);

@@ -34,8 +34,8 @@ pub fn issue(key: &[u8], realm: &Realm, now: NumericDate, salt: [u8; 8]) -> Stri
 impl Nonce {
     /// Looks whether a nonce is ours.
     pub fn open(text: &[u8], key: &[u8], realm: &Realm) -> Option<Self> {
-        let octets: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let (stem, found) = octets.split_first_chunk::<16>()?;
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (stem, found) = bytes.split_first_chunk::<16>()?;
         if !bool::from(mac(key, realm, stem).ct_eq(found)) {
             return None;
         }
@@ -77,9 +77,9 @@ mod tests {
         assert!(Nonce::open(text.as_bytes(), b"kez", &realm).is_none());
         assert!(Nonce::open(text.as_bytes(), b"key", &other).is_none());
         for at in 0..text.len() {
-            let mut octets = text.clone().into_bytes();
-            octets[at] = if octets[at] == b'A' { b'B' } else { b'A' };
-            assert!(Nonce::open(&octets, b"key", &realm).is_none(), "{at}");
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            assert!(Nonce::open(&bytes, b"key", &realm).is_none(), "{at}");
         }
         let short = text.strip_suffix(char::is_alphanumeric).unwrap_or("");
         for text in ["", "A", short, &format!("{text}A"), &format!("{text}=")] {

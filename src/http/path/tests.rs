@@ -2,7 +2,8 @@ use super::*;
 
 /// Checks that the readings are exactly these, the first of them in its place.
 fn check(target: &str, expected: &[&str]) {
-    let readings = Readings::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let readings =
+        PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
     let found: Vec<&str> = readings.iter().collect();
     assert_eq!(found.first(), expected.first(), "{target}");
     assert_eq!(sorted(found), sorted(expected.to_vec()), "{target}");
@@ -10,14 +11,15 @@ fn check(target: &str, expected: &[&str]) {
 
 /// Checks that these are among the readings, and none stands there twice.
 fn check_some(target: &str, expected: &[&str]) {
-    let readings = Readings::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let readings =
+        PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
     let found = sorted(readings.iter().collect());
     expected.iter().for_each(|path| assert!(found.contains(path), "{target}: no {path} in {found:?}"));
     assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "{target}: {found:?}");
 }
 
 fn check_error(target: &[u8], expected: PathError) {
-    let found = Readings::of(target).err();
+    let found = PathInterpretations::of(target).err();
     assert_eq!(found, Some(expected), "{:.60}", target.escape_ascii().to_string());
 }
 
@@ -34,7 +36,10 @@ fn sorted(mut paths: Vec<&str>) -> Vec<&str> {
 fn a_plain_path_has_one_reading_and_is_borrowed() {
     for path in ["/", "/a", "/a/", "/a.b/c-d/~e_f/g,h=i", "/a@b:c/$&'()*+!", "/a/b..", "/A"] {
         check(path, &[path]);
-        assert!(matches!(Readings::of(path.as_bytes()).unwrap().first, Some(Cow::Borrowed(_))), "{path}");
+        assert!(
+            matches!(PathInterpretations::of(path.as_bytes()).unwrap().first, Some(Cow::Borrowed(_))),
+            "{path}"
+        );
     }
     check("/.well-known/x", &["/.well-known/x"]);
     check("/...", &["/..."]);
@@ -154,7 +159,7 @@ fn a_path_of_too_many_readings_is_refused() {
     check_error(&b"/..;".repeat(15_000), PathError::TooManyReadings);
     let long = "a".repeat(4_000);
     let target = format!("/%61/b;/{long}");
-    assert_eq!(Readings::of(target.as_bytes()).unwrap().iter().count(), 4);
+    assert_eq!(PathInterpretations::of(target.as_bytes()).unwrap().iter().count(), 4);
     check_error(format!("/%61/b;c/%2f/{long}").as_bytes(), PathError::TooManyReadings);
 }
 
@@ -162,7 +167,8 @@ fn a_path_of_too_many_readings_is_refused() {
 fn a_path_with_one_reading_may_be_long() {
     for piece in ["/a", "/%20", "/%c3%a9", "/.well-known", "/=&%20%25..."] {
         let target = piece.repeat(60_000 / piece.len());
-        let readings = Readings::of(target.as_bytes()).unwrap_or_else(|error| panic!("{piece}: {error}"));
+        let readings =
+            PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{piece}: {error}"));
         assert_eq!(readings.iter().count(), 1, "{piece}");
         for change in ["/%61", "/a;", "//", "/.", "/..", "\\", "\"", "%2f"] {
             check_error(format!("{target}{change}").as_bytes(), PathError::TooManyReadings);
@@ -189,7 +195,7 @@ fn the_bytes_of_readings_are_bounded() {
     }
     let (mut most_readings, mut most_bytes, mut refused) = (0, 0, 0);
     for target in &targets {
-        let Ok(readings) = Readings::of(target) else {
+        let Ok(readings) = PathInterpretations::of(target) else {
             refused += 1;
             continue;
         };
@@ -236,10 +242,11 @@ fn as_many_readings_as_allowed_are_taken_and_no_octet_more() {
 #[test]
 fn a_reading_read_again_adds_nothing() {
     for target in random_targets(5_000) {
-        let Ok(readings) = Readings::of(&target) else { continue };
+        let Ok(readings) = PathInterpretations::of(&target) else { continue };
         let known: Vec<&str> = readings.iter().collect();
         for &reading in &known {
-            let again = Readings::of(reading.as_bytes()).unwrap_or_else(|error| panic!("{reading}: {error}"));
+            let again = PathInterpretations::of(reading.as_bytes())
+                .unwrap_or_else(|error| panic!("{reading}: {error}"));
             for path in again.iter() {
                 assert!(known.contains(&path), "{}: {reading} gives {path}", target.escape_ascii());
             }
@@ -252,8 +259,8 @@ fn any_octets_are_read_or_refused() {
     let mut random = Random::new(7);
     for _ in 0..20_000 {
         let target: Vec<u8> = (0..random.below(24)).map(|_| random.below(256) as u8).collect();
-        let _ = Readings::of(&target);
-        let _ = Readings::of(&[b"/", &target[..]].concat());
+        let _ = PathInterpretations::of(&target);
+        let _ = PathInterpretations::of(&[b"/", &target[..]].concat());
     }
 }
 

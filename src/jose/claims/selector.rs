@@ -92,7 +92,7 @@ fn unescape(token: &str) -> Result<String, SelectorError> {
 
 /// RFC 6901 §4: `array-index = %x30 / ( %x31-39 *(%x30-39) )`
 fn array_index(token: &str) -> Option<usize> {
-    let digits = token.bytes().all(|octet| octet.is_ascii_digit());
+    let digits = token.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || (token.len() > 1 && token.starts_with('0')) { None } else { token.parse().ok() }
 }
 

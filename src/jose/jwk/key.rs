@@ -292,9 +292,9 @@ impl Material {
     }
 
     fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Material, KeyError> {
-        let top = modulus.iter().position(|octet| *octet != 0).unwrap_or(modulus.len());
+        let top = modulus.iter().position(|byte| *byte != 0).unwrap_or(modulus.len());
         let significant = modulus.get(top..).unwrap_or_default();
-        let unused = significant.first().map_or(0, |octet| octet.leading_zeros() as usize);
+        let unused = significant.first().map_or(0, |byte| byte.leading_zeros() as usize);
         if (significant.len() * 8).saturating_sub(unused) < 2048 {
             return Err(KeyError::TooShort);
         }

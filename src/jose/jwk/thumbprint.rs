@@ -21,7 +21,7 @@ pub fn thumbprint(jwk: &Value) -> Option<Thumbprint> {
     let mut before = "{\"";
     for name in required {
         let value = jwk.get(name)?.as_str()?;
-        if !value.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')) {
+        if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
             return None;
         }
         for part in [before, name, "\":\"", value] {

@@ -67,11 +67,11 @@ impl ClaimRules {
         self.check_times(claims, now)?;
         self.check_audience(claims)?;
         let subject = self.subject_of(claims)?;
-        for (place, (selector, matcher)) in self.claims.iter().enumerate() {
+        for (location, (selector, matcher)) in self.claims.iter().enumerate() {
             match selector.find(claims) {
-                None => return Err(TokenError::MissingClaim(Claim::Required(place))),
+                None => return Err(TokenError::MissingClaim(Claim::Required(location))),
                 claim if matcher.matches(claim) => {}
-                Some(_) => return Err(TokenError::ClaimMismatch(place)),
+                Some(_) => return Err(TokenError::ClaimMismatch(location)),
             }
         }
         self.check_revoked(claims, subject)?;

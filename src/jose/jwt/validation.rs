@@ -48,7 +48,7 @@ impl Validation {
     }
 
     /// Whether there is any point in asking for keys: what [`Validation::validate`] would say before it needs them.
-    pub fn foresee(&self, jwt: &Jwt<'_>, now: NumericDate) -> Result<(), TokenError> {
+    pub fn precheck(&self, jwt: &Jwt<'_>, now: NumericDate) -> Result<(), TokenError> {
         self.check_origin(jwt)?;
         if self.rules.is_expired(jwt.claims(), now) { Err(TokenError::Expired) } else { Ok(()) }
     }

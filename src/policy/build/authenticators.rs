@@ -2,14 +2,14 @@
 
 mod api_key;
 mod basic;
-mod bound;
 mod claims;
 mod digest;
 mod introspection;
 mod jwt;
 mod keys;
-mod places;
+mod locations;
 mod remote_keys;
+mod sender_constraint;
 
 use super::{Builder, is_label};
 use crate::authn::Authenticator;

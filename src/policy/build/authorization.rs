@@ -123,7 +123,7 @@ impl Builder<'_> {
         let Some(scopes) = scopes else { return Vec::new() };
         self.non_empty(path, scopes);
         for (at, scope) in scopes.iter().enumerate() {
-            let allowed = |octet: u8| matches!(octet, b'!' | b'#'..=b'[' | b']'..=b'~');
+            let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
             if scope.is_empty() || !scope.bytes().all(allowed) {
                 let expected = "a scope of visible ASCII characters, without spaces, quotes and backslashes";
                 self.error(format!("{path}[{at}]"), ConfigErrorKind::Expected(expected));

@@ -5,10 +5,10 @@ use crate::config::reader::member;
 use crate::config::shape::Named;
 use crate::config::{self, Body, ConfigErrorKind};
 use crate::http::url::HttpUrl;
-use crate::response::{Form, Hidden, Manner, is_hidden_by, own_name, own_value};
+use crate::response::{DenialFormat, Form, Hidden, is_hidden_by, own_name, own_value};
 
 impl Builder<'_> {
-    pub(super) fn denials(&mut self, denials: &config::Denials) -> Manner {
+    pub(super) fn denials(&mut self, denials: &config::Denials) -> DenialFormat {
         let form = match denials.body {
             Body::Auto => None,
             Body::Problem => Some(Form::Problem),
@@ -26,7 +26,7 @@ impl Builder<'_> {
         let help = denials.help_url.as_ref();
         let help =
             help.filter(|url| self.checked("denials.help_url", HttpUrl::parse(url)).is_some()).cloned();
-        Manner {
+        DenialFormat {
             form,
             tells_reasons: denials.detail,
             fields: self.own_fields(&denials.headers),

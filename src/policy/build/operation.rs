@@ -16,7 +16,7 @@ impl Builder<'_> {
         let slow_signature_share = self.share("slow_signatures", config.slow_signatures.cpu_share);
         Limits {
             max_entries: config.cache.max_entries,
-            max_bytes: config.cache.max_bytes.octets(),
+            max_bytes: config.cache.max_bytes.bytes(),
             ttl: config.cache.ttl.as_seconds(),
             throttle: config.throttle.as_ref().map(|throttle| self.throttle(throttle)),
             slow_hash_share,

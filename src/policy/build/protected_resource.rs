@@ -81,5 +81,5 @@ fn is_issuer(text: &str) -> bool {
 
 /// RFC 6749 §3.3.
 fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| matches!(octet, b'!' | b'#'..=b'[' | b']'..=b'~'))
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

@@ -90,9 +90,15 @@ fn overlap<'a>(parts: &[Requirement], authenticators: &'a [Authenticator]) -> Op
         let others = members.iter().skip(at + 1).flatten();
         others.flat_map(move |other| first.iter().map(move |one| (*one, *other)))
     });
-    pairs.into_iter().find(|(a, b)| reads_same_place(a, b)).map(|(a, b)| (a.name.as_str(), b.name.as_str()))
+    pairs
+        .into_iter()
+        .find(|(a, b)| reads_same_location(a, b))
+        .map(|(a, b)| (a.name.as_str(), b.name.as_str()))
 }
 
-fn reads_same_place(a: &Authenticator, b: &Authenticator) -> bool {
-    a.scheme.places().iter().any(|place| b.scheme.places().iter().any(|other| place.overlaps(other)))
+fn reads_same_location(a: &Authenticator, b: &Authenticator) -> bool {
+    a.scheme
+        .locations()
+        .iter()
+        .any(|location| b.scheme.locations().iter().any(|other| location.overlaps(other)))
 }

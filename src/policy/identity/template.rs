@@ -71,7 +71,7 @@ impl Template {
             if before.contains('}') {
                 return Err(TemplateError::Unbalanced);
             }
-            if !before.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            if !before.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
                 return Err(TemplateError::Text);
             }
             if !before.is_empty() {
@@ -192,14 +192,13 @@ pub fn visible(text: &str) -> String {
 
 /// Percent-encodes what is not visible ASCII, `%` itself, and in a list its separator.
 fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
-    let is_plain =
-        |octet: &u8| matches!(octet, b'!'..=b'~') && *octet != b'%' && !(in_list && *octet == b',');
-    for octet in text.bytes() {
-        if is_plain(&octet) {
-            value.push(octet);
+    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'%' && !(in_list && *byte == b',');
+    for byte in text.bytes() {
+        if is_plain(&byte) {
+            value.push(byte);
         } else {
             value.push(b'%');
-            for digit in [octet >> 4, octet & 0xF] {
+            for digit in [byte >> 4, byte & 0xF] {
                 value.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
             }
         }

@@ -21,21 +21,21 @@ pub enum MatchPart {
 
 impl MatchSpec {
     /// Whether this takes every request that `other` takes. It may say no where that is hard to tell, as of regexes.
-    pub fn covers(&self, other: &MatchSpec) -> bool {
-        self.path.covers(&other.path)
-            && self.conditions.methods.covers(&other.conditions.methods)
-            && covers_all(&self.hosts, &other.hosts, HostPattern::covers)
-            && covers_all(&self.conditions.sources, &other.conditions.sources, Cidr::covers)
+    pub fn subsumes(&self, other: &MatchSpec) -> bool {
+        self.path.subsumes(&other.path)
+            && self.conditions.methods.subsumes(&other.conditions.methods)
+            && covers_all(&self.hosts, &other.hosts, HostPattern::subsumes)
+            && covers_all(&self.conditions.sources, &other.conditions.sources, Cidr::subsumes)
     }
 
     /// What of this does not hold for a request; nothing where it is selected. An error where the readings of the path
     /// do not agree.
-    pub fn misses(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
+    pub fn mismatches(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
         let path = MatchSpec::new(self.path.clone(), Methods::All, Vec::new(), Vec::new());
         let takes_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
         let Conditions { methods, sources } = &*self.conditions;
         let takes_host = self.hosts.is_empty()
-            || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.takes(host)));
+            || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)));
         let takes_source = sources.is_empty()
             || target.peer.is_some_and(|peer| sources.iter().any(|block| block.contains(peer)));
         let parts = [
@@ -49,7 +49,7 @@ impl MatchSpec {
 
     /// Whether it takes every path.
     pub fn takes_every_path(&self) -> bool {
-        PathPattern::any().covers(&self.path) && self.path.covers(&PathPattern::any())
+        PathPattern::any().subsumes(&self.path) && self.path.subsumes(&PathPattern::any())
     }
 
     /// The methods that it takes.
@@ -89,13 +89,13 @@ impl MatchSpec {
 }
 
 /// No patterns take everything.
-fn covers_all<T>(these: &[T], others: &[T], covers: fn(&T, &T) -> bool) -> bool {
-    let is_covered = |other| these.iter().any(|this| covers(this, other));
+fn covers_all<T>(these: &[T], others: &[T], subsumes: fn(&T, &T) -> bool) -> bool {
+    let is_covered = |other| these.iter().any(|this| subsumes(this, other));
     these.is_empty() || (!others.is_empty() && others.iter().all(is_covered))
 }
 
 impl PathPattern {
-    fn covers(&self, other: &PathPattern) -> bool {
+    fn subsumes(&self, other: &PathPattern) -> bool {
         let (segments, tail, others, other_tail) = match (&self.0, &other.0) {
             (Pattern::Regex(regex), Pattern::Regex(other)) => return regex.as_str() == other.as_str(),
             (Pattern::Segments(segments, tail), Pattern::Segments(others, other_tail)) => {
@@ -112,12 +112,12 @@ impl PathPattern {
                 segments.len() < others.len() || (segments.len() == others.len() && other_tail == Tail::More)
             }
         };
-        fits && segments.iter().zip(others).all(|(segment, other)| segment.covers(other))
+        fits && segments.iter().zip(others).all(|(segment, other)| segment.subsumes(other))
     }
 }
 
 impl Segment {
-    fn covers(&self, other: &Segment) -> bool {
+    fn subsumes(&self, other: &Segment) -> bool {
         match (self, other) {
             (Segment::Any, Segment::Literal(literal)) => !literal.is_empty(),
             (Segment::Any, Segment::Any) => true,
@@ -127,9 +127,9 @@ impl Segment {
 }
 
 impl HostPattern {
-    fn covers(&self, other: &HostPattern) -> bool {
+    fn subsumes(&self, other: &HostPattern) -> bool {
         match (self, other) {
-            (pattern, HostPattern::Exact(host)) => pattern.takes(host),
+            (pattern, HostPattern::Exact(host)) => pattern.matches(host),
             (HostPattern::Below(parent), HostPattern::Below(name)) => {
                 name == parent || name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.'))
             }
@@ -162,8 +162,8 @@ mod tests {
     fn what_takes_more_covers_what_takes_less() {
         let check = |wide: &str, narrow: &str, both_ways: bool| {
             let (wide_spec, narrow_spec) = (pattern(wide), pattern(narrow));
-            assert!(wide_spec.covers(&narrow_spec), "{wide} covers {narrow}");
-            assert_eq!(narrow_spec.covers(&wide_spec), both_ways, "{narrow} covers {wide}");
+            assert!(wide_spec.subsumes(&narrow_spec), "{wide} covers {narrow}");
+            assert_eq!(narrow_spec.subsumes(&wide_spec), both_ways, "{narrow} covers {wide}");
         };
         check("/", "/a", false);
         check("/", "=/", false);
@@ -189,7 +189,7 @@ mod tests {
             ("=/a", "{/{x}"),
         ];
         for (one, other) in apart {
-            assert!(!pattern(one).covers(&pattern(other)), "{one} {other}");
+            assert!(!pattern(one).subsumes(&pattern(other)), "{one} {other}");
         }
     }
 
@@ -199,8 +199,8 @@ mod tests {
         let except = |names: &[&str]| Methods::Except(MethodSet::new(names.iter().copied()).unwrap());
         let all = || spec(PathPattern::any(), Methods::All, &[], &[]);
         let check = |wide: MatchSpec, narrow: MatchSpec| {
-            assert!(wide.covers(&narrow));
-            assert!(!narrow.covers(&wide));
+            assert!(wide.subsumes(&narrow));
+            assert!(!narrow.subsumes(&wide));
         };
         let methods = |methods| spec(PathPattern::any(), methods, &[], &[]);
         check(all(), methods(only(&["GET"])));
@@ -208,14 +208,14 @@ mod tests {
         check(methods(only(&["GET", "PUT"])), methods(only(&["PUT"])));
         check(methods(except(&["GET"])), methods(only(&["PUT"])));
         check(methods(except(&["GET"])), methods(except(&["GET", "PUT"])));
-        assert!(!methods(except(&["GET"])).covers(&methods(only(&["GET"]))));
+        assert!(!methods(except(&["GET"])).subsumes(&methods(only(&["GET"]))));
         let hosts = |hosts| spec(PathPattern::any(), Methods::All, hosts, &[]);
         check(all(), hosts(&["a.example"]));
         check(hosts(&["*.example"]), hosts(&["a.example", "*.b.example"]));
-        assert!(!hosts(&["*.example"]).covers(&hosts(&["example"])));
+        assert!(!hosts(&["*.example"]).subsumes(&hosts(&["example"])));
         let sources = |sources| spec(PathPattern::any(), Methods::All, &[], sources);
         check(all(), sources(&["10.0.0.0/8"]));
         check(sources(&["10.0.0.0/8", "::/0"]), sources(&["10.1.0.0/16"]));
-        assert!(!sources(&["10.0.0.0/8"]).covers(&sources(&["11.0.0.0/8"])));
+        assert!(!sources(&["10.0.0.0/8"]).subsumes(&sources(&["11.0.0.0/8"])));
     }
 }

@@ -57,7 +57,7 @@ impl Methods {
     }
 
     /// Whether these take every method that `other` takes.
-    pub(super) fn covers(&self, other: &Methods) -> bool {
+    pub(super) fn subsumes(&self, other: &Methods) -> bool {
         match (self, other) {
             (Methods::All, _) => true,
             (_, Methods::Only(set)) => set.0.iter().all(|name| self.take(name.as_bytes())),
@@ -77,7 +77,7 @@ impl MethodSet {
             if !is_token(name) {
                 return Err(MethodError::NotToken(index));
             }
-            if name.bytes().any(|octet| octet.is_ascii_lowercase()) {
+            if name.bytes().any(|byte| byte.is_ascii_lowercase()) {
                 return Err(MethodError::NotUpperCase(index));
             }
             if methods.iter().any(|method| **method == *name) {

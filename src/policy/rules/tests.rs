@@ -42,7 +42,8 @@ fn index(rules: &str) -> RuleIndex {
 /// Selects for a request that is written as `METHOD path [authority [peer]]`.
 fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPath> {
     let words: Vec<&str> = request.split_ascii_whitespace().collect();
-    let readings = Readings::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
+    let readings =
+        PathInterpretations::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
     let host = words.get(2).and_then(|authority| Host::parse(authority.as_bytes()).unwrap());
     let peer = words.get(3).map(|peer| peer.parse().unwrap());
     index.select(&Target { method: words[0].as_bytes(), host: host.as_ref(), peer, readings: &readings })
@@ -56,9 +57,9 @@ fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)])
 }
 
 /// Checks which paths one pattern takes and which it leaves.
-fn check_paths(pattern: &str, takes: &[&str], leaves: &[&str]) {
+fn check_paths(pattern: &str, matches: &[&str], leaves: &[&str]) {
     let index = index(pattern);
-    for (path, expected) in takes.iter().map(|p| (p, Some(0))).chain(leaves.iter().map(|p| (p, None))) {
+    for (path, expected) in matches.iter().map(|p| (p, Some(0))).chain(leaves.iter().map(|p| (p, None))) {
         assert_eq!(select(&index, &format!("GET {path}")), Ok(expected), "{path} by {pattern}");
     }
 }

@@ -13,7 +13,7 @@ pub const MAX_ANSWER_BYTES: usize = 1 << 18;
 
 /// What the endpoint says of a token.
 #[derive(Debug, PartialEq)]
-pub enum Answer {
+pub enum IntrospectionResponse {
     /// It is good, and this is known of it.
     Active(Claims),
     /// It is not, and nobody says why.
@@ -46,13 +46,13 @@ impl fmt::Display for AnswerError {
 
 impl std::error::Error for AnswerError {}
 
-impl Answer {
+impl IntrospectionResponse {
     /// Reads an answer.
     ///
     /// RFC 7662 §2.2: a token that is not good, or not the asker's business, is `{"active": false}`. Some endpoints
     /// refuse tokens that they did not make to be asked for with 400 `unsupported_token_type` (RFC 7009 §2.2.1),
     /// which says the same: it is none of theirs.
-    pub fn read(status: u16, body: &[u8]) -> Result<Answer, AnswerError> {
+    pub fn read(status: u16, body: &[u8]) -> Result<IntrospectionResponse, AnswerError> {
         if body.len() > MAX_ANSWER_BYTES {
             return Err(AnswerError::TooLong);
         }
@@ -63,14 +63,14 @@ impl Answer {
         if status == 400 {
             let error = claims.as_ref().and_then(|answer| answer.get("error"));
             return match error.and_then(Value::as_str) {
-                Some("unsupported_token_type") => Ok(Answer::Inactive),
+                Some("unsupported_token_type") => Ok(IntrospectionResponse::Inactive),
                 _ => Err(AnswerError::Status(status)),
             };
         }
         let claims = Claims::from_json(claims.ok_or(AnswerError::NotJson)?).ok_or(AnswerError::NoActive)?;
         match claims.find("active") {
-            Some(Value::Bool(true)) => Ok(Answer::Active(claims)),
-            Some(Value::Bool(false)) => Ok(Answer::Inactive),
+            Some(Value::Bool(true)) => Ok(IntrospectionResponse::Active(claims)),
+            Some(Value::Bool(false)) => Ok(IntrospectionResponse::Inactive),
             _ => Err(AnswerError::NoActive),
         }
     }
@@ -84,8 +84,8 @@ mod tests {
     fn only_the_boolean_counts() {
         use AnswerError::*;
         let check = |status: u16, body: &str, expected: Result<bool, AnswerError>| {
-            let answer = Answer::read(status, body.as_bytes());
-            let found = answer.map(|answer| matches!(answer, Answer::Active(_)));
+            let answer = IntrospectionResponse::read(status, body.as_bytes());
+            let found = answer.map(|answer| matches!(answer, IntrospectionResponse::Active(_)));
             assert_eq!(found, expected, "{status} {body}");
         };
         check(200, r#"{"active":true}"#, Ok(true));
@@ -121,6 +121,6 @@ mod tests {
     #[test]
     fn long_answers_are_not_read() {
         let long = format!(r#"{{"active":true,"x":"{}"}}"#, "x".repeat(MAX_ANSWER_BYTES));
-        assert_eq!(Answer::read(200, long.as_bytes()), Err(AnswerError::TooLong));
+        assert_eq!(IntrospectionResponse::read(200, long.as_bytes()), Err(AnswerError::TooLong));
     }
 }

@@ -52,14 +52,14 @@ impl Client {
 }
 
 /// `application/x-www-form-urlencoded`, of one name or value.
-fn push_encoded(form: &mut Vec<u8>, octets: &[u8]) {
+fn push_encoded(form: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
-    for octet in octets {
-        match octet {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'*' => form.push(*octet),
+    for byte in bytes {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'*' => form.push(*byte),
             b' ' => form.push(b'+'),
-            _ => form.extend([b'%', digit(octet >> 4), digit(*octet)]),
+            _ => form.extend([b'%', digit(byte >> 4), digit(*byte)]),
         }
     }
 }

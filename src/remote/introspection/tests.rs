@@ -1,5 +1,5 @@
 use super::*;
-use crate::cache::{Limits, Memory};
+use crate::cache::{CredentialCache, Limits};
 use crate::jose::jwt::Audiences;
 
 fn at(seconds: f64) -> NumericDate {
@@ -25,8 +25,8 @@ fn introspector(plan: Plan) -> Introspector {
     Introspector::new(Rc::new(plan))
 }
 
-fn slot(token: &str) -> Slot {
-    Memory::new([7; 16], Limits::default()).slot(0, 0, token.as_bytes())
+fn cache_key(token: &str) -> CacheKey {
+    CredentialCache::new([7; 16], Limits::default()).cache_key(0, 0, token.as_bytes())
 }
 
 /// What is known of a token, in words.
@@ -37,16 +37,16 @@ fn look_up(introspector: &mut Introspector, token: &str, now: f64) -> String {
 /// The same for a token from this address.
 fn look_up_from(introspector: &mut Introspector, token: &str, peer: Option<&str>, now: f64) -> String {
     let peer = || peer.map(|peer| peer.parse().unwrap());
-    match introspector.look_up(slot(token), token.as_bytes(), peer, at(now)) {
+    match introspector.look_up(cache_key(token), token.as_bytes(), peer, at(now)) {
         Outcome::Holds(principal, until) => format!("{} until {}", principal.subject, until.seconds()),
         Outcome::Refused(error) => error.code().to_owned(),
         Outcome::Unknown => "unknown".to_owned(),
-        Outcome::Awaited(ticket) => format!("awaited {}", ticket.0),
+        Outcome::Pending(fetch_id) => format!("awaited {}", fetch_id.0),
     }
 }
 
 fn answered(introspector: &mut Introspector, call: u64, body: &str, now: f64) {
-    let answer = callout::Answer { status: 200, cache_control: None, body: body.as_bytes() };
+    let answer = callout::HttpResponse { status: 200, cache_control: None, body: body.as_bytes() };
     introspector.answered(CallId(call), Ok(answer), at(now));
 }
 
@@ -54,7 +54,7 @@ fn answered(introspector: &mut Introspector, call: u64, body: &str, now: f64) {
 fn effects(introspector: &mut Introspector) -> Vec<String> {
     let effects = introspector.take_effects().into_iter().map(|effect| match effect {
         Effect::Call(call, _) => format!("call {}", call.0),
-        Effect::Settled(ticket) => format!("settled {}", ticket.0),
+        Effect::Settled(fetch_id) => format!("settled {}", fetch_id.0),
         Effect::Report(_, text) => text,
     });
     effects.collect()
@@ -265,7 +265,7 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     let mut ask = |now: f64, outcome: Result<(u16, &str), CalloutError>| {
         look_up(&mut introspector, &now.to_string(), now);
         let call = CallId(introspector.calls);
-        let answer = outcome.map(|(status, body)| callout::Answer {
+        let answer = outcome.map(|(status, body)| callout::HttpResponse {
             status,
             cache_control: None,
             body: body.as_bytes(),

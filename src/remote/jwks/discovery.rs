@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::address::Address;
-use super::refusal::Refusal;
+use super::error::FetchError;
 use crate::json;
 
 /// Whose metadata is read, and through what.
@@ -31,17 +31,17 @@ impl Discovery {
     }
 
     /// Where the keys are, by the metadata; and through which cluster they are asked for.
-    pub fn read(&self, document: &[u8]) -> Result<(Address, &str), Refusal> {
-        let document = json::parse(document).map_err(Refusal::Json)?;
+    pub fn read(&self, document: &[u8]) -> Result<(Address, &str), FetchError> {
+        let document = json::parse(document).map_err(FetchError::Json)?;
         let text = |name| document.get(name).and_then(Value::as_str);
         if text("issuer") != Some(self.issuer.as_str()) {
-            return Err(Refusal::OtherIssuer);
+            return Err(FetchError::OtherIssuer);
         }
-        let keys = text("jwks_uri").and_then(|uri| Address::parse(uri).ok()).ok_or(Refusal::NoJwksUri)?;
+        let keys = text("jwks_uri").and_then(|uri| Address::parse(uri).ok()).ok_or(FetchError::NoJwksUri)?;
         match &self.jwks_cluster {
             Some(cluster) => Ok((keys, cluster)),
             None if keys.has_origin_of(&self.address) => Ok((keys, &self.cluster)),
-            None => Err(Refusal::OtherOrigin),
+            None => Err(FetchError::OtherOrigin),
         }
     }
 
@@ -93,21 +93,25 @@ mod tests {
 
     #[test]
     fn a_document_is_taken_from_the_issuer_alone_and_leads_nowhere_unexpected() {
-        let check = |jwks_cluster, document: &str, expected: Result<(&str, &str), Refusal>| {
+        let check = |jwks_cluster, document: &str, expected: Result<(&str, &str), FetchError>| {
             let discovery = discovery("https://idp/one", jwks_cluster);
             let found = discovery.read(document.as_bytes());
             let found =
                 found.map(|(address, cluster)| (format!("{}{}", address.authority, address.path), cluster));
-            assert_eq!(found, expected.map(|(place, cluster)| (place.to_owned(), cluster)), "{document}");
+            assert_eq!(
+                found,
+                expected.map(|(location, cluster)| (location.to_owned(), cluster)),
+                "{document}"
+            );
         };
         let same = r#"{"issuer": "https://idp/one", "jwks_uri": "https://idp/keys?x=1", "more": [1]}"#;
         check(None, same, Ok(("idp/keys?x=1", "idp")));
         check(Some("keys"), same, Ok(("idp/keys?x=1", "keys")));
         let elsewhere = r#"{"issuer": "https://idp/one", "jwks_uri": "https://cdn/keys"}"#;
-        check(None, elsewhere, Err(Refusal::OtherOrigin));
+        check(None, elsewhere, Err(FetchError::OtherOrigin));
         check(Some("keys"), elsewhere, Ok(("cdn/keys", "keys")));
         let other_scheme = r#"{"issuer": "https://idp/one", "jwks_uri": "http://idp/keys"}"#;
-        check(None, other_scheme, Err(Refusal::OtherOrigin));
+        check(None, other_scheme, Err(FetchError::OtherOrigin));
         for issuer in [
             r#""https://idp/one/""#,
             r#""https://idp""#,
@@ -116,7 +120,7 @@ mod tests {
             r#"["https://idp/one"]"#,
         ] {
             let document = format!(r#"{{"issuer": {issuer}, "jwks_uri": "https://idp/keys"}}"#);
-            check(Some("keys"), &document, Err(Refusal::OtherIssuer));
+            check(Some("keys"), &document, Err(FetchError::OtherIssuer));
         }
         for uri in [
             r#""/keys""#,
@@ -127,11 +131,11 @@ mod tests {
             "1",
         ] {
             let document = format!(r#"{{"issuer": "https://idp/one", "jwks_uri": {uri}}}"#);
-            check(Some("keys"), &document, Err(Refusal::NoJwksUri));
+            check(Some("keys"), &document, Err(FetchError::NoJwksUri));
         }
-        check(None, "[]", Err(Refusal::OtherIssuer));
-        assert!(matches!(discovery("https://idp", None).read(b"<html>"), Err(Refusal::Json(_))));
+        check(None, "[]", Err(FetchError::OtherIssuer));
+        assert!(matches!(discovery("https://idp", None).read(b"<html>"), Err(FetchError::Json(_))));
         let twice = br#"{"issuer": "https://evil", "issuer": "https://idp", "jwks_uri": "https://idp/keys"}"#;
-        assert!(matches!(discovery("https://idp", None).read(twice), Err(Refusal::Json(_))));
+        assert!(matches!(discovery("https://idp", None).read(twice), Err(FetchError::Json(_))));
     }
 }

@@ -7,12 +7,12 @@ const B: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "
 
 /// A source whose effects are carried out by hand, and the time.
 struct Desk {
-    source: KeySource,
+    source: JwksFetcher,
     now: f64,
-    chance: f64,
+    jitter: f64,
     /// Calls that were made and not answered, as `cluster authority path`.
     calls: Vec<(CallId, String)>,
-    settled: Vec<Ticket>,
+    settled: Vec<FetchId>,
     reports: Vec<String>,
 }
 
@@ -35,8 +35,8 @@ fn discovery(jwks_cluster: Option<&str>) -> Plan {
 
 impl Desk {
     fn new(plan: Plan) -> Self {
-        let source = KeySource::new(Rc::new(plan));
-        Desk { source, now: 1e9, chance: 0.0, calls: vec![], settled: vec![], reports: vec![] }
+        let source = JwksFetcher::new(Rc::new(plan));
+        Desk { source, now: 1e9, jitter: 0.0, calls: vec![], settled: vec![], reports: vec![] }
     }
 
     /// With keys `a`.
@@ -49,8 +49,8 @@ impl Desk {
         desk
     }
 
-    fn moment(&self) -> Moment {
-        Moment { now: NumericDate::from_seconds(self.now).unwrap(), chance: self.chance }
+    fn moment(&self) -> Tick {
+        Tick { now: NumericDate::from_seconds(self.now).unwrap(), jitter: self.jitter }
     }
 
     fn collect(&mut self) {
@@ -61,7 +61,7 @@ impl Desk {
                     let text = format!("{} {} {}", callout.cluster, callout.authority, callout.path);
                     self.calls.push((id, text));
                 }
-                Effect::Settled(ticket) => self.settled.push(ticket),
+                Effect::Settled(fetch_id) => self.settled.push(fetch_id),
                 Effect::Report(severity, text) => self.reports.push(format!("{severity:?}: {text}")),
             }
         }
@@ -77,10 +77,10 @@ impl Desk {
     }
 
     fn answer(&mut self, status: u16, body: &str) {
-        self.answer_with(Ok(Answer { status, cache_control: None, body: body.as_bytes() }));
+        self.answer_with(Ok(HttpResponse { status, cache_control: None, body: body.as_bytes() }));
     }
 
-    fn answer_with(&mut self, outcome: Result<Answer<'_>, CalloutError>) {
+    fn answer_with(&mut self, outcome: Result<HttpResponse<'_>, CalloutError>) {
         let (call, _) = self.calls.remove(0);
         self.source.answered(call, outcome, self.moment());
         self.collect();
@@ -94,7 +94,7 @@ impl Desk {
     fn keys(&self) -> String {
         match self.source.keys() {
             Keys::Known(set) => set.keys().iter().filter_map(|key| key.kid()).collect(),
-            Keys::Awaited(_) => "awaited".to_owned(),
+            Keys::Pending(_) => "awaited".to_owned(),
             Keys::Stale => "stale".to_owned(),
         }
     }
@@ -109,19 +109,19 @@ fn the_first_tick_fetches_and_the_set_settles_whoever_waits_for_the_first() {
     assert!(!desk.tick(4.0), "one call at a time");
     desk.answer(200, A);
     assert_eq!(desk.keys(), "a");
-    assert_eq!(desk.settled, [FIRST_SET, Ticket(1)]);
+    assert_eq!(desk.settled, [FIRST_SET, FetchId(1)]);
     assert_eq!(desk.reports, ["Info: 1 key(s) fetched"]);
 }
 
 #[test]
 fn keys_are_refreshed_when_they_are_not_fresh_any_more_or_a_little_before() {
-    for (chance, due) in [(0.0, 600.0), (0.5, 540.0), (1.0, 480.0)] {
+    for (jitter, due) in [(0.0, 600.0), (0.5, 540.0), (1.0, 480.0)] {
         let mut desk = Desk::new(remote());
-        desk.chance = chance;
+        desk.jitter = jitter;
         desk.tick(0.0);
         desk.answer(200, A);
-        assert!(!desk.tick(due - 0.25), "{chance}");
-        assert!(desk.tick(0.25), "{chance}");
+        assert!(!desk.tick(due - 0.25), "{jitter}");
+        assert!(desk.tick(0.25), "{jitter}");
     }
 }
 
@@ -131,7 +131,7 @@ fn max_age_brings_the_refresh_forward() {
         let mut desk = Desk::new(remote());
         desk.tick(0.0);
         let cache_control = Some(cache_control.as_bytes());
-        desk.answer_with(Ok(Answer { status: 200, cache_control, body: A.as_bytes() }));
+        desk.answer_with(Ok(HttpResponse { status: 200, cache_control, body: A.as_bytes() }));
         assert!(!desk.tick(due - 0.25));
         assert!(desk.tick(0.25));
     }
@@ -221,11 +221,11 @@ fn the_first_failure_settles_nobody_who_waits_for_the_first_set() {
     let mut desk = Desk::new(remote());
     desk.tick(0.0);
     desk.answer(500, "");
-    assert_eq!(desk.settled, [Ticket(1)]);
+    assert_eq!(desk.settled, [FetchId(1)]);
     assert_eq!(desk.keys(), "awaited");
     desk.tick(1.0);
     desk.answer(200, A);
-    assert_eq!(desk.settled, [Ticket(1), FIRST_SET, Ticket(2)]);
+    assert_eq!(desk.settled, [FetchId(1), FIRST_SET, FetchId(2)]);
 }
 
 #[test]
@@ -233,9 +233,9 @@ fn a_key_that_is_not_there_is_looked_for_once_in_ten_seconds() {
     let mut desk = Desk::filled(remote());
     let look = |desk: &mut Desk, after: f64| {
         desk.now += after;
-        let ticket = desk.source.look_again(desk.moment().now);
+        let fetch_id = desk.source.refresh_for_unknown_kid(desk.moment().now);
         desk.collect();
-        ticket
+        fetch_id
     };
     let first = look(&mut desk, 100.0).unwrap();
     assert_eq!(look(&mut desk, 1.0), Some(first), "the same round serves all");
@@ -251,7 +251,7 @@ fn a_key_that_is_not_there_is_looked_for_once_in_ten_seconds() {
     // A refresh that is under way anyway is waited for, and counts as a look.
     let mut desk = Desk::filled(remote());
     desk.tick(600.0);
-    assert_eq!(look(&mut desk, 0.0), Some(Ticket(2)));
+    assert_eq!(look(&mut desk, 0.0), Some(FetchId(2)));
     assert_eq!(desk.asked().len(), 1);
     desk.answer(200, A);
     assert_eq!(look(&mut desk, 9.0), None);
@@ -330,7 +330,7 @@ fn what_is_no_set_is_refused_and_said_without_its_content() {
 
 #[test]
 fn what_is_no_answer_is_refused() {
-    let not_200 = |status| Ok(Answer { status, cache_control: None, body: A.as_bytes() });
+    let not_200 = |status| Ok(HttpResponse { status, cache_control: None, body: A.as_bytes() });
     for (outcome, why) in [
         (not_200(500), "expected status 200, found 500"),
         (not_200(503), "expected status 200, found 503 (the proxy's own if it reaches nobody there)"),
@@ -386,7 +386,7 @@ fn metadata_lead_to_the_set() {
     assert_eq!(desk.asked(), ["idp idp /one/keys"]);
     assert!(desk.settled.is_empty());
     desk.answer(200, A);
-    assert_eq!((desk.keys().as_str(), desk.settled.as_slice()), ("a", &[FIRST_SET, Ticket(1)][..]));
+    assert_eq!((desk.keys().as_str(), desk.settled.as_slice()), ("a", &[FIRST_SET, FetchId(1)][..]));
     // A set that has moved is followed.
     desk.tick(600.0);
     desk.answer(200, &METADATA.replace("/one/keys", "/two"));
@@ -416,7 +416,7 @@ fn metadata_that_lead_nowhere_are_refused_and_both_reasons_said() {
     desk.answer(200, &METADATA.replace("https://idp/one\"", "https://leak\""));
     desk.answer(200, &METADATA.replace("//idp/one/keys", "//leak/k"));
     assert!(desk.calls.is_empty());
-    assert_eq!(desk.settled, [Ticket(1)]);
+    assert_eq!(desk.settled, [FetchId(1)]);
     assert_eq!(
         desk.reports,
         [

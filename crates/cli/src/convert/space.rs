@@ -142,7 +142,7 @@ fn covers(outer: &Atom, inner: &Atom) -> bool {
                 })
         }
         (Atom::Source(outer), Atom::Source(inner)) => match (Cidr::parse(outer), Cidr::parse(inner)) {
-            (Ok(outer), Ok(inner)) => outer.covers(&inner),
+            (Ok(outer), Ok(inner)) => outer.subsumes(&inner),
             _ => false,
         },
         (outer, inner) => outer == inner,

@@ -1,7 +1,7 @@
 //! What each authenticator of the rule found, and what it said of it, step by step.
 
 use authgate::config::{Authenticator, Config};
-use authgate::http::location::{Found, Place};
+use authgate::http::location::{CredentialLocation, Found};
 use authgate::http::request::Request;
 use authgate::jose::jwt::{Jwt, TokenError};
 use authgate::policy::{Policy, Protection};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::time;
-use crate::witness::{Heard, What};
+use crate::trace::{Heard, What};
 
 /// What became of one authenticator.
 #[derive(Serialize)]
@@ -55,21 +55,21 @@ pub fn tried(
         let scheme = scheme(config, &authenticator.name);
         let heard: Vec<&What> =
             heard.iter().filter(|heard| heard.authenticator == at).map(|heard| &heard.what).collect();
-        let places: Vec<Looked> = authenticator
+        let locations: Vec<Looked> = authenticator
             .scheme
-            .places()
+            .locations()
             .iter()
             .map(|place| Looked {
                 place: described(place),
                 found: found(&place.find(request), scheme == "jwt", now),
             })
             .collect();
-        let finds_some = places.iter().any(|looked| looked.found != NOTHING);
+        let finds_some = locations.iter().any(|looked| looked.found != NOTHING);
         let (verdict, holds) = verdict(&heard, finds_some);
         Tried {
             name: authenticator.name.clone(),
             scheme,
-            places,
+            places: locations,
             steps: steps(&heard, scheme),
             verdict,
             holds,
@@ -90,12 +90,12 @@ fn scheme(config: &Config, name: &str) -> &'static str {
     }
 }
 
-fn described(place: &Place) -> String {
+fn described(place: &CredentialLocation) -> String {
     match place {
-        Place::Field { name, scheme: Some(scheme) } => format!("{name}: {scheme} …"),
-        Place::Field { name, scheme: None } => format!("{name}: …"),
-        Place::Query(name) => format!("?{name}=…"),
-        Place::Cookie(name) => format!("cookie {name}=…"),
+        CredentialLocation::Field { name, scheme: Some(scheme) } => format!("{name}: {scheme} …"),
+        CredentialLocation::Field { name, scheme: None } => format!("{name}: …"),
+        CredentialLocation::Query(name) => format!("?{name}=…"),
+        CredentialLocation::Cookie(name) => format!("cookie {name}=…"),
     }
 }
 

@@ -1,14 +1,14 @@
 //! What becomes of the request: the answer, or what goes on to the upstream.
 
 use authgate::decision::{Decision, Verdict};
-use authgate::http::location::{self, Place};
+use authgate::http::location::{self, CredentialLocation};
 use authgate::http::request::Request;
 use authgate::policy::{Access, Policy};
 use authgate::response::Form;
 use serde::Serialize;
 
 use super::credentials::coded;
-use crate::witness::{Heard, What};
+use crate::trace::{Heard, What};
 
 /// What becomes of a request.
 #[derive(Serialize)]
@@ -74,8 +74,8 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
         detail: None,
         shadowed: decision.shadowed.as_ref().map(|verdict| match verdict {
             Verdict::Allow(_) => "allow".to_owned(),
-            Verdict::Answer(answer) => format!("{} answer", answer.status),
-            Verdict::Await(_) => "awaited".to_owned(),
+            Verdict::Reply(answer) => format!("{} answer", answer.status),
+            Verdict::Pending(_) => "awaited".to_owned(),
             Verdict::Deny(denial) => {
                 let status = denial.response(&policy.denials, Form::Text).status;
                 format!("{status} {}", coded(denial.reason))
@@ -93,7 +93,7 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
             }
             outcome.upstream = Some(upstream(policy, request, decision));
         }
-        Verdict::Answer(answer) => {
+        Verdict::Reply(answer) => {
             outcome.decision = "answer";
             let headers = answer.fields.iter().map(|(name, value)| (name.to_string(), value.to_string()));
             outcome.response = Some(Response {
@@ -104,7 +104,7 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
             });
         }
         // A request that may not wait never does.
-        Verdict::Await(_) => outcome.decision = "await",
+        Verdict::Pending(_) => outcome.decision = "await",
         Verdict::Deny(denial) => {
             let response = denial.response(&policy.denials, policy.denials.form(request));
             outcome.decision = "deny";
@@ -140,33 +140,33 @@ fn lacks(decision: &Decision<'_>, heard: &[Heard]) -> Option<String> {
 
 /// The request as it would be sent on.
 fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> Upstream {
-    let edits = &decision.edits;
-    let is_set = |name: &[u8]| edits.set.iter().any(|(set, _)| set.as_bytes() == name);
-    let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name) && !is_set(name));
+    let mutations = &decision.mutations;
+    let is_set = |name: &[u8]| mutations.set.iter().any(|(set, _)| set.as_bytes() == name);
+    let kept = request.fields.iter().filter(|(name, _)| !mutations.remove.contains(name) && !is_set(name));
     let kept = kept.map(|(name, value)| (*name, *value));
-    let written = edits.set.iter().filter(|(name, _)| *name != ":path");
+    let written = mutations.set.iter().filter(|(name, _)| *name != ":path");
     let written = written.map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     let headers = kept.chain(written).map(|(name, value)| {
         let value = if is_secret(policy, name) { "***".to_owned() } else { text(value) };
         (text(name), value)
     });
-    let path = edits.set.iter().find(|(name, _)| *name == ":path").map(|(_, path)| path.as_slice());
+    let path = mutations.set.iter().find(|(name, _)| *name == ":path").map(|(_, path)| path.as_slice());
     let shown = Request { path: path.or(request.path), ..request.clone() };
     Upstream {
         method: text(request.method),
         path: text(&without_credentials(policy, &shown)),
         headers: headers.collect(),
-        removed: edits.remove.iter().filter(|name| !is_set(name)).map(|name| text(name)).collect(),
+        removed: mutations.remove.iter().filter(|name| !is_set(name)).map(|name| text(name)).collect(),
     }
 }
 
 /// Whether a field may hold a credential.
 fn is_secret(policy: &Policy, name: &[u8]) -> bool {
-    let places = policy.authenticators.iter().flat_map(|authenticator| authenticator.scheme.places());
-    let mut fields = places.filter_map(|place| match place {
-        Place::Field { name, .. } => Some(name.as_str()),
-        Place::Query(_) | Place::Cookie(_) => None,
+    let locations = policy.authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
+    let mut fields = locations.filter_map(|place| match place {
+        CredentialLocation::Field { name, .. } => Some(name.as_str()),
+        CredentialLocation::Query(_) | CredentialLocation::Cookie(_) => None,
     });
     let is_known =
         ["authorization", "proxy-authorization", "cookie"].iter().any(|known| known.as_bytes() == name);

@@ -3,7 +3,7 @@
 use authgate::config::Config;
 use authgate::http::cors;
 use authgate::http::host::Host;
-use authgate::http::path::Readings;
+use authgate::http::path::PathInterpretations;
 use authgate::http::request::Request;
 use authgate::policy::rules::{MatchPart, MatchSpec, Target};
 use authgate::policy::{self, Policy, Rule};
@@ -30,10 +30,10 @@ pub fn consider(
     request: &Request<'_>,
     decided: Option<&Rule>,
 ) -> Vec<Considered> {
-    let readings = request.path.and_then(|path| Readings::of(path).ok());
+    let readings = request.path.and_then(|path| PathInterpretations::of(path).ok());
     let host = Host::parse(request.authority.unwrap_or_default());
     let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
-    let asked = if policy.lets_preflights_pass { cors::asked_method(request) } else { None };
+    let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
     let target = Target {
         method: asked.unwrap_or(request.method),
         host: host.as_ref(),
@@ -58,7 +58,7 @@ pub fn consider(
 }
 
 fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
-    match spec.misses(target) {
+    match spec.mismatches(target) {
         Ok(parts) => parts.into_iter().map(part).collect(),
         Err(_) => vec!["path, in some of its readings"],
     }
@@ -75,7 +75,7 @@ fn part(part: MatchPart) -> &'static str {
 
 /// The request as it was understood; `path` is what of it may be shown.
 pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
-    let readings = Readings::of(own.path.as_bytes());
+    let readings = PathInterpretations::of(own.path.as_bytes());
     let readings = readings.map(|readings| readings.iter().map(str::to_owned).collect()).unwrap_or_default();
     let host = match Host::parse(&own.authority) {
         Ok(Some(Host::Name(name))) => Some(name.into_owned()),

@@ -6,16 +6,16 @@ use super::Explanation;
 use super::credentials::Tried;
 use super::outcome::Outcome;
 use super::rules::Considered;
-use crate::paint::Paint;
+use crate::color::Color;
 
-pub fn render(explanation: &Explanation, paint: Paint) -> String {
+pub fn render(explanation: &Explanation, paint: Color) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write(&mut text, explanation, paint);
     text
 }
 
-fn write(text: &mut String, explanation: &Explanation, paint: Paint) -> std::fmt::Result {
+fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
     let request = &explanation.request;
     writeln!(text, "{}", paint.bold("Request"))?;
     writeln!(text, "  {} {}", request.method, request.path)?;
@@ -49,7 +49,7 @@ fn write(text: &mut String, explanation: &Explanation, paint: Paint) -> std::fmt
     Ok(())
 }
 
-fn write_rule(text: &mut String, rule: &Considered, paint: Paint) -> std::fmt::Result {
+fn write_rule(text: &mut String, rule: &Considered, paint: Color) -> std::fmt::Result {
     if rule.matches {
         return writeln!(text, "  {} {}", paint.green("✓"), rule.name);
     }
@@ -62,7 +62,7 @@ fn write_rule(text: &mut String, rule: &Considered, paint: Paint) -> std::fmt::R
     writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
 }
 
-fn write_tried(text: &mut String, tried: &Tried, paint: Paint) -> std::fmt::Result {
+fn write_tried(text: &mut String, tried: &Tried, paint: Color) -> std::fmt::Result {
     writeln!(text, "  {} ({})", paint.bold(&tried.name), tried.scheme)?;
     for looked in &tried.places {
         writeln!(text, "    {} {}", looked.place, looked.found)?;
@@ -76,7 +76,7 @@ fn write_tried(text: &mut String, tried: &Tried, paint: Paint) -> std::fmt::Resu
     writeln!(text, "    → {}", tried.verdict)
 }
 
-fn write_outcome(text: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
+fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt::Result {
     let rule = outcome.rule.as_deref().map(|rule| format!(" by rule {rule:?}")).unwrap_or_default();
     let who = match (&outcome.subject, &outcome.authenticator) {
         (Some(subject), Some(authenticator)) => format!(" as {subject:?} ({authenticator})"),

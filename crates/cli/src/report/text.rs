@@ -5,10 +5,10 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Checked, Diagnostic, Severity, message};
-use crate::paint::Paint;
+use crate::color::Color;
 use crate::redaction;
 
-pub fn render(files: &[Checked], paint: Paint) -> String {
+pub fn render(files: &[Checked], paint: Color) -> String {
     let mut text = String::new();
     for file in files {
         for found in &file.diagnostics {
@@ -20,7 +20,7 @@ pub fn render(files: &[Checked], paint: Paint) -> String {
     text
 }
 
-fn one(paint: Paint, file: &Checked, found: &Diagnostic) -> String {
+fn one(paint: Color, file: &Checked, found: &Diagnostic) -> String {
     let start = found.span.start.min(file.text.len());
     let before = file.text.get(..start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -41,8 +41,8 @@ fn one(paint: Paint, file: &Checked, found: &Diagnostic) -> String {
     let carets = shown.get(marked).unwrap_or_default().width().max(1);
 
     let mark = match found.severity {
-        Severity::Error => |paint: Paint, text: &str| paint.red(text),
-        Severity::Warning => |paint: Paint, text: &str| paint.yellow(text),
+        Severity::Error => |paint: Color, text: &str| paint.red(text),
+        Severity::Warning => |paint: Color, text: &str| paint.yellow(text),
     };
     let (number, column) = file.position(start);
     let number = number.to_string();

@@ -28,12 +28,12 @@ impl Tape<'_> {
         of[self.next(of.len())]
     }
 
-    fn chance(&mut self, one_in: usize) -> bool {
+    fn jitter(&mut self, one_in: usize) -> bool {
         self.next(one_in) == one_in - 1
     }
 
     fn some<T>(&mut self, one_in: usize, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        self.chance(one_in).then(|| make(self))
+        self.jitter(one_in).then(|| make(self))
     }
 
     fn many<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
@@ -54,10 +54,10 @@ fn matched(tape: &mut Tape<'_>, odd: usize) -> Match {
     Match {
         kind,
         text: text.to_owned(),
-        ignores_case: kind != "safe_regex" && tape.chance(5),
-        method: tape.some(4, |tape| (tape.one(&["GET", "POST"]), tape.chance(2))),
-        header: tape.some(odd, |tape| tape.chance(2)),
-        query: tape.chance(odd),
+        ignores_case: kind != "safe_regex" && tape.jitter(5),
+        method: tape.some(4, |tape| (tape.one(&["GET", "POST"]), tape.jitter(2))),
+        header: tape.some(odd, |tape| tape.jitter(2)),
+        query: tape.jitter(odd),
     }
 }
 
@@ -68,7 +68,7 @@ fn need(tape: &mut Tape<'_>, providers: usize, depth: usize) -> Need {
     match tape.next(if depth < 2 { 12 } else { 7 }) {
         0..=4 => Need::Provider(tape.next(providers)),
         5 => Need::AllowMissing,
-        6 if tape.chance(3) => Need::AllowMissingOrFailed,
+        6 if tape.jitter(3) => Need::AllowMissingOrFailed,
         6 => Need::Nothing,
         7..=9 => Need::Any(group(tape)),
         _ => Need::All(group(tape)),
@@ -82,14 +82,14 @@ fn filter(tape: &mut Tape<'_>) -> Filter {
     let names = named.len();
     let rules = tape.many(4, |tape| {
         let matched = matched(tape, 9);
-        let need = match tape.chance(4) {
+        let need = match tape.jitter(4) {
             true => Err(tape.next(names)),
-            false if tape.chance(5) => Ok(Need::Nothing),
+            false if tape.jitter(5) => Ok(Need::Nothing),
             false => Ok(need(tape, count, 0)),
         };
         (matched, need)
     });
-    let setting = |tape: &mut Tape<'_>| match tape.chance(3) {
+    let setting = |tape: &mut Tape<'_>| match tape.jitter(3) {
         true => Setting::Disabled,
         false => Setting::Named(tape.next(names)),
     };
@@ -101,22 +101,22 @@ fn filter(tape: &mut Tape<'_>) -> Filter {
         routes: tape.many(4, |tape| Route { matched: matched(tape, 20), setting: tape.some(2, setting) }),
     });
     let hosts: Vec<Host> = hosts.collect();
-    Filter { providers, rules, named, hosts, is_disabled: tape.chance(8) }
+    Filter { providers, rules, named, hosts, is_disabled: tape.jitter(8) }
 }
 
 fn request(tape: &mut Tape<'_>, filter: &Filter) -> Request {
     let mut tokens = [None; 3];
     for place in &mut tokens {
         *place = tape
-            .some(2, |tape| Token { issuer: tape.next(filter.providers.len()), is_good: !tape.chance(3) });
+            .some(2, |tape| Token { issuer: tape.next(filter.providers.len()), is_good: !tape.jitter(3) });
     }
     Request {
         method: tape.one(&["GET", "POST", "PUT"]),
         host: tape.one(&["a.example.com", "c.example.com", "x.b.example.com", "other.test"]),
         path: tape.one(PATHS).to_owned(),
-        has_header: tape.chance(2),
-        has_query: tape.chance(2),
-        tokens: if tape.chance(3) { [None; 3] } else { tokens },
+        has_header: tape.jitter(2),
+        has_query: tape.jitter(2),
+        tokens: if tape.jitter(3) { [None; 3] } else { tokens },
     }
 }
 
@@ -188,7 +188,7 @@ fn check(choices: &[u8], counts: &mut Counts) -> Result<(), String> {
     let filter = filter(&mut tape);
     let jwk = SigningKey::for_algorithm(Algorithm::ES256).jwk_with(json!({"alg": "ES256"}));
     let mut value = filter.json(&json!({"keys": [jwk]}));
-    if tape.chance(2) {
+    if tape.jitter(2) {
         value = in_camel_case(&value);
     }
     let converted = convert_text(&value.to_string());

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Decision, Verdict, decide};
@@ -122,14 +122,14 @@ impl Asked {
         let pairs: Vec<(Vec<u8>, Vec<u8>)> = pseudo.into_iter().chain(headers).collect();
         let pairs = pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
         let request = Request::new(pairs, self.peer.parse().ok());
-        let mut state = State::new(policy, Memory::new([0; 16], policy.limits));
-        let surroundings = Surroundings {
+        let mut state = State::new(policy, CredentialCache::new([0; 16], policy.limits));
+        let context = Context {
             now: NumericDate::from_seconds(now).unwrap(),
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
-        look(&decide(policy, &request, &mut state, surroundings))
+        look(&decide(policy, &request, &mut state, context))
     }
 
     /// Whether it passes.

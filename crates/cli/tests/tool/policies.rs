@@ -6,8 +6,8 @@ mod model;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide};
@@ -199,7 +199,7 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(policy: &'a Policy) -> Self {
-        let state = State::new(policy, Memory::new([0; 16], policy.limits));
+        let state = State::new(policy, CredentialCache::new([0; 16], policy.limits));
         Worker { policy, state, tokens: HashMap::new() }
     }
 
@@ -240,9 +240,8 @@ impl<'a> Worker<'a> {
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let request = Request::new(pairs, Some(asked.from));
         let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
-        let surroundings =
-            Surroundings { now, signatures: &SoftwareVerifier, on_demand: &NoHost, may_wait: false };
-        let decision = decide(self.policy, &request, &mut self.state, surroundings);
+        let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+        let decision = decide(self.policy, &request, &mut self.state, context);
         let status = match &decision.verdict {
             Verdict::Deny(denial) => {
                 Some(denial.response(&self.policy.denials, self.policy.denials.form(&request)).status)

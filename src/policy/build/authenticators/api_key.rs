@@ -9,7 +9,7 @@ use crate::authn::Scheme;
 use crate::authn::api_key::{ApiKey, ApiKeys, KeyDigest};
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 
 impl Builder<'_> {
@@ -20,11 +20,11 @@ impl Builder<'_> {
         realm: &Realm,
     ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
         let realm = self.realm(path, api_key.realm.as_ref(), realm);
-        let default = Place::Field { name: "x-api-key".to_owned(), scheme: None };
-        let places = self.places(&format!("{path}.from"), api_key.from.as_ref(), default);
+        let default = CredentialLocation::Field { name: "x-api-key".to_owned(), scheme: None };
+        let locations = self.locations(&format!("{path}.from"), api_key.from.as_ref(), default);
         // A challenge names the first place, and is visible ASCII.
-        if let Some(Place::Query(name)) = places.first()
-            && !name.bytes().all(|octet| octet.is_ascii_graphic())
+        if let Some(CredentialLocation::Query(name)) = locations.first()
+            && !name.bytes().all(|byte| byte.is_ascii_graphic())
         {
             let expected =
                 "the name of a query parameter in visible ASCII characters, since challenges name it";
@@ -44,7 +44,7 @@ impl Builder<'_> {
             }
             keys.push(key);
         }
-        let scheme = ApiKeys::new(places, keys, api_key.csrf == Csrf::Off);
+        let scheme = ApiKeys::new(locations, keys, api_key.csrf == Csrf::Off);
         Some((Box::new(scheme), realm, api_key.forward_credentials))
     }
 
@@ -69,7 +69,7 @@ impl Builder<'_> {
 
     fn key_digest(&mut self, path: &str, key: &config::ApiKey) -> Option<KeyDigest> {
         let text = self.secret(path, &key.sha256)?;
-        let digest = octets_of_hex(&text).and_then(|octets| KeyDigest::try_from(octets).ok());
+        let digest = octets_of_hex(&text).and_then(|bytes| KeyDigest::try_from(bytes).ok());
         let expected = match digest {
             None => "the SHA-256 of the key in 64 hexadecimal digits",
             // What `sha256sum` says of a variable that is not set.
@@ -82,7 +82,7 @@ impl Builder<'_> {
 }
 
 fn octets_of_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::super::Builder;
 use super::claims::ClaimFields;
-use super::places::challenge_scheme;
+use super::locations::challenge_scheme;
 use crate::authn::Scheme;
 use crate::authn::introspection::Introspection;
 use crate::config::{self, ClientAuth, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::remote::introspection::{Client, Plan};
 use crate::remote::jwks::Address;
 
@@ -68,9 +68,12 @@ impl Builder<'_> {
         let rules = self.claim_rules(path, &fields);
         let scope_claims = self.scope_claims(path, config.scope_claims.as_deref());
         let bound = self.bound(path, config.bound, config.dpop.as_ref());
-        let places =
-            self.places(&format!("{path}.from"), config.from.as_ref(), Place::authorization("Bearer"));
-        let places = bound.as_ref().map(|bound| bound.extended(places)).unwrap_or_default();
+        let locations = self.locations(
+            &format!("{path}.from"),
+            config.from.as_ref(),
+            CredentialLocation::authorization("Bearer"),
+        );
+        let locations = bound.as_ref().map(|bound| bound.extended(locations)).unwrap_or_default();
         let secret = secret?;
         let client = match config.client_auth {
             ClientAuth::Basic => Client::basic(&config.client_id, &secret),
@@ -90,11 +93,11 @@ impl Builder<'_> {
             scope_claims,
         };
         let scheme = Introspection {
-            challenge_scheme: challenge_scheme(&places).to_owned(),
-            places,
+            challenge_scheme: challenge_scheme(&locations).to_owned(),
+            locations,
             plan: Rc::new(plan),
             max_token_bytes: config.max_token_bytes,
-            trusts_cookies: config.csrf == Csrf::Off,
+            csrf_disabled: config.csrf == Csrf::Off,
             max_wait: timeout + MARGIN,
             bound: bound?,
         };

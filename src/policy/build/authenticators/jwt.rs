@@ -2,12 +2,12 @@
 
 use super::super::Builder;
 use super::claims::ClaimFields;
-use super::places::challenge_scheme;
+use super::locations::challenge_scheme;
 use crate::authn::Scheme;
 use crate::authn::bearer::Bearer;
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::jose::jwt::Validation;
 
 impl Builder<'_> {
@@ -40,12 +40,16 @@ impl Builder<'_> {
         };
         let rules = self.claim_rules(path, &fields);
         let bound = self.bound(path, jwt.bound, jwt.dpop.as_ref());
-        let places = self.places(&format!("{path}.from"), jwt.from.as_ref(), Place::authorization("Bearer"));
-        let places = bound.as_ref().map(|bound| bound.extended(places)).unwrap_or_default();
+        let locations = self.locations(
+            &format!("{path}.from"),
+            jwt.from.as_ref(),
+            CredentialLocation::authorization("Bearer"),
+        );
+        let locations = bound.as_ref().map(|bound| bound.extended(locations)).unwrap_or_default();
         let scope_claims = self.scope_claims(path, jwt.scope_claims.as_deref());
         let scheme = Bearer {
-            challenge_scheme: challenge_scheme(&places).to_owned(),
-            places,
+            challenge_scheme: challenge_scheme(&locations).to_owned(),
+            locations,
             keys: keys?,
             validation: Validation {
                 issuers: jwt.issuer.0.clone(),
@@ -55,7 +59,7 @@ impl Builder<'_> {
             },
             max_token_bytes: jwt.max_token_bytes,
             scope_claims,
-            trusts_cookies: jwt.csrf == Csrf::Off,
+            csrf_disabled: jwt.csrf == Csrf::Off,
             bound: bound?,
         };
         Some((Box::new(scheme), realm, jwt.forward_credentials))

@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::super::{Builder, WarningKind};
-use crate::authn::bearer::KeysFrom;
+use crate::authn::bearer::KeyProvider;
 use crate::config::error::suggestion;
 use crate::config::{self, ConfigErrorKind, Encoding, Keys};
 use crate::jose::jwk::{
@@ -14,7 +14,7 @@ use crate::jose::jwk::{
 use crate::json;
 
 impl Builder<'_> {
-    pub(super) fn keys(&mut self, path: &str, keys: &Keys, issuers: &[String]) -> Option<KeysFrom> {
+    pub(super) fn keys(&mut self, path: &str, keys: &Keys, issuers: &[String]) -> Option<KeyProvider> {
         let set = match keys {
             Keys::Jwks(jwks) => self.jwks(&format!("{path}.jwks"), jwks),
             Keys::Pem(keys) => {
@@ -44,7 +44,7 @@ impl Builder<'_> {
                 return self.discovery(&format!("{path}.discovery"), discovery, issuers);
             }
         };
-        set.map(KeysFrom::Configuration)
+        set.map(KeyProvider::Configuration)
     }
 
     fn jwks(&mut self, path: &str, jwks: &serde_json::Value) -> Option<KeySet> {
@@ -72,20 +72,20 @@ impl Builder<'_> {
             Encoding::Base64 => Some(alphabet::STANDARD),
             Encoding::Base64Url => Some(alphabet::URL_SAFE),
         };
-        let octets = match alphabet {
+        let bytes = match alphabet {
             None => text.into_owned().into_bytes(),
             Some(alphabet) => {
                 let padding =
                     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-                let Ok(octets) = GeneralPurpose::new(&alphabet, padding).decode(text.as_bytes()) else {
+                let Ok(bytes) = GeneralPurpose::new(&alphabet, padding).decode(text.as_bytes()) else {
                     let expected = "text in the encoding that `encoding` names";
                     self.error(format!("{path}.value"), ConfigErrorKind::Expected(expected));
                     return None;
                 };
-                octets
+                bytes
             }
         };
-        self.checked(&format!("{path}.value"), VerifyingKey::from_secret(&octets, algorithm, key.kid.clone()))
+        self.checked(&format!("{path}.value"), VerifyingKey::from_secret(&bytes, algorithm, key.kid.clone()))
     }
 
     fn complete(&mut self, path: &str, made: Vec<VerifyingKey>, expected: usize) -> Option<KeySet> {
@@ -109,7 +109,7 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         names: Option<&[String]>,
-        keys: Option<&KeysFrom>,
+        keys: Option<&KeyProvider>,
     ) -> Option<Algorithms> {
         let names = names?;
         self.non_empty(path, names);
@@ -120,9 +120,9 @@ impl Builder<'_> {
             }
         }
         let possible = match keys {
-            Some(KeysFrom::Configuration(keys)) => keys.algorithms(),
+            Some(KeyProvider::Configuration(keys)) => keys.algorithms(),
             // Shared secrets are not fetched.
-            Some(KeysFrom::Provider(_)) => Algorithms::ASYMMETRIC,
+            Some(KeyProvider::Provider(_)) => Algorithms::ASYMMETRIC,
             None => Algorithms::ALL,
         };
         if !algorithms.is_empty() && possible.and(algorithms).is_empty() {

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::super::Builder;
-use crate::authn::bearer::KeysFrom;
+use crate::authn::bearer::KeyProvider;
 use crate::config::value::Span;
 use crate::config::{self, ConfigErrorKind};
 use crate::remote::jwks::{Address, Discovery, Origin, Plan};
 
 impl Builder<'_> {
-    pub(super) fn remote(&mut self, path: &str, remote: &config::Remote) -> Option<KeysFrom> {
+    pub(super) fn remote(&mut self, path: &str, remote: &config::Remote) -> Option<KeyProvider> {
         let address = self.checked(&format!("{path}.uri"), Address::parse(&remote.uri));
         self.cluster(&format!("{path}.cluster"), &remote.cluster);
         let config::Remote { refresh, timeout, max_stale, max_wait, .. } = remote;
@@ -23,7 +23,7 @@ impl Builder<'_> {
         path: &str,
         discovery: &config::Discovery,
         issuers: &[String],
-    ) -> Option<KeysFrom> {
+    ) -> Option<KeyProvider> {
         self.cluster(&format!("{path}.cluster"), &discovery.cluster);
         if let Some(cluster) = &discovery.jwks_cluster {
             self.cluster(&format!("{path}.jwks_cluster"), cluster);
@@ -66,7 +66,7 @@ impl Builder<'_> {
     }
 }
 
-fn plan(origin: Origin, durations: [Span; 4]) -> KeysFrom {
+fn plan(origin: Origin, durations: [Span; 4]) -> KeyProvider {
     let [refresh, timeout, max_stale, max_wait] = durations.map(Span::as_seconds);
-    KeysFrom::Provider(Rc::new(Plan { origin, refresh, timeout, max_stale, max_wait }))
+    KeyProvider::Provider(Rc::new(Plan { origin, refresh, timeout, max_stale, max_wait }))
 }

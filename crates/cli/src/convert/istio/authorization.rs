@@ -248,7 +248,7 @@ enum Reading {
 fn is_within(inner: &Atom, outer: &Atom) -> bool {
     match (inner, outer) {
         (Atom::Source(inner), Atom::Source(outer)) => match (Cidr::parse(inner), Cidr::parse(outer)) {
-            (Ok(inner), Ok(outer)) => outer.covers(&inner),
+            (Ok(inner), Ok(outer)) => outer.subsumes(&inner),
             _ => false,
         },
         _ => false,

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use authgate::authn::{NoHost, Surroundings};
-use authgate::cache::Memory;
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
 use authgate::config;
 use authgate::decision::state::State;
 use authgate::decision::{Decision, decide};
@@ -104,13 +104,13 @@ impl House {
     }
 
     pub fn decide<'a>(&'a self, request: &Request<'a>) -> Decision<'a> {
-        let surroundings = Surroundings {
+        let context = Context {
             now: NumericDate::from_seconds(NOW).expect("a time"),
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
-        decide(&self.policy, request, &mut self.state.borrow_mut(), surroundings)
+        decide(&self.policy, request, &mut self.state.borrow_mut(), context)
     }
 }
 
@@ -143,7 +143,7 @@ impl Good {
 }
 
 fn fresh(policy: &Policy) -> State {
-    State::new(policy, Memory::new([1; 16], policy.limits))
+    State::new(policy, CredentialCache::new([1; 16], policy.limits))
 }
 
 pub fn sha256_hex(octets: &[u8]) -> String {

@@ -16,14 +16,14 @@ pub fn freshness(refresh: f64, cache_control: Option<&[u8]>) -> f64 {
 }
 
 /// The pause before the next fetch, in seconds, of keys that stay fresh for so long. `chance` is from 0 up to 1.
-pub fn until_refresh(freshness: f64, chance: f64) -> f64 {
-    freshness * (1.0 - JITTER * chance)
+pub fn until_refresh(freshness: f64, jitter: f64) -> f64 {
+    freshness * (1.0 - JITTER * jitter)
 }
 
 /// The pause after so many failures in a row: a second, doubled each time.
-pub fn after_failures(failures: u32, refresh: f64, chance: f64) -> f64 {
+pub fn after_failures(failures: u32, refresh: f64, jitter: f64) -> f64 {
     let doubled = 2_f64.powi(failures.saturating_sub(1).min(30) as i32);
-    doubled.min(LONGEST_PAUSE).min(refresh) * (1.0 - JITTER * chance)
+    doubled.min(LONGEST_PAUSE).min(refresh) * (1.0 - JITTER * jitter)
 }
 
 fn max_age(cache_control: Option<&[u8]>) -> Option<f64> {
@@ -31,7 +31,7 @@ fn max_age(cache_control: Option<&[u8]>) -> Option<f64> {
     text.split(',').find_map(|directive| {
         let (name, value) = directive.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        let is_delta = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
+        let is_delta = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         let is_max_age = name.trim().eq_ignore_ascii_case("max-age") && is_delta;
         // What is more than a number holds is long enough.
         is_max_age.then(|| value.parse().map_or(f64::INFINITY, |seconds: u32| f64::from(seconds)))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::Slot;
+use super::CacheKey;
 use crate::timestamp::NumericDate;
 
 /// What is remembered, and for how long.
@@ -15,7 +15,7 @@ pub struct Entry<T> {
     /// From then on it does not count.
     pub until: NumericDate,
     /// The memory it takes, beside `OVERHEAD`.
-    pub octets: usize,
+    pub bytes: usize,
 }
 
 impl<T> Entry<T> {
@@ -27,9 +27,9 @@ impl<T> Entry<T> {
 /// Two maps: one that is filled, and the one that was filled before. When the first is full it takes the place of the
 /// second, whose entries are forgotten; what is found in the second moves to the first. So what is in use stays, each
 /// step costs the same, and no list of uses is kept.
-pub struct Generations<T> {
-    young: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
-    old: HashMap<Slot, Entry<T>, BuildHasherDefault<SlotHasher>>,
+pub struct TwoGenerationCache<T> {
+    young: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
+    old: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
     young_octets: usize,
     max_young_entries: usize,
     max_young_octets: usize,
@@ -38,10 +38,10 @@ pub struct Generations<T> {
 /// Beside an entry's own octets: slot, time, pointers and the map's spare room.
 pub const OVERHEAD: usize = 128;
 
-impl<T> Generations<T> {
+impl<T> TwoGenerationCache<T> {
     /// With bounds on entries and on the octets that they take, by estimate.
     pub fn new(max_entries: usize, max_octets: usize) -> Self {
-        Generations {
+        TwoGenerationCache {
             young: HashMap::default(),
             old: HashMap::default(),
             young_octets: 0,
@@ -59,56 +59,56 @@ impl<T> Generations<T> {
     }
 
     /// What is remembered in a slot.
-    pub fn find(&mut self, slot: Slot, now: NumericDate) -> Option<T>
+    pub fn find(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<T>
     where
         T: Clone,
     {
-        self.find_mut(slot, now).map(|entry| entry.value.clone())
+        self.find_mut(cache_key, now).map(|entry| entry.value.clone())
     }
 
     /// The entry of a slot, which counts as used.
-    pub fn find_mut(&mut self, slot: Slot, now: NumericDate) -> Option<&mut Entry<T>> {
-        if !self.young.contains_key(&slot) {
-            let entry = self.old.remove(&slot).filter(|entry| entry.counts_at(now))?;
-            self.insert(slot, entry);
+    pub fn find_mut(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<&mut Entry<T>> {
+        if !self.young.contains_key(&cache_key) {
+            let entry = self.old.remove(&cache_key).filter(|entry| entry.counts_at(now))?;
+            self.insert(cache_key, entry);
         }
-        self.young.get_mut(&slot).filter(|entry| entry.counts_at(now))
+        self.young.get_mut(&cache_key).filter(|entry| entry.counts_at(now))
     }
 
     /// What is remembered in a slot. Looking does not count as use.
-    pub fn peek(&self, slot: Slot, now: NumericDate) -> Option<&T> {
-        let entry = self.young.get(&slot).or_else(|| self.old.get(&slot))?;
+    pub fn peek(&self, cache_key: CacheKey, now: NumericDate) -> Option<&T> {
+        let entry = self.young.get(&cache_key).or_else(|| self.old.get(&cache_key))?;
         (entry.counts_at(now)).then_some(&entry.value)
     }
 
     /// What is remembered in a slot, which is then empty.
-    pub fn take(&mut self, slot: Slot, now: NumericDate) -> Option<T> {
-        let entry = self.remove_young(slot).or_else(|| self.old.remove(&slot))?;
+    pub fn take(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<T> {
+        let entry = self.remove_young(cache_key).or_else(|| self.old.remove(&cache_key))?;
         entry.counts_at(now).then_some(entry.value)
     }
 
     /// Remembers something in a slot, in place of what was there.
-    pub fn insert(&mut self, slot: Slot, entry: Entry<T>) {
-        let octets = entry.octets.saturating_add(OVERHEAD);
-        if self.max_young_entries == 0 || octets > self.max_young_octets {
+    pub fn insert(&mut self, cache_key: CacheKey, entry: Entry<T>) {
+        let bytes = entry.bytes.saturating_add(OVERHEAD);
+        if self.max_young_entries == 0 || bytes > self.max_young_octets {
             return;
         }
-        self.remove_young(slot);
+        self.remove_young(cache_key);
         let is_full = self.young.len() >= self.max_young_entries;
-        if is_full || self.young_octets.saturating_add(octets) > self.max_young_octets {
+        if is_full || self.young_octets.saturating_add(bytes) > self.max_young_octets {
             // With a single entry there is no room for an old one.
             self.old =
                 if self.max_young_entries > 1 { std::mem::take(&mut self.young) } else { HashMap::default() };
             self.young.clear();
             self.young_octets = 0;
         }
-        self.young_octets = self.young_octets.saturating_add(octets);
-        self.young.insert(slot, entry);
+        self.young_octets = self.young_octets.saturating_add(bytes);
+        self.young.insert(cache_key, entry);
     }
 
-    fn remove_young(&mut self, slot: Slot) -> Option<Entry<T>> {
-        let entry = self.young.remove(&slot)?;
-        self.young_octets = self.young_octets.saturating_sub(entry.octets.saturating_add(OVERHEAD));
+    fn remove_young(&mut self, cache_key: CacheKey) -> Option<Entry<T>> {
+        let entry = self.young.remove(&cache_key)?;
+        self.young_octets = self.young_octets.saturating_sub(entry.bytes.saturating_add(OVERHEAD));
         Some(entry)
     }
 
@@ -120,11 +120,11 @@ impl<T> Generations<T> {
 
     /// What they take, by estimate.
     #[cfg(test)]
-    pub fn octets(&self) -> usize {
-        let octets = |map: &HashMap<Slot, Entry<T>, _>| {
-            map.values().map(|entry| entry.octets + OVERHEAD).sum::<usize>()
+    pub fn bytes(&self) -> usize {
+        let bytes = |map: &HashMap<CacheKey, Entry<T>, _>| {
+            map.values().map(|entry| entry.bytes + OVERHEAD).sum::<usize>()
         };
-        octets(&self.young) + octets(&self.old)
+        bytes(&self.young) + bytes(&self.old)
     }
 }
 
@@ -137,13 +137,13 @@ impl Hasher for SlotHasher {
         self.0
     }
 
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    fn write_u128(&mut self, slot: u128) {
-        self.0 = slot as u64; // truncates by intent
+    fn write_u128(&mut self, cache_key: u128) {
+        self.0 = cache_key as u64; // truncates by intent
     }
 }

@@ -8,7 +8,7 @@ use crate::http::request::{Request, is_token};
 
 /// How denials look. The default is that of a configuration without `denials`.
 #[derive(Debug, Clone)]
-pub struct Manner {
+pub struct DenialFormat {
     /// The form of every body; `None`: the one that the client likes best.
     pub form: Option<Form>,
     /// Whether the client is told the reason, or only the status.
@@ -34,13 +34,19 @@ pub struct Hidden {
     pub no_rule: bool,
 }
 
-impl Default for Manner {
+impl Default for DenialFormat {
     fn default() -> Self {
-        Manner { form: None, tells_reasons: true, fields: Vec::new(), hidden: Hidden::default(), help: None }
+        DenialFormat {
+            form: None,
+            tells_reasons: true,
+            fields: Vec::new(),
+            hidden: Hidden::default(),
+            help: None,
+        }
     }
 }
 
-impl Manner {
+impl DenialFormat {
     /// The form of the answer to `request`.
     pub fn form(&self, request: &Request<'_>) -> Form {
         if is_grpc(request) {
@@ -83,7 +89,7 @@ fn is_grpc(request: &Request<'_>) -> bool {
 
 /// What an operator cannot ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MannerError {
+pub enum DenialFormatError {
     /// A field name that is no `token` (RFC 9110 §5.1).
     NotAToken,
     /// A field that denials have anyway.
@@ -96,7 +102,7 @@ pub enum MannerError {
     Status,
 }
 
-impl fmt::Display for MannerError {
+impl fmt::Display for DenialFormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAToken => "expected a field name such as x-served-by",
@@ -108,19 +114,19 @@ impl fmt::Display for MannerError {
     }
 }
 
-impl std::error::Error for MannerError {}
+impl std::error::Error for DenialFormatError {}
 
 /// Whether a reason with this status is hidden.
-pub fn is_hidden_by(status: u32) -> Result<bool, MannerError> {
+pub fn is_hidden_by(status: u32) -> Result<bool, DenialFormatError> {
     match status {
         403 => Ok(false),
         404 => Ok(true),
-        _ => Err(MannerError::Status),
+        _ => Err(DenialFormatError::Status),
     }
 }
 
 /// The name of a field of the operator's own, in lower case, as HTTP/2 wants it.
-pub fn own_name(name: &str) -> Result<String, MannerError> {
+pub fn own_name(name: &str) -> Result<String, DenialFormatError> {
     const OURS: &[&str] = &[
         "cache-control",
         "content-security-policy",
@@ -146,20 +152,20 @@ pub fn own_name(name: &str) -> Result<String, MannerError> {
     ];
     let name = name.to_ascii_lowercase();
     if !is_token(&name) {
-        Err(MannerError::NotAToken)
+        Err(DenialFormatError::NotAToken)
     } else if OURS.contains(&name.as_str()) {
-        Err(MannerError::Ours)
+        Err(DenialFormatError::Ours)
     } else if CONNECTION.contains(&name.as_str()) {
-        Err(MannerError::Connection)
+        Err(DenialFormatError::Connection)
     } else {
         Ok(name)
     }
 }
 
 /// The value of such a field: RFC 9110 §5.5, without what only some recipients read alike.
-pub fn own_value(value: &str) -> Result<String, MannerError> {
-    let is_plain = value.bytes().all(|octet| matches!(octet, b' '..=b'~')) && value.trim() == value;
-    if is_plain && !value.is_empty() { Ok(value.to_owned()) } else { Err(MannerError::Value) }
+pub fn own_value(value: &str) -> Result<String, DenialFormatError> {
+    let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim() == value;
+    if is_plain && !value.is_empty() { Ok(value.to_owned()) } else { Err(DenialFormatError::Value) }
 }
 
 #[cfg(test)]
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn names_that_denials_and_connections_use_are_refused() {
-        use MannerError::{Connection, NotAToken, Ours};
+        use DenialFormatError::{Connection, NotAToken, Ours};
         for (names, error) in [
             (
                 "cache-control content-security-policy content-type grpc-message grpc-status retry-after vary",

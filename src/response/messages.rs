@@ -192,7 +192,7 @@ mod tests {
         for reason in ALL {
             let text = explain(*reason).what;
             assert!(
-                text.bytes().all(|octet| matches!(octet, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~')),
+                text.bytes().all(|byte| matches!(byte, b' '..=b'!' | b'#'..=b'[' | b']'..=b'~')),
                 "{text}"
             );
         }

@@ -4,34 +4,34 @@ use super::super::Builder;
 use crate::config::shape::List;
 use crate::config::{ConfigErrorKind, TokenLocation};
 use crate::http::authorization::DPOP;
-use crate::http::location::Place;
+use crate::http::location::CredentialLocation;
 use crate::http::request::is_token;
 
 impl Builder<'_> {
-    pub(super) fn places(
+    pub(super) fn locations(
         &mut self,
         path: &str,
         from: Option<&List<TokenLocation>>,
-        default: Place,
-    ) -> Vec<Place> {
+        default: CredentialLocation,
+    ) -> Vec<CredentialLocation> {
         let Some(from) = from else { return vec![default] };
         if from.0.is_empty() {
             self.error(path, ConfigErrorKind::Expected("at least one place"));
         }
-        let mut places: Vec<Place> = Vec::new();
+        let mut locations: Vec<CredentialLocation> = Vec::new();
         for (at, location) in from.0.iter().enumerate() {
             let path = format!("{path}[{at}]");
-            let Some(place) = self.place(&path, location) else { continue };
-            if places.iter().any(|known| known.overlaps(&place) && !known.is_told_from(&place)) {
+            let Some(location) = self.location(&path, location) else { continue };
+            if locations.iter().any(|known| known.overlaps(&location) && !known.is_told_from(&location)) {
                 self.error(path, ConfigErrorKind::Expected("a place that does not stand in the list yet"));
             } else {
-                places.push(place);
+                locations.push(location);
             }
         }
-        places
+        locations
     }
 
-    fn place(&mut self, path: &str, location: &TokenLocation) -> Option<Place> {
+    fn location(&mut self, path: &str, location: &TokenLocation) -> Option<CredentialLocation> {
         const NO_TOKENS_THERE: &[&str] =
             &["host", "cookie", "connection", "content-length", "transfer-encoding", "dpop"];
         if location.scheme.is_some() && location.header.is_none() {
@@ -52,10 +52,10 @@ impl Builder<'_> {
                     );
                     return None;
                 }
-                Some(Place::Field { name: lower, scheme: location.scheme.clone() })
+                Some(CredentialLocation::Field { name: lower, scheme: location.scheme.clone() })
             }
-            (None, Some(name), None) if !name.is_empty() => Some(Place::Query(name.clone())),
-            (None, None, Some(name)) if is_token(name) => Some(Place::Cookie(name.clone())),
+            (None, Some(name), None) if !name.is_empty() => Some(CredentialLocation::Query(name.clone())),
+            (None, None, Some(name)) if is_token(name) => Some(CredentialLocation::Cookie(name.clone())),
             (None, Some(_), None) => {
                 self.error(
                     format!("{path}.query"),
@@ -78,7 +78,7 @@ impl Builder<'_> {
 
 /// RFC 6750 names the scheme `Bearer`; a configuration may have tokens under another.
 /// `DPoP` has a challenge of its own.
-pub(super) fn challenge_scheme(places: &[Place]) -> &str {
-    let mut schemes = places.iter().filter_map(Place::scheme);
+pub(super) fn challenge_scheme(locations: &[CredentialLocation]) -> &str {
+    let mut schemes = locations.iter().filter_map(CredentialLocation::scheme);
     schemes.find(|scheme| !scheme.eq_ignore_ascii_case(DPOP)).unwrap_or("Bearer")
 }

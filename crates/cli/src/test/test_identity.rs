@@ -7,16 +7,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use authgate::authn::{Affinity, Guess, OneTime, Presented, Proof, Scheme, Setback, Surroundings};
-use authgate::cache::Slot;
+use authgate::authn::{AuthError, Context, MatchRank, OneTime, Presented, Scheme, ThrottleSubject, Verified};
+use authgate::cache::CacheKey;
 use authgate::cache::nonces::Nonces;
-use authgate::cache::replays::{ProofUse, Replays};
+use authgate::cache::replays::{JtiUse, ReplayCache};
 use authgate::config::{Authenticator, Config};
-use authgate::http::location::Place;
+use authgate::http::location::CredentialLocation;
 use authgate::http::request::Request;
 use authgate::jose::claims::{ClaimSelector, Claims};
 use authgate::principal::Principal;
-use authgate::remote::source::Source;
+use authgate::remote::state::RemoteState;
 use authgate::response::Reason;
 use serde_json::{Map, Value, json};
 
@@ -54,11 +54,12 @@ impl StandIns {
         let authenticators = std::mem::take(&mut loaded.policy.authenticators).into_iter().enumerate();
         loaded.policy.authenticators = authenticators
             .map(|(at, mut authenticator)| {
-                let field = Place::Field { name: format!("{FIELD}{at}"), scheme: None };
-                let places = std::iter::once(field).chain(authenticator.scheme.places().iter().cloned());
+                let field = CredentialLocation::Field { name: format!("{FIELD}{at}"), scheme: None };
+                let locations =
+                    std::iter::once(field).chain(authenticator.scheme.locations().iter().cloned());
                 authenticator.scheme = Box::new(StandIn {
                     at,
-                    places: places.collect(),
+                    locations: locations.collect(),
                     scheme: authenticator.scheme,
                     held: held.clone(),
                     word: word.clone(),
@@ -169,7 +170,7 @@ fn known_by(authenticator: &Authenticator, subject: &str) -> Map<String, Value> 
 
 struct StandIn {
     at: usize,
-    places: Vec<Place>,
+    locations: Vec<CredentialLocation>,
     scheme: Box<dyn Scheme>,
     held: Held,
     word: String,
@@ -195,12 +196,12 @@ impl StandIn {
 impl Scheme for StandIn {
     leaves_to_scheme!();
 
-    fn places(&self) -> &[Place] {
-        &self.places
+    fn locations(&self) -> &[CredentialLocation] {
+        &self.locations
     }
 
-    fn affinity(&self, credential: &[u8]) -> Affinity {
-        if self.is_word(credential) { Affinity::Own } else { self.scheme.affinity(credential) }
+    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+        if self.is_word(credential) { MatchRank::Own } else { self.scheme.match_rank(credential) }
     }
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
@@ -210,14 +211,14 @@ impl Scheme for StandIn {
     fn authenticate(
         &self,
         credential: &[u8],
-        slot: Slot,
-        surroundings: Surroundings<'_>,
-        source: &mut Source,
-    ) -> Result<Proof, Setback> {
+        cache_key: CacheKey,
+        context: Context<'_>,
+        source: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
         if self.is_word(credential) {
-            return Ok(self.principal().map(|principal| Proof { principal, valid_until: None })?);
+            return Ok(self.principal().map(|principal| Verified { principal, valid_until: None })?);
         }
-        self.scheme.authenticate(credential, slot, surroundings, source)
+        self.scheme.authenticate(credential, cache_key, context, source)
     }
 
     fn prove_possession(
@@ -225,24 +226,24 @@ impl Scheme for StandIn {
         principal: &Principal,
         presented: Presented<'_>,
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-        replays: &Replays,
-    ) -> Result<Option<ProofUse>, Reason> {
+        context: Context<'_>,
+        replays: &ReplayCache,
+    ) -> Result<Option<JtiUse>, Reason> {
         if self.is_word(presented.credential) {
             return Ok(None);
         }
-        self.scheme.prove_possession(principal, presented, request, surroundings, replays)
+        self.scheme.prove_possession(principal, presented, request, context, replays)
     }
 
-    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
+    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
         if self.is_word(credential) {
-            return Guess::Nothing;
+            return ThrottleSubject::Nothing;
         }
-        self.scheme.guess(credential)
+        self.scheme.throttle_subject(credential)
     }
 
-    fn takes_slow_hash(&self, credential: &[u8]) -> bool {
-        !self.is_word(credential) && self.scheme.takes_slow_hash(credential)
+    fn needs_slow_hash(&self, credential: &[u8]) -> bool {
+        !self.is_word(credential) && self.scheme.needs_slow_hash(credential)
     }
 }
 
@@ -251,13 +252,13 @@ impl OneTime for StandIn {
         &self,
         credential: &[u8],
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
+        context: Context<'_>,
         nonces: &mut Nonces,
     ) -> Result<Principal, Reason> {
         if self.is_word(credential) {
             return self.principal();
         }
         let scheme = self.scheme.one_time().ok_or(Reason::Unavailable)?;
-        scheme.authenticate(credential, request, surroundings, nonces)
+        scheme.authenticate(credential, request, context, nonces)
     }
 }

@@ -6,8 +6,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::confirmation::decode;
 use super::target::Origin;
-use crate::authn::Surroundings;
-use crate::cache::replays::ProofUse;
+use crate::authn::Context;
+use crate::cache::replays::JtiUse;
 use crate::http::request::Request;
 use crate::jose::jwk::{Algorithm, Algorithms, Thumbprint, VerifyingKey, thumbprint};
 use crate::jose::jwt::{Jws, TokenError};
@@ -61,8 +61,8 @@ impl Dpop {
         key: &Thumbprint,
         token: &[u8],
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-    ) -> Result<ProofUse, TokenError> {
+        context: Context<'_>,
+    ) -> Result<JtiUse, TokenError> {
         let mut fields = request.values("dpop");
         let field = match (fields.next(), fields.next()) {
             (None, _) => return Err(TokenError::NotBound),
@@ -76,13 +76,13 @@ impl Dpop {
         if !self.is_for(&proof, token, request) {
             return Err(TokenError::ProofMismatch);
         }
-        let age = surroundings.now.seconds_since(proof.made);
+        let age = context.now.seconds_since(proof.made);
         if age > self.max_age || age < -MAX_AHEAD {
             return Err(TokenError::StaleProof);
         }
-        let signed = proof.jws.verify_with(&proof.key, self.algorithms, surroundings.signatures);
+        let signed = proof.jws.verify_with(&proof.key, self.algorithms, context.signatures);
         signed.map_err(|_| TokenError::BadProof)?;
-        Ok(proof.used(surroundings.now))
+        Ok(proof.used(context.now))
     }
 
     /// Whether the proof is for this request and this token.
@@ -133,21 +133,21 @@ impl<'a> Proof<'a> {
     }
 
     /// Clients choose `jti`, so it tells proofs of one key apart.
-    fn used(&self, now: NumericDate) -> ProofUse {
+    fn used(&self, now: NumericDate) -> JtiUse {
         let mut hash = Hash::new();
         hash.update(self.thumbprint);
         hash.update(self.claim("jti").unwrap_or_default());
         let digest = hash.finalize();
         let id = digest.first_chunk().map_or(0, |start| u128::from_be_bytes(*start));
         let key = self.thumbprint.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
-        ProofUse { id, key, made: self.made, used: now }
+        JtiUse { id, key, made: self.made, used: now }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authn::NoHost;
+    use crate::authn::NullHost;
     use crate::jose::jwt::SoftwareVerifier;
 
     /// RFC 9449 §4.1: for a token request, hence without `ath`.
@@ -179,15 +179,15 @@ mod tests {
         let pairs = [(":method", method.as_str()), (":path", path.as_str())].into_iter();
         let pairs = pairs.chain(fields.iter().map(|field| ("dpop", *field)));
         let request = Request::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
-        let surroundings = Surroundings {
+        let context = Context {
             now: NumericDate::from_seconds(now).unwrap(),
             signatures: &SoftwareVerifier,
-            on_demand: &NoHost,
+            host: &NullHost,
             may_wait: false,
         };
         let key = decode(&value("key", KEY)).unwrap();
         let token = value("token", std::str::from_utf8(TOKEN).unwrap());
-        let found = Dpop::new(origin, 60.0).prove(&key, token.as_bytes(), &request, surroundings);
+        let found = Dpop::new(origin, 60.0).prove(&key, token.as_bytes(), &request, context);
         assert_eq!(found.map(|_| ()), expected, "{changed:?}");
     }
 
@@ -253,38 +253,39 @@ mod tests {
     #[test]
     fn what_a_proof_is_refused_for_that_has_been_used_or_has_no_room() {
         use crate::authn::Presented;
-        use crate::authn::bound::{Bound, Demand};
-        use crate::cache::replays::Replays;
-        use crate::http::location::Place;
+        use crate::authn::sender_constraint::{BindingMode, SenderConstraint};
+        use crate::cache::replays::ReplayCache;
+        use crate::http::location::CredentialLocation;
         use crate::jose::claims::Claims;
         use crate::response::Reason;
         let origin = Origin::parse("https://resource.example.org").unwrap();
-        let bound = Bound::new(Demand::Dpop, Some(Dpop::new(origin, 60.0)));
+        let bound = SenderConstraint::new(BindingMode::Dpop, Some(Dpop::new(origin, 60.0)));
         let claims = Claims::from_json(serde_json::json!({"cnf": {"jkt": KEY}})).unwrap();
-        let place = Place::Field { name: "authorization".to_owned(), scheme: Some("DPoP".to_owned()) };
-        let presented = Presented { credential: TOKEN, place: &place };
+        let location =
+            CredentialLocation::Field { name: "authorization".to_owned(), scheme: Some("DPoP".to_owned()) };
+        let presented = Presented { credential: TOKEN, location: &location };
         let pairs = [(":method", "GET"), (":path", "/protectedresource"), ("dpop", RESOURCE_REQUEST)];
         let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let request = Request::new(pairs.into_iter(), None);
-        let prove = |now: f64, replays: &Replays| {
-            let surroundings = Surroundings {
+        let prove = |now: f64, replays: &ReplayCache| {
+            let context = Context {
                 now: NumericDate::from_seconds(now).unwrap(),
                 signatures: &SoftwareVerifier,
-                on_demand: &NoHost,
+                host: &NullHost,
                 may_wait: false,
             };
-            bound.prove(&claims, presented, &request, surroundings, replays)
+            bound.prove(&claims, presented, &request, context, replays)
         };
         let refused = |error| Err(Reason::InvalidToken(error));
         // 8 s ahead, and right.
         let (ahead, right) = (1_562_262_610.0, 1_562_262_618.0);
-        let full = Replays::with_room_for(10, 0, 0);
+        let full = ReplayCache::with_room_for(10, 0, 0);
         assert_eq!(prove(ahead, &full), refused(TokenError::StaleProof));
-        let mut replays = Replays::with_room_for(10, 1, 1);
+        let mut replays = ReplayCache::with_room_for(10, 1, 1);
         for now in [ahead, right] {
             let proof = prove(now, &replays).unwrap().unwrap();
             assert!(prove(now, &full).is_ok() == (now == right));
-            let mut replays = Replays::with_room_for(10, 1, 1);
+            let mut replays = ReplayCache::with_room_for(10, 1, 1);
             replays.note(proof);
             assert_eq!(prove(right, &replays), refused(TokenError::ReplayedProof));
         }

@@ -1,20 +1,20 @@
 //! What of a denial the client is told, whatever the form.
 
-use super::words::{Explanation, explain, title};
-use super::{Denial, Manner, Reason};
+use super::messages::{Explanation, explain, title};
+use super::{Denial, DenialFormat, Reason};
 
 /// What a body says.
-pub struct Notice<'a> {
+pub struct ErrorBody<'a> {
     /// The HTTP status.
     pub status: u16,
     /// Absent where the reason is kept back.
-    pub told: Option<Told<'a>>,
+    pub told: Option<Detail<'a>>,
     /// Where there is more to read.
     pub help: Option<&'a str>,
 }
 
 /// A reason, explained.
-pub struct Told<'a> {
+pub struct Detail<'a> {
     /// The stable code.
     pub code: &'static str,
     /// What is wrong with a token.
@@ -42,16 +42,16 @@ pub enum Prompt {
     Failed,
 }
 
-impl<'a> Notice<'a> {
+impl<'a> ErrorBody<'a> {
     /// What the client is told of `denial`.
-    pub fn of(denial: &'a Denial, manner: &'a Manner) -> Self {
-        let status = manner.status(denial.reason);
-        let told = manner.tells(denial.reason).then(|| Told::of(denial, status));
-        Notice { status, told, help: manner.help.as_deref() }
+    pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
+        let status = format.status(denial.reason);
+        let told = format.tells(denial.reason).then(|| Detail::of(denial, status));
+        ErrorBody { status, told, help: format.help.as_deref() }
     }
 }
 
-impl<'a> Told<'a> {
+impl<'a> Detail<'a> {
     fn of(denial: &'a Denial, status: u16) -> Self {
         let reason = denial.reason;
         let accepted = if status == 401 { denial.accepted() } else { Vec::new() };
@@ -74,7 +74,7 @@ impl<'a> Told<'a> {
             }
             _ => Prompt::Beside,
         };
-        Told {
+        Detail {
             code: reason.code(),
             detail_code: reason.public_detail(),
             title: title(reason),

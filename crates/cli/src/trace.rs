@@ -5,15 +5,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use authgate::authn::{Affinity, Guess, OneTime, Presented, Proof, Scheme, Setback, Surroundings};
-use authgate::cache::Slot;
+use authgate::authn::{AuthError, Context, MatchRank, OneTime, Presented, Scheme, ThrottleSubject, Verified};
+use authgate::cache::CacheKey;
 use authgate::cache::nonces::Nonces;
-use authgate::cache::replays::{ProofUse, Replays};
-use authgate::http::location::Place;
+use authgate::cache::replays::{JtiUse, ReplayCache};
+use authgate::http::location::CredentialLocation;
 use authgate::http::request::Request;
 use authgate::policy::Policy;
 use authgate::principal::Principal;
-use authgate::remote::source::Source;
+use authgate::remote::state::RemoteState;
 use authgate::response::Reason;
 
 use super::wrapping::leaves_to_scheme;
@@ -84,12 +84,12 @@ impl Witness {
 impl Scheme for Witness {
     leaves_to_scheme!();
 
-    fn places(&self) -> &[Place] {
-        self.scheme.places()
+    fn locations(&self) -> &[CredentialLocation] {
+        self.scheme.locations()
     }
 
-    fn affinity(&self, credential: &[u8]) -> Affinity {
-        self.scheme.affinity(credential)
+    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+        self.scheme.match_rank(credential)
     }
 
     fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
@@ -101,13 +101,13 @@ impl Scheme for Witness {
     fn authenticate(
         &self,
         credential: &[u8],
-        slot: Slot,
-        surroundings: Surroundings<'_>,
-        source: &mut Source,
-    ) -> Result<Proof, Setback> {
-        let result = self.scheme.authenticate(credential, slot, surroundings, source);
+        cache_key: CacheKey,
+        context: Context<'_>,
+        source: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
+        let result = self.scheme.authenticate(credential, cache_key, context, source);
         self.note_principal(result.as_ref().map(|proof| &proof.principal).map_err(|setback| match setback {
-            Setback::Refused(reason) | Setback::Pending { otherwise: reason, .. } => reason,
+            AuthError::Refused(reason) | AuthError::Pending { otherwise: reason, .. } => reason,
         }));
         result
     }
@@ -117,20 +117,20 @@ impl Scheme for Witness {
         principal: &Principal,
         presented: Presented<'_>,
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
-        replays: &Replays,
-    ) -> Result<Option<ProofUse>, Reason> {
-        let result = self.scheme.prove_possession(principal, presented, request, surroundings, replays);
+        context: Context<'_>,
+        replays: &ReplayCache,
+    ) -> Result<Option<JtiUse>, Reason> {
+        let result = self.scheme.prove_possession(principal, presented, request, context, replays);
         self.note(What::Possessed(result.as_ref().map(|_| ()).map_err(|reason| *reason)));
         result
     }
 
-    fn guess<'c>(&self, credential: &'c [u8]) -> Guess<'c> {
-        self.scheme.guess(credential)
+    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
+        self.scheme.throttle_subject(credential)
     }
 
-    fn takes_slow_hash(&self, credential: &[u8]) -> bool {
-        self.scheme.takes_slow_hash(credential)
+    fn needs_slow_hash(&self, credential: &[u8]) -> bool {
+        self.scheme.needs_slow_hash(credential)
     }
 }
 
@@ -139,11 +139,11 @@ impl OneTime for Witness {
         &self,
         credential: &[u8],
         request: &Request<'_>,
-        surroundings: Surroundings<'_>,
+        context: Context<'_>,
         nonces: &mut Nonces,
     ) -> Result<Principal, Reason> {
         let Some(scheme) = self.scheme.one_time() else { return Err(Reason::Unavailable) };
-        let result = scheme.authenticate(credential, request, surroundings, nonces);
+        let result = scheme.authenticate(credential, request, context, nonces);
         self.note_principal(result.as_ref());
         result
     }

@@ -8,7 +8,7 @@ pub type Digest = [u8; 32];
 
 /// Values in the order of their digests. Looking for one takes the same steps and the same comparisons, whether it is
 /// found or not: with a hash table the time would tell.
-pub struct ByDigest<T>(Vec<Entry<T>>);
+pub struct CtDigestMap<T>(Vec<Entry<T>>);
 
 struct Entry<T> {
     halves: [u128; 2],
@@ -18,19 +18,19 @@ struct Entry<T> {
 /// Where a search has led.
 #[derive(Clone, Copy)]
 pub struct Found {
-    /// The place of the value nearest to it, for [`ByDigest::get`].
+    /// The place of the value nearest to it, for [`CtDigestMap::get`].
     pub nearest: u64,
     /// Whether that is the one. Whoever decides by it alone must not take longer for a yes than for a no.
     pub is_it: Choice,
 }
 
-impl<T> ByDigest<T> {
+impl<T> CtDigestMap<T> {
     /// Puts values in order. No two have one digest.
     pub fn new(values: impl Iterator<Item = (Digest, T)>) -> Self {
         let mut entries: Vec<_> =
             values.map(|(digest, value)| Entry { halves: halves(&digest), value }).collect();
         entries.sort_by_key(|entry| entry.halves);
-        ByDigest(entries)
+        CtDigestMap(entries)
     }
 
     /// Looks for what belongs to a name or a secret. `None` where there is nothing at all.
@@ -50,7 +50,7 @@ impl<T> ByDigest<T> {
         Some(Found { nearest, is_it })
     }
 
-    /// The value at this place in [`ByDigest::values`].
+    /// The value at this place in [`CtDigestMap::values`].
     pub fn get(&self, at: u64) -> Option<&T> {
         self.at(at).map(|entry| &entry.value)
     }
@@ -71,7 +71,7 @@ impl<T> ByDigest<T> {
 }
 
 fn halves(digest: &Digest) -> [u128; 2] {
-    let half = |octets: &[u8]| octets.iter().fold(0, |half: u128, octet| half << 8 | u128::from(*octet));
+    let half = |bytes: &[u8]| bytes.iter().fold(0, |half: u128, byte| half << 8 | u128::from(*byte));
     let (first, second) = digest.split_at(16);
     [half(first), half(second)]
 }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn each_is_found_by_its_own_digest_alone() {
         let names: Vec<String> = (0..100).map(|n| format!("name {n}")).collect();
-        let all = ByDigest::new(names.iter().map(|name| (Hash::hash(name.as_bytes()), name.as_str())));
+        let all = CtDigestMap::new(names.iter().map(|name| (Hash::hash(name.as_bytes()), name.as_str())));
         for name in &names {
             let found = all.find(name.as_bytes()).unwrap();
             assert!(bool::from(found.is_it), "{name}");
@@ -103,13 +103,13 @@ mod tests {
         {
             let mut other = digest;
             at.into_iter().for_each(|at: usize| other[at] ^= 1);
-            let found = ByDigest::new([(other, ())].into_iter()).find(b"a").unwrap();
+            let found = CtDigestMap::new([(other, ())].into_iter()).find(b"a").unwrap();
             assert_eq!(bool::from(found.is_it), is_it, "{at:?}");
         }
     }
 
     #[test]
     fn nothing_is_found_where_there_is_nothing() {
-        assert!(ByDigest::<()>::new([].into_iter()).find(b"a").is_none());
+        assert!(CtDigestMap::<()>::new([].into_iter()).find(b"a").is_none());
     }
 }

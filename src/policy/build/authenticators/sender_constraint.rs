@@ -1,7 +1,7 @@
 //! `bound` and `dpop`: what shows that a token is used by whom it was issued to.
 
 use super::super::{Builder, WarningKind};
-use crate::authn::bound::{Bound, Demand, Dpop, Origin};
+use crate::authn::sender_constraint::{BindingMode, Dpop, Origin, SenderConstraint};
 use crate::config::{self, ConfigErrorKind};
 use crate::jose::jwk::Algorithms;
 
@@ -12,25 +12,25 @@ impl Builder<'_> {
         path: &str,
         bound: config::Bound,
         dpop: Option<&config::Dpop>,
-    ) -> Option<Bound> {
-        let demand = match bound {
-            config::Bound::Auto => Demand::Auto,
-            config::Bound::Dpop => Demand::Dpop,
-            config::Bound::Mtls => Demand::Mtls,
-            config::Bound::Any => Demand::Any,
-            config::Bound::Ignore => Demand::Ignore,
+    ) -> Option<SenderConstraint> {
+        let mode = match bound {
+            config::Bound::Auto => BindingMode::Auto,
+            config::Bound::Dpop => BindingMode::Dpop,
+            config::Bound::Mtls => BindingMode::Mtls,
+            config::Bound::Any => BindingMode::Any,
+            config::Bound::Ignore => BindingMode::Ignore,
         };
         let Some(dpop) = dpop else {
-            match demand {
-                Demand::Dpop => {
+            match mode {
+                BindingMode::Dpop => {
                     let expected = "`dpop: {origin: …}` beside it: the origin that clients see";
                     self.error(format!("{path}.bound"), ConfigErrorKind::Expected(expected));
                     return None;
                 }
-                Demand::Any => self.warn(format!("{path}.bound"), WarningKind::NoProofs),
-                Demand::Auto | Demand::Mtls | Demand::Ignore => {}
+                BindingMode::Any => self.warn(format!("{path}.bound"), WarningKind::NoProofs),
+                BindingMode::Auto | BindingMode::Mtls | BindingMode::Ignore => {}
             }
-            return Some(Bound::new(demand, None));
+            return Some(SenderConstraint::new(mode, None));
         };
         if dpop.max_age.as_seconds() <= 0.0 {
             self.error(format!("{path}.dpop.max_age"), ConfigErrorKind::Expected("more than 0s"));
@@ -39,7 +39,7 @@ impl Builder<'_> {
             self.proof_algorithms(&format!("{path}.dpop.algorithms"), dpop.algorithms.as_deref());
         let origin = self.checked(&format!("{path}.dpop.origin"), Origin::parse(&dpop.origin))?;
         let dpop = Dpop::new(origin, dpop.max_age.as_seconds()).with_algorithms(algorithms);
-        Some(Bound::new(demand, Some(dpop)))
+        Some(SenderConstraint::new(mode, Some(dpop)))
     }
 
     /// Reads `dpop.algorithms`.

@@ -8,7 +8,7 @@ use crate::remote::callout::{CalloutError, OtherStatus};
 
 /// Why an answer brings no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum FetchError {
     /// There is none.
     NoAnswer(CalloutError),
     /// Its status, which is not 200.
@@ -25,20 +25,22 @@ pub enum Refusal {
     OtherOrigin,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoAnswer(error) => error.fmt(f),
-            Refusal::Status(status) => OtherStatus(*status).fmt(f),
-            Refusal::Json(error) => error.fmt(f),
-            Refusal::Set(error) => error.fmt(f),
-            Refusal::OtherIssuer => f.write_str("expected `issuer` to be exactly the one that is configured"),
-            Refusal::NoJwksUri => f.write_str("expected `jwks_uri`, an http or https URL"),
-            Refusal::OtherOrigin => f.write_str(
+            FetchError::NoAnswer(error) => error.fmt(f),
+            FetchError::Status(status) => OtherStatus(*status).fmt(f),
+            FetchError::Json(error) => error.fmt(f),
+            FetchError::Set(error) => error.fmt(f),
+            FetchError::OtherIssuer => {
+                f.write_str("expected `issuer` to be exactly the one that is configured")
+            }
+            FetchError::NoJwksUri => f.write_str("expected `jwks_uri`, an http or https URL"),
+            FetchError::OtherOrigin => f.write_str(
                 "`jwks_uri` is on another origin than the issuer; expected a `jwks_cluster` for it",
             ),
         }
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for FetchError {}

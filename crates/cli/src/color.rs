@@ -4,20 +4,20 @@ use std::io::IsTerminal as _;
 
 /// Paints, or does not.
 #[derive(Clone, Copy)]
-pub struct Paint {
+pub struct Color {
     is_on: bool,
 }
 
-impl Paint {
+impl Color {
     /// For standard output: if it is a terminal, and nobody said no (<https://no-color.org>).
     pub fn for_output() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Paint { is_on: std::io::stdout().is_terminal() && !refused }
+        Color { is_on: std::io::stdout().is_terminal() && !refused }
     }
 
     /// None, wherever it is read.
     pub fn none() -> Self {
-        Paint { is_on: false }
+        Color { is_on: false }
     }
 
     pub fn red(self, text: &str) -> String {

@@ -43,10 +43,10 @@ pub fn certificate_digest(hex: &[u8]) -> Option<CertificateDigest> {
     if hex.len() != 2 * digest.len() {
         return None;
     }
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    for (octet, digits) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (byte, digits) in digest.iter_mut().zip(hex.chunks_exact(2)) {
         let [high, low] = digits else { return None };
-        *octet = digit(*high)? << 4 | digit(*low)?;
+        *byte = digit(*high)? << 4 | digit(*low)?;
     }
     Some(digest)
 }

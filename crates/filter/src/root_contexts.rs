@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What belongs to each root.
-pub struct Roots<T> {
+pub struct RootContexts<T> {
     slots: BTreeMap<u32, Slot<T>>,
     /// A round ends when a root ticks that has ticked in it already; who lives has by then ticked too, or will in one of
     /// the next few, where others tick more often. However many have died, a round takes no longer.
@@ -21,10 +21,10 @@ struct Slot<T> {
     ticked: u64,
 }
 
-impl<T> Roots<T> {
+impl<T> RootContexts<T> {
     /// No roots.
     pub const fn new() -> Self {
-        Roots { slots: BTreeMap::new(), round: 0 }
+        RootContexts { slots: BTreeMap::new(), round: 0 }
     }
 
     /// Puts a value in the place of the root's last one; `None` takes nothing for it.
@@ -71,9 +71,9 @@ impl<T> Roots<T> {
     }
 }
 
-impl<T> Default for Roots<T> {
+impl<T> Default for RootContexts<T> {
     fn default() -> Self {
-        Roots::new()
+        RootContexts::new()
     }
 }
 
@@ -81,12 +81,12 @@ impl<T> Default for Roots<T> {
 mod tests {
     use super::*;
 
-    fn alive(roots: &Roots<u32>) -> Vec<u32> {
+    fn alive(roots: &RootContexts<u32>) -> Vec<u32> {
         roots.all().map(|value| *value).collect()
     }
 
-    fn of(ids: &[u32]) -> Roots<u32> {
-        let mut roots = Roots::new();
+    fn of(ids: &[u32]) -> RootContexts<u32> {
+        let mut roots = RootContexts::new();
         ids.iter().for_each(|id| roots.put(*id, Some(*id)));
         roots
     }

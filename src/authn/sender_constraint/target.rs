@@ -66,28 +66,28 @@ impl Origin {
 /// A path without query and fragment: escapes of unreserved characters decoded, others in upper case, dot segments
 /// removed, and `/` where there is none.
 fn normal_path(path: &[u8]) -> Vec<u8> {
-    let end = path.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(path.len());
+    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
     let mut rest = path.get(..end).unwrap_or_default();
     let mut decoded = Vec::with_capacity(end);
     loop {
         rest = match rest {
             [] => break,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |octet: u8| char::from(octet).to_digit(16).unwrap_or_default() as u8;
+                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
                 match digit(*high) << 4 | digit(*low) {
-                    octet if is_unreserved(octet) => decoded.push(octet),
+                    byte if is_unreserved(byte) => decoded.push(byte),
                     _ => decoded.extend([b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
                 }
                 rest
             }
-            [octet, rest @ ..] => {
-                decoded.push(*octet);
+            [byte, rest @ ..] => {
+                decoded.push(*byte);
                 rest
             }
         }
     }
     let mut kept: Vec<&[u8]> = Vec::new();
-    let mut segments = decoded.split(|octet| *octet == b'/').skip(1).peekable();
+    let mut segments = decoded.split(|byte| *byte == b'/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         match segment {
             b"." => {}
@@ -105,8 +105,8 @@ fn normal_path(path: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 3986 §2.3.
-fn is_unreserved(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]
