@@ -28,7 +28,7 @@ use authgate::http::host::Host;
 use authgate::http::path::PathInterpretations;
 use authgate::http::request::Request;
 use authgate::jose::jwt::SoftwareVerifier;
-use authgate::policy::rules::Target;
+use authgate::policy::rules::{RuleId, Target};
 use authgate::policy::{Policy, build};
 use authgate::timestamp::NumericDate;
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ impl Case<'_> {
         let readings = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
         let target =
             Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
-        self.policy.index.select(&target).expect("one rule or none")
+        self.policy.index.select(&target).expect("one rule or none").map(RuleId::index)
     }
 }
 

@@ -46,11 +46,27 @@ fn size(value: &Value) -> usize {
     }
 }
 
+/// Identifier of an authenticator: its position in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthenticatorId(usize);
+
+impl AuthenticatorId {
+    /// The authenticator at this position.
+    pub fn new(position: usize) -> Self {
+        AuthenticatorId(position)
+    }
+
+    /// The position of the authenticator in the policy.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// A principal and the authenticator that it came by.
 #[derive(Clone)]
 pub struct Authenticated {
-    /// The authenticator's place in the policy.
-    pub authenticator: usize,
+    /// The authenticator that verified the credential.
+    pub authenticator: AuthenticatorId,
     /// Who the caller is.
     pub principal: Rc<Principal>,
 }
@@ -73,7 +89,7 @@ impl Permit {
     }
 
     /// Who came by this authenticator.
-    pub fn by(&self, authenticator: usize) -> Option<&Principal> {
+    pub fn by(&self, authenticator: AuthenticatorId) -> Option<&Principal> {
         std::iter::once(&self.first)
             .chain(&self.others)
             .find(|authenticated| authenticated.authenticator == authenticator)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use authgate::http::challenge::{Challenge, Realm};
 use authgate::jose::jwt::TokenError;
+use authgate::principal::AuthenticatorId;
 use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason};
 use serde_json::Value;
 
@@ -67,7 +68,7 @@ const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
     let offer = |authenticator, scheme, is_bearer| ChallengeSet {
-        authenticator,
+        authenticator: AuthenticatorId::new(authenticator),
         challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
     };
@@ -79,7 +80,13 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
         | Reason::BadAuthority
         | Reason::AmbiguousMethod
         | Reason::BadConnection => Denial::of(reason),
-        _ => Denial::by_rule(reason, authenticator, offers, Some(SCOPE.to_owned()), Some(METADATA.into())),
+        _ => Denial::by_rule(
+            reason,
+            authenticator.map(AuthenticatorId::new),
+            offers,
+            Some(SCOPE.to_owned()),
+            Some(METADATA.into()),
+        ),
     }
 }
 

@@ -385,7 +385,9 @@ fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     let denial = match verdict {
         Verdict::Allow(_) => return "allow".to_owned(),
         Verdict::Reply(answer) => return format!("{} answer", answer.status),
-        Verdict::Pending(awaited) => return format!("await {}", policy.authenticators[awaited.source].name),
+        Verdict::Pending(awaited) => {
+            return format!("await {}", policy.authenticators[awaited.authenticator.index()].name);
+        }
         Verdict::Deny(denial) => denial,
     };
     let detail = denial.reason.detail_code().map(|detail| format!("/{detail}")).unwrap_or_default();

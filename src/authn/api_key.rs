@@ -10,15 +10,11 @@ use std::collections::HashMap;
 use subtle::Choice;
 
 use super::digest_map::{CtDigestMap, Digest};
-use super::{AuthError, Context, MatchRank, Presented, Scheme, ThrottleSubject, Verified, same_origin};
-use crate::cache::CacheKey;
-use crate::cache::nonces::Nonces;
+use super::{MatchRank, Verified};
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
-use crate::http::request::Request;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
-use crate::remote::state::RemoteState;
 use crate::response::Reason;
 use crate::timestamp::NumericDate;
 
@@ -66,43 +62,35 @@ impl ApiKey {
     }
 }
 
-impl Scheme for ApiKeys {
-    fn locations(&self) -> &[CredentialLocation] {
+impl ApiKeys {
+    pub(super) fn locations(&self) -> &[CredentialLocation] {
         &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
+    pub(super) fn challenge(&self, realm: &Realm) -> Challenge {
         const SCHEME: &str = "ApiKey";
         let (scheme, part, name) = match self.locations.first() {
             Some(CredentialLocation::Field { name, scheme }) => (scheme.as_deref(), "header", name.as_str()),
             Some(CredentialLocation::Query(name)) => (None, "query", name.as_str()),
             Some(CredentialLocation::Cookie(name)) => (None, "cookie", name.as_str()),
-            None => return vec![Challenge::new(SCHEME, realm)],
+            None => return Challenge::new(SCHEME, realm),
         };
-        vec![Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)]
+        Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)
     }
 
     /// A key that we do not know may be anybody's.
-    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+    pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let is_known = credential.len() <= MAX_KEY_BYTES
             && self.keys.find(credential).is_some_and(|found| found.is_it.into());
         if is_known { MatchRank::Own } else { MatchRank::Unreadable }
     }
 
-    fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        if self.csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
-    }
-
-    fn throttle_subject<'c>(&self, _credential: &'c [u8]) -> ThrottleSubject<'c> {
-        ThrottleSubject::Secret
-    }
-
-    fn has_fixed_secrets(&self) -> bool {
-        true
+    pub(super) fn csrf_disabled(&self) -> bool {
+        self.csrf_disabled
     }
 
     /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
-    fn expiries(&self) -> Vec<(&str, NumericDate)> {
+    pub(super) fn expiries(&self) -> Vec<(&str, NumericDate)> {
         let mut expiries: HashMap<&str, Option<NumericDate>> = HashMap::new();
         for key in self.keys.values() {
             let last = expiries.entry(&key.id).or_insert(key.not_after);
@@ -114,22 +102,16 @@ impl Scheme for ApiKeys {
         expiries.into_iter().filter_map(|(id, end)| Some((id, end?))).collect()
     }
 
-    fn authenticate(
-        &self,
-        credential: &[u8],
-        _: CacheKey,
-        context: Context<'_>,
-        _: &mut RemoteState,
-    ) -> Result<Verified, AuthError> {
+    pub(super) fn authenticate(&self, credential: &[u8], now: NumericDate) -> Result<Verified, Reason> {
         if credential.is_empty() || credential.len() > MAX_KEY_BYTES {
-            return Err(Reason::MalformedCredentials.into());
+            return Err(Reason::MalformedCredentials);
         }
         let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
         let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
         // Both are looked at, so that a key that has ended takes as long as one that never was.
-        let holds = Choice::from(u8::from(key.holds_at(context.now)));
+        let holds = Choice::from(u8::from(key.holds_at(now)));
         if !bool::from(found.is_it & holds) {
-            return Err(Reason::InvalidCredentials.into());
+            return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {
             subject: key.id.clone(),
@@ -145,10 +127,7 @@ impl Scheme for ApiKeys {
 mod tests {
     use hmac_sha256::Hash;
 
-    use super::super::NullHost;
     use super::*;
-    use crate::cache::{CredentialCache, Limits};
-    use crate::jose::jwt::SoftwareVerifier;
 
     fn at(seconds: f64) -> NumericDate {
         NumericDate::from_seconds(seconds).unwrap()
@@ -165,15 +144,12 @@ mod tests {
             not_after: Some(at(200.5)),
         };
         let keys = ApiKeys::new(Vec::new(), vec![key], false);
-        let cache_key = CredentialCache::without_key(Limits::default()).cache_key(0, 0, b"key");
         let check = |now: f64, expected: bool| {
-            let context =
-                Context { now: at(now), signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-            let proof = keys.authenticate(b"key", cache_key, context, &mut RemoteState::Nothing);
+            let proof = keys.authenticate(b"key", at(now));
             let until = proof.map(|proof| proof.valid_until.map(NumericDate::seconds));
             assert_eq!(
                 until,
-                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials.into()) },
+                if expected { Ok(Some(200.5)) } else { Err(Reason::InvalidCredentials) },
                 "{now}"
             );
         };

@@ -10,15 +10,12 @@ use siphasher::sip::SipHasher24;
 use subtle::{Choice, ConditionallySelectable as _};
 
 use super::digest_map::CtDigestMap;
-use super::{AuthError, Context, Scheme, ThrottleSubject, Verified};
-use crate::cache::CacheKey;
-use crate::cache::nonces::Nonces;
+use super::{ThrottleSubject, Verified};
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
 use crate::principal::Principal;
-use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
 /// One user.
@@ -66,29 +63,23 @@ impl Basic {
     }
 }
 
-impl Scheme for Basic {
-    fn locations(&self) -> &[CredentialLocation] {
+impl Basic {
+    pub(super) fn locations(&self) -> &[CredentialLocation] {
         &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
-        vec![Challenge::new("Basic", realm).with("charset", "UTF-8")]
+    pub(super) fn challenge(realm: &Realm) -> Challenge {
+        Challenge::new("Basic", realm).with("charset", "UTF-8")
     }
 
-    fn authenticate(
-        &self,
-        credential: &[u8],
-        _: CacheKey,
-        _: Context<'_>,
-        _: &mut RemoteState,
-    ) -> Result<Verified, AuthError> {
+    pub(super) fn authenticate(&self, credential: &[u8]) -> Result<Verified, Reason> {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
         // A hash that could not be computed says nothing of the password.
         let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
         if !bool::from(is_known & Choice::from(u8::from(holds))) {
-            return Err(Reason::InvalidCredentials.into());
+            return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {
             subject: name.to_owned(),
@@ -99,18 +90,14 @@ impl Scheme for Basic {
         Ok(Verified { principal, valid_until: None })
     }
 
-    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
+    pub(super) fn throttle_subject<'c>(credential: &'c [u8]) -> ThrottleSubject<'c> {
         // What cannot be read is refused as such, and says of nobody that the password was wrong.
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let name = user_pass(&decoded).map(|(name, _)| name.as_bytes().to_vec());
         name.map_or(ThrottleSubject::Nothing, |name| ThrottleSubject::PasswordOf(Cow::Owned(name)))
     }
 
-    fn has_fixed_secrets(&self) -> bool {
-        true
-    }
-
-    fn needs_slow_hash(&self, credential: &[u8]) -> bool {
+    pub(super) fn needs_slow_hash(&self, credential: &[u8]) -> bool {
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let Some((name, password)) = user_pass(&decoded) else { return false };
         // A longer one is wrong without being hashed.
@@ -118,7 +105,7 @@ impl Scheme for Basic {
             && self.hashed_for(name).is_some_and(|(user, _)| user.hash.is_slow())
     }
 
-    fn failures_are_slow(&self) -> bool {
+    pub(super) fn has_slow_hashes(&self) -> bool {
         self.has_slow_hashes
     }
 }
@@ -136,11 +123,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::authn::NullHost;
-    use crate::cache::{CredentialCache, Limits};
-    use crate::jose::jwt::SoftwareVerifier;
     use crate::password::{HashScheme, Plaintext, without_memory};
-    use crate::timestamp::NumericDate;
 
     /// bcrypt, cost 8, and scrypt over 2 KiB, of `correct horse battery staple`.
     const BCRYPT: &str = "$2b$08$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq";
@@ -157,20 +140,12 @@ mod tests {
         Basic::new(users.iter().map(|(name, hash)| ((*name).to_owned(), user(hash))).collect(), [7; 16])
     }
 
-    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, AuthError> {
+    fn authenticate(basic: &Basic, name: &str, password: &str) -> Result<String, Reason> {
         let credential = STANDARD.encode(format!("{name}:{password}"));
-        let cache_key = CredentialCache::without_key(Limits::default()).cache_key(0, 0, b"");
-        let context = Context {
-            now: NumericDate::EPOCH,
-            signatures: &SoftwareVerifier,
-            host: &NullHost,
-            may_wait: false,
-        };
-        let proof = basic.authenticate(credential.as_bytes(), cache_key, context, &mut RemoteState::Nothing);
-        proof.map(|proof| proof.principal.subject)
+        basic.authenticate(credential.as_bytes()).map(|verified| verified.principal.subject)
     }
 
-    const WRONG: Result<String, AuthError> = Err(AuthError::Refused(Reason::InvalidCredentials));
+    const WRONG: Result<String, Reason> = Err(Reason::InvalidCredentials);
 
     #[test]
     fn an_unknown_user_costs_a_hash() {
@@ -188,7 +163,7 @@ mod tests {
     #[test]
     fn a_hash_that_cannot_be_computed_says_nothing_of_the_password() {
         let basic = basic(&[("alice", SCRYPT)]);
-        let unavailable = Err(AuthError::Refused(Reason::Unavailable));
+        let unavailable = Err(Reason::Unavailable);
         for (name, password) in [("alice", PASSWORD), ("alice", "wrong"), ("nobody", PASSWORD)] {
             assert_eq!(without_memory(|| authenticate(&basic, name, password)), unavailable, "{name}");
         }

@@ -3,13 +3,8 @@
 use std::rc::Rc;
 
 use super::sender_constraint::SenderConstraint;
-use super::{AuthError, Context, MatchRank, Presented, Scheme, Verified, same_origin};
-use crate::cache::CacheKey;
-use crate::cache::nonces::Nonces;
-use crate::cache::replays::{JtiUse, ReplayCache};
-use crate::http::challenge::{Challenge, Realm};
+use super::{AuthError, Context, MatchRank, Verified};
 use crate::http::location::CredentialLocation;
-use crate::http::request::Request;
 use crate::jose::claims::ClaimSelector;
 use crate::jose::jwk::KeySet;
 use crate::jose::jwt::{JwsError, Jwt, TokenError, Validation};
@@ -46,24 +41,8 @@ pub enum KeyProvider {
     Provider(Rc<Plan>),
 }
 
-impl Scheme for Bearer {
-    fn locations(&self) -> &[CredentialLocation] {
-        &self.locations
-    }
-
-    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
-        self.bound.challenges(&self.challenge_scheme, realm)
-    }
-
-    fn proof_locations(&self) -> &[CredentialLocation] {
-        self.bound.proof_locations()
-    }
-
-    fn is_bearer(&self) -> bool {
-        true
-    }
-
-    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+impl Bearer {
+    pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if credential.len() > self.max_token_bytes {
             // Nobody looks into it, and nobody else is to see it if it may be one of ours.
             let has_three_parts = credential.iter().filter(|byte| **byte == b'.').count() == 2;
@@ -77,47 +56,30 @@ impl Scheme for Bearer {
         }
     }
 
-    fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        if self.csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
-    }
-
-    fn prove_possession(
-        &self,
-        principal: &Principal,
-        presented: Presented<'_>,
-        request: &Request<'_>,
-        context: Context<'_>,
-        replays: &ReplayCache,
-    ) -> Result<Option<JtiUse>, Reason> {
-        self.bound.prove(&principal.claims, presented, request, context, replays)
-    }
-
-    fn source(&self) -> RemoteState {
+    pub(super) fn remote_state(&self) -> RemoteState {
         match &self.keys {
             KeyProvider::Configuration(_) => RemoteState::Nothing,
             KeyProvider::Provider(plan) => RemoteState::Keys(JwksFetcher::new(Rc::clone(plan))),
         }
     }
 
-    fn authenticate(
+    /// Verifies a token, with the keys that `fetcher` has if they come from an identity provider.
+    pub(super) fn authenticate(
         &self,
         credential: &[u8],
-        _: CacheKey,
         context: Context<'_>,
-        source: &mut RemoteState,
+        fetcher: Option<&mut JwksFetcher>,
     ) -> Result<Verified, AuthError> {
         if credential.len() > self.max_token_bytes {
             return Err(Reason::MalformedCredentials.into());
         }
         let jwt = Jwt::parse(credential).map_err(|_| Reason::MalformedCredentials)?;
-        let subject = match (&self.keys, source) {
+        let subject = match (&self.keys, fetcher) {
             (KeyProvider::Configuration(keys), _) => self.validate(&jwt, keys, context)?,
-            (KeyProvider::Provider(plan), RemoteState::Keys(source)) => {
-                self.validate_by_fetched(&jwt, plan, source, context)?
+            (KeyProvider::Provider(plan), Some(fetcher)) => {
+                self.validate_by_fetched(&jwt, plan, fetcher, context)?
             }
-            (KeyProvider::Provider(_), RemoteState::Nothing | RemoteState::Tokens(_)) => {
-                return Err(Reason::Unavailable.into());
-            }
+            (KeyProvider::Provider(_), None) => return Err(Reason::Unavailable.into()),
         };
         let subject = subject.to_owned();
         let issuer = jwt.issuer().map(str::to_owned);
@@ -128,9 +90,7 @@ impl Scheme for Bearer {
         let principal = Principal { subject, issuer, scopes, claims };
         Ok(Verified { principal, valid_until })
     }
-}
 
-impl Bearer {
     fn validate<'j>(&self, jwt: &'j Jwt<'_>, keys: &KeySet, context: Context<'_>) -> Result<&'j str, Reason> {
         let validated = self.validation.validate(jwt, keys, context.now, context.signatures);
         validated.map_err(Reason::InvalidToken)

@@ -14,7 +14,7 @@ use md5::{Digest as _, Md5};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::digest_map::CtDigestMap;
-use super::{Context, MatchRank, OneTime, Scheme, ThrottleSubject};
+use super::{Context, MatchRank, ThrottleSubject};
 use crate::cache::nonces::Nonces;
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
@@ -164,12 +164,17 @@ impl Digest {
     }
 }
 
-impl Scheme for Digest {
-    fn locations(&self) -> &[CredentialLocation] {
+impl Digest {
+    pub(super) fn locations(&self) -> &[CredentialLocation] {
         &self.locations
     }
 
-    fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge> {
+    pub(super) fn challenges(
+        &self,
+        realm: &Realm,
+        context: Context<'_>,
+        nonces: &mut Nonces,
+    ) -> Vec<Challenge> {
         let salt = nonces.salt();
         // Without any key there is nonetheless a challenge to be made; no answer to it will be taken.
         let key = self.nonce_key(nonces).unwrap_or_default();
@@ -185,7 +190,7 @@ impl Scheme for Digest {
     }
 
     /// The realm says whose an answer is; where several have one realm, the user's name does.
-    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+    pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let params = params.unwrap_or_default();
         let find =
@@ -199,19 +204,13 @@ impl Scheme for Digest {
         }
     }
 
-    fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
+    pub(super) fn throttle_subject<'c>(credential: &'c [u8]) -> ThrottleSubject<'c> {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let name = params.into_iter().flatten().find(|(name, _)| name == b"username");
         name.map_or(ThrottleSubject::Nothing, |(_, name)| ThrottleSubject::PasswordOf(name))
     }
 
-    fn one_time(&self) -> Option<&dyn OneTime> {
-        Some(self)
-    }
-}
-
-impl OneTime for Digest {
-    fn authenticate(
+    pub(super) fn authenticate(
         &self,
         credential: &[u8],
         request: &Request<'_>,
@@ -303,7 +302,7 @@ mod tests {
             let request = Request::new(pairs.into_iter(), None);
             let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
             let nonces = self.memory.nonces();
-            let found = OneTime::authenticate(&self.scheme, credential.as_bytes(), &request, context, nonces);
+            let found = self.scheme.authenticate(credential.as_bytes(), &request, context, nonces);
             found.map(|principal| principal.subject)
         }
     }
@@ -348,9 +347,9 @@ mod tests {
         assert_eq!(check.scheme.match_rank(fits.as_bytes()), MatchRank::Own);
         assert_eq!(check.scheme.match_rank(long.as_bytes()), MatchRank::Unreadable);
         assert_eq!(
-            check.scheme.throttle_subject(fits.as_bytes()),
+            Digest::throttle_subject(fits.as_bytes()),
             ThrottleSubject::PasswordOf(b"frank".as_slice().into())
         );
-        assert_eq!(check.scheme.throttle_subject(long.as_bytes()), ThrottleSubject::Nothing);
+        assert_eq!(Digest::throttle_subject(long.as_bytes()), ThrottleSubject::Nothing);
     }
 }

@@ -3,15 +3,10 @@
 use std::rc::Rc;
 
 use super::sender_constraint::SenderConstraint;
-use super::{AuthError, Context, MatchRank, Presented, Scheme, Verified, same_origin};
+use super::{AuthError, Context, MatchRank, Verified};
 use crate::cache::CacheKey;
-use crate::cache::nonces::Nonces;
-use crate::cache::replays::{JtiUse, ReplayCache};
-use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
-use crate::http::request::Request;
 use crate::jose::jwt::{Jwt, TokenError};
-use crate::principal::Principal;
 use crate::remote::introspection::{Introspector, Outcome, Plan};
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
@@ -46,27 +41,9 @@ impl Introspection {
         self.plan.issuers.is_some()
             && Jwt::parse(credential).is_ok_and(|jwt| !self.plan.accepts_issuer(jwt.issuer()))
     }
-}
-
-impl Scheme for Introspection {
-    fn locations(&self) -> &[CredentialLocation] {
-        &self.locations
-    }
-
-    fn challenges(&self, realm: &Realm, _: Context<'_>, _: &mut Nonces) -> Vec<Challenge> {
-        self.bound.challenges(&self.challenge_scheme, realm)
-    }
-
-    fn proof_locations(&self) -> &[CredentialLocation] {
-        self.bound.proof_locations()
-    }
-
-    fn is_bearer(&self) -> bool {
-        true
-    }
 
     /// What nobody else claims may be the endpoint's.
-    fn match_rank(&self, credential: &[u8]) -> MatchRank {
+    pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if !self.is_token(credential) {
             MatchRank::Unreadable
         } else if self.is_anothers(credential) {
@@ -76,35 +53,16 @@ impl Scheme for Introspection {
         }
     }
 
-    fn accepts_unclaimed(&self) -> bool {
-        true
-    }
-
-    fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
-        if self.csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
-    }
-
-    fn prove_possession(
-        &self,
-        principal: &Principal,
-        presented: Presented<'_>,
-        request: &Request<'_>,
-        context: Context<'_>,
-        replays: &ReplayCache,
-    ) -> Result<Option<JtiUse>, Reason> {
-        self.bound.prove(&principal.claims, presented, request, context, replays)
-    }
-
-    fn source(&self) -> RemoteState {
+    pub(super) fn remote_state(&self) -> RemoteState {
         RemoteState::Tokens(Introspector::new(Rc::clone(&self.plan)))
     }
 
-    fn authenticate(
+    pub(super) fn authenticate(
         &self,
         credential: &[u8],
         cache_key: CacheKey,
         context: Context<'_>,
-        source: &mut RemoteState,
+        introspector: &mut Introspector,
     ) -> Result<Verified, AuthError> {
         if !self.is_token(credential) {
             return Err(Reason::MalformedCredentials.into());
@@ -112,7 +70,6 @@ impl Scheme for Introspection {
         if self.is_anothers(credential) {
             return Err(Reason::InvalidToken(TokenError::WrongIssuer).into());
         }
-        let RemoteState::Tokens(introspector) = source else { return Err(Reason::Unavailable.into()) };
         match introspector.look_up(cache_key, credential, || context.host.peer(), context.now) {
             Outcome::Holds(principal, until) => {
                 Ok(Verified { principal: principal.as_ref().clone(), valid_until: Some(until) })

@@ -1,6 +1,7 @@
-//! The contract that each scheme fulfils: where it looks for credentials, how it challenges, how it checks them.
+//! Authentication: the schemes, and the contract that they share: credential locations, challenges and checks.
 //!
-//! A new scheme is a file beside `basic.rs` and a line in [`policy`](crate::policy) that builds it.
+//! May use [`response`](crate::response) and the rooms below it. A new scheme is a file beside `basic.rs` and a variant of
+//! [`SecretScheme`], [`TokenScheme`] or [`OneTimeScheme`]; the compiler names everything else that has to change.
 
 pub mod api_key;
 pub mod basic;
@@ -26,7 +27,12 @@ use crate::remote::callout::FetchId;
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
 use crate::timestamp::NumericDate;
-use sender_constraint::CertificateDigest;
+use api_key::ApiKeys;
+use basic::Basic;
+use bearer::Bearer;
+use digest::Digest;
+use introspection::Introspection;
+use sender_constraint::{CertificateDigest, SenderConstraint};
 
 /// What a check may use beside the request. The core has no clock and no host of its own.
 #[derive(Clone, Copy)]
@@ -129,121 +135,260 @@ pub enum AuthError {
     },
 }
 
+impl AuthError {
+    /// The reason for a refusal where the request cannot wait.
+    pub fn reason(self) -> Reason {
+        match self {
+            AuthError::Refused(reason) | AuthError::Pending { otherwise: reason, .. } => reason,
+        }
+    }
+}
+
 impl From<Reason> for AuthError {
     fn from(reason: Reason) -> Self {
         AuthError::Refused(reason)
     }
 }
 
-/// A way to prove who one is.
-pub trait Scheme {
-    /// Where it looks for credentials.
-    fn locations(&self) -> &[CredentialLocation];
+/// A scheme with its users, keys or rules, by how its credentials behave.
+pub enum Scheme {
+    /// Its credentials are secrets that the configuration contains in hashed form: they can be guessed, so failures are
+    /// throttled.
+    Secret(SecretScheme),
+    /// Its credentials are tokens from an issuer: they cannot be guessed, but may be bound to their holder.
+    Token(TokenScheme),
+    /// Its credentials are made for one request each, so none is cached.
+    OneTime(OneTimeScheme),
+}
 
-    /// Where proofs stand that belong to its credentials; taken out with them.
-    fn proof_locations(&self) -> &[CredentialLocation] {
-        &[]
+/// Schemes whose credentials are secrets that the configuration contains in hashed form.
+pub enum SecretScheme {
+    /// Basic, with user names and passwords.
+    Basic(Basic),
+    /// API keys.
+    ApiKey(ApiKeys),
+}
+
+/// Schemes whose credentials are tokens from an issuer.
+pub enum TokenScheme {
+    /// Bearer, with JSON Web Tokens.
+    Jwt(Bearer),
+    /// Bearer, with tokens that only the issuer can read.
+    Introspection(Introspection),
+}
+
+/// Schemes whose credentials are made for one request each.
+pub enum OneTimeScheme {
+    /// Digest.
+    Digest(Digest),
+}
+
+impl Scheme {
+    /// The name of the scheme in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(_)) => "basic",
+            Scheme::Secret(SecretScheme::ApiKey(_)) => "api_key",
+            Scheme::Token(TokenScheme::Jwt(_)) => "jwt",
+            Scheme::Token(TokenScheme::Introspection(_)) => "introspection",
+            Scheme::OneTime(OneTimeScheme::Digest(_)) => "digest",
+        }
     }
 
-    /// What it asks for: one challenge, or several to choose from, the strongest first. Never none.
-    fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge>;
-
-    /// Whether its challenges explain errors and scopes as RFC 6750 says.
-    fn is_bearer(&self) -> bool {
-        false
+    /// The locations where the scheme looks for credentials.
+    pub fn locations(&self) -> &[CredentialLocation] {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(basic)) => basic.locations(),
+            Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.locations(),
+            Scheme::Token(TokenScheme::Jwt(bearer)) => &bearer.locations,
+            Scheme::Token(TokenScheme::Introspection(introspection)) => &introspection.locations,
+            Scheme::OneTime(OneTimeScheme::Digest(digest)) => digest.locations(),
+        }
     }
 
-    /// Whether an unverified credential is meant for this authenticator rather than for another.
-    fn match_rank(&self, _credential: &[u8]) -> MatchRank {
-        MatchRank::Own
+    /// The locations of proofs of possession, which are removed together with the credentials.
+    pub fn proof_locations(&self) -> &[CredentialLocation] {
+        match self {
+            Scheme::Token(token) => token.sender_constraint().proof_locations(),
+            Scheme::Secret(_) | Scheme::OneTime(_) => &[],
+        }
     }
 
-    /// Whether it takes what nobody else knows, so that what has held in one rule may be another's in the next.
-    fn accepts_unclaimed(&self) -> bool {
-        false
+    /// The challenges of the scheme: one, or several to choose from, the strongest first.
+    pub fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge> {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(_)) => vec![Basic::challenge(realm)],
+            Scheme::Secret(SecretScheme::ApiKey(keys)) => vec![keys.challenge(realm)],
+            Scheme::Token(TokenScheme::Jwt(bearer)) => {
+                bearer.bound.challenges(&bearer.challenge_scheme, realm)
+            }
+            Scheme::Token(TokenScheme::Introspection(introspection)) => {
+                introspection.bound.challenges(&introspection.challenge_scheme, realm)
+            }
+            Scheme::OneTime(OneTimeScheme::Digest(digest)) => digest.challenges(realm, context, nonces),
+        }
     }
 
-    /// What the request around a credential must show each time, whether the credential is remembered or not.
-    fn admit(&self, _presented: Presented<'_>, _request: &Request<'_>) -> Result<(), Reason> {
-        Ok(())
+    /// True if challenges explain errors and scopes as [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3) says.
+    pub fn is_bearer(&self) -> bool {
+        matches!(self, Scheme::Token(_))
     }
 
-    /// What it has to learn from elsewhere, with nothing learnt yet.
-    fn source(&self) -> RemoteState {
-        RemoteState::Nothing
+    /// The rank of an unverified credential: higher if it is more likely meant for this authenticator than for another.
+    pub fn match_rank(&self, credential: &[u8]) -> MatchRank {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(_)) => MatchRank::Own,
+            Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.match_rank(credential),
+            Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.match_rank(credential),
+            Scheme::Token(TokenScheme::Introspection(introspection)) => introspection.match_rank(credential),
+            Scheme::OneTime(OneTimeScheme::Digest(digest)) => digest.match_rank(credential),
+        }
     }
 
-    /// Who the caller is, or why the credential does not hold. The answer depends on nothing but the credential, the
-    /// time, what the scheme was made of and what its `source` has learnt, so that it can be remembered until that
-    /// changes. A scheme has this or [`one_time`].
+    /// True if the scheme accepts tokens that no other scheme claims. A cache hit then does not establish ownership: in
+    /// another rule the token may belong to another authenticator.
+    pub fn accepts_unclaimed(&self) -> bool {
+        matches!(self, Scheme::Token(TokenScheme::Introspection(_)))
+    }
+
+    /// Checks the request around a credential, each time, cached or not.
     ///
-    /// [`one_time`]: Scheme::one_time
-    fn authenticate(
-        &self,
-        _credential: &[u8],
-        _slot: CacheKey,
-        _surroundings: Context<'_>,
-        _source: &mut RemoteState,
-    ) -> Result<Verified, AuthError> {
-        Err(Reason::Unavailable.into())
+    /// # Errors
+    /// [`Reason::CrossOrigin`] if the credential is in a cookie and the request may come from another site.
+    pub fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
+        let csrf_disabled = match self {
+            // Neither reads cookies.
+            Scheme::Secret(SecretScheme::Basic(_)) | Scheme::OneTime(OneTimeScheme::Digest(_)) => true,
+            Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.csrf_disabled(),
+            Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.csrf_disabled,
+            Scheme::Token(TokenScheme::Introspection(introspection)) => introspection.csrf_disabled,
+        };
+        if csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
-    /// Whether the request shows that a credential that holds is used by whom it was issued to: `principal`. Asked each
-    /// time, whether the credential is remembered or not. Gives the use of a proof that counts once, for
-    /// [`CredentialCache::note_jti`](crate::cache::CredentialCache::note_jti).
-    fn prove_possession(
-        &self,
-        _principal: &Principal,
-        _presented: Presented<'_>,
-        _request: &Request<'_>,
-        _surroundings: Context<'_>,
-        _replays: &ReplayCache,
-    ) -> Result<Option<JtiUse>, Reason> {
-        Ok(None)
+    /// The state of what the scheme fetches, with nothing fetched yet.
+    pub fn remote_state(&self) -> RemoteState {
+        match self {
+            Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.remote_state(),
+            Scheme::Token(TokenScheme::Introspection(introspection)) => introspection.remote_state(),
+            Scheme::Secret(_) | Scheme::OneTime(_) => RemoteState::Nothing,
+        }
     }
 
-    /// The check of a scheme whose credentials are made for one request each, so that none is remembered.
-    fn one_time(&self) -> Option<&dyn OneTime> {
-        None
+    /// The secret that an unverified credential may be a guess at. Failures for one subject count together.
+    pub fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(_)) => Basic::throttle_subject(credential),
+            Scheme::Secret(SecretScheme::ApiKey(_)) => ThrottleSubject::Secret,
+            Scheme::Token(_) => ThrottleSubject::Nothing,
+            Scheme::OneTime(OneTimeScheme::Digest(_)) => Digest::throttle_subject(credential),
+        }
     }
 
-    /// What an unverified credential may be a guess at, and so whose failures count together.
-    fn throttle_subject<'c>(&self, _credential: &'c [u8]) -> ThrottleSubject<'c> {
-        ThrottleSubject::Nothing
+    /// True if checking this credential computes a hash whose time is rationed.
+    pub fn needs_slow_hash(&self, credential: &[u8]) -> bool {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(basic)) => basic.needs_slow_hash(credential),
+            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => false,
+        }
     }
 
-    /// Whether its credentials are secrets that somebody chose or was given, and that the configuration knows: they could be
-    /// guessed, and they hold as long as the configuration does or until they end by themselves.
-    fn has_fixed_secrets(&self) -> bool {
-        false
+    /// True if rejecting a credential is so expensive that rejections are cached.
+    pub fn failures_are_slow(&self) -> bool {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(basic)) => basic.has_slow_hashes(),
+            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => false,
+        }
     }
 
-    /// Whether checking this credential takes a hash whose time is rationed.
-    fn needs_slow_hash(&self, _credential: &[u8]) -> bool {
-        false
-    }
-
-    /// Until when those whose credentials the configuration holds can use them, where they cannot for ever.
-    fn expiries(&self) -> Vec<(&str, NumericDate)> {
-        Vec::new()
-    }
-
-    /// Whether finding a credential wrong costs so much that it is remembered.
-    fn failures_are_slow(&self) -> bool {
-        false
+    /// The times after which the holders of configured credentials can no longer use them, for those that have one.
+    pub fn expiries(&self) -> Vec<(&str, NumericDate)> {
+        match self {
+            Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.expiries(),
+            Scheme::Secret(SecretScheme::Basic(_)) | Scheme::Token(_) | Scheme::OneTime(_) => Vec::new(),
+        }
     }
 }
 
-/// The check of credentials that are made for one request each.
-pub trait OneTime {
-    /// Who the caller is, or why the credential does not hold for this request. One that held has been used.
-    fn authenticate(
+impl SecretScheme {
+    /// Verifies a credential. The result depends on the credential, the configuration and the time alone, so it can be
+    /// cached.
+    ///
+    /// # Errors
+    /// The reason why the credential is rejected.
+    pub fn authenticate(&self, credential: &[u8], now: NumericDate) -> Result<Verified, Reason> {
+        match self {
+            SecretScheme::Basic(basic) => basic.authenticate(credential),
+            SecretScheme::ApiKey(keys) => keys.authenticate(credential, now),
+        }
+    }
+}
+
+impl TokenScheme {
+    /// Verifies a token. The result depends on the token, the configuration, the time and what `remote` has fetched, so it
+    /// can be cached until that changes.
+    ///
+    /// # Errors
+    /// The reason why the token is rejected, or the fetch that decides it.
+    pub fn authenticate(
+        &self,
+        credential: &[u8],
+        cache_key: CacheKey,
+        context: Context<'_>,
+        remote: &mut RemoteState,
+    ) -> Result<Verified, AuthError> {
+        match (self, remote) {
+            (TokenScheme::Jwt(bearer), RemoteState::Keys(fetcher)) => {
+                bearer.authenticate(credential, context, Some(fetcher))
+            }
+            (TokenScheme::Jwt(bearer), _) => bearer.authenticate(credential, context, None),
+            (TokenScheme::Introspection(introspection), RemoteState::Tokens(introspector)) => {
+                introspection.authenticate(credential, cache_key, context, introspector)
+            }
+            (TokenScheme::Introspection(_), _) => Err(Reason::Unavailable.into()),
+        }
+    }
+
+    /// Checks that the request proves possession of a verified token, each time, cached or not. Gives the use of a proof
+    /// that counts once, for [`CredentialCache::note_jti`](crate::cache::CredentialCache::note_jti).
+    ///
+    /// # Errors
+    /// The reason why the proof is rejected or missing.
+    pub fn prove_possession(
+        &self,
+        principal: &Principal,
+        presented: Presented<'_>,
+        request: &Request<'_>,
+        context: Context<'_>,
+        replays: &ReplayCache,
+    ) -> Result<Option<JtiUse>, Reason> {
+        self.sender_constraint().prove(&principal.claims, presented, request, context, replays)
+    }
+
+    fn sender_constraint(&self) -> &SenderConstraint {
+        match self {
+            TokenScheme::Jwt(bearer) => &bearer.bound,
+            TokenScheme::Introspection(introspection) => &introspection.bound,
+        }
+    }
+}
+
+impl OneTimeScheme {
+    /// Verifies a credential that is made for this request alone, and marks it as used.
+    ///
+    /// # Errors
+    /// The reason why the credential is rejected.
+    pub fn authenticate(
         &self,
         credential: &[u8],
         request: &Request<'_>,
         context: Context<'_>,
         nonces: &mut Nonces,
-    ) -> Result<Principal, Reason>;
+    ) -> Result<Principal, Reason> {
+        match self {
+            OneTimeScheme::Digest(digest) => digest.authenticate(credential, request, context, nonces),
+        }
+    }
 }
 
 /// A scheme with what the configuration says of every authenticator.
@@ -255,5 +400,5 @@ pub struct Authenticator {
     /// Whether credentials that held go on to the upstream.
     pub forward_credentials: bool,
     /// How it checks.
-    pub scheme: Box<dyn Scheme>,
+    pub scheme: Scheme,
 }

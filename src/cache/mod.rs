@@ -19,7 +19,7 @@ use std::rc::Rc;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
 
-use crate::principal::Principal;
+use crate::principal::{AuthenticatorId, Principal};
 use crate::timestamp::NumericDate;
 use nonces::Nonces;
 use replays::{JtiUse, ReplayCache};
@@ -162,9 +162,9 @@ impl CredentialCache {
 
     /// The slot of a credential that was presented to an authenticator. `generation` says how often what the
     /// authenticator judges by has changed.
-    pub fn cache_key(&self, authenticator: usize, generation: u64, credential: &[u8]) -> CacheKey {
+    pub fn cache_key(&self, authenticator: AuthenticatorId, generation: u64, credential: &[u8]) -> CacheKey {
         let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write_usize(authenticator);
+        hasher.write_usize(authenticator.index());
         hasher.write_u64(generation);
         hasher.write(credential);
         CacheKey(hasher.finish128().as_u128())

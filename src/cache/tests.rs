@@ -19,12 +19,12 @@ fn memory(max_entries: usize, max_bytes: usize) -> CredentialCache {
 }
 
 fn remember(memory: &mut CredentialCache, name: &str, now: f64, valid_until: Option<f64>) {
-    let cache_key = memory.cache_key(0, 0, name.as_bytes());
+    let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, name.as_bytes());
     memory.remember_held(cache_key, &principal(name), at(now), valid_until.map(at), None);
 }
 
 fn recall(memory: &mut CredentialCache, name: &str, now: f64) -> Option<String> {
-    let cache_key = memory.cache_key(0, 0, name.as_bytes());
+    let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, name.as_bytes());
     memory.held(cache_key, at(now)).map(|principal| principal.subject.clone())
 }
 
@@ -44,12 +44,12 @@ fn nothing_counts_longer_than_its_time() {
 fn an_outcome_belongs_to_its_authenticator_and_key() {
     let memory_a = memory(8, 1 << 20);
     let memory_b = CredentialCache::new([8; 16], Limits::default());
-    let cache_key = memory_a.cache_key(0, 0, b"token");
-    assert!(cache_key == memory_a.cache_key(0, 0, b"token"));
-    assert!(cache_key != memory_a.cache_key(1, 0, b"token"));
-    assert!(cache_key != memory_a.cache_key(0, 1, b"token"));
-    assert!(cache_key != memory_a.cache_key(0, 0, b"tokem"));
-    assert!(cache_key != memory_b.cache_key(0, 0, b"token"));
+    let cache_key = memory_a.cache_key(AuthenticatorId::new(0), 0, b"token");
+    assert!(cache_key == memory_a.cache_key(AuthenticatorId::new(0), 0, b"token"));
+    assert!(cache_key != memory_a.cache_key(AuthenticatorId::new(1), 0, b"token"));
+    assert!(cache_key != memory_a.cache_key(AuthenticatorId::new(0), 1, b"token"));
+    assert!(cache_key != memory_a.cache_key(AuthenticatorId::new(0), 0, b"tokem"));
+    assert!(cache_key != memory_b.cache_key(AuthenticatorId::new(0), 0, b"token"));
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn failures_take_no_place_from_successes() {
     let mut memory = memory(10, 1 << 20);
     remember(&mut memory, "good", 1000.0, None);
     for n in 0..1_000 {
-        let cache_key = memory.cache_key(0, 0, format!("bad{n}").as_bytes());
+        let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, format!("bad{n}").as_bytes());
         memory.remember_failed(cache_key, at(1000.0));
         assert!(n > 0 || memory.failed(cache_key, at(1000.0)));
     }
     assert!(recall(&mut memory, "good", 1000.0).is_some());
-    let cache_key = memory.cache_key(0, 0, b"good");
+    let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, b"good");
     assert!(!memory.failed(cache_key, at(1000.0)));
 }
 
@@ -98,7 +98,7 @@ fn failures_take_no_place_from_successes() {
 fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
     let mut memory = memory(10, 1 << 20);
     remember(&mut memory, "good", 1000.0, None);
-    let bad = memory.cache_key(0, 0, b"bad");
+    let bad = memory.cache_key(AuthenticatorId::new(0), 0, b"bad");
     memory.remember_failed(bad, at(1000.0));
     assert!(memory.nonces().take(7, at(1000.0), 1));
     memory.forget_credentials();
@@ -112,7 +112,7 @@ fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
 /// What is recalled of "secret", which `a` presented at 1000, and held until 1250.
 fn secret_of(a: SourceId) -> (CredentialCache, CacheKey) {
     let mut memory = memory(100, 1 << 20);
-    let cache_key = memory.cache_key(0, 0, b"secret");
+    let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, b"secret");
     memory.remember_held(cache_key, &principal("secret"), at(1000.0), Some(at(1250.0)), Some(a));
     (memory, cache_key)
 }
@@ -198,7 +198,7 @@ fn a_source_is_asked_for_once_a_second() {
     check(1002.0, true);
     // A clock that is set back.
     check(1000.0, true);
-    let other = memory.cache_key(0, 0, b"other");
+    let other = memory.cache_key(AuthenticatorId::new(0), 0, b"other");
     assert!(!memory.wants_source(other, at(1002.0)));
 }
 
@@ -246,7 +246,7 @@ fn nothing_counts_before_it_was_remembered() {
     for others in [0, 4] {
         let mut memory = memory(8, 1 << 20);
         remember(&mut memory, "a", 5000.0, None);
-        let cache_key = memory.cache_key(0, 0, b"bad");
+        let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, b"bad");
         memory.remember_failed(cache_key, at(5000.0));
         for n in 0..others {
             remember(&mut memory, &n.to_string(), 5000.0, None);
@@ -262,7 +262,7 @@ fn without_randomness_nothing_is_remembered() {
     let mut memory = CredentialCache::without_key(Limits::default());
     remember(&mut memory, "a", 1000.0, None);
     assert_eq!(recall(&mut memory, "a", 1000.0), None);
-    let cache_key = memory.cache_key(0, 0, b"bad");
+    let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, b"bad");
     memory.remember_failed(cache_key, at(1000.0));
     assert!(!memory.failed(cache_key, at(1000.0)));
     assert!(memory.nonces().key().is_none());

@@ -6,7 +6,11 @@ use std::rc::Rc;
 use smallvec::{SmallVec, smallvec};
 
 use super::guard::Guard;
-use crate::authn::{AuthError, Context, MatchRank, OneTime, Presented, Scheme};
+use super::trace::Trace;
+use crate::authn::{
+    AuthError, Authenticator, Context, MatchRank, OneTimeScheme, Presented, Scheme, SecretScheme,
+    TokenScheme, Verified,
+};
 use crate::cache::CacheKey;
 use crate::cache::replays::JtiUse;
 use crate::cache::throttle::FailedGuess;
@@ -16,20 +20,21 @@ use crate::http::location::{CredentialLocation, Found};
 use crate::http::request::Request;
 use crate::policy::requirement::Requirement;
 use crate::policy::{Policy, Protection};
-use crate::principal::{Authenticated, Principal};
+use crate::principal::{Authenticated, AuthenticatorId, Principal};
 use crate::remote::callout::Pending;
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
 /// Tries a rule's requirement on a request. Gives the wrong guesses among its credentials too, whatever else came of it.
-pub fn evaluate<'p>(
+pub fn evaluate<'p, T: Trace>(
     policy: &'p Policy,
     protection: &Protection,
     request: &Request<'_>,
     state: &mut State,
     context: Context<'_>,
+    trace: &mut T,
 ) -> (Outcome<'p>, FailedGuesses) {
-    let presented = present(policy, protection, request);
+    let presented = present(policy, protection, request, trace);
     // A request in shadow goes on as it is, so it has nothing to wait for.
     let may_wait = context.may_wait && !protection.is_shadowed;
     let context = Context { may_wait, ..context };
@@ -44,6 +49,7 @@ pub fn evaluate<'p>(
         used: Vec::new(),
         proofs: Vec::new(),
         wrong: FailedGuesses::new(),
+        trace,
     };
     let outcome = evaluation.evaluate(&protection.requirement);
     // Not before the outcome is known: a requirement may look at one proof twice, and so does a request that waits.
@@ -59,8 +65,8 @@ pub type FailedGuesses = SmallVec<[FailedGuess; 1]>;
 
 /// Refuses a request with a credential that a lenient reader finds for a member and that the member does not see.
 pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_>) -> Option<Failure<'p>> {
-    let hides = |at: &&usize| {
-        policy.authenticators.get(**at).is_some_and(|member| {
+    let hides = |at: &&AuthenticatorId| {
+        policy.authenticator(**at).is_some_and(|member| {
             member.scheme.locations().iter().any(|location| location.is_hidden_in(request))
         })
     };
@@ -87,8 +93,8 @@ pub type VerifiedCredentials<'p> = SmallVec<[VerifiedCredential<'p>; 2]>;
 pub struct VerifiedCredential<'p> {
     /// Who came by it.
     pub authenticated: Authenticated,
-    /// Where its credential stood.
-    pub location: &'p CredentialLocation,
+    /// The location of the credential; `None` for an assumed principal.
+    pub location: Option<&'p CredentialLocation>,
 }
 
 /// Why a requirement did not hold.
@@ -96,16 +102,18 @@ pub struct Failure<'p> {
     /// Why.
     pub reason: Reason,
     /// Whose credentials were presented; `None` where they are missing.
-    pub authenticator: Option<usize>,
+    pub authenticator: Option<AuthenticatorId>,
     /// Where they stood, if in one place.
     pub location: Option<&'p CredentialLocation>,
 }
 
 /// What each member of a rule finds at its places.
-type AllPresented<'p, 'r> = SmallVec<[(usize, Claimed<'p, 'r>); 4]>;
+type AllPresented<'p, 'r> = SmallVec<[(AuthenticatorId, Claimed<'p, 'r>); 4]>;
 
 enum Claimed<'p, 'r> {
     Nothing,
+    /// A principal that is assumed without any credential.
+    Assumed(Rc<Principal>),
     Credential(Cow<'r, [u8]>, &'p CredentialLocation),
     Unusable(Reason),
 }
@@ -115,14 +123,19 @@ fn present<'p, 'r>(
     policy: &'p Policy,
     protection: &Protection,
     request: &Request<'r>,
+    trace: &impl Trace,
 ) -> AllPresented<'p, 'r> {
-    let members = protection.members.iter().filter_map(|at| Some((*at, policy.authenticators.get(*at)?)));
-    members.map(|(at, authenticator)| (at, find_one(authenticator.scheme.as_ref(), request))).collect()
+    let members = protection.members.iter().filter_map(|at| Some((*at, policy.authenticator(*at)?)));
+    let claim = |(at, authenticator): (AuthenticatorId, &'p Authenticator)| match trace.assumed(at) {
+        Some(principal) => (at, Claimed::Assumed(Rc::new(principal))),
+        None => (at, find_one(&authenticator.scheme, request)),
+    };
+    members.map(claim).collect()
 }
 
 /// The one credential of this scheme. Two are as ambiguous in two places as in one, unless all but one of them are
 /// somebody else's.
-fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
+fn find_one<'p, 'r>(scheme: &'p Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
     let mut found = scheme.locations().iter().filter_map(|location| match location.find(request) {
         Found::Nothing => None,
         Found::Value(credential) => Some((location, Claimed::Credential(credential, location))),
@@ -147,7 +160,7 @@ fn find_one<'p, 'r>(scheme: &'p dyn Scheme, request: &Request<'r>) -> Claimed<'p
 }
 
 /// Tries a requirement on a request.
-struct Evaluation<'a, 'p, 'r> {
+struct Evaluation<'a, 'p, 'r, T> {
     policy: &'p Policy,
     request: &'a Request<'r>,
     state: &'a mut State,
@@ -155,13 +168,14 @@ struct Evaluation<'a, 'p, 'r> {
     guard: Guard<'a, 'r>,
     presented: &'a AllPresented<'p, 'r>,
     /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
-    used: Vec<(usize, Result<Rc<Principal>, Reason>)>,
+    used: Vec<(AuthenticatorId, Result<Rc<Principal>, Reason>)>,
     /// The proofs of possession that held.
     proofs: Vec<JtiUse>,
     wrong: FailedGuesses,
+    trace: &'a mut T,
 }
 
-impl<'p> Evaluation<'_, 'p, '_> {
+impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
     fn evaluate(&mut self, requirement: &Requirement) -> Outcome<'p> {
         match requirement {
             Requirement::One(at) => self.one(*at),
@@ -170,23 +184,27 @@ impl<'p> Evaluation<'_, 'p, '_> {
         }
     }
 
-    fn one(&mut self, at: usize) -> Outcome<'p> {
+    fn one(&mut self, at: AuthenticatorId) -> Outcome<'p> {
         let refused_at =
             |location, reason| Outcome::Refused(Failure { reason, authenticator: Some(at), location });
         let refused = |reason| refused_at(None, reason);
         let claimed = self.presented.iter().find(|(member, _)| *member == at).map(|(_, claimed)| claimed);
-        let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticators.get(at)) else {
+        let (Some(claimed), Some(authenticator)) = (claimed, self.policy.authenticator(at)) else {
             return refused(Reason::Unavailable);
         };
         let (credential, location) = match claimed {
             Claimed::Nothing => return Outcome::Absent,
+            Claimed::Assumed(principal) => {
+                let authenticated = Authenticated { authenticator: at, principal: Rc::clone(principal) };
+                return Outcome::Verified(smallvec![VerifiedCredential { authenticated, location: None }]);
+            }
             Claimed::Unusable(reason) => return refused(*reason),
             Claimed::Credential(credential, location) => (credential.as_ref(), *location),
         };
         let refused = |reason| refused_at(Some(location), reason);
         let presented = Presented { credential, location };
-        let scheme = authenticator.scheme.as_ref();
-        let generation = self.state.sources.get(at).map_or(0, RemoteState::generation);
+        let scheme = &authenticator.scheme;
+        let generation = self.state.sources.get(at.index()).map_or(0, RemoteState::generation);
         let cache_key = self.state.memory.cache_key(at, generation, credential);
         let recall = self.guard.recall(&mut self.state.memory, scheme, cache_key, credential);
         let known = recall.known;
@@ -202,7 +220,9 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 Err(CredentialsError::Ambiguous) => return refused(Reason::AmbiguousCredentials),
             }
         }
-        if let Err(reason) = scheme.admit(presented, self.request) {
+        let admitted = scheme.admit(presented, self.request);
+        self.trace.admitted(at, admitted);
+        if let Err(reason) = admitted {
             return refused(reason);
         }
         if known.is_none() {
@@ -213,10 +233,13 @@ impl<'p> Evaluation<'_, 'p, '_> {
                 return refused(reason);
             }
         }
-        let principal = match (known, scheme.one_time()) {
+        let principal = match (known, scheme) {
             (Some(principal), _) => Ok(principal),
-            (None, None) => self.authenticate(at, scheme, cache_key, credential),
-            (None, Some(one_time)) => {
+            (None, Scheme::Secret(secret)) => {
+                self.authenticate_secret(at, scheme, secret, cache_key, credential).map_err(AuthError::from)
+            }
+            (None, Scheme::Token(token)) => self.authenticate_token(at, token, cache_key, credential),
+            (None, Scheme::OneTime(one_time)) => {
                 self.authenticate_once(at, one_time, credential).map_err(AuthError::from)
             }
         };
@@ -227,71 +250,88 @@ impl<'p> Evaluation<'_, 'p, '_> {
         let principal = match principal {
             Ok(principal) => principal,
             Err(AuthError::Pending { fetch_id, max_wait, .. }) if self.context.may_wait => {
-                return Outcome::Pending(Pending { source: at, fetch_id, max_wait });
+                return Outcome::Pending(Pending { authenticator: at, fetch_id, max_wait });
             }
             Err(AuthError::Pending { otherwise: reason, .. } | AuthError::Refused(reason)) => {
                 return refused(reason);
             }
         };
-        let (memory, request) = (&self.state.memory, self.request);
-        let proved = self.guard.with_rationed_signatures(memory, |context| {
-            scheme.prove_possession(&principal, presented, request, context, memory.replays())
-        });
-        match proved {
-            Ok(proof) => self.proofs.extend(proof),
-            Err(reason) => return refused(reason),
+        if let Scheme::Token(token) = scheme {
+            let (memory, request) = (&self.state.memory, self.request);
+            let proved = self.guard.with_rationed_signatures(memory, |context| {
+                token.prove_possession(&principal, presented, request, context, memory.replays())
+            });
+            self.trace.possession(at, proved.as_ref().map(|_| ()).map_err(|reason| *reason));
+            match proved {
+                Ok(proof) => self.proofs.extend(proof),
+                Err(reason) => return refused(reason),
+            }
         }
-        Outcome::Verified(smallvec![VerifiedCredential {
-            authenticated: Authenticated { authenticator: at, principal },
-            location
-        }])
+        let authenticated = Authenticated { authenticator: at, principal };
+        Outcome::Verified(smallvec![VerifiedCredential { authenticated, location: Some(location) }])
     }
 
-    /// Checks a credential that is not remembered, and remembers the outcome where that is worth it.
-    fn authenticate(
+    /// Checks a secret that is not cached, and caches the result: a success with the source that presented the secret, a
+    /// failure if the check is slow.
+    fn authenticate_secret(
         &mut self,
-        at: usize,
-        scheme: &dyn Scheme,
+        at: AuthenticatorId,
+        scheme: &Scheme,
+        secret: &SecretScheme,
+        cache_key: CacheKey,
+        credential: &[u8],
+    ) -> Result<Rc<Principal>, Reason> {
+        let now = self.context.now;
+        let memory = &mut self.state.memory;
+        if scheme.failures_are_slow() && memory.failed(cache_key, now) {
+            self.trace.authenticated(at, Err(Reason::InvalidCredentials));
+            return Err(Reason::InvalidCredentials);
+        }
+        memory.note_miss();
+        let checked = self.guard.ration(memory, scheme, credential, || secret.authenticate(credential, now));
+        self.trace.authenticated(at, result(&checked));
+        match checked {
+            Ok(Verified { principal, valid_until }) => {
+                let principal = Rc::new(principal);
+                let source = self.guard.source(memory);
+                memory.remember_held(cache_key, &principal, now, valid_until, Some(source));
+                Ok(principal)
+            }
+            Err(reason) => {
+                if reason == Reason::InvalidCredentials && scheme.failures_are_slow() {
+                    memory.remember_failed(cache_key, now);
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// Checks a token that is not cached, and caches it if it is valid.
+    fn authenticate_token(
+        &mut self,
+        at: AuthenticatorId,
+        token: &TokenScheme,
         cache_key: CacheKey,
         credential: &[u8],
     ) -> Result<Rc<Principal>, AuthError> {
-        let now = self.context.now;
-        if scheme.failures_are_slow() && self.state.memory.failed(cache_key, now) {
-            return Err(Reason::InvalidCredentials.into());
-        }
-        self.state.memory.note_miss();
         let State { memory, sources, .. } = &mut *self.state;
-        let source = sources.get_mut(at).ok_or(Reason::Unavailable)?;
-        let guard = &self.guard;
-        let checked = if scheme.has_fixed_secrets() {
-            let check = || scheme.authenticate(credential, cache_key, self.context, source);
-            guard.ration(memory, scheme, credential, check)
-        } else {
-            guard.with_rationed_signatures(memory, |context| {
-                scheme.authenticate(credential, cache_key, context, source)
-            })
-        };
-        match checked {
-            Ok(proof) => {
-                let principal = Rc::new(proof.principal);
-                let presented_by = scheme.has_fixed_secrets().then(|| guard.source(memory));
-                memory.remember_held(cache_key, &principal, now, proof.valid_until, presented_by);
-                Ok(principal)
-            }
-            Err(error) => {
-                if error == AuthError::Refused(Reason::InvalidCredentials) && scheme.failures_are_slow() {
-                    memory.remember_failed(cache_key, now);
-                }
-                Err(error)
-            }
-        }
+        memory.note_miss();
+        let remote = sources.get_mut(at.index()).ok_or(Reason::Unavailable)?;
+        let checked = self.guard.with_rationed_signatures(memory, |context| {
+            token.authenticate(credential, cache_key, context, remote)
+        });
+        self.trace.authenticated(at, result(&checked));
+        let Verified { principal, valid_until } = checked?;
+        let principal = Rc::new(principal);
+        memory.remember_held(cache_key, &principal, self.context.now, valid_until, None);
+        Ok(principal)
     }
 
     /// Checks a credential that is made for this request alone.
     fn authenticate_once(
         &mut self,
-        at: usize,
-        scheme: &dyn OneTime,
+        at: AuthenticatorId,
+        scheme: &OneTimeScheme,
         credential: &[u8],
     ) -> Result<Rc<Principal>, Reason> {
         if let Some((_, result)) = self.used.iter().find(|(used, _)| *used == at) {
@@ -299,15 +339,16 @@ impl<'p> Evaluation<'_, 'p, '_> {
         }
         let nonces = self.state.memory.nonces();
         let result = scheme.authenticate(credential, self.request, self.context, nonces).map(Rc::new);
+        self.trace.authenticated(at, result.as_deref().map_err(|reason| *reason));
         self.used.push((at, result.clone()));
         result
     }
 
     /// Whether the credential is meant for another member that reads the same place. Of several that it fits equally,
     /// all may try it.
-    fn is_anothers(&self, at: usize, credential: &[u8], location: &CredentialLocation) -> bool {
-        let match_rank = |at: usize| {
-            let authenticator = self.policy.authenticators.get(at);
+    fn is_anothers(&self, at: AuthenticatorId, credential: &[u8], location: &CredentialLocation) -> bool {
+        let match_rank = |at: AuthenticatorId| {
+            let authenticator = self.policy.authenticator(at);
             authenticator
                 .map_or(MatchRank::Unreadable, |authenticator| authenticator.scheme.match_rank(credential))
         };
@@ -375,9 +416,10 @@ impl<'p> Evaluation<'_, 'p, '_> {
     /// Whether any of it is a credential that is made for one request.
     fn is_one_time(&self, requirement: &Requirement) -> bool {
         match requirement {
-            Requirement::One(at) => {
-                self.policy.authenticators.get(*at).is_some_and(|member| member.scheme.one_time().is_some())
-            }
+            Requirement::One(at) => self
+                .policy
+                .authenticator(*at)
+                .is_some_and(|member| matches!(member.scheme, Scheme::OneTime(_))),
             Requirement::AnyOf(parts) | Requirement::AllOf(parts) => {
                 parts.iter().any(|part| self.is_one_time(part))
             }
@@ -391,6 +433,11 @@ impl<'p> Evaluation<'_, 'p, '_> {
             .iter()
             .any(|(at, claimed)| members.contains(at) && !matches!(claimed, Claimed::Nothing))
     }
+}
+
+/// The result of a check, as a trace observes it.
+fn result<E: Copy + Into<AuthError>>(checked: &Result<Verified, E>) -> Result<&Principal, Reason> {
+    checked.as_ref().map(|verified| &verified.principal).map_err(|error| (*error).into().reason())
 }
 
 /// How little a refusal says of the credential: the larger ones go before the first.

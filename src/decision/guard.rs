@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::authn::{AuthError, Context, Scheme, ThrottleSubject, Verified};
+use crate::authn::{Context, Scheme, ThrottleSubject, Verified};
 use crate::cache::throttle::{FailedGuess, ThrottleKey};
 use crate::cache::{CacheKey, CredentialCache, SourceId};
 use crate::http::request::Request;
@@ -51,16 +51,15 @@ impl<'a, 'r> Guard<'a, 'r> {
     pub fn recall(
         &self,
         memory: &mut CredentialCache,
-        scheme: &dyn Scheme,
+        scheme: &Scheme,
         cache_key: CacheKey,
         credential: &[u8],
     ) -> Recall {
         let now = self.context.now;
-        if scheme.one_time().is_some() {
-            return Recall::default();
-        }
-        if !scheme.has_fixed_secrets() {
-            return Recall { known: memory.held(cache_key, now), refused: None };
+        match scheme {
+            Scheme::OneTime(_) => return Recall::default(),
+            Scheme::Token(_) => return Recall { known: memory.held(cache_key, now), refused: None },
+            Scheme::Secret(_) => {}
         }
         let is_counted = memory.throttle().is_some();
         let is_blocking = memory.throttle().is_some_and(|throttle| throttle.is_blocking(now));
@@ -86,7 +85,7 @@ impl<'a, 'r> Guard<'a, 'r> {
     pub fn vet(
         &self,
         memory: &mut CredentialCache,
-        scheme: &dyn Scheme,
+        scheme: &Scheme,
         credential: &[u8],
     ) -> Result<(), Reason> {
         let now = self.context.now;
@@ -113,7 +112,7 @@ impl<'a, 'r> Guard<'a, 'r> {
     pub fn wrong_guess(
         &self,
         memory: &mut CredentialCache,
-        scheme: &dyn Scheme,
+        scheme: &Scheme,
         credential: &[u8],
     ) -> Option<FailedGuess> {
         let throttle = memory.throttle()?;
@@ -124,10 +123,10 @@ impl<'a, 'r> Guard<'a, 'r> {
     pub fn ration(
         &self,
         memory: &mut CredentialCache,
-        scheme: &dyn Scheme,
+        scheme: &Scheme,
         credential: &[u8],
-        check: impl FnOnce() -> Result<Verified, AuthError>,
-    ) -> Result<Verified, AuthError> {
+        check: impl FnOnce() -> Result<Verified, Reason>,
+    ) -> Result<Verified, Reason> {
         if !scheme.needs_slow_hash(credential) || memory.slow_hashes().is_unlimited() {
             return check();
         }
@@ -139,7 +138,7 @@ impl<'a, 'r> Guard<'a, 'r> {
         slow_hashes.charge(source, seconds, now);
         match &proof {
             Ok(_) => slow_hashes.note_success(source, now),
-            Err(AuthError::Refused(Reason::InvalidCredentials)) => slow_hashes.note_failure(source, now),
+            Err(Reason::InvalidCredentials) => slow_hashes.note_failure(source, now),
             Err(_) => {}
         }
         proof
@@ -186,7 +185,7 @@ impl<'a, 'r> Guard<'a, 'r> {
 
     fn with_throttle_key<T>(
         &self,
-        scheme: &dyn Scheme,
+        scheme: &Scheme,
         credential: &[u8],
         run: impl FnOnce(ThrottleKey<'_>) -> T,
     ) -> Option<T> {

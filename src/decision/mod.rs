@@ -8,6 +8,7 @@ mod guard;
 pub mod mutations;
 mod shadow;
 pub mod state;
+mod trace;
 
 use std::rc::Rc;
 
@@ -21,13 +22,14 @@ use crate::http::request::Request;
 use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::rules::Target;
 use crate::policy::{Access, Policy, Protection, Rule};
-use crate::principal::Permit;
+use crate::principal::{AuthenticatorId, Permit};
 use crate::remote::callout::Pending;
 use crate::response::protected_resource::LocalReply;
 use crate::response::{Denial, Reason};
 use evaluation::{FailedGuesses, Failure, Outcome};
 use mutations::{HeaderMutations, VerifiedLocations};
 use state::State;
+pub use trace::Trace;
 
 /// What becomes of a request.
 pub struct Decision<'a> {
@@ -56,7 +58,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Whose credentials held, or were refused.
-    pub fn authenticator(&self) -> Option<usize> {
+    pub fn authenticator(&self) -> Option<AuthenticatorId> {
         match self {
             Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
             Verdict::Deny(denial) => denial.authenticator,
@@ -75,15 +77,27 @@ pub fn decide<'a>(
     state: &mut State,
     context: Context<'_>,
 ) -> Decision<'a> {
-    shadow::cast(policy, request, judge(policy, request, state, context))
+    decide_traced(policy, request, state, context, &mut ())
 }
 
-/// What is decided, in shadow or not.
-fn judge<'a>(
+/// Decides what becomes of a request, as [`decide`] does, under the eyes of a tool that explains or tests the policy.
+pub fn decide_traced<'a, T: Trace>(
     policy: &'a Policy,
     request: &Request<'a>,
     state: &mut State,
     context: Context<'_>,
+    trace: &mut T,
+) -> Decision<'a> {
+    shadow::cast(policy, request, judge(policy, request, state, context, trace))
+}
+
+/// What is decided, in shadow or not.
+fn judge<'a, T: Trace>(
+    policy: &'a Policy,
+    request: &Request<'a>,
+    state: &mut State,
+    context: Context<'_>,
+    trace: &mut T,
 ) -> Decision<'a> {
     if let Some(answer) = policy.resources.answer(request) {
         return Decision {
@@ -110,7 +124,7 @@ fn judge<'a>(
             {
                 (Verdict::Allow(None), VerifiedLocations::new())
             }
-            Access::Protected(protection) => protect(policy, protection, request, state, context),
+            Access::Protected(protection) => protect(policy, protection, request, state, context, trace),
         },
     };
     let rule = rule.ok();
@@ -147,21 +161,22 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
             return Err(Reason::AmbiguousMethod);
         }
     }
-    selected.and_then(|at| policy.rules.get(at)).ok_or(Reason::NoRule)
+    selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule)
 }
 
 /// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.
-fn protect<'p>(
+fn protect<'p, T: Trace>(
     policy: &'p Policy,
     protection: &'p Protection,
     request: &Request<'_>,
     state: &mut State,
     context: Context<'_>,
+    trace: &mut T,
 ) -> (Verdict, VerifiedLocations<'p>) {
     // A credential that only a lenient reader finds would go on unverified, whatever else holds.
     let (outcome, wrong) = match evaluation::hidden(policy, protection, request) {
         Some(failure) => (Outcome::Refused(failure), FailedGuesses::new()),
-        None => evaluation::evaluate(policy, protection, request, state, context),
+        None => evaluation::evaluate(policy, protection, request, state, context, trace),
     };
     let (verdict, held) = conclude(policy, protection, request, state, context, outcome);
     if let Some(throttle) = state.memory.throttle() {
@@ -205,9 +220,11 @@ fn conclude<'p>(
             deny(reason, authenticator, location, protection.scope())
         }
         Outcome::Verified(proofs) => {
-            let location = proofs.first().map(|proof| proof.location);
-            let held =
-                proofs.iter().map(|proof| (proof.authenticated.authenticator, proof.location)).collect();
+            let location = proofs.first().and_then(|proof| proof.location);
+            let held = proofs
+                .iter()
+                .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
+                .collect();
             let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
             // A requirement that held has at least one; were there none, nobody would be known.
             let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };

@@ -6,10 +6,10 @@ use crate::http::location::{self, Cookies, CredentialLocation};
 use crate::http::request::Request;
 use crate::policy::identity::is_spelling_of;
 use crate::policy::{Policy, Protection};
-use crate::principal::Permit;
+use crate::principal::{AuthenticatorId, Permit};
 
 /// Whose credentials held, and where they stood.
-pub type VerifiedLocations<'p> = SmallVec<[(usize, &'p CredentialLocation); 2]>;
+pub type VerifiedLocations<'p> = SmallVec<[(AuthenticatorId, &'p CredentialLocation); 2]>;
 
 /// Changes to a header section: first fields are taken out, then written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,13 +53,13 @@ pub fn of_protected<'a>(
     let mut mutations = of_public(policy, request);
     let is_forwarded = |location: &CredentialLocation| {
         held.iter().any(|(at, held)| {
-            policy.authenticators.get(*at).is_some_and(|authenticator| {
+            policy.authenticator(*at).is_some_and(|authenticator| {
                 authenticator.forward_credentials
                     && (location.overlaps(held) || authenticator.scheme.proof_locations().contains(location))
             })
         })
     };
-    let members = protection.members.iter().filter_map(|at| policy.authenticators.get(*at));
+    let members = protection.members.iter().filter_map(|at| policy.authenticator(*at));
     let read =
         members.flat_map(|member| member.scheme.locations().iter().chain(member.scheme.proof_locations()));
     let mut headers: SmallVec<[&str; 4]> = SmallVec::new();

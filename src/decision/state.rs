@@ -2,6 +2,7 @@
 
 use crate::cache::CredentialCache;
 use crate::policy::Policy;
+use crate::principal::AuthenticatorId;
 use crate::remote::callout::{CallId, CalloutError, Effect, HttpResponse};
 use crate::remote::jwks::Tick;
 use crate::remote::pending::{MAX_WAITING, MAX_WAITING_OF_TOKEN};
@@ -18,7 +19,7 @@ pub struct State {
 impl State {
     /// Nothing learnt yet.
     pub fn new(policy: &Policy, memory: CredentialCache) -> Self {
-        let sources = policy.authenticators.iter().map(|authenticator| authenticator.scheme.source());
+        let sources = policy.authenticators.iter().map(|authenticator| authenticator.scheme.remote_state());
         State { memory, sources: sources.collect() }
     }
 
@@ -28,8 +29,8 @@ impl State {
     }
 
     /// The number of requests that can wait for one fetch of an authenticator at a time.
-    pub fn max_waiting(&self, authenticator: usize) -> usize {
-        match self.sources.get(authenticator) {
+    pub fn max_waiting(&self, authenticator: AuthenticatorId) -> usize {
+        match self.sources.get(authenticator.index()) {
             // A token that nobody knows can be sent by anybody, over and over.
             Some(RemoteState::Tokens(_)) => MAX_WAITING_OF_TOKEN,
             // A key set is for all.
@@ -45,21 +46,23 @@ impl State {
     /// A call of this source was answered, or could not be.
     pub fn answered(
         &mut self,
-        source: usize,
+        authenticator: AuthenticatorId,
         call: CallId,
         outcome: Result<HttpResponse<'_>, CalloutError>,
         tick: Tick,
     ) {
-        if let Some(source) = self.sources.get_mut(source) {
+        if let Some(source) = self.sources.get_mut(authenticator.index()) {
             source.answered(call, outcome, tick);
         }
     }
 
     /// What the events so far lead to, with whose it is.
-    pub fn take_effects(&mut self) -> Vec<(usize, Effect)> {
+    pub fn take_effects(&mut self) -> Vec<(AuthenticatorId, Effect)> {
         let sources = self.sources.iter_mut().enumerate();
         sources
-            .flat_map(|(at, source)| source.take_effects().into_iter().map(move |effect| (at, effect)))
+            .flat_map(|(at, source)| {
+                source.take_effects().into_iter().map(move |effect| (AuthenticatorId::new(at), effect))
+            })
             .collect()
     }
 }

@@ -1,16 +1,16 @@
 //! What an authenticated caller must be allowed.
 
 use crate::jose::claims::{ClaimMatcher, ClaimSelector};
-use crate::principal::Authenticated;
+use crate::principal::{Authenticated, AuthenticatorId};
 
 /// One of the ways to be allowed; all that it holds must be met.
 pub struct Authorization {
     /// For whom it speaks.
-    pub(super) authenticators: Vec<usize>,
+    pub(super) authenticators: Vec<AuthenticatorId>,
     pub(super) scopes: Vec<String>,
     pub(super) any_scope: Vec<String>,
     /// Authenticator and subject.
-    pub(super) subjects: Option<Vec<(usize, String)>>,
+    pub(super) subjects: Option<Vec<(AuthenticatorId, String)>>,
     pub(super) claims: Vec<(ClaimSelector, ClaimMatcher)>,
 }
 
@@ -46,7 +46,7 @@ pub fn authorize(ways: &[Authorization], authenticated: &Authenticated) -> Autho
 impl Authorization {
     fn check(&self, authenticated: &Authenticated) -> Authorized {
         let principal = &authenticated.principal;
-        let is_subject = |(authenticator, subject): &(usize, String)| {
+        let is_subject = |(authenticator, subject): &(AuthenticatorId, String)| {
             *authenticator == authenticated.authenticator && *subject == principal.subject
         };
         let subject = self.subjects.as_ref().is_none_or(|subjects| subjects.iter().any(is_subject));

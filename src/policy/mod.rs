@@ -15,6 +15,7 @@ use crate::cache::nonces::Nonces;
 use crate::config::FilterStateKey;
 use crate::http::request::{Request, is_tchar};
 use crate::policy::identity::{HeaderNames, IdentityFields};
+use crate::principal::AuthenticatorId;
 use crate::response::protected_resource::ProtectedResources;
 use crate::response::{ChallengeSet, DenialFormat};
 
@@ -54,6 +55,16 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The authenticator with this identifier.
+    pub fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
+        self.authenticators.get(id.index())
+    }
+
+    /// The identifiers of all authenticators, in their order.
+    pub fn authenticator_ids(&self) -> impl Iterator<Item = AuthenticatorId> {
+        (0..self.authenticators.len()).map(AuthenticatorId::new)
+    }
+
     /// What the members of a rule ask for, in their order.
     pub fn challenges_of(
         &self,
@@ -61,8 +72,8 @@ impl Policy {
         context: Context<'_>,
         nonces: &mut Nonces,
     ) -> Vec<ChallengeSet> {
-        let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticators.get(*at)?)));
-        let offer = |(at, authenticator): (usize, &Authenticator)| {
+        let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticator(*at)?)));
+        let offer = |(at, authenticator): (AuthenticatorId, &Authenticator)| {
             let scheme = &authenticator.scheme;
             let challenges = scheme.challenges(&authenticator.realm, context, nonces);
             ChallengeSet { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
@@ -119,7 +130,7 @@ pub struct Protection {
     /// Which authenticators must hold.
     pub requirement: Requirement,
     /// All that the requirement names, in its order.
-    pub members: Vec<usize>,
+    pub members: Vec<AuthenticatorId>,
     /// Whether no credentials at all pass as anonymous.
     pub optional: bool,
     /// The ways to be allowed; none: whoever is authenticated is.

@@ -78,6 +78,22 @@ impl fmt::Display for AmbiguousPath {
 
 impl std::error::Error for AmbiguousPath {}
 
+/// Identifier of a rule: its position in the policy. A lower one goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(usize);
+
+impl RuleId {
+    /// The rule at this position.
+    pub fn new(position: usize) -> Self {
+        RuleId(position)
+    }
+
+    /// The position of the rule in the policy.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// The rules of a policy, made ready for [`RuleIndex::select`].
 #[derive(Debug, Default)]
 pub struct RuleIndex {
@@ -90,7 +106,8 @@ impl RuleIndex {
     /// Takes the specs of each rule, in order. A rule without specs matches every request that has a path.
     pub fn new(rules: Vec<Vec<MatchSpec>>) -> RuleIndex {
         let mut index = RuleIndex::default();
-        for (rule, specs) in rules.into_iter().enumerate() {
+        for (position, specs) in rules.into_iter().enumerate() {
+            let rule = RuleId(position);
             if specs.is_empty() {
                 index.insert(rule, MatchSpec::new(PathPattern::any(), Methods::All, Vec::new(), Vec::new()));
             }
@@ -100,7 +117,7 @@ impl RuleIndex {
     }
 
     /// The first rule that matches, counted from 0, where all readings of the path agree on it.
-    pub fn select(&self, target: &Target) -> Result<Option<usize>, AmbiguousPath> {
+    pub fn select(&self, target: &Target) -> Result<Option<RuleId>, AmbiguousPath> {
         let mut readings = target.readings.iter();
         let Some(first) = readings.next() else { return Ok(None) };
         if !self.regexes.is_empty()
@@ -122,7 +139,7 @@ impl RuleIndex {
     }
 
     // Rules come in order, so each list of entries is sorted by rule.
-    fn insert(&mut self, rule: usize, spec: MatchSpec) {
+    fn insert(&mut self, rule: RuleId, spec: MatchSpec) {
         self.wants_peer |= !spec.conditions.sources.is_empty();
         let entry = Entry { rule, conditions: spec.conditions };
         match spec.path.0 {
@@ -140,7 +157,7 @@ impl RuleIndex {
     }
 
     /// The first rule that matches under one reading.
-    fn select_for(&self, reading: &str, target: &Target) -> Option<usize> {
+    fn select_for(&self, reading: &str, target: &Target) -> Option<RuleId> {
         let mut best = Best { rule: None, target };
         // `None` in place of the rest: the path has ended. Each node is reached by one way only, so it is visited once.
         let mut next = Some((&self.root, reading.strip_prefix('/')));
@@ -197,7 +214,7 @@ impl Node {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    rule: usize,
+    rule: RuleId,
     conditions: Arc<Conditions>,
 }
 
@@ -240,12 +257,12 @@ impl Entries {
 
 /// The first matching rule that has been found so far.
 struct Best<'t> {
-    rule: Option<usize>,
+    rule: Option<RuleId>,
     target: &'t Target<'t>,
 }
 
 impl Best<'_> {
-    fn would_improve(&self, rule: usize) -> bool {
+    fn would_improve(&self, rule: RuleId) -> bool {
         self.rule.is_none_or(|best| rule < best)
     }
 

@@ -1,6 +1,7 @@
 //! Requests of our own to others, as values: what is asked, what came of it, and who waits for it. Knows neither keys
 //! nor tokens, and sends nothing: that is for the filter.
 
+use crate::principal::AuthenticatorId;
 use std::fmt;
 
 /// A request that is to be sent through one of the proxy's clusters. It may hold secrets, so it has no `Debug`.
@@ -97,7 +98,7 @@ pub struct FetchId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pending {
     /// Whose: the place of the authenticator in the policy.
-    pub source: usize,
+    pub authenticator: AuthenticatorId,
     /// What.
     pub fetch_id: FetchId,
     /// For how long a request may wait in all, in seconds.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::http::request::Request;
+use crate::principal::AuthenticatorId;
 use crate::remote::callout::{FetchId, Pending};
 use crate::timestamp::NumericDate;
 
@@ -74,7 +75,7 @@ impl<T> PendingRequests<T> {
             let is_same_source = known.source == new.source;
             bytes += known.body_bytes;
             bytes_of_source += if is_same_source { known.body_bytes } else { 0 };
-            if known.pending_on.source == new.pending_on.source {
+            if known.pending_on.authenticator == new.pending_on.authenticator {
                 count += 1;
                 of_source += usize::from(is_same_source);
                 of_fetch += usize::from(known.pending_on.fetch_id == new.pending_on.fetch_id);
@@ -105,12 +106,12 @@ impl<T> PendingRequests<T> {
     pub fn take_settled(
         &mut self,
         owner: &Rc<T>,
-        authenticator: usize,
+        authenticator: AuthenticatorId,
         fetch_id: FetchId,
     ) -> Vec<PendingRequest<T>> {
         self.take(|pending| {
             let pending_on = pending.pending_on;
-            pending_on.source == authenticator
+            pending_on.authenticator == authenticator
                 && pending_on.fetch_id == fetch_id
                 && Rc::ptr_eq(&pending.owner, owner)
         })
@@ -149,7 +150,11 @@ mod tests {
         PendingRequest {
             stream,
             owner: Rc::clone(owner),
-            pending_on: Pending { source: authenticator, fetch_id: FetchId(fetch_id), max_wait: 5.0 },
+            pending_on: Pending {
+                authenticator: AuthenticatorId::new(authenticator),
+                fetch_id: FetchId(fetch_id),
+                max_wait: 5.0,
+            },
             max_per_fetch: MAX_WAITING,
             deadline: at(10.0),
             source: None,
@@ -181,11 +186,11 @@ mod tests {
             let new = pending(owner, stream, authenticator, fetch_id);
             requests.insert(PendingRequest { deadline: at(deadline), ..new });
         }
-        assert_eq!(streams(requests.take_settled(&a, 0, FetchId(1))), [1, 5]);
+        assert_eq!(streams(requests.take_settled(&a, AuthenticatorId::new(0), FetchId(1))), [1, 5]);
         assert!(!requests.contains(1) && requests.contains(2) && requests.contains(3));
         assert!(requests.take_overdue(at(9.75)).is_empty());
         assert_eq!(streams(requests.take_overdue(at(20.0))), [2, 4]);
-        assert_eq!(streams(requests.take_settled(&b, 0, FetchId(1))), [3]);
+        assert_eq!(streams(requests.take_settled(&b, AuthenticatorId::new(0), FetchId(1))), [3]);
     }
 
     /// Fills with requests of `known` for as long as there is room, and checks the number of them, and which others have

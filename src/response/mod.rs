@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::http::authorization::DPOP;
 use crate::http::challenge::{AuthParam, Challenge};
 use crate::jose::jwt::TokenError;
-use crate::principal::Principal;
+use crate::principal::{AuthenticatorId, Principal};
 
 pub use accept::Form;
 use error_body::ErrorBody;
@@ -163,7 +163,7 @@ impl Reason {
 #[derive(Clone)]
 pub struct ChallengeSet {
     /// The authenticator that makes the offer.
-    pub authenticator: usize,
+    pub authenticator: AuthenticatorId,
     /// With the realm and what the scheme always says; several where it has more than one algorithm, the best first.
     pub challenges: Vec<Challenge>,
     /// Whether `error` and `scope` belong to its auth-params.
@@ -175,7 +175,7 @@ pub struct Denial {
     /// Why.
     pub reason: Reason,
     /// By whose credentials, where there were any.
-    pub authenticator: Option<usize>,
+    pub authenticator: Option<AuthenticatorId>,
     /// Who was shown to be the caller, where that was not the matter.
     pub caller: Option<Rc<Principal>>,
     /// Under which auth-scheme they were presented, where there was one.
@@ -197,7 +197,7 @@ impl Denial {
     /// credentials were presented, `metadata` the URL of the resource's metadata (RFC 9728).
     pub fn by_rule(
         reason: Reason,
-        authenticator: Option<usize>,
+        authenticator: Option<AuthenticatorId>,
         challenges_of: Vec<ChallengeSet>,
         scope: Option<String>,
         metadata: Option<Rc<str>>,

@@ -9,7 +9,7 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
 use authgate::decision::state::State;
-use authgate::decision::{Decision, Verdict, decide};
+use authgate::decision::{Decision, Verdict, decide_traced};
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use clap::ValueEnum;
@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use super::color::Color;
 use super::load::{Loaded, Source};
-use super::{Failure, Said, input, report, request, trace};
+use super::trace::Record;
+use super::{Failure, Said, input, report, request};
 
 /// Say what the filter would do with a request, and why.
 ///
@@ -66,15 +67,15 @@ struct RequestLine {
 
 /// Explains the request.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
-    let mut loaded = arguments.source.load()?;
+    let loaded = arguments.source.load()?;
     let own = arguments.request.own()?;
     let request = own.borrowed();
-    let log = trace::watch(&mut loaded.policy);
     let policy = &loaded.policy;
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
-    let decision = decide(policy, &request, &mut state, context);
-    let heard = log.take();
+    let mut record = Record::default();
+    let decision = decide_traced(policy, &request, &mut state, context, &mut record);
+    let heard = record.0;
 
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
     let explanation = Explanation {
@@ -82,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         rules: rules::consider(&loaded.config, policy, &request, decision.rule),
         authenticators: match decision.rule.map(|rule| &rule.access) {
             Some(Access::Protected(protection)) => {
-                credentials::tried(&loaded.config, policy, protection, &request, &heard, own.now)
+                credentials::tried(policy, protection, &request, &heard, own.now)
             }
             _ => Vec::new(),
         },

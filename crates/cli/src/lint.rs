@@ -98,7 +98,7 @@ impl Lints<'_> {
             Access::Protected(protection) => Some(protection),
             Access::Public | Access::Denied => None,
         });
-        protections.flat_map(|protection| protection.members.iter().copied()).collect()
+        protections.flat_map(|protection| protection.members.iter().map(|id| id.index())).collect()
     }
 
     fn ambiguous_subject(&mut self) {
@@ -194,7 +194,7 @@ impl Lints<'_> {
             peer: spec.example_source(),
             readings: &readings,
         };
-        self.policy.rules.get(self.policy.index.select(&target).ok()??)
+        self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
 
     /// Where in the rules it stands; that it is there, the core says.

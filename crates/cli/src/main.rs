@@ -25,7 +25,6 @@ mod test;
 mod time;
 mod token;
 mod trace;
-mod wrapping;
 
 use std::io::Write as _;
 use std::process::ExitCode;

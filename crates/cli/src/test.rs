@@ -11,7 +11,7 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::reader;
 use authgate::config::shape::{List, Named};
-use authgate::decision::decide;
+use authgate::decision::decide_traced;
 use authgate::decision::state::State;
 use authgate::jose::jwt::SoftwareVerifier;
 use clap::ValueEnum;
@@ -25,7 +25,7 @@ use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
 use super::{Failure, Said, input, report};
 use expectation::{Difference, Expectation};
-use test_identity::StandIns;
+use test_identity::TestIdentities;
 
 /// Run tests of a policy that live beside its configuration.
 ///
@@ -128,11 +128,10 @@ fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
         (None, Some(config)) => path.parent().unwrap_or(Path::new("")).join(config),
         (None, None) => return Err(format!("{name}: expected `config`, or --config")),
     };
-    let mut loaded = arguments.beside.load(&config)?;
-    let stand_ins = StandIns::put(&mut loaded)?;
+    let loaded = arguments.beside.load(&config)?;
     let mut ran = Vec::with_capacity(file.tests.0.len());
     for (at, test) in file.tests.0.iter().enumerate() {
-        let differences = run_one(&loaded, &stand_ins, test, file.at.as_deref());
+        let differences = run_one(&loaded, test, file.at.as_deref());
         let differences = differences.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
         ran.push(Ran { name: test.name.clone(), differences });
     }
@@ -156,12 +155,7 @@ fn read(name: &str, text: &str) -> Result<File, Failure> {
     })
 }
 
-fn run_one(
-    loaded: &Loaded,
-    stand_ins: &StandIns,
-    test: &Test,
-    at: Option<&str>,
-) -> Result<Vec<Difference>, String> {
+fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<Vec<Difference>, String> {
     let now = match test.at.as_deref().or(at) {
         Some(text) => request::time(text)?,
         None => request::now(),
@@ -191,12 +185,12 @@ fn run_one(
             own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
         }
     }
-    stand_ins.hold(loaded, &test.held.0, &mut own)?;
+    let mut identities = TestIdentities::read(&loaded.config, &loaded.policy, &test.held.0)?;
     let request = own.borrowed();
     let memory = CredentialCache::new(input::random()?, loaded.policy.limits);
     let mut state = State::new(&loaded.policy, memory);
     let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
-    let decision = decide(&loaded.policy, &request, &mut state, context);
+    let decision = decide_traced(&loaded.policy, &request, &mut state, context, &mut identities);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
     test.expect.differences(&outcome)
 }

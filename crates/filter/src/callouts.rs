@@ -3,6 +3,7 @@
 use super::{Filter, HeaderMap, Host, PluginInstance};
 use crate::header_map;
 use crate::outstanding::Outstanding;
+use authgate::principal::AuthenticatorId;
 use authgate::remote::callout::{CallId, CalloutError, Effect, HttpResponse, Severity};
 use authgate::remote::jwks::Tick;
 
@@ -76,7 +77,7 @@ impl<H: Host> Filter<H> {
     fn tell(
         &self,
         instance: &PluginInstance,
-        authenticator: usize,
+        authenticator: AuthenticatorId,
         call: CallId,
         outcome: Result<HttpResponse<'_>, CalloutError>,
     ) {
@@ -86,13 +87,13 @@ impl<H: Host> Filter<H> {
     }
 }
 
-fn report(instance: &PluginInstance, authenticator: usize, severity: Severity, text: &str) {
+fn report(instance: &PluginInstance, authenticator: AuthenticatorId, severity: Severity, text: &str) {
     let level = match severity {
         Severity::Info => log::Level::Info,
         Severity::Warning => log::Level::Warn,
         Severity::Error => log::Level::Error,
     };
-    let authenticator = instance.policy.authenticators.get(authenticator);
+    let authenticator = instance.policy.authenticator(authenticator);
     let name = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
     log::log!(level, "authgate: authenticator \"{name}\": {text}");
 }

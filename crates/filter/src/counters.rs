@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use authgate::decision::{Decision, Verdict};
 use authgate::policy::Policy;
+use authgate::principal::AuthenticatorId;
 
 /// What a decision is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +16,7 @@ pub struct Labels {
     /// Of a refusal.
     reason: Option<&'static str>,
     /// Its place in the policy.
-    authenticator: Option<usize>,
+    authenticator: Option<AuthenticatorId>,
     /// Its place in the policy.
     rule: Option<usize>,
 }
@@ -63,7 +64,7 @@ impl Labels {
     ///
     /// `authgate_requests_total.outcome.denied.reason.expired.authenticator.partners.rule.admin`
     pub fn name(&self, policy: &Policy) -> String {
-        let authenticator = self.authenticator.and_then(|at| policy.authenticators.get(at));
+        let authenticator = self.authenticator.and_then(|at| policy.authenticator(at));
         let rule = self.rule.and_then(|at| policy.rules.get(at));
         format!(
             "authgate_requests_total.outcome.{}.reason.{}.authenticator.{}.rule.{}",

@@ -20,7 +20,7 @@ pub fn properties<'a>(
         Some(match fact {
             FilterStateKey::Subject => ("authgate.subject", Cow::Owned(visible(&caller(verdict)?.subject))),
             FilterStateKey::Authenticator => {
-                let authenticator = policy.authenticators.get(verdict.authenticator()?)?;
+                let authenticator = policy.authenticator(verdict.authenticator()?)?;
                 ("authgate.authenticator", Cow::Borrowed(authenticator.name.as_str()))
             }
             FilterStateKey::Rule => ("authgate.rule", Cow::Borrowed(decision.rule?.name.as_str())),

@@ -1,12 +1,13 @@
 //! Callouts that have no response yet.
 
+use authgate::principal::AuthenticatorId;
 use authgate::remote::callout::{CallId, FetchId};
 
 /// Callouts without a response, and settled tickets whose requests have not been resumed yet.
 #[derive(Default)]
 pub struct Callouts {
     outstanding: Vec<Outstanding>,
-    settled: Vec<(usize, FetchId)>,
+    settled: Vec<(AuthenticatorId, FetchId)>,
 }
 
 /// A callout without a response.
@@ -14,7 +15,7 @@ pub struct Outstanding {
     /// The host's number of the callout.
     pub number: u32,
     /// The authenticator that needs the response.
-    pub authenticator: usize,
+    pub authenticator: AuthenticatorId,
     /// The core's number of the callout.
     pub call: CallId,
     /// The longest body that is read, in bytes.
@@ -34,12 +35,12 @@ impl Callouts {
     }
 
     /// Adds a ticket that was settled.
-    pub fn settle(&mut self, authenticator: usize, fetch_id: FetchId) {
+    pub fn settle(&mut self, authenticator: AuthenticatorId, fetch_id: FetchId) {
         self.settled.push((authenticator, fetch_id));
     }
 
     /// Takes the tickets that were settled, each with its authenticator.
-    pub fn take_settled(&mut self) -> Vec<(usize, FetchId)> {
+    pub fn take_settled(&mut self) -> Vec<(AuthenticatorId, FetchId)> {
         std::mem::take(&mut self.settled)
     }
 }

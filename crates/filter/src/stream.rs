@@ -132,7 +132,7 @@ impl<H: Host> Filter<H> {
                 stream,
                 owner: Rc::clone(instance),
                 pending_on,
-                max_per_fetch: state.max_waiting(pending_on.source),
+                max_per_fetch: state.max_waiting(pending_on.authenticator),
                 deadline: match wait.pending() {
                     Some(pending) => pending.deadline,
                     None => context.now.plus(pending_on.max_wait),

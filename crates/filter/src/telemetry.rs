@@ -90,7 +90,7 @@ impl PluginInstance {
     fn log_denial(&self, decision: &Decision<'_>, denial: &Denial, level: Level, what: &str) {
         let detail = denial.reason.detail_code().unwrap_or("-");
         let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
-        let authenticator = denial.authenticator.and_then(|at| self.policy.authenticators.get(at));
+        let authenticator = denial.authenticator.and_then(|at| self.policy.authenticator(at));
         let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
         let reason = denial.reason.code();
         log::log!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use authgate::decision::state::State;
 use authgate::policy::Policy;
+use authgate::principal::AuthenticatorId;
 use authgate::remote::callout::{CallId, Effect, HttpResponse};
 use authgate::remote::jwks::Tick;
 use authgate::timestamp::NumericDate;
@@ -13,7 +14,7 @@ use serde_json::Value;
 pub struct Providers<'a> {
     policy: &'a Policy,
     /// What was asked, and by whom.
-    asked: Vec<(usize, CallId)>,
+    asked: Vec<(AuthenticatorId, CallId)>,
 }
 
 impl<'a> Providers<'a> {
@@ -33,7 +34,9 @@ impl<'a> Providers<'a> {
             crate::placeholders::insert_keys(&mut body);
             let body = body.to_string();
             let status = answer.as_u64().map_or(200, |status| status as u16);
-            let names = |(source, _): &(usize, CallId)| self.policy.authenticators[*source].name == *name;
+            let names = |(source, _): &(AuthenticatorId, CallId)| {
+                self.policy.authenticators[source.index()].name == *name
+            };
             let at = self.asked.iter().position(names).unwrap_or_else(|| panic!("{name} asks nothing"));
             let (source, call) = self.asked.remove(at);
             let answer = HttpResponse { status, cache_control: None, body: body.as_bytes() };

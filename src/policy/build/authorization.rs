@@ -7,6 +7,7 @@ use crate::config::shape::OneOrMany;
 use crate::config::{self, ConfigErrorKind};
 use crate::jose::claims::{ClaimMatcher, ClaimSelector};
 use crate::policy::authorization::Authorization;
+use crate::principal::AuthenticatorId;
 
 impl Builder<'_> {
     /// Reads a rule's `authorize`. `members` are the rule's authenticators.
@@ -14,7 +15,7 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         ways: &OneOrMany<config::Authorization>,
-        members: &[usize],
+        members: &[AuthenticatorId],
         authenticators: &[Authenticator],
     ) -> Vec<Authorization> {
         let single = ways.0.len() == 1;
@@ -32,7 +33,7 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         way: &config::Authorization,
-        members: &[usize],
+        members: &[AuthenticatorId],
         authenticators: &[Authenticator],
     ) -> Option<Authorization> {
         let errors = self.errors.len();
@@ -72,9 +73,9 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         names: &[String],
-        members: &[usize],
+        members: &[AuthenticatorId],
         authenticators: &[Authenticator],
-    ) -> Vec<usize> {
+    ) -> Vec<AuthenticatorId> {
         self.non_empty(path, names);
         let mut speaks_for = Vec::new();
         for (at, name) in names.iter().enumerate() {
@@ -96,9 +97,9 @@ impl Builder<'_> {
         &mut self,
         path: &str,
         subject: &str,
-        members: &[usize],
+        members: &[AuthenticatorId],
         authenticators: &[Authenticator],
-    ) -> Option<(usize, String)> {
+    ) -> Option<(AuthenticatorId, String)> {
         if subject.is_empty() {
             self.error(path, ConfigErrorKind::Expected("a subject that is not empty"));
             return None;
@@ -107,8 +108,9 @@ impl Builder<'_> {
             return Some((*only, subject.to_owned()));
         }
         let found = subject.split_once('/').and_then(|(name, subject)| {
-            let at =
-                members.iter().find(|at| authenticators.get(**at).is_some_and(|known| known.name == name))?;
+            let at = members
+                .iter()
+                .find(|at| authenticators.get(at.index()).is_some_and(|known| known.name == name))?;
             (!subject.is_empty()).then(|| (*at, subject.to_owned()))
         });
         if found.is_none() {

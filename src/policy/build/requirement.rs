@@ -5,6 +5,7 @@ use crate::authn::Authenticator;
 use crate::config::error::suggestion;
 use crate::config::{self, ConfigErrorKind};
 use crate::policy::requirement::Requirement;
+use crate::principal::AuthenticatorId;
 
 impl Builder<'_> {
     /// Resolves the names of a requirement, or notes what is wrong with it.
@@ -56,15 +57,15 @@ impl Builder<'_> {
         resolved.into_iter().collect::<Option<Vec<_>>>().filter(|resolved| !resolved.is_empty())
     }
 
-    /// Where the authenticator with this name stands.
+    /// The authenticator with this name.
     pub(super) fn authenticator_named(
         &mut self,
         path: &str,
         name: &str,
         authenticators: &[Authenticator],
-    ) -> Option<usize> {
+    ) -> Option<AuthenticatorId> {
         if let Some(at) = authenticators.iter().position(|known| known.name == name) {
-            return Some(at);
+            return Some(AuthenticatorId::new(at));
         }
         // One that exists and has faults of its own was reported there.
         if !self.declared.iter().any(|declared| declared == name) {
@@ -84,7 +85,7 @@ impl Builder<'_> {
 fn overlap<'a>(parts: &[Requirement], authenticators: &'a [Authenticator]) -> Option<(&'a str, &'a str)> {
     let members: Vec<Vec<&Authenticator>> = parts
         .iter()
-        .map(|part| part.members().into_iter().filter_map(|at| authenticators.get(at)).collect())
+        .map(|part| part.members().into_iter().filter_map(|id| authenticators.get(id.index())).collect())
         .collect();
     let pairs = members.iter().enumerate().flat_map(|(at, first)| {
         let others = members.iter().skip(at + 1).flatten();

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::jose::claims::{ClaimSelector, SelectorError};
-use crate::principal::{Permit, Principal};
+use crate::principal::{AuthenticatorId, Permit, Principal};
 
 /// The value of an identity field.
 pub struct Template(Vec<Part>);
@@ -17,7 +17,7 @@ enum Part {
     Text(String),
     Placeholder {
         /// Of which authenticator; absent: of the principal whose identity counts.
-        authenticator: Option<usize>,
+        authenticator: Option<AuthenticatorId>,
         attribute: Attribute,
     },
 }
@@ -95,7 +95,7 @@ impl Template {
                 Part::Text(text) => value.extend_from_slice(text.as_bytes()),
                 Part::Placeholder { authenticator, attribute } => {
                     let at = authenticator.unwrap_or(permit.first().authenticator);
-                    attribute.render(permit.by(at)?, names.get(at)?, &mut value)?;
+                    attribute.render(permit.by(at)?, names.get(at.index())?, &mut value)?;
                 }
             }
         }
@@ -121,7 +121,7 @@ fn parse_placeholder(text: &str, names: &[&str]) -> Result<Part, TemplateError> 
     match text.split_once('.').filter(|_| !text.starts_with("claim:")) {
         None => Ok(Part::Placeholder { authenticator: None, attribute: attribute(text)? }),
         Some((name, rest)) => {
-            let at = names.iter().position(|known| *known == name);
+            let at = names.iter().position(|known| *known == name).map(AuthenticatorId::new);
             let at = at.ok_or_else(|| TemplateError::UnknownAuthenticator(name.to_owned()))?;
             Ok(Part::Placeholder { authenticator: Some(at), attribute: attribute(rest)? })
         }
@@ -239,8 +239,8 @@ mod tests {
             claims: Claims::from_json(json!({"team": "web"})).unwrap(),
         };
         Permit::issue(
-            Authenticated { authenticator: 0, principal: Rc::new(principal) },
-            vec![Authenticated { authenticator: 1, principal: Rc::new(machine) }],
+            Authenticated { authenticator: AuthenticatorId::new(0), principal: Rc::new(principal) },
+            vec![Authenticated { authenticator: AuthenticatorId::new(1), principal: Rc::new(machine) }],
         )
     }
 

@@ -194,8 +194,8 @@ fn segments(path: &str) -> Result<impl Iterator<Item = &str>, PatternError> {
 }
 
 fn new(segments: Vec<Segment>, tail: Tail) -> Result<PathPattern, PatternError> {
-    let expiries = segments.len().saturating_sub(1);
-    let may_be_empty = |index: usize| index == expiries && tail == Tail::End;
+    let ends = segments.len().saturating_sub(1);
+    let may_be_empty = |index: usize| index == ends && tail == Tail::End;
     if segments.iter().enumerate().any(|(index, segment)| segment.is_empty() && !may_be_empty(index)) {
         return Err(PatternError::EmptySegment);
     }

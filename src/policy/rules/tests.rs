@@ -46,7 +46,8 @@ fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPa
         PathInterpretations::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
     let host = words.get(2).and_then(|authority| Host::parse(authority.as_bytes()).unwrap());
     let peer = words.get(3).map(|peer| peer.parse().unwrap());
-    index.select(&Target { method: words[0].as_bytes(), host: host.as_ref(), peer, readings: &readings })
+    let target = Target { method: words[0].as_bytes(), host: host.as_ref(), peer, readings: &readings };
+    index.select(&target).map(|rule| rule.map(RuleId::index))
 }
 
 fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)]) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::cache::{CredentialCache, Limits};
 use crate::jose::jwt::Audiences;
+use crate::principal::AuthenticatorId;
 
 fn at(seconds: f64) -> NumericDate {
     NumericDate::from_seconds(seconds).unwrap()
@@ -26,7 +27,7 @@ fn introspector(plan: Plan) -> Introspector {
 }
 
 fn cache_key(token: &str) -> CacheKey {
-    CredentialCache::new([7; 16], Limits::default()).cache_key(0, 0, token.as_bytes())
+    CredentialCache::new([7; 16], Limits::default()).cache_key(AuthenticatorId::new(0), 0, token.as_bytes())
 }
 
 /// What is known of a token, in words.

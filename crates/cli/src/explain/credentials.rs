@@ -1,6 +1,5 @@
 //! What each authenticator of the rule found, and what it said of it, step by step.
 
-use authgate::config::{Authenticator, Config};
 use authgate::http::location::{CredentialLocation, Found};
 use authgate::http::request::Request;
 use authgate::jose::jwt::{Jwt, TokenError};
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::time;
-use crate::trace::{Heard, What};
+use crate::trace::{Check, Event};
 
 /// What became of one authenticator.
 #[derive(Serialize)]
@@ -43,18 +42,17 @@ pub struct Step {
 
 /// The authenticators of a rule, in its order.
 pub fn tried(
-    config: &Config,
     policy: &Policy,
     protection: &Protection,
     request: &Request<'_>,
-    heard: &[Heard],
+    heard: &[Event],
     now: NumericDate,
 ) -> Vec<Tried> {
-    let members = protection.members.iter().filter_map(|at| Some((*at, policy.authenticators.get(*at)?)));
+    let members = protection.members.iter().filter_map(|id| Some((*id, policy.authenticator(*id)?)));
     let tried = members.map(|(at, authenticator)| {
-        let scheme = scheme(config, &authenticator.name);
-        let heard: Vec<&What> =
-            heard.iter().filter(|heard| heard.authenticator == at).map(|heard| &heard.what).collect();
+        let scheme = authenticator.scheme.name();
+        let heard: Vec<&Check> =
+            heard.iter().filter(|heard| heard.authenticator == at).map(|heard| &heard.check).collect();
         let locations: Vec<Looked> = authenticator
             .scheme
             .locations()
@@ -76,18 +74,6 @@ pub fn tried(
         }
     });
     tried.collect()
-}
-
-fn scheme(config: &Config, name: &str) -> &'static str {
-    let of_this_name = config.authenticators.0.iter().find(|(known, _)| known == name);
-    match of_this_name.map(|(_, authenticator)| authenticator) {
-        Some(Authenticator::Basic(_)) => "basic",
-        Some(Authenticator::Jwt(_)) => "jwt",
-        Some(Authenticator::ApiKey(_)) => "api_key",
-        Some(Authenticator::Digest(_)) => "digest",
-        Some(Authenticator::Introspection(_)) => "introspection",
-        None => "unknown",
-    }
 }
 
 fn described(place: &CredentialLocation) -> String {
@@ -131,21 +117,21 @@ fn token(token: &[u8], now: NumericDate) -> String {
     said.join(", ")
 }
 
-fn verdict(heard: &[&What], finds_some: bool) -> (String, bool) {
-    let known = heard.iter().rev().find_map(|what| match what {
-        What::Authenticated(Ok(known)) => Some(known),
+fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
+    let known = heard.iter().rev().find_map(|check| match check {
+        Check::Credential(Ok(known)) => Some(known),
         _ => None,
     });
     match (heard.last(), known) {
-        (Some(What::Authenticated(Ok(_)) | What::Possessed(Ok(()))), Some(known)) => {
+        (Some(Check::Credential(Ok(_)) | Check::Possession(Ok(()))), Some(known)) => {
             (format!("holds: {:?}", known.subject), true)
         }
-        (Some(What::Admitted(Ok(())) | What::Authenticated(Ok(_)) | What::Possessed(Ok(()))), _) => {
+        (Some(Check::Request(Ok(())) | Check::Credential(Ok(_)) | Check::Possession(Ok(()))), _) => {
             ("holds".to_owned(), true)
         }
         (
             Some(
-                What::Authenticated(Err(reason)) | What::Admitted(Err(reason)) | What::Possessed(Err(reason)),
+                Check::Credential(Err(reason)) | Check::Request(Err(reason)) | Check::Possession(Err(reason)),
             ),
             _,
         ) => (coded(*reason), false),
@@ -162,22 +148,22 @@ pub fn coded(reason: Reason) -> String {
     }
 }
 
-fn steps(heard: &[&What], scheme: &str) -> Vec<Step> {
+fn steps(heard: &[&Check], scheme: &str) -> Vec<Step> {
     let mut steps = Vec::new();
-    for what in heard {
-        match what {
-            What::Admitted(Ok(())) => {}
-            What::Admitted(Err(reason)) => {
+    for check in heard {
+        match check {
+            Check::Request(Ok(())) => {}
+            Check::Request(Err(reason)) => {
                 steps.push(Step { what: "same origin", holds: false, why: Some(coded(*reason)) });
             }
-            What::Authenticated(result) if scheme == "jwt" => token_steps(result.as_ref().err(), &mut steps),
-            What::Authenticated(result) => {
+            Check::Credential(result) if scheme == "jwt" => token_steps(result.as_ref().err(), &mut steps),
+            Check::Credential(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
                 steps.push(Step { what: "credential", holds: why.is_none(), why });
             }
-            // Said of tokens alone: nothing else is bound.
-            What::Possessed(Ok(())) if scheme != "jwt" => {}
-            What::Possessed(result) => {
+            // An opaque token is seldom bound, so that its success says nothing.
+            Check::Possession(Ok(())) if scheme != "jwt" => {}
+            Check::Possession(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
                 steps.push(Step { what: "sent by its holder", holds: why.is_none(), why });
             }

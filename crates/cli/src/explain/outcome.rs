@@ -8,7 +8,7 @@ use authgate::response::Form;
 use serde::Serialize;
 
 use super::credentials::coded;
-use crate::trace::{Heard, What};
+use crate::trace::{Check, Event};
 
 /// What becomes of a request.
 #[derive(Serialize)]
@@ -57,8 +57,8 @@ pub struct Upstream {
 }
 
 /// What becomes of `request`.
-pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard: &[Heard]) -> Outcome {
-    let name = |at: usize| policy.authenticators.get(at).map(|authenticator| authenticator.name.clone());
+pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard: &[Event]) -> Outcome {
+    let name = |id| policy.authenticator(id).map(|authenticator| authenticator.name.clone());
     let mut outcome = Outcome {
         decision: "allow",
         rule: decision.rule.map(|rule| rule.name.clone()),
@@ -125,10 +125,10 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
 }
 
 /// What `authorize` asks for, where somebody is known and not allowed.
-fn lacks(decision: &Decision<'_>, heard: &[Heard]) -> Option<String> {
+fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
     let Access::Protected(protection) = &decision.rule?.access else { return None };
-    let known = heard.iter().find_map(|heard| match &heard.what {
-        What::Authenticated(Ok(known)) => Some(known),
+    let known = heard.iter().find_map(|heard| match &heard.check {
+        Check::Credential(Ok(known)) => Some(known),
         _ => None,
     })?;
     let ways: Vec<String> = protection.ways.iter().map(|way| way.scope()).collect();

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use hmac_sha256::Hash;
 
 use super::super::Builder;
-use crate::authn::Scheme;
 use crate::authn::api_key::{ApiKey, ApiKeys, KeyDigest};
+use crate::authn::{Scheme, SecretScheme};
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
 use crate::http::location::CredentialLocation;
@@ -18,7 +18,7 @@ impl Builder<'_> {
         path: &str,
         api_key: &config::ApiKeys,
         realm: &Realm,
-    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+    ) -> Option<(Scheme, Realm, bool)> {
         let realm = self.realm(path, api_key.realm.as_ref(), realm);
         let default = CredentialLocation::Field { name: "x-api-key".to_owned(), scheme: None };
         let locations = self.locations(&format!("{path}.from"), api_key.from.as_ref(), default);
@@ -45,7 +45,7 @@ impl Builder<'_> {
             keys.push(key);
         }
         let scheme = ApiKeys::new(locations, keys, api_key.csrf == Csrf::Off);
-        Some((Box::new(scheme), realm, api_key.forward_credentials))
+        Some((Scheme::Secret(SecretScheme::ApiKey(scheme)), realm, api_key.forward_credentials))
     }
 
     fn one_key(&mut self, path: &str, key: &config::ApiKey) -> Option<ApiKey> {

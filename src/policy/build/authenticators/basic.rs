@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use hmac_sha256::Hash;
 
 use super::super::{Builder, WarningKind};
-use crate::authn::Scheme;
 use crate::authn::basic::{Basic, User};
+use crate::authn::{Scheme, SecretScheme};
 use crate::config::reader::member;
 use crate::config::{self, ConfigErrorKind};
 use crate::http::challenge::Realm;
@@ -19,7 +19,7 @@ impl Builder<'_> {
         path: &str,
         basic: &config::Basic,
         realm: &Realm,
-    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+    ) -> Option<(Scheme, Realm, bool)> {
         let plaintext = if basic.allow_plaintext { Plaintext::Allow } else { Plaintext::Refuse };
         let errors = self.errors.len();
         let realm = self.realm(path, basic.realm.as_ref(), realm);
@@ -66,6 +66,10 @@ impl Builder<'_> {
             self.warn(path, WarningKind::MixedHashes(kinds.into_iter().collect()));
         }
         let decoy_key = secrets.finalize().first_chunk().copied().unwrap_or_default();
-        Some((Box::new(Basic::new(users, decoy_key)), realm, basic.forward_credentials))
+        Some((
+            Scheme::Secret(SecretScheme::Basic(Basic::new(users, decoy_key))),
+            realm,
+            basic.forward_credentials,
+        ))
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::{Builder, WarningKind};
-use crate::authn::Scheme;
 use crate::authn::digest::htdigest::parse_htdigest;
 use crate::authn::digest::{Digest, DigestAlgorithm, User};
+use crate::authn::{OneTimeScheme, Scheme};
 use crate::config::{self, ConfigErrorKind};
 use crate::http::challenge::Realm;
 
@@ -13,11 +13,7 @@ use crate::http::challenge::Realm;
 const MIN_NONCE_KEY_BYTES: usize = 16;
 
 impl Builder<'_> {
-    pub(super) fn digest(
-        &mut self,
-        path: &str,
-        digest: &config::Digest,
-    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+    pub(super) fn digest(&mut self, path: &str, digest: &config::Digest) -> Option<(Scheme, Realm, bool)> {
         if digest.nonce_lifetime.as_seconds() <= 0.0 {
             self.error(format!("{path}.nonce_lifetime"), ConfigErrorKind::Expected("more than 0s"));
         }
@@ -38,7 +34,7 @@ impl Builder<'_> {
             None => None,
         };
         let scheme = Digest::new(realm.clone(), users, nonce_key, digest.nonce_lifetime.as_seconds());
-        Some((Box::new(scheme), realm, digest.forward_credentials))
+        Some((Scheme::OneTime(OneTimeScheme::Digest(scheme)), realm, digest.forward_credentials))
     }
 
     /// The realm that the secrets are for, and the users.

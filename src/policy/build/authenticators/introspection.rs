@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::super::Builder;
 use super::claims::ClaimFields;
 use super::locations::challenge_scheme;
-use crate::authn::Scheme;
 use crate::authn::introspection::Introspection;
+use crate::authn::{Scheme, TokenScheme};
 use crate::config::{self, ClientAuth, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
 use crate::http::location::CredentialLocation;
@@ -25,7 +25,7 @@ impl Builder<'_> {
         path: &str,
         introspection: &config::Introspection,
         realm: &Realm,
-    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+    ) -> Option<(Scheme, Realm, bool)> {
         let config = introspection;
         let realm = self.realm(path, config.realm.as_ref(), realm);
         let address = Address::parse(&config.endpoint).ok();
@@ -101,6 +101,6 @@ impl Builder<'_> {
             max_wait: timeout + MARGIN,
             bound: bound?,
         };
-        Some((Box::new(scheme), realm, config.forward_credentials))
+        Some((Scheme::Token(TokenScheme::Introspection(scheme)), realm, config.forward_credentials))
     }
 }

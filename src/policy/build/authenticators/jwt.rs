@@ -3,8 +3,8 @@
 use super::super::Builder;
 use super::claims::ClaimFields;
 use super::locations::challenge_scheme;
-use crate::authn::Scheme;
 use crate::authn::bearer::Bearer;
+use crate::authn::{Scheme, TokenScheme};
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
 use crate::http::location::CredentialLocation;
@@ -16,7 +16,7 @@ impl Builder<'_> {
         path: &str,
         jwt: &config::Jwt,
         realm: &Realm,
-    ) -> Option<(Box<dyn Scheme>, Realm, bool)> {
+    ) -> Option<(Scheme, Realm, bool)> {
         let realm = self.realm(path, jwt.realm.as_ref(), realm);
         self.texts(&format!("{path}.issuer"), &jwt.issuer.0);
         let keys = self.keys(&format!("{path}.keys"), &jwt.keys, &jwt.issuer.0);
@@ -62,6 +62,6 @@ impl Builder<'_> {
             csrf_disabled: jwt.csrf == Csrf::Off,
             bound: bound?,
         };
-        Some((Box::new(scheme), realm, jwt.forward_credentials))
+        Some((Scheme::Token(TokenScheme::Jwt(scheme)), realm, jwt.forward_credentials))
     }
 }
