@@ -1,16 +1,16 @@
-//! A denial as a page for whoever sits at a browser: no script, nothing from outside.
+//! A denial as an HTML page for browsers, without scripts and external resources.
 
 use super::error_body::{Detail, ErrorBody, Prompt};
 use super::messages::{phrase, status_line};
 
-/// Names the media type.
+/// The media type.
 pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// What the page may do: nothing but look like this.
+/// Content Security Policy of the page; it allows only inline styles and the empty icon.
 pub const SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
-// The empty icon keeps browsers from asking for one, which would be denied too.
+// The empty icon keeps browsers from requesting one, which would be denied too.
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">
 <head>
@@ -40,7 +40,7 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 </style>
 "#;
 
-/// The page.
+/// Renders the page.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut page = String::with_capacity(HEAD.len().saturating_add(1024));
     page.push_str(HEAD);
@@ -86,7 +86,7 @@ fn heading(told: &Detail<'_>) -> &'static str {
     }
 }
 
-/// Whoever sees the page after a prompt knows of a user name and a password, and of no credentials.
+/// A user who sees the page after a prompt knows a user name and a password, not "credentials".
 fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
     match told.prompt {
         Prompt::Cancelled => (
@@ -116,7 +116,7 @@ fn element(page: &mut String, name: &str, text: &str) {
     }
 }
 
-/// For text and for values in double quotes.
+/// Escapes text for element content and for attribute values in double quotes.
 fn escape(page: &mut String, text: &str) {
     for character in text.chars() {
         match character {

@@ -1,10 +1,10 @@
-//! The words of a denial: what was wrong, what was expected, what to do next.
+//! Texts of denials: the problem and the remedy.
 //!
-//! All of them are fixed. Of the request nothing is repeated.
+//! All texts are constants; no part of the request is repeated.
 
 use super::Reason;
 
-/// A status with its phrase, RFC 9110 §15.
+/// Returns a status and its reason phrase ([RFC 9110 §15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
 pub fn status_line(status: u16) -> &'static str {
     match status {
         400 => "400 Bad Request",
@@ -16,12 +16,12 @@ pub fn status_line(status: u16) -> &'static str {
     }
 }
 
-/// The phrase alone.
+/// Returns the reason phrase of a status.
 pub fn phrase(status: u16) -> &'static str {
     status_line(status).split_once(' ').map_or("", |(_, phrase)| phrase)
 }
 
-/// A few words for a heading; one for each reason code.
+/// Returns a short title; each reason code has its own.
 pub fn title(reason: Reason) -> &'static str {
     match reason {
         Reason::MissingCredentials => "Credentials needed",
@@ -45,16 +45,17 @@ pub fn title(reason: Reason) -> &'static str {
     }
 }
 
-/// What was wrong, and what to do next, in one sentence each.
+/// The problem and the remedy, one sentence each.
 #[derive(Debug, Clone, Copy)]
 pub struct Explanation {
-    /// What was wrong. RFC 6750 §3 lets it go into a challenge: visible ASCII without `"` and `\`.
+    /// The problem. It can be an `error_description`
+    /// ([RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)): visible ASCII without `"` and `\`.
     pub what: &'static str,
-    /// What to do next.
+    /// The remedy.
     pub next: &'static str,
 }
 
-/// What the client may be told of a reason.
+/// Returns the public explanation of a reason.
 pub fn explain(reason: Reason) -> Explanation {
     let (what, next) = match reason {
         Reason::MissingCredentials => (
@@ -127,7 +128,7 @@ pub fn explain(reason: Reason) -> Explanation {
     Explanation { what, next }
 }
 
-/// By what the client may be told of a token, see [`TokenError::public_code`](crate::jose::jwt::TokenError::public_code).
+/// Explains a public detail code, see [`TokenError::public_code`](crate::jose::jwt::TokenError::public_code).
 fn explain_token(detail: Option<&'static str>) -> Explanation {
     const FRESH: &str = "Get a fresh token from its issuer.";
     const OTHER: &str =

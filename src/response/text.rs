@@ -1,12 +1,12 @@
-//! A denial in plain text.
+//! A denial as plain text.
 
 use super::error_body::ErrorBody;
 use super::messages::{phrase, status_line};
 
-/// Names the media type.
+/// The media type.
 pub const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 
-/// Status and code, what was wrong, what to do next.
+/// Renders status and codes, the problem and the remedy.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut body = String::with_capacity(384);
     body.push_str(status_line(error_body.status));
@@ -34,7 +34,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
     body
 }
 
-/// One line, for gRPC.
+/// Renders one line for gRPC.
 pub fn summary(error_body: &ErrorBody<'_>) -> String {
     let Some(told) = &error_body.told else { return phrase(error_body.status).to_owned() };
     let mut line = String::with_capacity(128);
