@@ -32,7 +32,7 @@ const MAX_PROVEN: usize = 8192;
 const PROVEN_FOR: f64 = 3600.0;
 
 /// One part in `RESERVED` of `max_concurrent` is reserved for proven tokens. One source may use one part in
-/// `OF_ONE_SOURCE` for other tokens, but at least `LEAST_OF_ONE_SOURCE` calls.
+/// `OF_ONE_SOURCE` for other tokens, or `LEAST_OF_ONE_SOURCE` calls if that is more.
 const RESERVED: usize = 4;
 const OF_ONE_SOURCE: usize = 2;
 const LEAST_OF_ONE_SOURCE: usize = 4;
