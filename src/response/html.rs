@@ -60,7 +60,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
     if let Some(url) = error_body.help {
         page.push_str("<p><a rel=\"noreferrer\" href=\"");
         escape(&mut page, url);
-        page.push_str("\">More about access here</a></p>\n");
+        page.push_str("\">Help with access</a></p>\n");
     }
     page.push_str("<dl>\n");
     detail(&mut page, "Status", status_line(error_body.status));
@@ -69,10 +69,10 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         told.push_codes(&mut codes);
         detail(&mut page, "Reason", &codes);
         if !told.accepted.is_empty() {
-            detail(&mut page, "Accepted here", &told.accepted.join(", "));
+            detail(&mut page, "Accepted schemes", &told.accepted.join(", "));
         }
         if let Some(scope) = told.scope {
-            detail(&mut page, "Scope needed", scope);
+            detail(&mut page, "Required scope", scope);
         }
     }
     page.push_str("</dl>\n</main>\n</body>\n</html>\n");
@@ -90,12 +90,12 @@ fn heading(told: &Detail<'_>) -> &'static str {
 fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
     match told.prompt {
         Prompt::Cancelled => (
-            "A user name and a password are needed here, and none were given.",
-            "Try again, and your browser asks for them. If you have none, ask whoever runs this service.",
+            "A user name and a password are required.",
+            "Try again to enter them. If you have none, ask the operator of this service.",
         ),
         Prompt::Failed => (
-            "The user name or the password is wrong.",
-            "Try again, or ask whoever runs this service for new ones.",
+            "The user name or password is wrong.",
+            "Try again, or ask the operator of this service for new ones.",
         ),
         Prompt::Beside => (told.explanation.what, told.explanation.next),
     }

@@ -22,9 +22,11 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         error_body.told.as_ref().map(|told| told.accepted.join(", ")).filter(|text| !text.is_empty());
     let scope = error_body.told.as_ref().and_then(|told| told.scope);
     let mut before = "\n";
-    for (label, value) in
-        [("Accepted here: ", accepted.as_deref()), ("Scope needed: ", scope), ("Help: ", error_body.help)]
-    {
+    for (label, value) in [
+        ("Accepted schemes: ", accepted.as_deref()),
+        ("Required scope: ", scope),
+        ("Help: ", error_body.help),
+    ] {
         let Some(value) = value else { continue };
         for part in [before, label, value, "\n"] {
             body.push_str(part);
