@@ -45,8 +45,8 @@ impl fmt::Display for OtherStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected status 200, found {}", self.0)?;
         f.write_str(match self.0 {
-            503 => " (the proxy's own if it reaches nobody there)",
-            504 => " (the proxy's own if no answer comes in time)",
+            503 => " (the proxy sends it if no host is reachable)",
+            504 => " (the proxy sends it on a timeout)",
             _ => "",
         })
     }
@@ -72,13 +72,13 @@ impl fmt::Display for CalloutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CalloutError::UnknownCluster => f.write_str(
-                "the proxy knows no cluster of this name; expected the name of one: in plain Envoy a `name` below \
+                "unknown cluster; expected the name of one of the proxy's clusters: in plain Envoy a `name` in \
                  `static_resources.clusters`, in Istio `outbound|443||idp.example.com`, in Envoy Gateway \
                  `httproute/NAMESPACE/NAME/rule/0`",
             ),
-            CalloutError::NotSent => f.write_str("the request could not be sent: no host of the cluster is to be had"),
-            CalloutError::NoAnswer => f.write_str("no answer: the connection was reset, or the time was over"),
-            CalloutError::TooLong { max } => write!(f, "expected at most {max} octets"),
+            CalloutError::NotSent => f.write_str("the request could not be sent: the cluster has no available host"),
+            CalloutError::NoAnswer => f.write_str("no response: the connection was reset, or the timeout expired"),
+            CalloutError::TooLong { max } => write!(f, "expected at most {max} bytes"),
         }
     }
 }

@@ -187,8 +187,8 @@ impl Introspector {
         if !self.has_room_for(origin) {
             if is_due(self.full, now) {
                 self.full = Some(now);
-                let text = "`max_concurrent` is reached, or the part of it for tokens that never held, or for those of one \
-                            source; further tokens that are not known yet get 503";
+                let text = "`max_concurrent` is reached, or its share for unproven tokens or for one source; requests with \
+                            other unknown tokens get 503";
                 self.effects.push(Effect::Report(Severity::Warning, text.to_owned()));
             }
             return Outcome::Unknown;
@@ -273,8 +273,10 @@ impl Introspector {
 
     fn take(&mut self, cache_key: CacheKey, response: IntrospectionResponse, now: NumericDate) -> Outcome {
         if std::mem::take(&mut self.failing) {
-            self.effects
-                .push(Effect::Report(Severity::Info, "introspection: the endpoint answers again".to_owned()));
+            self.effects.push(Effect::Report(
+                Severity::Info,
+                "introspection: the endpoint responds again".to_owned(),
+            ));
         }
         let judged = match response {
             IntrospectionResponse::Active(claims) => self.plan.judge(claims, now),
@@ -306,7 +308,7 @@ impl Introspector {
             self.failed = Some(now);
             self.failing = true;
             let text = format!(
-                "introspection through cluster \"{}\": {why}; tokens that are not known yet get 503",
+                "introspection through cluster \"{}\": {why}; requests with unknown tokens get 503",
                 self.plan.cluster
             );
             self.effects.push(Effect::Report(Severity::Error, text));

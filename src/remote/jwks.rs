@@ -198,7 +198,7 @@ impl JwksFetcher {
         {
             self.known = Known::Stale;
             self.generation += 1;
-            let text = "the keys could not be refreshed for longer than `max_stale`; there are none any more";
+            let text = "the keys could not be refreshed within `max_stale` and have expired";
             self.effects.push(Effect::Report(Severity::Error, text.to_owned()));
         }
         match &self.round {
@@ -352,9 +352,9 @@ impl JwksFetcher {
         let pause = schedule::after_failures(self.failures, self.plan.refresh, tick.jitter);
         self.due = tick.now.plus(pause);
         let (severity, and) = match &self.known {
-            Known::Keys { .. } => (Severity::Warning, "the keys of before are kept"),
+            Known::Keys { .. } => (Severity::Warning, "the previous keys stay in use"),
             Known::NotYet => (Severity::Error, "there are no keys yet"),
-            Known::Stale => (Severity::Error, "there are no keys any more"),
+            Known::Stale => (Severity::Error, "the previous keys have expired"),
         };
         self.effects.push(Effect::Report(severity, format!("{why}; {and}")));
     }

@@ -38,8 +38,8 @@ impl fmt::Display for AnswerError {
         match self {
             AnswerError::Status(status) => OtherStatus(*status).fmt(f),
             AnswerError::TooLong => f.write_str("expected at most 256 KiB"),
-            AnswerError::NotJson => f.write_str("expected JSON, with no name twice in an object"),
-            AnswerError::NoActive => f.write_str("expected `active`, true or false"),
+            AnswerError::NotJson => f.write_str("expected JSON without duplicate names"),
+            AnswerError::NoActive => f.write_str("expected `active` to be true or false"),
         }
     }
 }

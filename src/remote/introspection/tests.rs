@@ -283,7 +283,7 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert_eq!(
         found,
         [
-            "introspection through cluster \"idp\": expected status 200, found 500; tokens that are not known yet \
+            "introspection through cluster \"idp\": expected status 200, found 500; requests with unknown tokens \
           get 503"
         ]
     );
@@ -291,7 +291,7 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert_eq!(ask(1010.0, Ok((200, "<html>"))), nothing);
     let found = ask(1011.0, Ok((200, r#"{"active":"hunter2"}"#)));
     assert!(found.len() == 1 && !found[0].contains("hunter2"), "{found:?}");
-    assert_eq!(ask(1012.0, Ok((200, r#"{"active":false}"#))), ["introspection: the endpoint answers again"]);
+    assert_eq!(ask(1012.0, Ok((200, r#"{"active":false}"#))), ["introspection: the endpoint responds again"]);
     assert_eq!(ask(1013.0, Ok((200, r#"{"active":false}"#))), nothing);
     // Repeated outages are reported at most every ten seconds.
     for n in 0..100 {

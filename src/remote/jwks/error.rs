@@ -32,13 +32,11 @@ impl fmt::Display for FetchError {
             FetchError::Status(status) => OtherStatus(*status).fmt(f),
             FetchError::Json(error) => error.fmt(f),
             FetchError::Set(error) => error.fmt(f),
-            FetchError::OtherIssuer => {
-                f.write_str("expected `issuer` to be exactly the one that is configured")
+            FetchError::OtherIssuer => f.write_str("`issuer` does not match the configured issuer"),
+            FetchError::NoJwksUri => f.write_str("expected `jwks_uri` to be an http or https URL"),
+            FetchError::OtherOrigin => {
+                f.write_str("`jwks_uri` has another origin than the issuer, which requires `jwks_cluster`")
             }
-            FetchError::NoJwksUri => f.write_str("expected `jwks_uri`, an http or https URL"),
-            FetchError::OtherOrigin => f.write_str(
-                "`jwks_uri` is on another origin than the issuer; expected a `jwks_cluster` for it",
-            ),
         }
     }
 }

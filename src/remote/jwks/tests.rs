@@ -321,7 +321,8 @@ fn what_is_no_set_is_refused_and_said_without_its_content() {
             assert_eq!(desk.keys(), before, "{body:.60}");
             let [report] = desk.reports.as_slice() else { panic!("{body:.60}: {:?}", desk.reports) };
             assert!(report.contains(&format!("key set from cluster \"idp\": {why}")), "{report}");
-            let and = if before == "a" { "; the keys of before are kept" } else { "; there are no keys yet" };
+            let and =
+                if before == "a" { "; the previous keys stay in use" } else { "; there are no keys yet" };
             assert!(report.ends_with(and), "{report}");
             assert!(!report.contains("leak") && !report.contains("bGVh"), "{report}");
         }
@@ -333,15 +334,15 @@ fn what_is_no_answer_is_refused() {
     let not_200 = |status| Ok(HttpResponse { status, cache_control: None, body: A.as_bytes() });
     for (outcome, why) in [
         (not_200(500), "expected status 200, found 500"),
-        (not_200(503), "expected status 200, found 503 (the proxy's own if it reaches nobody there)"),
-        (not_200(504), "expected status 200, found 504 (the proxy's own if no answer comes in time)"),
+        (not_200(503), "expected status 200, found 503 (the proxy sends it if no host is reachable)"),
+        (not_200(504), "expected status 200, found 504 (the proxy sends it on a timeout)"),
         (not_200(204), "expected status 200, found 204"),
         (not_200(302), "expected status 200, found 302"),
-        (Err(CalloutError::NoAnswer), "no answer: the connection was reset, or the time was over"),
-        (Err(CalloutError::TooLong { max: MAX_ANSWER }), "expected at most 262144 octets"),
+        (Err(CalloutError::NoAnswer), "no response: the connection was reset, or the timeout expired"),
+        (Err(CalloutError::TooLong { max: MAX_ANSWER }), "expected at most 262144 bytes"),
         (
             Err(CalloutError::UnknownCluster),
-            "the proxy knows no cluster of this name; expected the name of one",
+            "unknown cluster; expected the name of one of the proxy's clusters",
         ),
         (Err(CalloutError::NotSent), "the request could not be sent"),
     ] {
@@ -420,9 +421,9 @@ fn metadata_that_lead_nowhere_are_refused_and_both_reasons_said() {
     assert_eq!(
         desk.reports,
         [
-            "Error: metadata from cluster \"idp\": openid-configuration: expected `issuer` to be exactly the one that is \
-          configured; oauth-authorization-server: `jwks_uri` is on another origin than the issuer; expected a \
-          `jwks_cluster` for it; there are no keys yet"
+            "Error: metadata from cluster \"idp\": openid-configuration: `issuer` does not match the configured issuer; \
+          oauth-authorization-server: `jwks_uri` has another origin than the issuer, which requires `jwks_cluster`; there \
+          are no keys yet"
         ]
     );
     assert!(desk.tick(1.0), "and asked for again");
