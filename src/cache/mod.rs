@@ -28,7 +28,7 @@ use throttle::{Throttle, ThrottleLimits};
 pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
-/// Sources that are stored for each credential. The least recently used one is replaced.
+/// Maximum number of sources that are stored for each credential. The least recently used one is replaced.
 const MAX_SOURCES: usize = 4;
 
 /// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
@@ -37,7 +37,7 @@ const SOURCE_INTERVAL: f64 = 1.0;
 /// Limits of a [`CredentialCache`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Most entries; 0 disables the cache.
+    /// Maximum number of entries; 0 disables the cache.
     pub max_entries: usize,
     /// Estimated bytes that all entries may use.
     pub max_bytes: usize,

@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher24;
 use super::{CacheSecret, later};
 use crate::timestamp::NumericDate;
 
-/// Most nonces in each of two generations; both together use about 1 MiB.
+/// Maximum number of nonces in each of two generations; both together use about 1 MiB.
 const MAX_NONCES: usize = 4096;
 
 /// Number of nonce counts, up to the latest, that are still accepted, since requests overtake each other.

@@ -12,12 +12,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::later;
 use crate::timestamp::NumericDate;
 
-/// Most proofs in each of two generations: at most about 2 MiB for both, and enough for 1,900 proofs a second over one
-/// minute.
+/// Maximum number of proofs in each of two generations: at most about 2 MiB for both, and enough for 1,900 proofs a
+/// second over one minute.
 const MAX_PROOFS: usize = 57_344;
 
-/// Most proofs dated in the future, in total and for one key: at most about 3 MiB. One key has room for 400 proofs a
-/// second from a clock that is 10 seconds ahead.
+/// Maximum number of proofs dated in the future, in total and for one key: at most about 3 MiB. One key has room for
+/// 400 proofs a second from a clock that is 10 seconds ahead.
 const MAX_AHEAD: usize = 28_672;
 const MAX_AHEAD_OF_KEY: usize = 4_096;
 

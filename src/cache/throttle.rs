@@ -15,12 +15,12 @@ use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use super::{CacheKey, CacheSecret, later, source_id};
 use crate::timestamp::NumericDate;
 
-/// Most subjects that have failed, and the bytes that they may use.
+/// Maximum number of subjects that have failed, and of the bytes that they use.
 const MAX_FAILING: usize = 16_384;
 const MAX_FAILING_OCTETS: usize = 4 << 20;
-/// Most subjects that are blocked.
+/// Maximum number of blocked subjects.
 const MAX_BLOCKED: usize = 8_192;
-/// Most guesses of pending requests. An evicted guess counts twice.
+/// Maximum number of guesses of pending requests. An evicted guess counts twice.
 const MAX_WAITING: usize = 4_096;
 /// Seconds for which a guess of a pending request is stored; longer than any request may be pending.
 const LONGEST_WAIT: f64 = 600.0;

@@ -27,8 +27,8 @@ use crate::timestamp::NumericDate;
 /// hashes with bcrypt cost 10. Once, at the start of a flood, a worker may spend a part of that without interruption.
 const SAVED: f64 = 10.0;
 
-/// Most seconds charged for one check. No allowed check takes longer; a longer measurement means that the clock was
-/// set.
+/// Maximum charge for one check, in seconds. No allowed check takes longer; a longer measurement means that the clock
+/// was set.
 const LONGEST: f64 = 5.0;
 
 /// Floors, as parts of the maximum.
@@ -40,7 +40,7 @@ const HIGHEST_FLOOR: f64 = 0.75;
 const FAILURE_COUNTS: f64 = 600.0;
 const SUCCESS_COUNTS: f64 = 3600.0;
 
-/// Most sources with used time, and most sources with a success.
+/// Maximum number of sources with used time, and of sources with a success.
 const MAX_SOURCES: usize = 8_192;
 
 /// The budget for one kind of check, and the time that each source has used.
@@ -100,7 +100,7 @@ impl WorkBudget {
         !self.is_unlimited() && self.left <= HIGHEST_FLOOR * self.most
     }
 
-    /// Checks that a check for this source may run now. Changes nothing.
+    /// Admits or refuses a check for this source at this time, without changing anything.
     ///
     /// # Errors
     /// Returns the seconds after which it may run, if no other source comes first.

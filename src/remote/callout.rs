@@ -119,7 +119,7 @@ pub enum Effect {
 pub enum Severity {
     /// Informational.
     Info,
-    /// Something fails, without consequences for requests yet.
+    /// A failure without consequences for requests so far.
     Warning,
     /// Requests are denied because of it.
     Error,

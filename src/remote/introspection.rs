@@ -24,10 +24,10 @@ use crate::timestamp::NumericDate;
 pub use answer::{AnswerError, IntrospectionResponse, MAX_ANSWER_BYTES};
 pub use client::Client;
 
-/// Most rejected tokens that are cached.
+/// Maximum number of rejected tokens that are cached.
 pub const MAX_REFUSED: usize = 4096;
 
-/// Most tokens that are stored as proven, that is active at an earlier call, and for how long, in seconds.
+/// Maximum number of tokens that are stored as proven (active at an earlier call), and their lifetime in seconds.
 const MAX_PROVEN: usize = 8192;
 const PROVEN_FOR: f64 = 3600.0;
 
@@ -58,7 +58,7 @@ pub struct Plan {
     pub client: Client,
     /// Timeout of each call.
     pub timeout: f64,
-    /// Most concurrent calls.
+    /// Maximum number of concurrent calls.
     pub max_concurrent: usize,
     /// Lifetime of the response for an active token, unless the token expires earlier.
     pub cache_ttl: f64,
@@ -187,8 +187,8 @@ impl Introspector {
         if !self.has_room_for(origin) {
             if is_due(self.full, now) {
                 self.full = Some(now);
-                let text = "`max_concurrent` is reached, or its share for unproven tokens or for one source; requests with \
-                            other unknown tokens get 503";
+                let text = "`max_concurrent` is reached, or its share for unproven tokens or for one source; requests \
+                            with other unknown tokens get 503";
                 self.effects.push(Effect::Report(Severity::Warning, text.to_owned()));
             }
             return Outcome::Unknown;

@@ -154,8 +154,8 @@ fn explain_token(detail: Option<&'static str>) -> Explanation {
         Some("inactive") => ("The token has expired, has been revoked, or was never issued.", FRESH),
         Some("not_bound") => (
             "The token is not bound to the client, or the request does not prove the binding.",
-            "Send a token that is bound to your key as Authorization: DPoP with a proof by that key, or a token that is \
-             bound to your certificate over a connection with that certificate.",
+            "Send a token that is bound to your key as Authorization: DPoP with a proof by that key, or a token that \
+             is bound to your certificate over a connection with that certificate.",
         ),
         Some("bad_proof") => (
             "The DPoP proof is malformed, incomplete, or not signed by its key.",

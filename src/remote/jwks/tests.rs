@@ -421,9 +421,9 @@ fn metadata_that_lead_nowhere_are_refused_and_both_reasons_said() {
     assert_eq!(
         desk.reports,
         [
-            "Error: metadata from cluster \"idp\": openid-configuration: `issuer` does not match the configured issuer; \
-          oauth-authorization-server: `jwks_uri` has another origin than the issuer, which requires `jwks_cluster`; there \
-          are no keys yet"
+            "Error: metadata from cluster \"idp\": openid-configuration: `issuer` does not match the configured \
+          issuer; oauth-authorization-server: `jwks_uri` has another origin than the issuer, which requires \
+          `jwks_cluster`; there are no keys yet"
         ]
     );
     assert!(desk.tick(1.0), "and asked for again");
