@@ -1,8 +1,8 @@
-//! What is remembered of credentials: bounded in entries, octets and time.
+//! Bounded stores: cached credentials, nonces, seen proofs, throttling and work budgets.
 //!
-//! A credential is never kept. Its place is a 128-bit digest under a random key (SipHash-2-4), of the credential and of
-//! the authenticator that judged it, and of how often the keys that this one fetches have changed. What else the outcome
-//! depends on (users, rules of validity) belongs to the policy, and a new policy starts with an empty memory.
+//! Credentials themselves are never stored. A cache key is a 128-bit digest under a random key (SipHash-2-4) of the
+//! credential, its authenticator, and the generation of the keys that the authenticator fetches. Everything else that
+//! the result depends on (users, validation rules) belongs to the policy, and a new policy starts with an empty cache.
 
 pub mod nonces;
 pub mod replays;
@@ -28,26 +28,26 @@ use throttle::{Throttle, ThrottleLimits};
 pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
-/// The most sources that are kept of each credential. The one that has not presented it for longest is replaced.
+/// Maximum number of sources that are stored for each credential. The least recently used one is replaced.
 const MAX_SOURCES: usize = 4;
 
-/// How often an entry's source is asked for where nothing else needs it, in seconds.
+/// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
 const SOURCE_INTERVAL: f64 = 1.0;
 
-/// Bounds of a [`CredentialCache`].
+/// Limits of a [`CredentialCache`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// The most entries; 0 remembers nothing.
+    /// Maximum number of entries; 0 disables the cache.
     pub max_entries: usize,
-    /// The most octets that all entries take, by estimate.
+    /// Estimated bytes that all entries may use.
     pub max_bytes: usize,
-    /// For how long an entry counts, in seconds.
+    /// Lifetime of an entry, in seconds.
     pub ttl: f64,
-    /// What blocks whoever guesses; `None`: nothing does.
+    /// Limits on failed credentials; `None` disables throttling.
     pub throttle: Option<ThrottleLimits>,
-    /// What part of the time slow hashes may take, above 0; 1: all of it.
+    /// Share of a worker's time for slow hashes, above 0; 1 is unlimited.
     pub slow_hash_share: f64,
-    /// What part of the time signatures may take that are verified in software, above 0; 1: all of it.
+    /// Share of a worker's time for signatures that are verified in software, above 0; 1 is unlimited.
     pub slow_signature_share: f64,
 }
 
@@ -64,38 +64,38 @@ impl Default for Limits {
     }
 }
 
-/// A key for the digests of one memory, drawn at random.
+/// A random key for the digests of one cache.
 pub type CacheSecret = [u8; 16];
 
-/// Where a credential's outcome is kept.
+/// Identifies a cached credential.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CacheKey(u128);
 
-/// Credentials that held, and expensive ones that did not.
+/// Cache of verified credentials, and of invalid ones that are expensive to check.
 pub struct CredentialCache {
     key: CacheSecret,
     limits: Limits,
     held: TwoGenerationCache<CachedCredential>,
-    /// Apart, so that a flood of wrong passwords takes no place from right ones.
+    /// Stored separately, so that a flood of wrong passwords does not evict valid ones.
     failed: TwoGenerationCache<()>,
     nonces: Nonces,
     replays: ReplayCache,
     throttle: Option<Throttle>,
     slow_hashes: WorkBudget,
-    /// Charged while the rest of the memory is read.
+    /// In a `RefCell`, since it is charged while the cache is borrowed immutably.
     slow_signatures: RefCell<WorkBudget>,
     lookups: Lookups,
 }
 
-/// A credential that held.
+/// A verified credential.
 #[derive(Clone)]
 struct CachedCredential {
     principal: Rc<Principal>,
-    /// When the credential itself ends.
+    /// Expiry of the credential itself.
     valid_until: Option<NumericDate>,
-    /// Who presented it, the latest last. Empty for tokens, which cannot be guessed.
+    /// Sources that presented the credential, the latest last. Empty for tokens, which cannot be guessed.
     sources: SmallVec<[SourceId; MAX_SOURCES]>,
-    /// When its source was last asked for.
+    /// Time at which the source was last asked for.
     source_seen: NumericDate,
 }
 
@@ -113,24 +113,25 @@ impl CachedCredential {
     }
 }
 
-/// How often credentials were remembered, since the start.
+/// Numbers of cache lookups since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lookups {
-    /// They were, as good ones.
+    /// Lookups that found a verified credential.
     pub hits: u64,
-    /// They were, as wrong ones.
+    /// Lookups that found an invalid credential.
     pub wrong_hits: u64,
-    /// They were not, and had to be checked.
+    /// Lookups that found nothing, so that the credential had to be checked.
     pub misses: u64,
 }
 
 impl CredentialCache {
-    /// An empty memory.
+    /// Creates an empty cache.
     pub fn new(key: CacheSecret, limits: Limits) -> Self {
         CredentialCache::with(key, limits, Nonces::new(&key))
     }
 
-    /// For a host that has no randomness: without a key that nobody can guess nothing is remembered.
+    /// Creates a cache for a host without randomness. It stores nothing, since its digests could be computed by
+    /// anybody.
     pub fn without_key(limits: Limits) -> Self {
         CredentialCache::with(
             CacheSecret::default(),
@@ -140,7 +141,7 @@ impl CredentialCache {
     }
 
     fn with(key: CacheSecret, limits: Limits, nonces: Nonces) -> Self {
-        // A wrong password costs the same hash each time it is tried again; a quarter of the room is enough for those.
+        // A wrong password costs the same hash at each attempt; a quarter of the capacity is enough for those.
         let failed = TwoGenerationCache::new(limits.max_entries / 4, limits.max_bytes / 4);
         let held = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
@@ -160,8 +161,8 @@ impl CredentialCache {
         }
     }
 
-    /// The slot of a credential that was presented to an authenticator. `generation` says how often what the
-    /// authenticator judges by has changed.
+    /// Returns the key of a credential that was presented to an authenticator. `generation` counts the changes of the
+    /// keys that the authenticator uses.
     pub fn cache_key(&self, authenticator: AuthenticatorId, generation: u64, credential: &[u8]) -> CacheKey {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write_usize(authenticator.index());
@@ -170,28 +171,28 @@ impl CredentialCache {
         CacheKey(hasher.finish128().as_u128())
     }
 
-    /// The identifier of a client's address.
+    /// Returns the identifier of a client's address.
     pub fn source_id(&self, address: Option<IpAddr>) -> SourceId {
         SourceId::of(&self.key, address)
     }
 
-    /// Who was shown to be behind a credential that nobody can guess.
+    /// Returns the principal of a cached credential that cannot be guessed.
     pub fn held(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
         let held = self.held.find(cache_key, now).map(|verified| verified.principal);
         self.lookups.hits += u64::from(held.is_some());
         held
     }
 
-    /// Whether it is time to ask for the source of a credential that is remembered in this slot.
+    /// True if the source of this cached credential should be asked for again.
     pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
         self.held
             .peek(cache_key, now)
             .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
     }
 
-    /// Who was shown to be behind a secret that could be guessed. Its time begins anew, and its source is kept where it is
-    /// known. For a source that is refused the secret is remembered only if the source presented it before; for any other
-    /// that is refused nothing changes.
+    /// Returns the principal of a cached secret that could be guessed. Renews the lifetime of the entry, and stores the
+    /// source if it is known. A throttled source finds the entry only if it presented the secret before; otherwise
+    /// nothing changes.
     pub fn recall(
         &mut self,
         cache_key: CacheKey,
@@ -212,56 +213,56 @@ impl CredentialCache {
         Some(Rc::clone(&entry.value.principal))
     }
 
-    /// Whether a credential was found wrong a short time ago.
+    /// True if the credential is cached as invalid.
     pub fn failed(&mut self, cache_key: CacheKey, now: NumericDate) -> bool {
         let failed = self.failed.find(cache_key, now).is_some();
         self.lookups.wrong_hits += u64::from(failed);
         failed
     }
 
-    /// Notes that a credential which could have been remembered has to be checked. Not finding one says less: it may be
-    /// another authenticator's.
+    /// Counts a cacheable credential that has to be checked. A failed lookup alone does not count, since the credential
+    /// may belong to another authenticator.
     pub fn note_miss(&mut self) {
         self.lookups.misses += 1;
     }
 
-    /// How often credentials were remembered.
+    /// Returns the numbers of cache lookups.
     pub fn lookups(&self) -> Lookups {
         self.lookups
     }
 
-    /// What is known of nonces.
+    /// Returns the store of nonces.
     pub fn nonces(&mut self) -> &mut Nonces {
         &mut self.nonces
     }
 
-    /// Which proofs of possession were seen.
+    /// Returns the store of seen proofs of possession.
     pub fn replays(&self) -> &ReplayCache {
         &self.replays
     }
 
-    /// Notes the use of a proof of possession.
+    /// Stores the use of a proof of possession.
     pub fn note_jti(&mut self, proof: JtiUse) {
         self.replays.note(proof);
     }
 
-    /// Who fails too often, where that is counted.
+    /// Returns the throttle, if throttling is enabled.
     pub fn throttle(&mut self) -> Option<&mut Throttle> {
         self.throttle.as_mut()
     }
 
-    /// The time that is left for slow hashes.
+    /// Returns the time budget for slow hashes.
     pub fn slow_hashes(&mut self) -> &mut WorkBudget {
         &mut self.slow_hashes
     }
 
-    /// The time that is left for signatures that are verified in software.
+    /// Returns the time budget for signatures that are verified in software.
     pub fn slow_signatures(&self) -> &RefCell<WorkBudget> {
         &self.slow_signatures
     }
 
-    /// Remembers a credential that held, until `valid_until` at the longest; for a secret that could be guessed, with the
-    /// source that presented it.
+    /// Caches a verified credential until `valid_until` at the latest. `source` is the source that presented it, for
+    /// secrets that could be guessed.
     pub fn remember_held(
         &mut self,
         cache_key: CacheKey,
@@ -278,13 +279,13 @@ impl CredentialCache {
         self.held.insert(cache_key, Entry { value, since: now, until, bytes });
     }
 
-    /// Remembers a credential that is expensive to check and was wrong.
+    /// Caches an invalid credential that is expensive to check.
     pub fn remember_failed(&mut self, cache_key: CacheKey, now: NumericDate) {
         let until = self.until(now, None);
         self.failed.insert(cache_key, Entry { value: (), since: now, until, bytes: 0 });
     }
 
-    /// Forgets all credentials, and gives back what they took. What must not be used twice stays known.
+    /// Removes all cached credentials and frees their memory. Nonces and proofs that must not be reused are kept.
     pub fn forget_credentials(&mut self) {
         self.held.clear();
         self.failed.clear();
@@ -296,7 +297,7 @@ impl CredentialCache {
     }
 }
 
-/// The later of two dates, where there are two.
+/// Returns the later of two optional dates.
 fn later(a: Option<NumericDate>, b: Option<NumericDate>) -> Option<NumericDate> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if a < b { b } else { a }),

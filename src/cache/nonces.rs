@@ -1,8 +1,7 @@
-//! Nonces of challenges: what makes each its own, and which uses of each have been seen.
+//! Nonces of challenges, and the uses of each that have been seen.
 //!
-//! A nonce is not kept when it is given out, which anybody can ask for, but when it is first used by somebody whose
-//! credentials hold. The room is bounded; what is forgotten for want of it counts as used up, so that no use is seen
-//! twice.
+//! A nonce is not stored when it is issued, since anybody can request a challenge, but at its first use with valid
+//! credentials. The store is bounded. Evicted nonces count as used, so that no use is accepted twice.
 
 use std::collections::HashMap;
 
@@ -12,41 +11,41 @@ use siphasher::sip::SipHasher24;
 use super::{CacheSecret, later};
 use crate::timestamp::NumericDate;
 
-/// The most nonces in each of two generations. All together they take about a MiB.
+/// Maximum number of nonces in each of two generations; both together use about 1 MiB.
 const MAX_NONCES: usize = 4096;
 
-/// How many uses before the latest may still come: requests overtake each other.
+/// Number of nonce counts, up to the latest, that are still accepted, since requests overtake each other.
 const WINDOW: u32 = u128::BITS;
 
-/// A key for nonces, random.
+/// A random key for nonces.
 pub type NonceKey = [u8; 32];
 
-/// What is known of nonces.
+/// The store of nonces.
 pub struct Nonces {
     key: Option<NonceKey>,
     salts: SipHasher24,
     serial: u64,
     young: Generation,
     old: Generation,
-    /// Of nonces that were issued until then some have been forgotten.
+    /// Issue time of the newest evicted nonce.
     forgotten: Option<NumericDate>,
 }
 
 #[derive(Default)]
 struct Generation {
     uses: HashMap<u128, Uses>,
-    /// When the latest of them was issued.
+    /// Issue time of the newest nonce of the generation.
     latest: Option<NumericDate>,
 }
 
 impl Nonces {
-    /// None known yet; `key` is random.
+    /// Creates an empty store; `key` is random.
     pub fn new(key: &CacheSecret) -> Self {
         let salts = HMAC::mac(b"salts", key).first_chunk().copied().unwrap_or_default();
         Nonces::with(Some(HMAC::mac(b"nonces", key)), SipHasher24::new_with_key(&salts))
     }
 
-    /// For a host that has no randomness.
+    /// Creates a store for a host without randomness.
     pub fn without_key() -> Self {
         Nonces::with(None, SipHasher24::new())
     }
@@ -56,19 +55,19 @@ impl Nonces {
         Nonces { key, salts, serial: 0, young, old, forgotten: None }
     }
 
-    /// A key that nobody else has, for nonces that nobody else has to know as ours; `None` where there is no randomness.
+    /// Returns the secret key that authenticates nonces of this worker; `None` without randomness.
     pub fn key(&self) -> Option<&NonceKey> {
         self.key.as_ref()
     }
 
-    /// Something that differs each time, and from what other workers say.
+    /// Returns a value that differs at each call, and between workers.
     pub fn salt(&mut self) -> [u8; 8] {
         self.serial = self.serial.wrapping_add(1);
         self.salts.hash(&self.serial.to_be_bytes()).to_be_bytes()
     }
 
-    /// Notes the use of a nonce that is ours: the one numbered `count`, from 1. False where that was seen before, or may
-    /// have been.
+    /// Stores the use with number `count`, from 1, of a nonce that this worker issued. Returns false if that use was
+    /// seen before, or may have been.
     pub fn take(&mut self, nonce: u128, issued: NumericDate, count: u32) -> bool {
         if let Some(uses) = self.young.uses.get_mut(&nonce) {
             return uses.take(count);
@@ -89,11 +88,11 @@ impl Nonces {
     }
 }
 
-/// Which uses of one nonce were seen.
+/// The uses of one nonce that were seen.
 #[derive(Default)]
 struct Uses {
     latest: u32,
-    /// Bit n stands for the use that came n before the latest.
+    /// Bit n is the use with number `latest` - n.
     seen: u128,
 }
 
@@ -138,7 +137,7 @@ mod tests {
         check(1, 2, true);
         check(1, 4, true);
         check(1, 1, false);
-        // Up to a point.
+        // Up to a limit.
         check(1, 132, true);
         check(1, 5, false);
         check(1, 6, true);
@@ -155,7 +154,7 @@ mod tests {
         check(2, 2, true);
     }
 
-    /// The uses that are kept are exactly the 128 up to the latest, and a step of 128 or more forgets them all.
+    /// Exactly the 128 uses up to the latest are tracked, and a step of 128 or more clears them all.
     #[test]
     fn the_window_of_uses_is_exact() {
         let check = |steps: &[(u32, bool)]| {
@@ -168,12 +167,12 @@ mod tests {
         check(&[(1, true), (2, true), (130, true), (129, true), (3, true), (2, false)]);
         check(&[(1, true), (129, true), (128, true), (1, false), (2, true)]);
         check(&[(1, true), (2, true), (258, true), (257, true), (256, true)]);
-        // What is too old leaves no mark on what is not.
+        // Uses that are too old do not change the window.
         check(&[(300, true), (171, false), (172, false), (299, true), (44, false), (300, false)]);
         check(&[(u32::MAX, true), (u32::MAX - 127, true), (u32::MAX - 128, false), (0, false)]);
     }
 
-    /// The bound is the latest nonce that was forgotten, whatever the order of their first uses, and never moves back.
+    /// The bound is the newest evicted nonce, in any order of first uses, and never decreases.
     #[test]
     fn nonces_that_are_used_out_of_order_are_forgotten_by_the_latest() {
         let mut nonces = Nonces::new(&[7; 16]);
@@ -188,7 +187,7 @@ mod tests {
         use_each(&mut nonces, 1, &|_| 1.0);
         for generation in 2..4 {
             use_each(&mut nonces, generation, &|_| latest + 1.0);
-            // Never used, and issued no later than some that are forgotten.
+            // Never used, and issued no later than some evicted nonces.
             assert!(!nonces.take(u128::MAX, at(latest), 1), "{generation}");
         }
     }
@@ -206,7 +205,7 @@ mod tests {
         for (nonce, issued) in &taken {
             assert!(!nonces.take(*nonce, *issued, 1), "{nonce} again");
         }
-        // One that was never used, but is as old as some that are forgotten.
+        // Never used, but as old as some evicted nonces.
         assert!(!nonces.take(u128::MAX, at(3.0), 1));
         assert!(nonces.take(u128::MAX - 1, at(20_000.0), 1));
         let (last, issued) = taken[19_999];

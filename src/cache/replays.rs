@@ -1,38 +1,39 @@
-//! Proofs of possession that were seen (RFC 9449 §11.1), so that each is accepted once.
+//! Seen proofs of possession ([RFC 9449 §11.1](https://www.rfc-editor.org/rfc/rfc9449#section-11.1)), so that each is
+//! accepted once.
 //!
-//! The memory is bounded, and proofs are forgotten in the order of use, so that a proof that is no newer than one that
-//! was forgotten counts as used. Were proofs that are dated ahead among them, a client could make that bound run ahead of
-//! the clock, and all other clients' proofs would count as used. So proofs that are dated ahead are kept apart until the
-//! clock has reached them. None of those is ever forgotten; without room for one more, for all or for one key, a proof
-//! that is dated ahead is refused.
+//! The store is bounded, and proofs are evicted in order of use. After an eviction, proofs no newer than the newest
+//! evicted one count as used. If proofs dated in the future were evicted too, a client could move that bound ahead of
+//! the clock, and the proofs of all other clients would count as used. Therefore proofs dated in the future are stored
+//! separately until the clock reaches them. They are never evicted; if there is no room for another, in total or for
+//! one key, a proof dated in the future is rejected.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::later;
 use crate::timestamp::NumericDate;
 
-/// The most proofs in each of two generations: at most about 2 MiB for both, and enough for 1,900 proofs in each second
-/// of a minute.
+/// Maximum number of proofs in each of two generations: at most about 2 MiB for both, and enough for 1,900 proofs a
+/// second over one minute.
 const MAX_PROOFS: usize = 57_344;
 
-/// The most proofs that are dated ahead, and the most of one key: at most about 3 MiB. One key has room for 400 proofs a
-/// second from a clock that is 10 s ahead.
+/// Maximum number of proofs dated in the future, in total and for one key: at most about 3 MiB. One key has room for
+/// 400 proofs a second from a clock that is 10 seconds ahead.
 const MAX_AHEAD: usize = 28_672;
 const MAX_AHEAD_OF_KEY: usize = 4_096;
 
-/// How far ahead a proof counts as from now, in seconds. Clocks that are kept right differ by less.
+/// Seconds that a proof may be dated in the future and still count as present. Synchronized clocks differ by less.
 const PRESENT: f64 = 1.0;
 
 /// The use of a proof.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JtiUse {
-    /// A number that no two proofs have in common.
+    /// Unique identifier of the proof.
     pub id: u128,
-    /// The key that made it, as a number that no two keys have in common.
+    /// Unique identifier of the key that made the proof.
     pub key: u64,
-    /// When the proof was made, as it says.
+    /// Time at which the proof was made, according to the proof.
     pub made: NumericDate,
-    /// When it is used.
+    /// Time of use.
     pub used: NumericDate,
 }
 
@@ -42,21 +43,21 @@ impl JtiUse {
     }
 }
 
-/// Why a proof cannot be used.
+/// Reason why a proof cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replay {
-    /// It has been used, or may have been.
+    /// The proof has been used, or may have been.
     Used,
-    /// It is dated ahead, and there is no room for more of those.
+    /// The proof is dated in the future, and there is no room for more of those.
     TooManyAhead,
 }
 
-/// The proofs that were seen.
+/// The store of seen proofs.
 pub struct ReplayCache {
     young: Generation,
     old: Generation,
     max: usize,
-    /// Of the proofs that were made until then some have been forgotten.
+    /// Creation time of the newest evicted proof.
     forgotten: Option<NumericDate>,
     ahead: Ahead,
 }
@@ -64,7 +65,7 @@ pub struct ReplayCache {
 #[derive(Default)]
 struct Generation {
     seen: HashSet<u128>,
-    /// When the newest of them was made.
+    /// Creation time of the newest proof of the generation.
     newest: Option<NumericDate>,
 }
 
@@ -85,11 +86,11 @@ impl ReplayCache {
         }
     }
 
-    /// Checks that the proof was not used before. It is not yet noted: that is for the end of a decision, since one
-    /// decision may look at a proof several times.
+    /// Checks that the proof was not used before, without storing it. The decision stores it at its end, since it may
+    /// check one proof several times.
     ///
     /// # Errors
-    /// The reason why it cannot be used.
+    /// Fails if the proof has or may have been used, or if there is no room for it.
     pub fn check(&self, proof: &JtiUse) -> Result<(), Replay> {
         if self.young.seen.contains(&proof.id)
             || self.old.seen.contains(&proof.id)
@@ -104,7 +105,7 @@ impl ReplayCache {
         Ok(())
     }
 
-    /// Notes the use of a proof that passed [`ReplayCache::check`].
+    /// Stores the use of a proof that passed [`ReplayCache::check`].
     pub fn note(&mut self, proof: JtiUse) {
         while let Some((id, made)) = self.ahead.take_reached(proof.used) {
             self.insert(id, made);
@@ -126,11 +127,11 @@ impl ReplayCache {
     }
 }
 
-/// Proofs that are dated ahead.
+/// Proofs dated in the future.
 #[derive(Default)]
 struct Ahead {
     seen: HashSet<u128>,
-    /// By the whole second in which they were made, the earliest first.
+    /// Grouped by the whole second in which they were made, the earliest first.
     seconds: VecDeque<(u64, Vec<Dated>)>,
     of_key: HashMap<u64, usize>,
     max: usize,
@@ -149,7 +150,7 @@ impl Ahead {
     }
 
     fn insert(&mut self, proof: JtiUse) {
-        // One decision may note a proof twice.
+        // One decision may store a proof twice.
         if !self.seen.insert(proof.id) {
             return;
         }
@@ -164,10 +165,10 @@ impl Ahead {
         }
     }
 
-    /// Takes out one proof that is not ahead any more.
+    /// Removes one proof that the clock has reached.
     fn take_reached(&mut self, now: NumericDate) -> Option<(u128, NumericDate)> {
         let (second, proofs) = self.seconds.front_mut()?;
-        // Only whole seconds are given up, so that a proof is looked at once.
+        // Only whole seconds are released, so that each proof is visited once.
         if *second as f64 + 1.0 > now.seconds() {
             return None;
         }
@@ -200,7 +201,7 @@ mod tests {
         JtiUse { id: id.into(), key: 1, made: at(made), used: at(made) }
     }
 
-    /// Uses a proof.
+    /// Checks and stores a proof.
     fn take(replays: &mut ReplayCache, proof: JtiUse) -> Result<(), Replay> {
         replays.check(&proof)?;
         replays.note(proof);
@@ -232,12 +233,12 @@ mod tests {
         for id in 0..100 {
             assert_eq!(replays.check(&made(id)), Err(Replay::Used), "{id} again");
         }
-        // Never seen, but as old as some that are forgotten; and younger than all of those.
+        // Never seen, but as old as some evicted proofs; and newer than all of those.
         assert_eq!(replays.check(&proof(1000, 3.0)), Err(Replay::Used));
         assert_eq!(replays.check(&proof(1000, 95.0)), Ok(()));
     }
 
-    /// The bound on what is forgotten is the newest of a generation, not the last, and never moves back.
+    /// The bound is the newest proof of an evicted generation, not the last, and never decreases.
     #[test]
     fn proofs_that_come_out_of_order_are_forgotten_by_the_newest() {
         let mut replays = ReplayCache::with_room_for(10, 10, 10);
@@ -280,7 +281,7 @@ mod tests {
             made: at(made),
             used: at(used),
         };
-        // Up to a second ahead they count as from now.
+        // Up to a second in the future, proofs count as present.
         for id in 0..100 {
             assert_eq!(take(&mut replays, ahead(id, 1, 101.0, 100.0)), Ok(()));
         }
@@ -295,7 +296,7 @@ mod tests {
             }
         }
         assert_eq!(replays.check(&ahead(110, 4, 102.0, 100.0)), Err(Replay::TooManyAhead), "of all");
-        // Time passes: those of the keys 2 and 3 are not ahead any more, and still seen.
+        // Time passes: the proofs of keys 2 and 3 are not in the future any more, and still count as seen.
         replays.note(proof(200, 106.0));
         assert_eq!((replays.ahead.seen.len(), replays.ahead.of_key.len()), (10, 1));
         assert_eq!(replays.check(&ahead(110, 4, 109.0, 106.0)), Ok(()));
@@ -309,8 +310,8 @@ mod tests {
         assert_eq!(replays.check(&ahead(105, 1, 109.5, 111.0)), Err(Replay::Used));
     }
 
-    /// One key makes 5,734 proofs a second, dated ahead as far as is allowed or a little; others with
-    /// right clocks, with slow ones and with ones that are ahead go on as if nothing were.
+    /// One key makes 5,734 proofs a second, dated in the future by the allowed maximum or less. Clients with correct,
+    /// slow and fast clocks are not affected.
     #[test]
     fn a_flood_of_one_key_locks_nobody_else_out() {
         const RATE: u32 = 5_734;
@@ -349,7 +350,7 @@ mod tests {
         }
     }
 
-    /// The same by many keys: clients whose clocks are right are not concerned.
+    /// The same with many keys: clients with correct clocks are not affected.
     #[test]
     fn a_flood_of_many_keys_locks_out_clocks_that_are_ahead_at_the_most() {
         let mut replays = ReplayCache::default();
@@ -373,7 +374,7 @@ mod tests {
         assert!(replays.ahead.seen.len() <= MAX_AHEAD);
     }
 
-    /// What a clock that is set back takes for far ahead stays until the clock has come there again.
+    /// Proofs that seem far in the future after the clock was set back are kept until the clock reaches them again.
     #[test]
     fn a_clock_that_is_set_back_forgets_nothing() {
         let mut replays = ReplayCache::with_room_for(10, 10, 10);

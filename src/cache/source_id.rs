@@ -1,4 +1,4 @@
-//! Clients' addresses as keyed digests, so that no address is kept.
+//! Client addresses as keyed digests, so that no address is stored.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -8,15 +8,16 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use super::{CacheKey, CacheSecret};
 use crate::http::cidr::source_network;
 
-/// A client's address: an IPv6 address by its /64, an IPv4-mapped one as the IPv4 address. All unknown addresses are one.
+/// Identifier of a client's address: an IPv6 address counts by its /64, an IPv4-mapped one as the IPv4 address. All
+/// unknown addresses share one identifier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SourceId(pub(super) CacheKey);
 
 impl SourceId {
-    /// The identifier of this address under `key`.
+    /// Returns the identifier of this address under `key`.
     pub fn of(key: &CacheSecret, address: Option<IpAddr>) -> SourceId {
         let mut hasher = SipHasher24::new_with_key(key);
-        // Keeps these digests apart from those of other stores.
+        // Separates these digests from those of other stores.
         hasher.write(b"source");
         write(&mut hasher, address);
         SourceId(CacheKey(hasher.finish128().as_u128()))

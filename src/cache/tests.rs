@@ -109,7 +109,7 @@ fn credentials_are_forgotten_and_what_must_not_be_used_twice_is_not() {
     assert!(recall(&mut memory, "good", 1000.0).is_some());
 }
 
-/// What is recalled of "secret", which `a` presented at 1000, and held until 1250.
+/// A cache with "secret", which `a` presented at 1000 and which is valid until 1250.
 fn secret_of(a: SourceId) -> (CredentialCache, CacheKey) {
     let mut memory = memory(100, 1 << 20);
     let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, b"secret");
@@ -147,7 +147,7 @@ fn a_right_guess_of_a_refused_source_leaves_no_trace() {
         assert!(memory.recall(cache_key, at(1099.0), Some(b), true).is_none());
     }
     assert_eq!(memory.lookups(), Lookups::default());
-    // Neither is its time longer, nor does it count as used: it is gone when the room is needed.
+    // The lifetime is not renewed, and the entry does not count as used, so it is evicted when the room is needed.
     assert!(memory.recall(cache_key, at(1100.0), Some(a), true).is_none());
     let (mut memory, cache_key) = secret_of(a);
     for n in 0..100 {
@@ -177,7 +177,7 @@ fn a_secret_in_use_is_remembered_until_it_ends_by_itself() {
     }
     let (mut memory, cache_key) = secret_of(a);
     assert!(memory.recall(cache_key, at(1100.0), None, false).is_none(), "without use");
-    // A token is never renewed: it may have been revoked since.
+    // A token is never renewed, since it may have been revoked in the meantime.
     let (mut memory, cache_key) = secret_of(a);
     assert!(memory.held(cache_key, at(1090.0)).is_some());
     assert!(memory.held(cache_key, at(1100.0)).is_none());
@@ -216,7 +216,7 @@ fn no_room_remembers_nothing() {
     assert!(recall(&mut memory, "b", 1000.0).is_some());
 }
 
-/// An entry that has moved to the old generation counts no longer than any other.
+/// An entry in the old generation expires like any other.
 #[test]
 fn what_is_old_is_forgotten_in_time_too() {
     let mut memory = memory(8, 1 << 20);
@@ -240,7 +240,7 @@ fn what_is_old_is_forgotten_in_time_too() {
     assert_eq!(store.take(cache_key(4), at(1010.0)), None);
 }
 
-/// A clock that is set back must not make a password or a token count for longer than its time.
+/// A clock that is set back must not extend the lifetime of a password or a token.
 #[test]
 fn nothing_counts_before_it_was_remembered() {
     for others in [0, 4] {

@@ -1,9 +1,9 @@
-//! Who fails too often: counted by source address, and by user at an address, in a sliding window.
+//! Throttling of failed credentials by source address, and by user at an address, in a sliding window.
 //!
-//! Of each that failed the times of its failures are kept, the last `failures` at the most, so that the window slides
-//! exactly; most have one. Who failed too often moves to a store of its own, so that a flood of other addresses, which
-//! fills the first, takes no place from those that are blocked: to push one out, thousands of others have to be blocked
-//! while it keeps still. Names and addresses are not kept, only keyed digests of them.
+//! The times of failures are stored, at most the last `failures` of each subject, so that the window slides exactly;
+//! most subjects have one. A blocked subject moves to a separate store, so that a flood of other addresses, which fills
+//! the first, does not evict it. To evict it, thousands of other subjects have to be blocked while it makes no attempt.
+//! Names and addresses are stored only as keyed digests.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -15,65 +15,65 @@ use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use super::{CacheKey, CacheSecret, later, source_id};
 use crate::timestamp::NumericDate;
 
-/// The most of those that have failed, and the octets they take.
+/// Maximum number of subjects that have failed, and of the bytes that they use.
 const MAX_FAILING: usize = 16_384;
 const MAX_FAILING_OCTETS: usize = 4 << 20;
-/// The most of those that are blocked.
+/// Maximum number of blocked subjects.
 const MAX_BLOCKED: usize = 8_192;
-/// The most guesses of requests that wait. What is forgotten counts twice.
+/// Maximum number of guesses of pending requests. An evicted guess counts twice.
 const MAX_WAITING: usize = 4_096;
-/// Longer than any request waits, in seconds.
+/// Seconds for which a guess of a pending request is stored; longer than any request may be pending.
 const LONGEST_WAIT: f64 = 600.0;
 
-/// Who is blocked when, and for how long.
+/// Limits on failed credentials.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThrottleLimits {
-    /// So many failures block; not 0.
+    /// Failures before blocking; not 0.
     pub failures: usize,
-    /// Within so many seconds.
+    /// Counting window, in seconds.
     pub window: f64,
-    /// For so many seconds.
+    /// Block duration, in seconds.
     pub block: f64,
-    /// Whether the failures of an address are counted.
+    /// True if failures are counted by address.
     pub by_source: bool,
-    /// Whether the failures of a user at an address are counted.
+    /// True if failures are counted by user at an address.
     pub by_user: bool,
 }
 
-/// Who tries to get in.
+/// The subject of an attempt.
 #[derive(Clone, Copy)]
 pub struct ThrottleKey<'a> {
-    /// The client's address. All whose address is not known are one.
+    /// The client's address. All unknown addresses are one.
     pub source: Option<IpAddr>,
-    /// Who it claims to be; all that name nobody are one.
+    /// The claimed user; empty if there is none.
     pub user: &'a [u8],
-    /// Whether nothing is refused whatever comes of it. Such failures are counted apart.
+    /// True in shadow mode, where nothing is denied. Such failures are counted separately.
     pub is_shadowed: bool,
 }
 
-/// A wrong credential of a claimant, as digests.
+/// A wrong credential of a subject, as digests.
 #[derive(PartialEq, Eq)]
 pub struct FailedGuess {
-    /// The same for the same credential of the same claimant.
+    /// Digest of the subject and the credential.
     id: CacheKey,
-    /// Where it counts.
+    /// Counters to which the failure is added.
     counted_in: SmallVec<[CacheKey; 2]>,
 }
 
-/// Counts failures and knows who is blocked.
+/// Counts failures and tracks blocked subjects.
 pub struct Throttle {
     key: CacheSecret,
     limits: ThrottleLimits,
     failing: TwoGenerationCache<Vec<NumericDate>>,
     blocked: TwoGenerationCache<NumericDate>,
-    /// When the last of all blocks so far ends.
+    /// End of the last block so far.
     last_block_ends: Option<NumericDate>,
-    /// Guesses that were counted when their requests began to wait.
+    /// Guesses that were counted when their requests became pending.
     waiting: TwoGenerationCache<()>,
 }
 
 impl Throttle {
-    /// Nobody has failed yet.
+    /// Creates a throttle without failures.
     pub fn new(key: CacheSecret, limits: ThrottleLimits) -> Self {
         let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_OCTETS);
         let blocked = TwoGenerationCache::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
@@ -81,19 +81,19 @@ impl Throttle {
         Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
     }
 
-    /// After how many seconds, rounded up, a claimant may try again; `None`: now.
+    /// Returns the seconds, rounded up, after which the subject may try again; `None` if it is not blocked.
     pub fn blocked_for(&mut self, key: ThrottleKey<'_>, now: NumericDate) -> Option<u32> {
         let slots = self.slots(key);
         let until = slots.into_iter().filter_map(|cache_key| self.blocked.find(cache_key, now));
         until.map(|until| whole_seconds(until.seconds_since(now))).max()
     }
 
-    /// Whether anybody may be blocked.
+    /// True if some subject may be blocked.
     pub fn is_blocking(&self, now: NumericDate) -> bool {
         self.last_block_ends.is_some_and(|end| now < end)
     }
 
-    /// A credential that a claimant presented and that is wrong.
+    /// Returns the guess of a wrong credential that a subject presented.
     pub fn guess(&self, key: ThrottleKey<'_>, credential: &[u8]) -> FailedGuess {
         let mut hasher = self.hasher(3, key);
         hasher.write_usize(key.user.len());
@@ -102,16 +102,16 @@ impl Throttle {
         FailedGuess { id: CacheKey(hasher.finish128().as_u128()), counted_in: self.slots(key) }
     }
 
-    /// Counts a wrong guess of a request that is refused, unless it was counted when the request began to wait. With one
-    /// too many its claimant is blocked from now on.
+    /// Counts a wrong guess of a denied request, unless it was counted when the request became pending. Blocks the
+    /// subject if it reaches the limit.
     pub fn refused(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.take(guess.id, now).is_none() {
             self.count(guess, now);
         }
     }
 
-    /// Counts a wrong guess of a request that waits and will be decided again. Its client may never ask for the outcome:
-    /// that it has to wait tells it enough.
+    /// Counts a wrong guess of a pending request that will be decided again. It counts now, since the client may
+    /// disconnect before the decision: the wait alone tells it that the guess was wrong.
     pub fn waits(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.find(guess.id, now).is_none() {
             self.count(guess, now);
@@ -120,7 +120,7 @@ impl Throttle {
         }
     }
 
-    /// Takes back a wrong guess of a request that waited and is allowed by other credentials.
+    /// Removes a wrong guess of a pending request that other credentials allow.
     pub fn allowed(&mut self, guess: &FailedGuess, now: NumericDate) {
         if self.waiting.take(guess.id, now).is_none() {
             return;
@@ -132,7 +132,7 @@ impl Throttle {
         }
     }
 
-    /// Whether a request with this guess waits, so that the guess was counted and looked at.
+    /// True if a request with this guess is pending, so that the guess was counted and checked.
     pub fn is_waiting(&self, guess: &FailedGuess, now: NumericDate) -> bool {
         self.waiting.peek(guess.id, now).is_some()
     }
@@ -145,7 +145,7 @@ impl Throttle {
             times.push(now);
             if times.len() >= failures {
                 let until = now.plus(block);
-                // A clock that is set back lifts no block.
+                // A clock that is set back does not end a block.
                 let since = NumericDate::EPOCH;
                 self.blocked.insert(*cache_key, Entry { value: until, since, until, bytes: 0 });
                 self.last_block_ends = later(self.last_block_ends, Some(until));
@@ -157,7 +157,7 @@ impl Throttle {
         }
     }
 
-    /// A digest of this kind that starts with where the claimant is.
+    /// Starts a digest of this kind with the subject's address.
     fn hasher(&self, kind: u8, key: ThrottleKey<'_>) -> SipHasher24 {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&[kind, u8::from(key.is_shadowed)]);
@@ -165,7 +165,7 @@ impl Throttle {
         hasher
     }
 
-    /// Where a claimant's failures are counted.
+    /// Returns the counters of the subject.
     fn slots(&self, key: ThrottleKey<'_>) -> SmallVec<[CacheKey; 2]> {
         let hasher = |kind| self.hasher(kind, key);
         let mut slots = SmallVec::new();
@@ -181,7 +181,7 @@ impl Throttle {
     }
 }
 
-/// Rounded up, at least 1: what Retry-After says. Less than a microsecond is what sums of times are off by.
+/// Rounds up to at least 1, for `Retry-After`. Less than a microsecond is rounding error of sums of times.
 pub(super) fn whole_seconds(seconds: f64) -> u32 {
     (seconds - 1e-6).ceil().clamp(1.0, f64::from(u32::MAX)) as u32
 }
@@ -231,14 +231,14 @@ mod tests {
         check(&[0.0, 1.0, 60.0], 60.0, None);
         check(&[0.0, 30.0, 60.0, 80.0], 80.0, Some(300));
         check(&[0.0, 30.0, 61.0, 91.0, 121.5], 121.5, None);
-        // What remains is rounded up; at the end of the block all is forgotten.
+        // The remaining time is rounded up; at the end of the block all failures are cleared.
         check(&[0.0, 0.0, 0.0], 0.5, Some(300));
         check(&[0.0, 0.0, 0.0], 299.0, Some(1));
         check(&[0.0, 0.0, 0.0], 299.9, Some(1));
         check(&[0.0, 0.0, 0.0], 300.0, None);
         check(&[0.0, 0.0, 0.0, 300.0, 301.0], 301.0, None);
         check(&[0.0, 0.0, 0.0, 300.0, 301.0, 302.0], 302.0, Some(300));
-        // A clock that is set back blocks nobody who has not failed often enough.
+        // A clock that is set back blocks no subject with too few failures.
         check(&[100.0, 0.0], 0.0, None);
     }
 
@@ -261,7 +261,7 @@ mod tests {
     fn the_longer_of_two_blocks_counts() {
         let mut throttle = throttle(ThrottleLimits { by_user: true, ..LIMITS });
         let [alice, bob] = ["alice", "bob"].map(|user| key("192.0.2.1", user));
-        // The address is blocked at 252, bob at this address at 300.
+        // The address is blocked at 252, and bob at this address at 300.
         for (who, time) in [(bob, 250.0), (bob, 251.0), (alice, 252.0), (bob, 300.0)] {
             throttle.failed(who, at(time));
         }
@@ -293,7 +293,7 @@ mod tests {
             throttle.refused(guess, at(2.0));
         }
         assert_eq!(throttle.blocked_for(alice, at(2.0)), None);
-        // Taken back, once.
+        // Removed once.
         throttle.waits(&guesses[2], at(3.0));
         assert!(throttle.is_waiting(&guesses[2], at(3.0)) && !throttle.is_waiting(&guesses[0], at(3.0)));
         throttle.allowed(&guesses[2], at(4.0));
@@ -328,7 +328,7 @@ mod tests {
         check(true, false, six, ("2001:db8:1:2:ffff::", ""), true);
         check(true, false, six, ("2001:db8:1:3::1", ""), false);
         check(true, false, ("unknown", ""), ("unknown", ""), true);
-        // Octets of one do not pass for those of another.
+        // Bytes of the address are not confused with bytes of the user.
         check(false, true, ("192.0.2.1", "2"), ("192.0.2.12", ""), false);
     }
 
@@ -362,7 +362,7 @@ mod tests {
         assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS, "{}", throttle.failing.bytes());
         assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
 
-        // However many are blocked, there is an end to it.
+        // The number of blocked subjects is bounded.
         for n in 0..100_000_u32 {
             let source = Some(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)));
             for _ in 0..10 {

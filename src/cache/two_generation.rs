@@ -1,4 +1,4 @@
-//! A bounded store that forgets what has not been used for longest.
+//! A bounded cache that evicts entries that have not been used recently.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -6,15 +6,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::CacheKey;
 use crate::timestamp::NumericDate;
 
-/// What is remembered, and for how long.
+/// A cached value and its lifetime.
 pub struct Entry<T> {
-    /// What it is.
+    /// The value.
     pub value: T,
-    /// When it was made. It does not count before either: a clock that was set back makes nothing count for longer.
+    /// Creation time. The entry is invalid before it, so that a clock that is set back does not extend its lifetime.
     pub since: NumericDate,
-    /// From then on it does not count.
+    /// Expiry; the entry is invalid from then on.
     pub until: NumericDate,
-    /// The memory it takes, beside `OVERHEAD`.
+    /// Bytes that the value uses, in addition to `OVERHEAD`.
     pub bytes: usize,
 }
 
@@ -24,9 +24,9 @@ impl<T> Entry<T> {
     }
 }
 
-/// Two maps: one that is filled, and the one that was filled before. When the first is full it takes the place of the
-/// second, whose entries are forgotten; what is found in the second moves to the first. So what is in use stays, each
-/// step costs the same, and no list of uses is kept.
+/// A cache of two maps, a young and an old generation. When the young map is full it replaces the old one, whose
+/// entries are evicted; an entry that is found in the old map moves to the young one. Entries in use therefore stay,
+/// each operation costs the same, and no usage list is needed.
 pub struct TwoGenerationCache<T> {
     young: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
     old: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
@@ -35,11 +35,11 @@ pub struct TwoGenerationCache<T> {
     max_young_octets: usize,
 }
 
-/// Beside an entry's own octets: slot, time, pointers and the map's spare room.
+/// Bytes of an entry in addition to its value: key, times, pointers and spare capacity of the map.
 pub const OVERHEAD: usize = 128;
 
 impl<T> TwoGenerationCache<T> {
-    /// With bounds on entries and on the octets that they take, by estimate.
+    /// Creates a cache with limits on entries and on their estimated bytes.
     pub fn new(max_entries: usize, max_octets: usize) -> Self {
         TwoGenerationCache {
             young: HashMap::default(),
@@ -51,14 +51,14 @@ impl<T> TwoGenerationCache<T> {
         }
     }
 
-    /// Forgets everything, and gives the room back.
+    /// Removes all entries and frees their memory.
     pub fn clear(&mut self) {
         self.young = HashMap::default();
         self.old = HashMap::default();
         self.young_octets = 0;
     }
 
-    /// What is remembered in a slot.
+    /// Returns the value of a key and marks it as used.
     pub fn find(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<T>
     where
         T: Clone,
@@ -66,7 +66,7 @@ impl<T> TwoGenerationCache<T> {
         self.find_mut(cache_key, now).map(|entry| entry.value.clone())
     }
 
-    /// The entry of a slot, which counts as used.
+    /// Returns the entry of a key and marks it as used.
     pub fn find_mut(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<&mut Entry<T>> {
         if !self.young.contains_key(&cache_key) {
             let entry = self.old.remove(&cache_key).filter(|entry| entry.counts_at(now))?;
@@ -75,19 +75,19 @@ impl<T> TwoGenerationCache<T> {
         self.young.get_mut(&cache_key).filter(|entry| entry.counts_at(now))
     }
 
-    /// What is remembered in a slot. Looking does not count as use.
+    /// Returns the value of a key without marking it as used.
     pub fn peek(&self, cache_key: CacheKey, now: NumericDate) -> Option<&T> {
         let entry = self.young.get(&cache_key).or_else(|| self.old.get(&cache_key))?;
         (entry.counts_at(now)).then_some(&entry.value)
     }
 
-    /// What is remembered in a slot, which is then empty.
+    /// Removes and returns the value of a key.
     pub fn take(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<T> {
         let entry = self.remove_young(cache_key).or_else(|| self.old.remove(&cache_key))?;
         entry.counts_at(now).then_some(entry.value)
     }
 
-    /// Remembers something in a slot, in place of what was there.
+    /// Inserts an entry, replacing that of the same key.
     pub fn insert(&mut self, cache_key: CacheKey, entry: Entry<T>) {
         let bytes = entry.bytes.saturating_add(OVERHEAD);
         if self.max_young_entries == 0 || bytes > self.max_young_octets {
@@ -112,13 +112,13 @@ impl<T> TwoGenerationCache<T> {
         Some(entry)
     }
 
-    /// How many entries there are, those that do not count any more among them.
+    /// Returns the number of entries, including expired ones.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// What they take, by estimate.
+    /// Returns the estimated bytes of all entries.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
         let bytes = |map: &HashMap<CacheKey, Entry<T>, _>| {
@@ -128,7 +128,7 @@ impl<T> TwoGenerationCache<T> {
     }
 }
 
-/// A slot is a keyed digest already: its low half spreads as well as any hash of it.
+/// Hasher for cache keys. A key is already a keyed digest, so its low half is uniformly distributed.
 #[derive(Default)]
 struct SlotHasher(u64);
 

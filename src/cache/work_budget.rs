@@ -1,20 +1,20 @@
-//! The share of a worker's time that one kind of expensive check may take (slow password hashes, signatures that are
-//! verified in software), rationed by source.
+//! The share of a worker's time for one kind of expensive check (slow password hashes, signatures that are verified in
+//! software), divided between sources.
 //!
-//! Time comes in at a share of the time that passes, is saved up to what comes in within `SAVED`, and each check is
-//! charged the time that it took. A check is admitted while more than its source's *floor* is left:
+//! The budget grows with the time that passes, at the configured share, up to the growth of `SAVED` seconds. Each check
+//! is charged the time that it took. A check is admitted while the budget is above its source's *floor*:
 //!
-//! | source | floor, of the most that is saved |
+//! | source | floor, as part of the maximum |
 //! | --- | ---: |
 //! | had a success within the last hour, and no failure within the last ten minutes | 0 |
 //! | neither, or both | a quarter |
 //! | had a failure within the last ten minutes, and no success within the last hour | a half |
 //! | any, by the time that it has used and not yet paid back at the share's rate | that time, up to three quarters |
 //!
-//! So one source alone may use the whole share, and whatever it does, a quarter of what is saved stays for sources
-//! without failures, which also come first for what comes in. However many sources fail, they cannot go below a half.
-//! An attacker with so many fresh addresses that each fails once can use up all but the last quarter; that one is for
-//! sources that have shown a good credential before.
+//! A single source may use the whole share, but it always leaves a quarter of the maximum to sources without failures,
+//! which also come first for new budget. Sources with failures, however many, cannot go below a half. An attacker with
+//! so many fresh addresses that each fails once can use everything but the last quarter, which is reserved for sources
+//! that have presented a valid credential before.
 //!
 //! The last check may take more than was left, so an idle worker does any check, however slow.
 
@@ -23,41 +23,41 @@ use super::throttle::whole_seconds;
 use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use crate::timestamp::NumericDate;
 
-/// The seconds within which time is saved up. With a fifth of the time it is two seconds, or forty hashes with bcrypt's
-/// cost 10. Once, when a flood begins, a worker may do nothing else for a part of that.
+/// Seconds in which the budget grows to its maximum. With a share of a fifth the maximum is two seconds, or forty
+/// hashes with bcrypt cost 10. Once, at the start of a flood, a worker may spend a part of that without interruption.
 const SAVED: f64 = 10.0;
 
-/// The most seconds that one check is charged. No allowed one takes longer; what seems to was measured with a clock that
+/// Maximum charge for one check, in seconds. No allowed check takes longer; a longer measurement means that the clock
 /// was set.
 const LONGEST: f64 = 5.0;
 
-/// Floors, as parts of the most that is saved.
+/// Floors, as parts of the maximum.
 const NEWCOMER_FLOOR: f64 = 0.25;
 const FAILED_FLOOR: f64 = 0.5;
 const HIGHEST_FLOOR: f64 = 0.75;
 
-/// For how long a failure and a success count, in seconds.
+/// Seconds for which a failure and a success count.
 const FAILURE_COUNTS: f64 = 600.0;
 const SUCCESS_COUNTS: f64 = 3600.0;
 
-/// The most sources that are known to have used time, and to have succeeded.
+/// Maximum number of sources with used time, and of sources with a success.
 const MAX_SOURCES: usize = 8_192;
 
-/// The time that is left for one kind of check, and what sources have used of it.
+/// The budget for one kind of check, and the time that each source has used.
 pub struct WorkBudget {
     share: f64,
-    /// The most that is saved up, in seconds.
+    /// The maximum, in seconds.
     most: f64,
-    /// In seconds; negative where the last check took more than was left.
+    /// The budget in seconds; negative if the last check took more than was left.
     left: f64,
-    /// When it was last looked at.
+    /// Time of the last refill.
     seen: Option<NumericDate>,
     accounts: TwoGenerationCache<Account>,
-    /// Sources that succeeded. Apart, so that failures take no place from them.
+    /// Sources that succeeded. Stored separately, so that failures do not evict them.
     succeeded: TwoGenerationCache<()>,
 }
 
-/// What one source has done lately.
+/// Recent activity of one source.
 #[derive(Clone, Copy)]
 struct Account {
     /// Seconds used and not paid back, at `at`.
@@ -66,16 +66,16 @@ struct Account {
     failed: Option<NumericDate>,
 }
 
-/// What has to be left so that a source's check is admitted, in seconds: more than either.
+/// The budget, in seconds, above which a source's check is admitted. It has to exceed both parts.
 struct Floor {
-    /// By what it has shown so far.
+    /// The part for the source's successes and failures.
     base: f64,
-    /// What it has used and not paid back; not more than [`HIGHEST_FLOOR`] counts.
+    /// The time that the source has used and not paid back; at most [`HIGHEST_FLOOR`] counts.
     used: f64,
 }
 
 impl WorkBudget {
-    /// A budget with this share of the time, above 0; with 1 there is no limit.
+    /// Creates a budget with this share of the time, above 0; 1 is unlimited.
     pub fn new(share: f64) -> Self {
         let most = share * SAVED;
         let store = MAX_SOURCES * OVERHEAD;
@@ -89,21 +89,21 @@ impl WorkBudget {
         }
     }
 
-    /// Whether nothing is ever refused.
+    /// True if no check is ever refused.
     pub fn is_unlimited(&self) -> bool {
         self.share >= 1.0
     }
 
-    /// Whether so little is left that some source could be refused.
+    /// True if so little is left that some source could be refused.
     pub fn is_scarce(&mut self, now: NumericDate) -> bool {
         self.refill(now);
         !self.is_unlimited() && self.left <= HIGHEST_FLOOR * self.most
     }
 
-    /// Whether a check for this source may be done now. Asking changes nothing.
+    /// Admits or refuses a check for this source at this time, without changing anything.
     ///
     /// # Errors
-    /// The seconds after which it may, if nobody else comes first.
+    /// Returns the seconds after which it may run, if no other source comes first.
     pub fn try_acquire(&mut self, source: SourceId, now: NumericDate) -> Result<(), u32> {
         if self.is_unlimited() {
             return Ok(());
@@ -114,7 +114,7 @@ impl WorkBudget {
         if self.left > base.max(used.min(highest)) {
             return Ok(());
         }
-        // What the source has used is paid back while time comes in.
+        // The used time is paid back while the budget grows.
         let until_paid = (used - self.left) / (2.0 * self.share);
         let until_highest = (highest - self.left) / self.share;
         let until_base = (base - self.left) / self.share;
@@ -131,7 +131,7 @@ impl WorkBudget {
         self.change(source, now, |account| account.used += seconds);
     }
 
-    /// Notes that a source presented a credential that holds.
+    /// Records that a source presented a valid credential.
     pub fn note_success(&mut self, source: SourceId, now: NumericDate) {
         if !self.is_unlimited() {
             let until = now.plus(SUCCESS_COUNTS);
@@ -139,7 +139,7 @@ impl WorkBudget {
         }
     }
 
-    /// Notes that a check for this source found the credential wrong.
+    /// Records that a check for this source found the credential invalid.
     pub fn note_failure(&mut self, source: SourceId, now: NumericDate) {
         if !self.is_unlimited() {
             self.change(source, now, |account| account.failed = Some(now));
@@ -200,7 +200,7 @@ mod tests {
     const ATTACKER: u32 = 1;
     const NEWCOMER: u32 = 2;
 
-    /// One check of `seconds`, if it is admitted.
+    /// Runs one check of `seconds` if it is admitted.
     fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, holds: bool) -> Result<(), u32> {
         budget.try_acquire(source(n), at(now))?;
         budget.charge(source(n), seconds, at(now));
@@ -212,12 +212,13 @@ mod tests {
         Ok(())
     }
 
-    /// Wrong guesses of one source until it is refused. Gives how many were checked.
+    /// Makes wrong guesses from one source until it is refused. Returns the number of checks.
     fn exhaust(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64) -> u32 {
         (0..10_000).take_while(|_| check(budget, n, now, seconds, false).is_ok()).count() as u32
     }
 
-    /// The seconds of checks that are done where each takes so long and somebody asks for one each so many seconds.
+    /// Returns the seconds of checks that are done if each takes `hash` seconds and one is requested every `every`
+    /// seconds.
     fn used(share: f64, hash: f64, every: f64, seconds: f64, who: impl Fn(u32) -> u32) -> f64 {
         let mut budget = WorkBudget::new(share);
         let (mut now, mut done, mut asked) = (0.0, 0.0, 0);
@@ -249,7 +250,7 @@ mod tests {
         let mut budget = WorkBudget::new(0.2);
         let first = exhaust(&mut budget, ATTACKER, 0.0, 0.05);
         assert!((10..=21).contains(&first), "{first}");
-        // It goes on for minutes; each second two others log in who were never seen before, and none is refused.
+        // The flood lasts minutes; every half second another unknown source logs in, and none is refused.
         for n in 0..3_600 {
             let now = f64::from(n) * 0.1;
             let _ = exhaust(&mut budget, ATTACKER, now, 0.05);
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn however_many_fail_who_has_not_failed_comes_first() {
         let mut budget = WorkBudget::new(0.2);
-        // A hundred addresses that have failed before.
+        // A hundred addresses with earlier failures.
         for n in 0..100 {
             budget.note_failure(source(100 + n), at(0.0));
         }
@@ -291,10 +292,10 @@ mod tests {
             }
         }
         assert!(budget.try_acquire(source(50), at(500.0)).is_err(), "the flood was none");
-        // Whoever failed since is no better than a newcomer.
+        // A source that has failed since is treated like a newcomer.
         budget.note_failure(source(NEWCOMER), at(500.0));
         assert!(budget.try_acquire(source(NEWCOMER), at(500.0)).is_err());
-        // For an hour, no longer.
+        // A success counts for an hour.
         let mut budget = WorkBudget::new(0.2);
         budget.note_success(source(NEWCOMER), at(0.0));
         budget.charge(source(3), 1.9, at(3599.0));
@@ -336,12 +337,12 @@ mod tests {
     fn an_idle_worker_does_any_check_and_is_paid_back() {
         let mut budget = WorkBudget::new(0.001);
         assert_eq!(check(&mut budget, ATTACKER, 0.0, 4.5, false), Ok(()));
-        // 4.49 seconds are missing, and 5 ms or 2.5 ms are the floors, at 1 ms a second.
+        // 4.49 seconds are missing, and the floors are 5 ms and 2.5 ms, at 1 ms a second.
         assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(4495));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(0.0)), Err(4493));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.4)), Err(1));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.6)), Ok(()));
-        // Its failure has been forgotten by then.
+        // The failure has expired by then.
         assert_eq!(budget.try_acquire(source(ATTACKER), at(4492.6)), Ok(()));
     }
 

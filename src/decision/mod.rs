@@ -201,9 +201,9 @@ fn conclude<'p>(
     outcome: Outcome<'p>,
 ) -> (Verdict, VerifiedLocations<'p>) {
     let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, scope| {
-        let challenges_of = policy.challenges_of(protection, context, state.memory.nonces());
+        let challenge_sets = policy.challenge_sets(protection, context, state.memory.nonces());
         let metadata = policy.resources.metadata_url(request);
-        let denial = Denial::by_rule(reason, authenticator, challenges_of, scope, metadata);
+        let denial = Denial::by_rule(reason, authenticator, challenge_sets, scope, metadata);
         (
             Verdict::Deny(denial.presented_under(location.and_then(CredentialLocation::scheme))),
             VerifiedLocations::new(),

@@ -66,7 +66,7 @@ impl Policy {
     }
 
     /// What the members of a rule ask for, in their order.
-    pub fn challenges_of(
+    pub fn challenge_sets(
         &self,
         protection: &Protection,
         context: Context<'_>,

@@ -1,44 +1,45 @@
-//! Requests of our own to others, as values: what is asked, what came of it, and who waits for it. Knows neither keys
-//! nor tokens, and sends nothing: that is for the filter.
+//! Callouts as values: the request, the outcome and the fetch that requests wait for. Independent of keys and tokens.
+//! The filter sends the requests.
 
-use crate::principal::AuthenticatorId;
 use std::fmt;
 
-/// A request that is to be sent through one of the proxy's clusters. It may hold secrets, so it has no `Debug`.
+use crate::principal::AuthenticatorId;
+
+/// A request to be sent through one of the proxy's clusters. May contain secrets, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Callout {
-    /// The proxy's name for where it goes.
+    /// The name of the proxy's cluster.
     pub cluster: String,
-    /// Its method.
+    /// The method.
     pub method: &'static str,
-    /// Whether the URL that is asked for is `https`. How the cluster is reached is the proxy's business.
+    /// True if the URL of the request is `https`. The cluster configuration determines how the endpoint is reached.
     pub is_secure: bool,
     /// `:authority`.
     pub authority: String,
     /// `:path`, with the query.
     pub path: String,
-    /// Its other fields, names in lower case.
+    /// The other headers, with lower-case names.
     pub fields: Vec<(&'static str, String)>,
-    /// Its content; empty for none.
+    /// The body; may be empty.
     pub body: Vec<u8>,
-    /// For how long an answer is waited for, in milliseconds.
+    /// The timeout, in milliseconds.
     pub timeout_ms: u32,
-    /// The longest content of an answer, in octets. A longer one is not read.
+    /// The longest response body that is accepted, in bytes.
     pub max_body: usize,
 }
 
-/// An answer, whole.
+/// A complete response.
 #[derive(Clone, Copy)]
 pub struct HttpResponse<'a> {
-    /// Its status.
+    /// The status.
     pub status: u16,
-    /// Its `Cache-Control`, if it has one.
+    /// The `Cache-Control` header, if present.
     pub cache_control: Option<&'a [u8]>,
-    /// Its content.
+    /// The body.
     pub body: &'a [u8],
 }
 
-/// A status that is not 200, in words.
+/// Error text for a status that is not 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtherStatus(pub u16);
 
@@ -46,25 +47,25 @@ impl fmt::Display for OtherStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected status 200, found {}", self.0)?;
         f.write_str(match self.0 {
-            503 => " (the proxy's own if it reaches nobody there)",
-            504 => " (the proxy's own if no answer comes in time)",
+            503 => " (the proxy sends it if no host is reachable)",
+            504 => " (the proxy sends it on a timeout)",
             _ => "",
         })
     }
 }
 
-/// Why there is no answer.
+/// Error of a callout without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CalloutError {
-    /// The proxy knows no cluster of this name.
+    /// The proxy has no cluster of this name.
     UnknownCluster,
-    /// The proxy could not send it.
+    /// The proxy could not send the request.
     NotSent,
-    /// The connection was reset, or the time was over.
+    /// The connection was reset, or the timeout expired.
     NoAnswer,
-    /// The content is longer than what is read.
+    /// The response body is too long.
     TooLong {
-        /// The longest that is read, in octets.
+        /// The longest body that is accepted, in bytes.
         max: usize,
     },
 }
@@ -73,55 +74,55 @@ impl fmt::Display for CalloutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CalloutError::UnknownCluster => f.write_str(
-                "the proxy knows no cluster of this name; expected the name of one: in plain Envoy a `name` below \
+                "unknown cluster; expected the name of one of the proxy's clusters: in plain Envoy a `name` in \
                  `static_resources.clusters`, in Istio `outbound|443||idp.example.com`, in Envoy Gateway \
                  `httproute/NAMESPACE/NAME/rule/0`",
             ),
-            CalloutError::NotSent => f.write_str("the request could not be sent: no host of the cluster is to be had"),
-            CalloutError::NoAnswer => f.write_str("no answer: the connection was reset, or the time was over"),
-            CalloutError::TooLong { max } => write!(f, "expected at most {max} octets"),
+            CalloutError::NotSent => f.write_str("the request could not be sent: the cluster has no available host"),
+            CalloutError::NoAnswer => f.write_str("no response: the connection was reset, or the timeout expired"),
+            CalloutError::TooLong { max } => write!(f, "expected at most {max} bytes"),
         }
     }
 }
 
 impl std::error::Error for CalloutError {}
 
-/// One call, by its number within the source that made it.
+/// Number of a call, unique within its authenticator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
-/// Something that is on its way, by its number within the source that fetches it. Several requests may wait for one.
+/// Number of a pending fetch, unique within its authenticator. Several requests may wait for one fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FetchId(pub u64);
 
-/// What a request waits for.
+/// The fetch that a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pending {
-    /// Whose: the place of the authenticator in the policy.
+    /// The authenticator that fetches.
     pub authenticator: AuthenticatorId,
-    /// What.
+    /// The fetch.
     pub fetch_id: FetchId,
-    /// For how long a request may wait in all, in seconds.
+    /// The longest time that a request may wait in total, in seconds.
     pub max_wait: f64,
 }
 
-/// What follows from an event.
+/// Effect of an event.
 pub enum Effect {
-    /// This is to be sent, and what comes of it to be told under this number.
+    /// Send this callout, and report its outcome under this number.
     Call(CallId, Callout),
-    /// It is there, or not to be had: whoever waits for it is to be decided.
+    /// The fetch succeeded or failed: decide the requests that wait for it.
     Settled(FetchId),
-    /// The operator is to be told.
+    /// Log this message for the operator.
     Report(Severity, String),
 }
 
-/// How much a report matters.
+/// Severity of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Good to know.
+    /// Informational.
     Info,
-    /// Something does not work, and nobody suffers from it yet.
+    /// A failure without consequences for requests so far.
     Warning,
-    /// Requests are refused because of it.
+    /// Requests are denied because of it.
     Error,
 }

@@ -1,8 +1,8 @@
-//! Tokens that only their issuer can read (RFC 7662), as a state machine: tokens, answers and the time come in, effects
-//! go out.
+//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) as a state machine: tokens, responses and
+//! the time are inputs, effects are outputs.
 //!
-//! A token is asked for once at a time, however many requests bring it. What came of it is kept for those who waited,
-//! and refusals for a while longer. Of a token nothing is kept but its slot.
+//! All requests with one token share one call. Its outcome is kept for the requests that wait, and rejections a while
+//! longer. Tokens themselves are not stored, only their cache keys.
 
 mod answer;
 mod client;
@@ -24,61 +24,62 @@ use crate::timestamp::NumericDate;
 pub use answer::{AnswerError, IntrospectionResponse, MAX_ANSWER_BYTES};
 pub use client::Client;
 
-/// How many refused tokens are remembered.
+/// Maximum number of rejected tokens that are cached.
 pub const MAX_REFUSED: usize = 4096;
 
-/// How many tokens that held before are remembered as such, and for how long, in seconds.
+/// Maximum number of tokens that are stored as proven (active at an earlier call), and their lifetime in seconds.
 const MAX_PROVEN: usize = 8192;
 const PROVEN_FOR: f64 = 3600.0;
 
-/// One part in so many of `max_concurrent` is for tokens that held before. Of those that did not, one source may have one
-/// part in so many, and so many at the least.
+/// One part in `RESERVED` of `max_concurrent` is reserved for proven tokens. One source may use one part in
+/// `OF_ONE_SOURCE` for other tokens, or `LEAST_OF_ONE_SOURCE` calls if that is more.
 const RESERVED: usize = 4;
 const OF_ONE_SOURCE: usize = 2;
 const LEAST_OF_ONE_SOURCE: usize = 4;
 
-/// For how long whoever has waited finds what came of it, in seconds, even where nothing is to be remembered. All of
-/// them are decided right after the answer, or with the next tick.
+/// Seconds for which an outcome is kept for the requests that wait, even if it is not cached. All of them are decided
+/// right after the response, or with the next tick.
 const FRESH: f64 = 0.5;
 
-/// The least time between two reports of one kind, in seconds.
+/// The shortest time between two reports of one kind, in seconds.
 const BETWEEN_REPORTS: f64 = 10.0;
 
-/// How long behind its time a call counts as lost, in seconds: the host always answers, but nothing rests on it.
+/// Seconds after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
 const LOST_AFTER: f64 = 5.0;
 
-/// Whom to ask, and what its answers must say. It holds a secret, so it has no `Debug`. All times are in seconds.
+/// Configuration of the endpoint and validation of its responses. Contains a secret, so it has no `Debug`. All times
+/// are in seconds.
 pub struct Plan {
-    /// Where it is.
+    /// URL of the endpoint.
     pub address: Address,
-    /// Through what it is asked.
+    /// The cluster for the calls.
     pub cluster: String,
-    /// Who asks.
+    /// Client authentication.
     pub client: Client,
-    /// For how long each answer is waited for.
+    /// Timeout of each call.
     pub timeout: f64,
-    /// How many tokens are asked for at a time.
+    /// Maximum number of concurrent calls.
     pub max_concurrent: usize,
-    /// For how long an answer counts that a token holds, if it does not expire before.
+    /// Lifetime of the response for an active token, unless the token expires earlier.
     pub cache_ttl: f64,
-    /// For how long an answer counts that a token does not hold.
+    /// Lifetime of the response for a rejected token.
     pub negative_ttl: f64,
-    /// Whose tokens are taken, compared exactly. None: whatever the endpoint knows.
+    /// Accepted issuers, compared exactly. `None` accepts any.
     pub issuers: Option<Vec<String>>,
-    /// What claims must say.
+    /// Rules for the claims.
     pub rules: ClaimRules,
-    /// Where scopes stand.
+    /// Claims that contain scopes.
     pub scope_claims: Vec<ClaimSelector>,
 }
 
 impl Plan {
-    /// Whether tokens of this issuer are taken.
+    /// True if tokens of this issuer are accepted.
     pub fn accepts_issuer(&self, issuer: Option<&str>) -> bool {
         let Some(issuers) = &self.issuers else { return true };
         issuer.is_some_and(|issuer| issuers.iter().any(|known| known == issuer))
     }
 
-    /// Who the caller is, by an answer that says that the token is good.
+    /// Returns the principal for the claims of an active token.
     fn judge(&self, claims: Claims, now: NumericDate) -> Result<Principal, TokenError> {
         let issuer = match claims.find("iss") {
             None => None,
@@ -93,25 +94,25 @@ impl Plan {
     }
 }
 
-/// What one endpoint has said of tokens, as one worker knows it.
+/// State of one endpoint, in one worker.
 pub struct Introspector {
     plan: Rc<Plan>,
     asked: Vec<Asked>,
     fresh: Vec<(CacheKey, NumericDate, Outcome)>,
     refused: TwoGenerationCache<TokenError>,
-    /// Tokens that held when they were last asked for.
+    /// Proven tokens: active when they were last introspected.
     proven: TwoGenerationCache<()>,
     calls: u64,
-    /// When a failure was last reported.
+    /// Time at which a failure was last reported.
     failed: Option<NumericDate>,
-    /// Whether a failure was reported and its end was not.
+    /// True if a failure was reported, but not yet its end.
     failing: bool,
-    /// When it was last reported that no more can be asked for.
+    /// Time at which the limit on calls was last reported.
     full: Option<NumericDate>,
     effects: Vec<Effect>,
 }
 
-/// A call that has not been answered yet.
+/// A call without a response so far.
 struct Asked {
     cache_key: CacheKey,
     call: CallId,
@@ -119,30 +120,30 @@ struct Asked {
     origin: Origin,
 }
 
-/// The client that a token was asked for.
+/// Origin of a token, for the shares of `max_concurrent`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// Any: the token held before.
+    /// Any client; the token is proven.
     Proven,
-    /// One in this network, if that is known.
+    /// The client's network, if known.
     Network(Option<IpAddr>),
 }
 
-/// What is known of a token.
+/// The known state of a token.
 #[derive(Clone)]
 pub enum Outcome {
-    /// It holds until then, and this is the caller.
+    /// The token is active until then, and this is its principal.
     Holds(Rc<Principal>, NumericDate),
-    /// It does not.
+    /// The token is rejected.
     Refused(TokenError),
-    /// The endpoint did not say.
+    /// The call failed.
     Unknown,
-    /// It is asked for.
+    /// The call is pending.
     Pending(FetchId),
 }
 
 impl Introspector {
-    /// Nothing asked yet.
+    /// Creates an introspector without calls.
     pub fn new(plan: Rc<Plan>) -> Self {
         Introspector {
             plan,
@@ -158,8 +159,8 @@ impl Introspector {
         }
     }
 
-    /// What is known of a token. If nothing is, it is asked for, as far as the bounds on calls allow. `peer` gives the
-    /// address that the token comes from.
+    /// Returns the state of a token. Calls the endpoint if the token is unknown and the limits allow it. `peer` returns
+    /// the client's address.
     pub fn look_up(
         &mut self,
         cache_key: CacheKey,
@@ -167,7 +168,7 @@ impl Introspector {
         peer: impl FnOnce() -> Option<IpAddr>,
         now: NumericDate,
     ) -> Outcome {
-        // A clock that was set back makes nothing fresh for longer.
+        // A clock that is set back does not extend the lifetime.
         let is_fresh = |until: NumericDate| now < until && until.seconds_since(now) <= FRESH;
         let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == cache_key && is_fresh(*until));
         if let Some((_, _, outcome)) = fresh {
@@ -186,8 +187,8 @@ impl Introspector {
         if !self.has_room_for(origin) {
             if is_due(self.full, now) {
                 self.full = Some(now);
-                let text = "`max_concurrent` is reached, or the part of it for tokens that never held, or for those of one \
-                            source; further tokens that are not known yet get 503";
+                let text = "`max_concurrent` is reached, or its share for unproven tokens or for one source; requests \
+                            with other unknown tokens get 503";
                 self.effects.push(Effect::Report(Severity::Warning, text.to_owned()));
             }
             return Outcome::Unknown;
@@ -200,8 +201,8 @@ impl Introspector {
         Outcome::Pending(fetch_id)
     }
 
-    /// Whether one more token can be asked for: one that held before, or one from this source. Anybody can make up tokens,
-    /// so those that did not hold before leave a part of the calls to those that did, and to other sources.
+    /// True if one more call may be made for a token of this origin. Anybody can make up tokens, so unproven ones leave
+    /// a part of the calls to proven ones, and to other sources.
     fn has_room_for(&self, origin: Origin) -> bool {
         let max = self.plan.max_concurrent;
         let unproven = self.asked.iter().filter(|asked| asked.origin != Origin::Proven);
@@ -231,7 +232,7 @@ impl Introspector {
         }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub fn tick(&mut self, now: NumericDate) {
         let longest = self.plan.timeout + LOST_AFTER;
         while let Some(lost) = self.asked.iter().find(|asked| now.seconds_since(asked.since) > longest) {
@@ -240,7 +241,7 @@ impl Introspector {
         self.fresh.retain(|(_, until, _)| now < *until);
     }
 
-    /// A call was answered, or could not be.
+    /// Handles the outcome of a call.
     pub fn answered(
         &mut self,
         call: CallId,
@@ -263,7 +264,7 @@ impl Introspector {
             }
         };
         self.fresh.retain(|(cache_key, until, _)| now < *until && *cache_key != asked.cache_key);
-        // Most refusals are remembered longer than that anyway, and there may be many.
+        // Most rejections are cached longer than that anyway, and there may be many.
         if !matches!(outcome, Outcome::Refused(_)) || self.plan.negative_ttl < FRESH {
             self.fresh.push((asked.cache_key, now.plus(FRESH), outcome));
         }
@@ -272,8 +273,10 @@ impl Introspector {
 
     fn take(&mut self, cache_key: CacheKey, response: IntrospectionResponse, now: NumericDate) -> Outcome {
         if std::mem::take(&mut self.failing) {
-            self.effects
-                .push(Effect::Report(Severity::Info, "introspection: the endpoint answers again".to_owned()));
+            self.effects.push(Effect::Report(
+                Severity::Info,
+                "introspection: the endpoint responds again".to_owned(),
+            ));
         }
         let judged = match response {
             IntrospectionResponse::Active(claims) => self.plan.judge(claims, now),
@@ -282,7 +285,7 @@ impl Introspector {
         match judged {
             Ok(principal) => {
                 let until = now.plus(self.plan.cache_ttl);
-                // Whoever asked after `exp` would hear that the token is not good any more, so skew is no matter here.
+                // After `exp` the endpoint would report the token as inactive, so clock skew does not matter here.
                 let exp = principal.claims.find("exp").and_then(NumericDate::from_json);
                 let until = exp.filter(|exp| *exp < until).unwrap_or(until);
                 self.proven.insert(
@@ -305,14 +308,14 @@ impl Introspector {
             self.failed = Some(now);
             self.failing = true;
             let text = format!(
-                "introspection through cluster \"{}\": {why}; tokens that are not known yet get 503",
+                "introspection through cluster \"{}\": {why}; requests with unknown tokens get 503",
                 self.plan.cluster
             );
             self.effects.push(Effect::Report(Severity::Error, text));
         }
     }
 
-    /// What the events so far lead to, since it was last asked for.
+    /// Returns the effects of the events since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
@@ -324,7 +327,7 @@ impl Asked {
     }
 }
 
-/// Whether what was last reported then may be reported again.
+/// True if an event that was reported at `last` may be reported again.
 fn is_due(last: Option<NumericDate>, now: NumericDate) -> bool {
     last.is_none_or(|last| !(0.0..BETWEEN_REPORTS).contains(&now.seconds_since(last)))
 }

@@ -1,8 +1,8 @@
-//! Key sets that are fetched from an identity provider, as a state machine: events and the time come in, effects go out.
+//! Key sets that are fetched from an identity provider, as a state machine: events and the time are inputs, effects are
+//! outputs.
 //!
-//! A round asks for what is needed to have the keys: the set itself, or metadata first. It starts with the first tick,
-//! when the keys are no longer fresh, some time after a round that failed, and when a token names a key that is not
-//! there.
+//! A round fetches the key set, or first the metadata that name it. A round starts with the first tick, when the keys
+//! are no longer fresh, some time after a failed round, and when a token names an unknown key.
 
 mod address;
 mod discovery;
@@ -24,113 +24,113 @@ pub use address::{Address, AddressError};
 pub use discovery::Discovery;
 pub use error::FetchError;
 
-/// The longest answer that is read, set or metadata, in octets. Providers publish some KiB.
+/// The longest response body that is accepted, in bytes. Providers publish some KiB.
 pub const MAX_ANSWER: usize = 256 << 10;
 
-/// The least time between two rounds for keys that tokens name and the set lacks, in seconds.
+/// The shortest time between two rounds for keys that tokens name and the set lacks, in seconds.
 const BETWEEN_LOOKS: f64 = 10.0;
 
-/// How long behind its time a call counts as lost, in seconds: the host always answers, but nothing rests on it.
+/// Seconds after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
 const LOST_AFTER: f64 = 5.0;
 
-/// What is fetched, and how. All times are in seconds.
+/// Configuration of the fetches. All times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Where keys come from.
+    /// Source of the keys.
     pub origin: Origin,
-    /// How often they are fetched.
+    /// Interval between fetches.
     pub refresh: f64,
-    /// For how long each answer is waited for.
+    /// Timeout of each call.
     pub timeout: f64,
-    /// For how long they count while they cannot be refreshed.
+    /// Time after which keys that could not be refreshed are discarded.
     pub max_stale: f64,
-    /// For how long a request waits for them.
+    /// Longest time that a request waits for keys.
     pub max_wait: f64,
 }
 
-/// Where keys come from.
+/// Source of the keys.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
-    /// A set at a fixed place.
+    /// A key set at a fixed URL.
     Set {
-        /// Its URL.
+        /// URL of the set.
         address: Address,
-        /// Through what it is asked for.
+        /// The cluster for the fetch.
         cluster: String,
     },
-    /// A set that the issuer's metadata name.
+    /// A key set that the issuer's metadata name.
     Discovery(Discovery),
 }
 
-/// When an event happens, and a number from 0 up to 1 that nobody can foresee.
+/// The time of an event, and an unpredictable number from 0 up to 1.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {
-    /// The time.
+    /// The current time.
     pub now: NumericDate,
-    /// The number.
+    /// The random number, from 0 up to 1.
     pub jitter: f64,
 }
 
-/// The keys of one authenticator, as one worker knows them.
+/// Fetcher of the keys of one authenticator, in one worker.
 pub struct JwksFetcher {
     plan: Rc<Plan>,
     known: Known,
-    /// How often the keys have changed.
+    /// Number of changes of the keys.
     generation: u64,
-    /// When the next round is to start.
+    /// Start time of the next round.
     due: NumericDate,
     round: Option<Round>,
     rounds: u64,
     calls: u64,
-    /// Rounds that failed since the last that did not.
+    /// Failed rounds since the last success.
     failures: u32,
-    /// Rounds that failed since the start.
+    /// Failed rounds since the start.
     all_failures: u64,
-    /// When a round last brought keys; before that, the first tick.
+    /// Time of the last successful round; before that, of the first tick.
     renewed: Option<NumericDate>,
-    /// When keys were last looked for that tokens name and the set lacks.
+    /// Time of the last round for a key that a token named and the set lacked.
     looked: Option<NumericDate>,
     effects: Vec<Effect>,
 }
 
 enum Known {
-    /// Nothing yet.
+    /// No keys have been fetched yet.
     NotYet,
-    /// These.
+    /// The current keys.
     Keys {
         set: Rc<KeySet>,
-        /// Of the answer that they came in.
+        /// Digest of the response with the keys.
         digest: [u8; 32],
-        /// From then on they do not count any more.
+        /// Time at which the keys are discarded.
         stale_at: NumericDate,
     },
-    /// What there was is too old.
+    /// The keys are too old and were discarded.
     Stale,
 }
 
-/// What there is to verify signatures with.
+/// Keys to verify signatures with.
 pub enum Keys {
-    /// These.
+    /// The current keys.
     Known(Rc<KeySet>),
-    /// Nothing yet; this is awaited.
+    /// No keys yet; the fetch is pending.
     Pending(FetchId),
-    /// Nothing any more.
+    /// The keys are too old and were discarded.
     Stale,
 }
 
 struct Round {
     fetch_id: FetchId,
     call: CallId,
-    /// When the call was made.
+    /// Time at which the call was made.
     since: NumericDate,
     asked: Asked,
 }
 
-/// What a round has asked for last.
+/// The pending call of a round.
 enum Asked {
     OpenIdConfiguration,
     OauthAuthorizationServer {
-        /// Why the other metadata were no help.
+        /// Error of the OpenID Connect metadata.
         first: FetchError,
     },
     Set {
@@ -138,11 +138,11 @@ enum Asked {
     },
 }
 
-/// What the first set is awaited under; rounds have the numbers from 1.
+/// Identifies the first set; rounds are numbered from 1.
 const FIRST_SET: FetchId = FetchId(0);
 
 impl JwksFetcher {
-    /// No keys yet; the first tick asks for them.
+    /// Creates a fetcher without keys; the first tick fetches them.
     pub fn new(plan: Rc<Plan>) -> Self {
         JwksFetcher {
             plan,
@@ -160,7 +160,7 @@ impl JwksFetcher {
         }
     }
 
-    /// What there is to verify signatures with.
+    /// Returns the keys to verify signatures with.
     pub fn keys(&self) -> Keys {
         match &self.known {
             Known::Keys { set, .. } => Keys::Known(Rc::clone(set)),
@@ -169,27 +169,27 @@ impl JwksFetcher {
         }
     }
 
-    /// How often the keys have changed: what was decided by other keys does not count any more.
+    /// Returns the number of changes of the keys. Results that were cached with other keys are not valid any more.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How many seconds ago keys were last brought, or, where none were yet, were first asked for.
+    /// Returns the seconds since the last successful fetch or, before that, since the first tick.
     pub fn age(&self, now: NumericDate) -> Option<f64> {
         self.renewed.map(|renewed| now.seconds_since(renewed).max(0.0))
     }
 
-    /// How often it was asked in vain since the start.
+    /// Returns the number of failed rounds since the start.
     pub fn failures(&self) -> u64 {
         self.all_failures
     }
 
-    /// What the events so far lead to, since it was last asked for.
+    /// Returns the effects of the events since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub fn tick(&mut self, tick: Tick) {
         self.renewed.get_or_insert(tick.now);
         let now = tick.now;
@@ -198,7 +198,7 @@ impl JwksFetcher {
         {
             self.known = Known::Stale;
             self.generation += 1;
-            let text = "the keys could not be refreshed for longer than `max_stale`; there are none any more";
+            let text = "the keys could not be refreshed within `max_stale` and have expired";
             self.effects.push(Effect::Report(Severity::Error, text.to_owned()));
         }
         match &self.round {
@@ -207,17 +207,17 @@ impl JwksFetcher {
                 self.answered(call, Err(CalloutError::NoAnswer), tick);
             }
             Some(_) => {}
-            // A clock that was set back does not stop it.
+            // A clock that is set back does not stop the refresh.
             None if now >= self.due || self.due.seconds_since(now) > self.plan.refresh => self.start(now),
             None => {}
         }
     }
 
-    /// A token names a key that the set lacks: it may have been published since. What is awaited then, unless somebody
-    /// has looked for one a short time ago.
+    /// Fetches the keys for a token that names a key the set lacks, since that key may have been published recently.
+    /// Returns the pending fetch. At most one such round starts within `BETWEEN_LOOKS` seconds.
     pub fn refresh_for_unknown_kid(&mut self, now: NumericDate) -> Option<FetchId> {
         if self.looked.is_some_and(|looked| (0.0..BETWEEN_LOOKS).contains(&now.seconds_since(looked))) {
-            // Whoever comes while that round lasts can wait for it too.
+            // Requests that arrive during that round can wait for it, too.
             return self.round.as_ref().map(|round| round.fetch_id);
         }
         self.looked = Some(now);
@@ -227,7 +227,7 @@ impl JwksFetcher {
         self.round.as_ref().map(|round| round.fetch_id)
     }
 
-    /// A call was answered, or could not be.
+    /// Handles the outcome of a call.
     pub fn answered(&mut self, call: CallId, outcome: Result<HttpResponse<'_>, CalloutError>, tick: Tick) {
         let Some(Round { fetch_id, asked, .. }) = self.round.take_if(|round| round.call == call) else {
             return;
@@ -280,7 +280,7 @@ impl JwksFetcher {
         self.effects.push(Effect::Call(call, callout));
     }
 
-    /// Metadata lead to the set; where these do not, others may.
+    /// Handles the outcome of a metadata call: fetches the key set, or falls back to the other metadata.
     fn metadata(
         &mut self,
         fetch_id: FetchId,
@@ -317,7 +317,7 @@ impl JwksFetcher {
         }
     }
 
-    /// A round has brought a set.
+    /// Handles a key set that was fetched.
     fn take(&mut self, set: KeySet, ignored: &[IgnoredKey], answer: HttpResponse<'_>, tick: Tick) {
         let digest = Hash::hash(answer.body);
         let freshness = schedule::freshness(self.plan.refresh, answer.cache_control);
@@ -345,22 +345,22 @@ impl JwksFetcher {
         self.generation += 1;
     }
 
-    /// A round has brought nothing.
+    /// Handles a failed round.
     fn fail(&mut self, why: &str, tick: Tick) {
         self.failures = self.failures.saturating_add(1);
         self.all_failures += 1;
         let pause = schedule::after_failures(self.failures, self.plan.refresh, tick.jitter);
         self.due = tick.now.plus(pause);
         let (severity, and) = match &self.known {
-            Known::Keys { .. } => (Severity::Warning, "the keys of before are kept"),
+            Known::Keys { .. } => (Severity::Warning, "the previous keys stay in use"),
             Known::NotYet => (Severity::Error, "there are no keys yet"),
-            Known::Stale => (Severity::Error, "there are no keys any more"),
+            Known::Stale => (Severity::Error, "the previous keys have expired"),
         };
         self.effects.push(Effect::Report(severity, format!("{why}; {and}")));
     }
 }
 
-/// A set as it was fetched, and what of it is not used. A set with private keys is refused whole.
+/// Parses a fetched key set, and returns the keys that are ignored. A set with a private key is rejected as a whole.
 fn read_set(body: &[u8]) -> Result<(KeySet, Vec<IgnoredKey>), FetchError> {
     let value = json::parse(body).map_err(FetchError::Json)?;
     KeySet::from_jwks(&value, KeySetOrigin::Fetched).map_err(FetchError::Set)

@@ -1,6 +1,6 @@
-//! State machines for what is fetched: key sets, introspection answers, and the requests that wait for them.
+//! State machines for fetches: key sets, introspection responses, and the requests that wait for them.
 //!
-//! Events and the time come in, callouts go out as values. Uses [`http`](crate::http), [`jose`](crate::jose),
+//! Events and the time are inputs, callouts are returned as values. Uses [`http`](crate::http), [`jose`](crate::jose),
 //! [`cache`](crate::cache) and [`principal`](crate::principal).
 
 pub mod callout;

@@ -1,7 +1,8 @@
 //! Requests that wait for a key set or an introspection answer, bounded in number and time.
 //!
-//! Nobody can take the room of others: it is bounded for each authenticator, and within that for each source address and
-//! each token that is asked about. Proxies buffer the content of a request that waits, so that is bounded, too.
+//! The room is limited for each authenticator, and within that for each source address and each introspected token, so
+//! that none can use up the room of others. Proxies buffer the body of a pending request, so the total of those is
+//! limited, too.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,63 +12,64 @@ use crate::principal::AuthenticatorId;
 use crate::remote::callout::{FetchId, Pending};
 use crate::timestamp::NumericDate;
 
-/// Requests of one authenticator that wait at a time.
+/// Pending requests of one authenticator.
 pub const MAX_WAITING: usize = 1024;
 
-/// Requests of one authenticator from one source that wait at a time.
+/// Pending requests of one authenticator from one source.
 pub const MAX_WAITING_OF_SOURCE: usize = 256;
 
-/// Requests with one token that wait for one introspection answer.
+/// Pending requests with one token.
 pub const MAX_WAITING_OF_TOKEN: usize = 256;
 
-/// Bytes of content that the proxy may buffer for the waiting requests of one configuration.
+/// Bytes of request bodies that the proxy may buffer for the pending requests of one configuration.
 pub const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// The share of one source in [`MAX_BODY_BYTES`].
 pub const MAX_BODY_BYTES_OF_SOURCE: usize = 16 << 20;
 
-/// The most that a proxy buffers for one request: Envoy's default of `per_connection_buffer_limit_bytes`.
+/// The most that a proxy buffers for one request, in bytes: the default of `per_connection_buffer_limit_bytes` in
+/// Envoy.
 const MAX_BUFFERED: usize = 1 << 20;
 
-/// A request that waits.
+/// A pending request.
 pub struct PendingRequest<T> {
-    /// The number of its stream.
+    /// The context ID of its stream.
     pub stream: u32,
-    /// The configuration that decides it.
+    /// The configuration that decides the request.
     pub owner: Rc<T>,
-    /// The fetch that it waits for.
+    /// The fetch that the request waits for.
     pub pending_on: Pending,
-    /// The bound on requests that wait for the same.
+    /// The limit on requests that wait for the same fetch.
     pub max_per_fetch: usize,
-    /// The time at which it stops waiting.
+    /// The time at which the request stops waiting.
     pub deadline: NumericDate,
-    /// The network of its client, if that is known: see [`source_network`](crate::http::cidr::source_network).
+    /// The network of the client, if known: see [`source_network`](crate::http::cidr::source_network).
     pub source: Option<IpAddr>,
-    /// The content that the proxy may have to buffer meanwhile: see [`body_bytes`].
+    /// The bytes that the proxy may have to buffer meanwhile: see [`body_bytes`].
     pub body_bytes: usize,
-    /// Its path, if that was changed so that logs do not show a credential meanwhile.
+    /// The original path, if it was changed so that logs do not show a credential meanwhile.
     pub original_path: Option<Vec<u8>>,
 }
 
-/// The content that a proxy may have to buffer while a request waits: as much as it announces, and where it announces
-/// nothing as much as the proxy buffers at all.
+/// Returns the bytes that a proxy may have to buffer while a request is pending: the announced length, or the proxy's
+/// limit if none is announced.
 pub fn body_bytes(has_body: bool, request: &Request<'_>) -> usize {
     let announced = || std::str::from_utf8(request.value("content-length")?).ok()?.parse().ok();
     if has_body { announced().unwrap_or(MAX_BUFFERED).min(MAX_BUFFERED) } else { 0 }
 }
 
-/// All requests that wait, in the order in which they came.
+/// All pending requests, in order of arrival.
 pub struct PendingRequests<T> {
     pending: Vec<PendingRequest<T>>,
 }
 
 impl<T> PendingRequests<T> {
-    /// No requests.
+    /// Creates an empty list.
     pub const fn new() -> Self {
         PendingRequests { pending: Vec::new() }
     }
 
-    /// Whether a request can wait.
+    /// True if there is room for the request.
     pub fn has_room(&self, new: &PendingRequest<T>) -> bool {
         let (mut count, mut of_source, mut of_fetch) = (0, 0, 0);
         let (mut bytes, mut bytes_of_source) = (new.body_bytes, new.body_bytes);
@@ -87,22 +89,22 @@ impl<T> PendingRequests<T> {
             && (new.body_bytes == 0 || bytes <= MAX_BODY_BYTES && bytes_of_source <= MAX_BODY_BYTES_OF_SOURCE)
     }
 
-    /// Lets a request wait that has room.
+    /// Adds a request for which there is room.
     pub fn insert(&mut self, new: PendingRequest<T>) {
         self.pending.push(new);
     }
 
-    /// Whether the request of this stream waits.
+    /// True if the request of this stream is pending.
     pub fn contains(&self, stream: u32) -> bool {
         self.pending.iter().any(|pending| pending.stream == stream)
     }
 
-    /// Forgets the requests whose streams are not live.
+    /// Removes the requests whose streams are not live.
     pub fn sweep(&mut self, mut is_live: impl FnMut(u32) -> bool) {
         self.pending.retain(|pending| is_live(pending.stream));
     }
 
-    /// Takes out the requests of an owner that wait for this.
+    /// Removes and returns the requests of an owner that wait for this fetch.
     pub fn take_settled(
         &mut self,
         owner: &Rc<T>,
@@ -117,12 +119,12 @@ impl<T> PendingRequests<T> {
         })
     }
 
-    /// Takes out the requests that have reached their deadline.
+    /// Removes and returns the requests that have reached their deadline.
     pub fn take_overdue(&mut self, now: NumericDate) -> Vec<PendingRequest<T>> {
         self.take(|pending| now >= pending.deadline)
     }
 
-    /// The number of requests of an owner.
+    /// Returns the number of requests of an owner.
     pub fn count(&self, owner: &Rc<T>) -> usize {
         self.pending.iter().filter(|pending| Rc::ptr_eq(&pending.owner, owner)).count()
     }
@@ -163,7 +165,7 @@ mod tests {
         }
     }
 
-    /// From a source of its own.
+    /// Sets the source of a request.
     fn from(source: u32, pending: PendingRequest<u8>) -> PendingRequest<u8> {
         PendingRequest { source: Some(IpAddr::V4(source.into())), ..pending }
     }
@@ -193,8 +195,7 @@ mod tests {
         assert_eq!(streams(requests.take_settled(&b, AuthenticatorId::new(0), FetchId(1))), [3]);
     }
 
-    /// Fills with requests of `known` for as long as there is room, and checks the number of them, and which others have
-    /// room then.
+    /// Adds requests of `known` while there is room, and checks their number and which other requests still have room.
     fn check(
         known: impl Fn(u32) -> PendingRequest<u8>,
         expected: usize,
@@ -232,7 +233,7 @@ mod tests {
             (pending(&a, 9999, 0, 1), true),
         ];
         check(|n| from(7, pending(&a, n, 0, u64::from(n))), MAX_WAITING_OF_SOURCE, &others);
-        // All whose address is not known are one source.
+        // All unknown addresses are one source.
         check(|n| pending(&a, n, 0, 1), MAX_WAITING_OF_SOURCE, &[(from(7, pending(&a, 9999, 0, 1)), true)]);
     }
 

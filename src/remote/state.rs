@@ -1,30 +1,30 @@
-//! What an authenticator has to learn from elsewhere. Each worker learns it for itself.
+//! Data that an authenticator fetches. Each worker has its own.
 
 use crate::remote::callout::{CallId, CalloutError, Effect, HttpResponse};
 use crate::remote::introspection::Introspector;
 use crate::remote::jwks::{JwksFetcher, Tick};
 
-/// What one authenticator has learnt so far.
+/// Data that one authenticator has fetched.
 pub enum RemoteState {
-    /// It knows all by itself.
+    /// The authenticator fetches nothing.
     Nothing,
     /// Keys of an identity provider.
     Keys(JwksFetcher),
-    /// What an endpoint says of tokens.
+    /// Introspection responses for tokens.
     Tokens(Introspector),
 }
 
 impl RemoteState {
-    /// How often what it has learnt has changed, so that earlier outcomes do not count any more.
+    /// Returns the number of changes that invalidate cached results.
     pub fn generation(&self) -> u64 {
         match self {
-            // An answer counts for its time, whatever comes later.
+            // A response is valid for its lifetime, independent of later ones.
             RemoteState::Nothing | RemoteState::Tokens(_) => 0,
             RemoteState::Keys(keys) => keys.generation(),
         }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub fn tick(&mut self, tick: Tick) {
         match self {
             RemoteState::Nothing => {}
@@ -33,7 +33,7 @@ impl RemoteState {
         }
     }
 
-    /// One of its calls was answered, or could not be.
+    /// Handles the outcome of a call.
     pub fn answered(&mut self, call: CallId, outcome: Result<HttpResponse<'_>, CalloutError>, tick: Tick) {
         match self {
             RemoteState::Nothing => {}
@@ -42,7 +42,7 @@ impl RemoteState {
         }
     }
 
-    /// What the events so far lead to, since it was last asked for.
+    /// Returns the effects of the events since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         match self {
             RemoteState::Nothing => Vec::new(),

@@ -1,8 +1,9 @@
-//! Which form a client likes best, by its `Accept` fields (RFC 9110 §12.5.1).
+//! Content negotiation for response bodies by the `Accept` header
+//! ([RFC 9110 §12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
 
 use crate::http::request::trim_ows;
 
-/// The form of a body.
+/// Form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `text/plain`.
@@ -13,18 +14,18 @@ pub enum Form {
     Problem,
     /// No body.
     Empty,
-    /// No body: a gRPC status and a message.
+    /// No body: a gRPC status and message.
     Grpc,
 }
 
-/// The forms between which there is a choice, in our own order.
+/// The negotiable forms, in order of server preference.
 const CHOICE: [Form; 3] = [Form::Text, Form::Html, Form::Problem];
 
-/// How many bytes of all fields together are read: browsers send about 150, and a range costs 90 ns.
+/// Bytes of all `Accept` headers together that are read. Browsers send about 150; a media range costs 90 ns.
 const MAX_READ: usize = 2048;
 
-/// The form with the highest weight; of several the one that is named rather than covered by `*`, then the one that is
-/// named earlier, then by our own order. Where nothing is acceptable, or nothing is said, plain text.
+/// Returns the form with the highest weight. Ties go to a form that is named rather than matched by `*`, then to the
+/// one that is named earlier, then to server preference. Plain text if no form is acceptable or no `Accept` is present.
 pub fn best<'r>(fields: impl Iterator<Item = &'r [u8]>) -> Form {
     let mut ratings: [Option<Rating>; 3] = [None; 3];
     let mut left = MAX_READ;
@@ -37,7 +38,7 @@ pub fn best<'r>(fields: impl Iterator<Item = &'r [u8]>) -> Form {
         for (rating, form) in ratings.iter_mut().zip(CHOICE) {
             let Some(precision) = range.precision(form) else { continue };
             let found = Rating { precision, weight: range.weight, position };
-            // The most precise range that covers a form decides on it.
+            // The most precise range that matches a form determines its weight.
             if rating.is_none_or(|known| (found.precision, found.weight) > (known.precision, known.weight)) {
                 *rating = Some(found);
             }
@@ -53,18 +54,18 @@ pub fn best<'r>(fields: impl Iterator<Item = &'r [u8]>) -> Form {
     best.map_or(Form::Text, |(_, form)| form)
 }
 
-/// How precisely a range covers a form. The larger ones win.
+/// Precision with which a media range matches a form. Higher values win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     /// `*/*`.
     Anything,
     /// `text/*`.
     Type,
-    /// Its name, or one that is as good, with parameters that ours does not have.
+    /// The form's name or an alias, with parameters that the form does not have.
     Parameters,
-    /// A name that is as good.
+    /// An alias of the form's name.
     Alias,
-    /// Its name.
+    /// The form's name.
     Name,
 }
 
@@ -83,7 +84,7 @@ impl Rating {
     }
 }
 
-/// A `media-range` with its weight in thousandths.
+/// A `media-range` and its weight in thousandths.
 struct Range<'r> {
     kind: &'r [u8],
     subtype: &'r [u8],
@@ -92,7 +93,7 @@ struct Range<'r> {
 }
 
 impl<'r> Range<'r> {
-    /// What is no range counts for nothing.
+    /// Parses one element. `None` if it is not a valid media range; such elements are ignored.
     fn parse(element: &'r [u8]) -> Option<Self> {
         let mut parts = split(element, b';').map(trim_ows);
         let name = parts.next()?;
@@ -121,7 +122,7 @@ impl<'r> Range<'r> {
             Form::Problem => (b"application", b"problem+json"),
             _ => (b"text", b"plain"),
         };
-        // Whoever asks for JSON can read problem details.
+        // A client that accepts JSON can read problem details.
         let is_alias = form == Form::Problem && is(b"application", b"json");
         match () {
             () if is(b"*", b"*") => Some(Precision::Anything),
@@ -156,7 +157,7 @@ fn thousandths(qvalue: &[u8]) -> Option<u16> {
     (value <= 1000).then_some(value)
 }
 
-/// What of a field is read where so many bytes are left: all of it, or as many ranges as fit.
+/// Returns the header, cut after the last whole range if it is longer than `left` bytes.
 fn whole_ranges(field: &[u8], left: usize) -> &[u8] {
     if field.len() <= left {
         return field;
@@ -165,7 +166,7 @@ fn whole_ranges(field: &[u8], left: usize) -> &[u8] {
     start.iter().rposition(|byte| *byte == b',').and_then(|end| start.get(..end)).unwrap_or_default()
 }
 
-/// What stands between separators that are in no quoted string.
+/// Splits a header at separators outside quoted strings.
 fn split(field: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
     std::iter::from_fn(move || {
@@ -200,7 +201,7 @@ mod tests {
             assert_eq!(best(fields.iter().map(|field| field.as_bytes())), expected, "{fields:?}");
         };
         use Form::*;
-        // What clients send: curl and fetch, nothing at all, browsers for pages and images, JSON clients.
+        // Headers of real clients: curl and fetch, none, browsers for pages and images, JSON clients.
         check(&["*/*"], Text);
         check(&[], Text);
         check(&["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"], Html);
@@ -216,7 +217,7 @@ mod tests {
         check(&["text/html;q=0.2, application/problem+json;q=0.9, */*;q=0.1"], Problem);
         check(&["TEXT/HTML;Q=1.000, text/plain;q=0.999"], Html);
         check(&["text/plain ; q=0.1 , text/html ; q=0.2"], Html);
-        // What is most precise decides on a form, wherever it stands.
+        // The most precise range determines the weight of a form, in any position.
         check(&["text/*;q=0.9, text/plain;q=0.1, text/html;q=0.2"], Html);
         check(&["text/html;q=0.3, text/*;q=0.8"], Text);
         check(&["*/*, text/plain;q=0"], Html);
@@ -225,7 +226,7 @@ mod tests {
         check(&["application/json, application/problem+json;q=0, text/html;q=0.1"], Html);
         check(&["text/*;q=0.3, text/html;q=0.7, text/html;level=1;q=0.1, text/plain;q=0.5"], Html);
         check(&["text/html;charset=utf-8;q=0.1, text/html, text/plain;q=0.5"], Html);
-        // Named beats covered, earlier beats later.
+        // A named form is preferred to a wildcard match, an earlier one to a later one.
         check(&["*/*, text/html"], Html);
         check(&["application/problem+json, text/html"], Problem);
         check(&["text/html, application/problem+json"], Html);
@@ -236,7 +237,7 @@ mod tests {
         check(&["image/png"], Text);
         check(&["text/plain;q=0"], Text);
         check(&["*/*;q=0"], Text);
-        // Nonsense counts for nothing.
+        // Invalid elements are ignored.
         check(&["", ",,", ";", "/", "text/", "/html", "*/html, text"], Text);
         check(&["text/html;q=2, application/json;q=0.1"], Problem);
         check(&["text/html;q=0.1234, application/json;q=0.1"], Problem);
@@ -262,10 +263,10 @@ mod tests {
         let fits = other.repeat((MAX_READ - "text/html".len()) / other.len());
         check(&[&format!("{fits}text/html")], Form::Html);
         check(&[&format!("{fits}{other}text/html")], Form::Text);
-        // Several fields count together.
+        // The limit applies to all headers together.
         check(&[&other.repeat(MAX_READ / other.len()), "text/html"], Form::Text);
         check(&[&other.repeat(22_000), "text/html"], Form::Text);
-        // What is cut off is not taken for something shorter.
+        // A range that is cut off is ignored, not shortened.
         let cut = format!("application/json;q=0.1,{}text/html;q=0.5", " ".repeat(MAX_READ - 40));
         check(&[&cut], Form::Html);
         check(&[&cut.replace("text/html", "   text/html")], Form::Problem);

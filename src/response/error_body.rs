@@ -1,49 +1,50 @@
-//! What of a denial the client is told, whatever the form.
+//! The parts of a denial that the client may see, independent of the form of the body.
 
 use super::messages::{Explanation, explain, title};
 use super::{Denial, DenialFormat, Reason};
 
-/// What a body says.
+/// Contents of a body.
 pub struct ErrorBody<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// Absent where the reason is kept back.
+    /// The explanation; absent if the reason is not disclosed.
     pub told: Option<Detail<'a>>,
-    /// Where there is more to read.
+    /// URL of further help.
     pub help: Option<&'a str>,
 }
 
-/// A reason, explained.
+/// An explained reason.
 pub struct Detail<'a> {
     /// The stable code.
     pub code: &'static str,
-    /// What is wrong with a token.
+    /// The public detail code of a token error.
     pub detail_code: Option<&'static str>,
-    /// A few words.
+    /// A short title.
     pub title: &'static str,
-    /// What was wrong, and what to do next.
+    /// The problem, and the remedy.
     pub explanation: Explanation,
-    /// The auth-schemes that would do; for a 401 alone.
+    /// The auth-schemes that the rule accepts; only for a 401.
     pub accepted: Vec<&'a str>,
-    /// The scope that is needed.
+    /// The required scope.
     pub scope: Option<&'a str>,
-    /// What a browser's prompt for a password has to do with it.
+    /// State of a browser's password prompt.
     pub prompt: Prompt,
 }
 
-/// A browser asks for user name and password by itself, and shows the page only to whoever gives up.
+/// State of a browser's password prompt. A browser that knows a challenged scheme prompts by itself and shows the page
+/// only after the user cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prompt {
-    /// No scheme is accepted that it knows, or the trouble lies elsewhere.
+    /// No prompt: no accepted scheme makes a browser prompt, or the reason is unrelated to passwords.
     Beside,
-    /// Nothing was entered.
+    /// The user entered nothing.
     Cancelled,
-    /// What was entered is wrong.
+    /// The user entered wrong credentials.
     Failed,
 }
 
 impl<'a> ErrorBody<'a> {
-    /// What the client is told of `denial`.
+    /// Selects what the client may see of `denial`.
     pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
         let status = format.status(denial.reason);
         let told = format.tells(denial.reason).then(|| Detail::of(denial, status));
@@ -85,7 +86,7 @@ impl<'a> Detail<'a> {
         }
     }
 
-    /// Both codes, as in `invalid_token (expired)`.
+    /// Appends both codes, as in `invalid_token (expired)`.
     pub fn push_codes(&self, text: &mut String) {
         text.push_str(self.code);
         if let Some(detail) = self.detail_code {

@@ -1,4 +1,4 @@
-//! How denials look: what the operator has a say in.
+//! Configurable format of denials.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use super::accept::Form;
 use super::{Reason, accept};
 use crate::http::request::{Request, is_token};
 
-/// How denials look. The default is that of a configuration without `denials`.
+/// Format of denials. The default is that of a configuration without `denials`.
 #[derive(Debug, Clone)]
 pub struct DenialFormat {
-    /// The form of every body; `None`: the one that the client likes best.
+    /// The form of every body; `None` negotiates it by `Accept`.
     pub form: Option<Form>,
-    /// Whether the client is told the reason, or only the status.
+    /// True if the client sees the reason, false if it sees only the status.
     pub tells_reasons: bool,
-    /// Fields of the operator's own, names in lower case.
+    /// Configured headers, with lower-case names.
     pub fields: Vec<(String, String)>,
-    /// Which reasons look as if there were nothing.
+    /// Reasons that get status 404.
     pub hidden: Hidden,
-    /// Where there is more to read: an `http` or `https` URL.
+    /// URL of further help, `http` or `https`.
     pub help: Option<String>,
 }
 
-/// Reasons that are answered with 404.
+/// Reasons that get status 404, so that the client cannot tell that the resource exists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// [`Reason::InsufficientScope`].
@@ -47,7 +47,7 @@ impl Default for DenialFormat {
 }
 
 impl DenialFormat {
-    /// The form of the answer to `request`.
+    /// Returns the form of the response to `request`.
     pub fn form(&self, request: &Request<'_>) -> Form {
         if is_grpc(request) {
             return Form::Grpc;
@@ -55,12 +55,12 @@ impl DenialFormat {
         self.form.unwrap_or_else(|| accept::best(request.values("accept")))
     }
 
-    /// The HTTP status for `reason`.
+    /// Returns the HTTP status for `reason`.
     pub(super) fn status(&self, reason: Reason) -> u16 {
         if self.hides(reason) { 404 } else { reason.status() }
     }
 
-    /// Whether the client may know that there is something.
+    /// True if `reason` gets status 404.
     pub(super) fn hides(&self, reason: Reason) -> bool {
         match reason {
             Reason::InsufficientScope => self.hidden.insufficient_scope,
@@ -71,15 +71,16 @@ impl DenialFormat {
         }
     }
 
-    /// Whether the client is told `reason`.
+    /// True if the client may see `reason`.
     pub(super) fn tells(&self, reason: Reason) -> bool {
         self.tells_reasons && !self.hides(reason)
     }
 }
 
-/// Whether Envoy makes a gRPC answer of a local reply to this request: `application/grpc`, alone or with a `+` suffix, in
-/// lower case and without parameters, as its `Grpc::Common::isGrpcRequestHeaders` has it in 1.36 to 1.40. To anything
-/// else it sends the HTTP status; a refusal that leaves that to gRPC would be a plain 200.
+/// True if Envoy converts a local reply to this request to a gRPC response: the content type is `application/grpc`,
+/// alone or with a `+` suffix, in lower case and without parameters, as in `Grpc::Common::isGrpcRequestHeaders` of
+/// Envoy 1.36 to 1.40. Envoy sends any other reply with its HTTP status; a denial that relied on gRPC there would be a
+/// plain 200.
 fn is_grpc(request: &Request<'_>) -> bool {
     let mut values = request.values("content-type");
     let (Some(value), None) = (values.next(), values.next()) else { return false };
@@ -87,18 +88,18 @@ fn is_grpc(request: &Request<'_>) -> bool {
     request.path.is_some() && matches!(suffix, Some([] | [b'+', ..]))
 }
 
-/// What an operator cannot ask for.
+/// Error in the configured format of denials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenialFormatError {
-    /// A field name that is no `token` (RFC 9110 §5.1).
+    /// A header name that is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
     NotAToken,
-    /// A field that denials have anyway.
+    /// A header that authgate sets itself.
     Ours,
-    /// A field that belongs to the connection or to the framing of a message.
+    /// A header of the connection or of message framing.
     Connection,
-    /// A value with other octets than visible ASCII and spaces.
+    /// A value with bytes other than visible ASCII and spaces.
     Value,
-    /// Another status than the two.
+    /// A status other than 403 and 404.
     Status,
 }
 
@@ -116,7 +117,10 @@ impl fmt::Display for DenialFormatError {
 
 impl std::error::Error for DenialFormatError {}
 
-/// Whether a reason with this status is hidden.
+/// True if a reason with this status is hidden.
+///
+/// # Errors
+/// Fails if the status is neither 403 nor 404.
 pub fn is_hidden_by(status: u32) -> Result<bool, DenialFormatError> {
     match status {
         403 => Ok(false),
@@ -125,7 +129,10 @@ pub fn is_hidden_by(status: u32) -> Result<bool, DenialFormatError> {
     }
 }
 
-/// The name of a field of the operator's own, in lower case, as HTTP/2 wants it.
+/// Validates the name of a configured header and returns it in lower case, as HTTP/2 requires.
+///
+/// # Errors
+/// Fails if the name is not a `token`, or if the header is one of denials, of the connection or of message framing.
 pub fn own_name(name: &str) -> Result<String, DenialFormatError> {
     const OURS: &[&str] = &[
         "cache-control",
@@ -137,7 +144,7 @@ pub fn own_name(name: &str) -> Result<String, DenialFormatError> {
         "vary",
         "www-authenticate",
     ];
-    // RFC 9110 §7.6.1, and what frames a message.
+    // RFC 9110 §7.6.1, and headers of message framing.
     const CONNECTION: &[&str] = &[
         "connection",
         "content-encoding",
@@ -162,7 +169,12 @@ pub fn own_name(name: &str) -> Result<String, DenialFormatError> {
     }
 }
 
-/// The value of such a field: RFC 9110 §5.5, without what only some recipients read alike.
+/// Validates the value of a configured header
+/// ([RFC 9110 §5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), without bytes that recipients interpret
+/// differently.
+///
+/// # Errors
+/// Fails if the value is empty, has bytes other than visible ASCII and spaces, or starts or ends with a space.
 pub fn own_value(value: &str) -> Result<String, DenialFormatError> {
     let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim() == value;
     if is_plain && !value.is_empty() { Ok(value.to_owned()) } else { Err(DenialFormatError::Value) }

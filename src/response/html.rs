@@ -1,16 +1,16 @@
-//! A denial as a page for whoever sits at a browser: no script, nothing from outside.
+//! A denial as an HTML page for browsers, without scripts and external resources.
 
 use super::error_body::{Detail, ErrorBody, Prompt};
 use super::messages::{phrase, status_line};
 
-/// Names the media type.
+/// The media type.
 pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// What the page may do: nothing but look like this.
+/// Content Security Policy of the page; it allows only inline styles and the empty icon.
 pub const SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
-// The empty icon keeps browsers from asking for one, which would be denied too.
+// The empty icon keeps browsers from requesting one, which would be denied too.
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">
 <head>
@@ -40,7 +40,7 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 </style>
 "#;
 
-/// The page.
+/// Renders the page.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut page = String::with_capacity(HEAD.len().saturating_add(1024));
     page.push_str(HEAD);
@@ -60,7 +60,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
     if let Some(url) = error_body.help {
         page.push_str("<p><a rel=\"noreferrer\" href=\"");
         escape(&mut page, url);
-        page.push_str("\">More about access here</a></p>\n");
+        page.push_str("\">Help with access</a></p>\n");
     }
     page.push_str("<dl>\n");
     detail(&mut page, "Status", status_line(error_body.status));
@@ -69,10 +69,10 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         told.push_codes(&mut codes);
         detail(&mut page, "Reason", &codes);
         if !told.accepted.is_empty() {
-            detail(&mut page, "Accepted here", &told.accepted.join(", "));
+            detail(&mut page, "Accepted schemes", &told.accepted.join(", "));
         }
         if let Some(scope) = told.scope {
-            detail(&mut page, "Scope needed", scope);
+            detail(&mut page, "Required scope", scope);
         }
     }
     page.push_str("</dl>\n</main>\n</body>\n</html>\n");
@@ -86,16 +86,16 @@ fn heading(told: &Detail<'_>) -> &'static str {
     }
 }
 
-/// Whoever sees the page after a prompt knows of a user name and a password, and of no credentials.
+/// A user who sees the page after a prompt knows a user name and a password, not "credentials".
 fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
     match told.prompt {
         Prompt::Cancelled => (
-            "A user name and a password are needed here, and none were given.",
-            "Try again, and your browser asks for them. If you have none, ask whoever runs this service.",
+            "A user name and a password are required.",
+            "Try again to enter them. If you have none, ask the operator of this service.",
         ),
         Prompt::Failed => (
-            "The user name or the password is wrong.",
-            "Try again, or ask whoever runs this service for new ones.",
+            "The user name or password is wrong.",
+            "Try again, or ask the operator of this service for new ones.",
         ),
         Prompt::Beside => (told.explanation.what, told.explanation.next),
     }
@@ -116,7 +116,7 @@ fn element(page: &mut String, name: &str, text: &str) {
     }
 }
 
-/// For text and for values in double quotes.
+/// Escapes text for element content and for attribute values in double quotes.
 fn escape(page: &mut String, text: &str) {
     for character in text.chars() {
         match character {

@@ -1,4 +1,4 @@
-//! Why a request is refused → status, challenges and body: the one mapping.
+//! The only mapping from the reason of a denial to status, challenges and body.
 
 mod accept;
 mod error_body;
@@ -21,52 +21,53 @@ pub use accept::Form;
 use error_body::ErrorBody;
 pub use format::{DenialFormat, DenialFormatError, Hidden, is_hidden_by, own_name, own_value};
 
-/// Why a request is refused. Its [`code`](Reason::code) is stable: operators' dashboards and callers' code know it.
+/// Reason of a denial. Its [`code`](Reason::code) is stable, since dashboards and clients depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No credentials at all.
+    /// The request has no credentials.
     MissingCredentials,
-    /// Credentials of a scheme that the rule does not take.
+    /// The request has credentials, but of a scheme that the rule does not accept.
     UnsupportedScheme,
-    /// More than one set of credentials where one is expected.
+    /// The request has more than one set of credentials where one is expected.
     AmbiguousCredentials,
-    /// Credentials that cannot be taken apart, or are too long.
+    /// The credentials cannot be parsed, or are too long.
     MalformedCredentials,
-    /// Wrong user, password or key.
+    /// The user, password or key is wrong.
     InvalidCredentials,
-    /// A token that is not valid, and why.
+    /// The token is invalid.
     InvalidToken(TokenError),
-    /// The right answer to a challenge that is too old, not of this worker, or answered before.
+    /// The response to a challenge is correct, but its nonce is too old, was issued by another worker, or was used
+    /// before.
     StaleNonce,
-    /// Authenticated, but without the scopes that are needed.
+    /// The caller is authenticated, but lacks a required scope.
     InsufficientScope,
-    /// Authenticated, but not allowed.
+    /// The caller is authenticated, but not authorized.
     NotAuthorized,
-    /// A token in a cookie, and nothing that shows that the request came from our own pages.
+    /// The token is in a cookie, and the request does not prove that it is same-origin.
     CrossOrigin,
     /// No rule matches.
     NoRule,
-    /// The rule says so.
+    /// The rule denies all requests.
     RuleDenied,
-    /// A path that can be read in ways which different rules match, or that cannot be read.
+    /// The path has interpretations that match different rules, or cannot be parsed.
     AmbiguousPath,
-    /// An authority that is not a host with perhaps a port.
+    /// The authority is not a host with an optional port.
     BadAuthority,
-    /// A method with lower-case letters whose upper-case form selects another rule.
+    /// The method has lower-case letters, and its upper-case form selects another rule.
     AmbiguousMethod,
-    /// A `Connection` field that asks the next hop to remove an identity header or a header that authenticators read.
+    /// The `Connection` header asks the next hop to remove an identity header or a header that authenticators read.
     BadConnection,
-    /// Too many failures before, or no time left for slow hashes: it was not looked at.
+    /// The credentials were not checked: too many failures before, or no time left for slow checks.
     Throttled {
-        /// After so many whole seconds it is worth trying again.
+        /// Seconds after which the client may try again.
         retry_after: u32,
     },
-    /// What the decision needs cannot be had.
+    /// The decision needs data that is not available.
     Unavailable,
 }
 
 impl Reason {
-    /// The stable code, as in bodies, logs and metrics.
+    /// Returns the stable code used in bodies, logs and metrics.
     pub fn code(self) -> &'static str {
         match self {
             Reason::MissingCredentials => "missing_credentials",
@@ -90,7 +91,7 @@ impl Reason {
         }
     }
 
-    /// The full detail, for logs and metrics. The client may be told less.
+    /// Returns the full detail code for logs and metrics. The client may see a less specific one.
     pub fn detail_code(self) -> Option<&'static str> {
         match self {
             Reason::InvalidToken(error) => Some(error.code()),
@@ -98,7 +99,7 @@ impl Reason {
         }
     }
 
-    /// The code, and after a slash the full detail where there is one: `invalid_token/expired`.
+    /// Returns the code, followed by a slash and the full detail code if there is one: `invalid_token/expired`.
     pub fn full_code(self) -> Cow<'static, str> {
         match self.detail_code() {
             None => Cow::Borrowed(self.code()),
@@ -106,7 +107,7 @@ impl Reason {
         }
     }
 
-    /// The detail that the client may be told.
+    /// Returns the detail code that the client may see.
     fn public_detail(self) -> Option<&'static str> {
         match self {
             Reason::InvalidToken(error) => error.public_code(),
@@ -114,7 +115,7 @@ impl Reason {
         }
     }
 
-    /// The HTTP status, where it is not hidden.
+    /// Returns the HTTP status for a reason that is not hidden.
     fn status(self) -> u16 {
         match self {
             Reason::MissingCredentials
@@ -138,7 +139,8 @@ impl Reason {
         }
     }
 
-    /// The value of Retry-After (RFC 9110 §10.2.3), in seconds.
+    /// Returns the value of `Retry-After` ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)),
+    /// in seconds.
     fn retry_after(self) -> Option<Cow<'static, str>> {
         match self {
             Reason::Throttled { retry_after } => Some(Cow::Owned(retry_after.to_string())),
@@ -147,7 +149,8 @@ impl Reason {
         }
     }
 
-    /// RFC 6750 §3.1: what a Bearer challenge says of credentials that were presented.
+    /// Returns the `error` of a Bearer challenge
+    /// ([RFC 6750 §3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).
     fn bearer_error(self) -> Option<&'static str> {
         match self {
             // RFC 9449 §7.1.
@@ -159,58 +162,59 @@ impl Reason {
     }
 }
 
-/// A scheme that the rule takes: its bare challenge, and whether it explains errors as RFC 6750 does.
+/// Challenges of one scheme that the rule accepts, without errors.
 #[derive(Clone)]
 pub struct ChallengeSet {
-    /// The authenticator that makes the offer.
+    /// The authenticator that issues the challenges.
     pub authenticator: AuthenticatorId,
-    /// With the realm and what the scheme always says; several where it has more than one algorithm, the best first.
+    /// The challenges, with realm and fixed parameters. A scheme with several algorithms has several, the best first.
     pub challenges: Vec<Challenge>,
-    /// Whether `error` and `scope` belong to its auth-params.
+    /// True if `error` and `scope` are auth-params of the challenges, as in RFC 6750.
     pub is_bearer: bool,
 }
 
-/// A refused request: what its answer is made of.
+/// A denied request, with the data for its response.
 pub struct Denial {
-    /// Why.
+    /// Reason of the denial.
     pub reason: Reason,
-    /// By whose credentials, where there were any.
+    /// Authenticator of the presented credentials, if any.
     pub authenticator: Option<AuthenticatorId>,
-    /// Who was shown to be the caller, where that was not the matter.
+    /// The authenticated caller, if authentication succeeded.
     pub caller: Option<Rc<Principal>>,
-    /// Under which auth-scheme they were presented, where there was one.
+    /// Auth-scheme of the presented credentials, if any.
     auth_scheme: Option<String>,
-    /// What the rule takes, in its order.
-    challenges_of: Vec<ChallengeSet>,
+    /// Challenges of the schemes that the rule accepts, in its order.
+    challenge_sets: Vec<ChallengeSet>,
     scope: Option<String>,
-    /// Where the metadata of the protected resource stands.
+    /// URL of the metadata of the protected resource.
     metadata: Option<Rc<str>>,
 }
 
 impl Denial {
-    /// A refusal that has nothing to do with credentials.
+    /// Creates a denial that is unrelated to credentials.
     pub fn of(reason: Reason) -> Self {
         Denial::by_rule(reason, None, Vec::new(), None, None)
     }
 
-    /// A refusal by a rule that takes `offers`, in its order, and asks for `scope`; `authenticator` is the one whose
-    /// credentials were presented, `metadata` the URL of the resource's metadata (RFC 9728).
+    /// Creates a denial by a rule. `authenticator` is that of the presented credentials, `challenge_sets` are the
+    /// challenges of the rule in its order, `scope` is the required scope, and `metadata` is the URL of the resource's
+    /// metadata ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<AuthenticatorId>,
-        challenges_of: Vec<ChallengeSet>,
+        challenge_sets: Vec<ChallengeSet>,
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, caller: None, auth_scheme: None, challenges_of, scope, metadata }
+        Denial { reason, authenticator, caller: None, auth_scheme: None, challenge_sets, scope, metadata }
     }
 
-    /// The same for credentials that stood behind this auth-scheme.
+    /// Sets the auth-scheme of the presented credentials.
     pub fn presented_under(self, auth_scheme: Option<&str>) -> Self {
         Denial { auth_scheme: auth_scheme.map(str::to_owned), ..self }
     }
 
-    /// The answer to the client.
+    /// Builds the response to the client.
     pub fn response<'a>(&'a self, format: &'a DenialFormat, form: Form) -> Response<'a> {
         let error_body = ErrorBody::of(self, format);
         let mut fields = Vec::with_capacity(8);
@@ -247,14 +251,14 @@ impl Denial {
         Response { status: error_body.status, fields, body, grpc_status, details }
     }
 
-    /// The offer of whoever's credentials were presented.
+    /// Returns the challenges of the authenticator whose credentials were presented.
     fn presented(&self) -> Option<&ChallengeSet> {
         let authenticator = self.authenticator?;
-        self.challenges_of.iter().find(|offer| offer.authenticator == authenticator)
+        self.challenge_sets.iter().find(|offer| offer.authenticator == authenticator)
     }
 
-    /// The auth-scheme that the error belongs to: of those that the authenticator offers the one that was presented, else
-    /// the first. What is wrong with a proof belongs to `DPoP`.
+    /// Returns the auth-scheme whose challenge carries the error: the presented one if the authenticator challenges
+    /// with it, else the authenticator's first. Errors of proofs belong to `DPoP`.
     fn explained(&self) -> Option<&str> {
         let presented = match self.reason {
             Reason::InvalidToken(error) if error.is_of_proof() => Some(DPOP),
@@ -267,10 +271,10 @@ impl Denial {
         Some(Some(first).into_iter().chain(offered).find(is_presented).unwrap_or(first))
     }
 
-    /// The auth-schemes that the rule takes, each once.
+    /// Returns the auth-schemes that the rule accepts, each once.
     fn accepted(&self) -> Vec<&str> {
-        let mut accepted = Vec::with_capacity(self.challenges_of.len());
-        for challenge in self.challenges_of.iter().flat_map(|offer| &offer.challenges) {
+        let mut accepted = Vec::with_capacity(self.challenge_sets.len());
+        for challenge in self.challenge_sets.iter().flat_map(|offer| &offer.challenges) {
             if !accepted.contains(&challenge.scheme()) {
                 accepted.push(challenge.scheme());
             }
@@ -278,21 +282,21 @@ impl Denial {
         accepted
     }
 
-    /// Which challenges go out, and what they say. `error` stands only on the scheme that was presented.
+    /// Returns the challenges of the response. Only the presented scheme has an `error`.
     fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
         let with_scope = |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..said };
         let with_error = |said: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
-            // RFC 7616 §3.3: the client need not ask anybody for the password again.
+            // RFC 7616 §3.3: the client can retry without another password prompt.
             IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..said }
         };
         let explained = self.explained();
         let is_explained = |said: &IssuedChallenge<'_>| explained == Some(said.challenge.scheme());
         let own = || presented.into_iter().flat_map(IssuedChallenge::of);
-        let all = self.challenges_of.iter().flat_map(IssuedChallenge::of);
-        let mut challenges = Vec::with_capacity(self.challenges_of.len());
+        let all = self.challenge_sets.iter().flat_map(IssuedChallenge::of);
+        let mut challenges = Vec::with_capacity(self.challenge_sets.len());
         match reason {
             Reason::MissingCredentials | Reason::UnsupportedScheme => challenges.extend(all.map(with_scope)),
             Reason::MalformedCredentials
@@ -304,12 +308,12 @@ impl Denial {
                 challenges.extend(all.filter(|said| own().all(|own| own != *said)));
             }
             Reason::AmbiguousCredentials => {
-                let bearers = self.challenges_of.iter().filter(|offer| offer.is_bearer);
+                let bearers = self.challenge_sets.iter().filter(|offer| offer.is_bearer);
                 challenges
                     .extend(bearers.filter_map(|offer| IssuedChallenge::of(offer).next()).map(with_error));
             }
             Reason::InsufficientScope => {
-                // The scope is the description.
+                // The scope serves as the description.
                 let insufficient =
                     |said| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(said) };
                 challenges
@@ -317,7 +321,7 @@ impl Denial {
             }
             _ => {}
         }
-        // Identical ones go out once.
+        // Identical challenges are sent once.
         let mut distinct: Vec<IssuedChallenge<'_>> = Vec::with_capacity(challenges.len());
         for challenge in challenges {
             if !distinct.contains(&challenge) {
@@ -328,16 +332,16 @@ impl Denial {
     }
 }
 
-/// A challenge that goes out: an offer's own, and what the reason adds.
+/// A challenge of the response: one of a [`ChallengeSet`], with the additions for the reason.
 #[derive(PartialEq)]
 struct IssuedChallenge<'a> {
     challenge: &'a Challenge,
-    /// Whether the other members, but for the last, belong to its auth-params.
+    /// True if `error`, `error_description` and `scope` are auth-params of the challenge.
     is_bearer: bool,
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
-    /// Whether all was right but the nonce.
+    /// True if only the nonce is invalid.
     is_stale: bool,
 }
 
@@ -369,17 +373,17 @@ impl<'a> IssuedChallenge<'a> {
     }
 }
 
-/// What goes back to the client.
+/// Response to the client.
 pub struct Response<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// Fields in their order; a name may repeat.
+    /// Headers in order; a name may repeat.
     pub fields: Vec<(&'a str, Cow<'a, str>)>,
-    /// The body; for a gRPC call the message.
+    /// The body, or the message of a gRPC response.
     pub body: String,
-    /// For a gRPC call: its status code (google.rpc.Code), which says what the HTTP status says.
+    /// The status code (google.rpc.Code) of a gRPC response, equivalent to the HTTP status.
     pub grpc_status: Option<u8>,
-    /// What the proxy's access log gives as the details of the answer; the client does not see it.
+    /// The response details in the proxy's access log, not visible to the client.
     pub details: String,
 }
 

@@ -1,18 +1,18 @@
-//! A denial as problem details, RFC 9457.
+//! A denial as problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
 
 use serde::Serialize;
 
 use super::error_body::ErrorBody;
 use super::messages::phrase;
 
-/// Names the media type.
+/// The media type.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// One JSON object on one line.
+/// Renders one JSON object on one line.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let told = error_body.told.as_ref();
     let problem = Problem {
-        // A reason that is kept back is no more than its status, RFC 9457 §4.2.1.
+        // A reason that is not disclosed is described by its status alone, RFC 9457 §4.2.1.
         kind: told.map_or("about:blank".to_owned(), |told| format!("urn:authgate:reason:{}", told.code)),
         title: told.map_or(phrase(error_body.status), |told| told.title),
         status: error_body.status,
@@ -23,7 +23,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         scope: told.and_then(|told| told.scope),
         help: error_body.help,
     };
-    // Texts and a number can be written in JSON.
+    // Strings and a number always serialize.
     let mut body = serde_json::to_string(&problem).unwrap_or_default();
     body.push('\n');
     body

@@ -1,5 +1,5 @@
-//! Metadata of protected resources (RFC 9728): what a client may know before it asks for a token. It is answered here,
-//! whatever the rules say.
+//! Metadata of protected resources ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)). Clients read it before they
+//! request a token, so it is served independently of the rules.
 
 use std::rc::Rc;
 
@@ -7,48 +7,49 @@ use crate::http::host::Host;
 use crate::http::request::Request;
 use crate::http::url::HttpUrl;
 
-/// Where metadata stands; the resource's own path follows it.
+/// Path prefix of metadata URLs; the resource's own path follows it.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// All resources of a policy.
+/// All protected resources of a policy.
 #[derive(Debug, Default)]
 pub struct ProtectedResources {
     resources: Vec<ProtectedResource>,
-    /// Whether they differ in their hosts. If not, the host of a request may be any: what Envoy is called by inside is
-    /// not always what clients call it.
+    /// True if the resources have different hosts. If they do not, the host of a request is ignored, since the name
+    /// that reaches Envoy can differ from the one that clients use.
     by_host: bool,
 }
 
-/// One resource.
+/// A protected resource.
 #[derive(Debug)]
 pub struct ProtectedResource {
     host: Host<'static>,
-    /// Without a slash at its end.
+    /// Path without a trailing slash.
     path: String,
     metadata_url: Rc<str>,
     metadata: Rc<str>,
 }
 
-/// An answer that refuses nothing.
+/// A local reply that is not a denial.
 pub struct LocalReply {
     /// The HTTP status.
     pub status: u16,
-    /// Its fields.
+    /// The headers.
     pub fields: &'static [(&'static str, &'static str)],
-    /// Its body.
+    /// The body.
     pub body: Rc<str>,
 }
 
 impl ProtectedResource {
-    /// The resource with this identifier, which says `metadata` of itself. `None` if the identifier is not one:
-    /// RFC 9728 §1.2 asks for `https` and no fragment. A query is not taken either, and `http` on this machine is.
+    /// Creates a resource with this identifier and metadata. `None` if the identifier is invalid:
+    /// [RFC 9728 §1.2](https://www.rfc-editor.org/rfc/rfc9728#section-1.2) requires `https` and no fragment. A query is
+    /// also rejected; `http` is accepted for loopback hosts.
     pub fn new(identifier: &str, metadata: &str) -> Option<Self> {
         let url = HttpUrl::parse(identifier).ok().filter(|url| !url.has_more)?;
         let host = Host::parse(url.authority.as_bytes()).ok().flatten()?;
         if !url.is_secure && !is_loopback(&host) {
             return None;
         }
-        // RFC 9728 §3.1: a slash that only ends the host goes.
+        // RFC 9728 §3.1: a slash directly after the host is removed.
         let path = if url.path == "/" { "" } else { url.path };
         let scheme = if url.is_secure { "https" } else { "http" };
         let metadata_url = format!("{scheme}://{}{WELL_KNOWN}{path}", url.authority);
@@ -64,14 +65,17 @@ impl ProtectedResource {
         self.host == other.host && self.path == other.path
     }
 
-    /// Whether `path` is the resource's own or stands below it.
+    /// True if `path` is the resource's path or below it.
     fn contains(&self, path: &[u8]) -> bool {
         path.strip_prefix(self.path.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
     }
 }
 
 impl ProtectedResources {
-    /// Takes these together. The error is the place of one that stood there before.
+    /// Combines the resources.
+    ///
+    /// # Errors
+    /// Returns the index of the first resource that repeats the host and path of an earlier one.
     pub fn new(resources: Vec<ProtectedResource>) -> Result<Self, usize> {
         for (at, resource) in resources.iter().enumerate() {
             if resources.iter().take(at).any(|known| known.is_same_as(resource)) {
@@ -82,7 +86,7 @@ impl ProtectedResources {
         Ok(ProtectedResources { resources, by_host })
     }
 
-    /// The answer to a request for metadata.
+    /// Returns the reply to a request for metadata; `None` for other requests.
     pub fn answer(&self, request: &Request<'_>) -> Option<LocalReply> {
         if self.resources.is_empty() {
             return None;
@@ -92,13 +96,13 @@ impl ProtectedResources {
         let host = self.host(request);
         let mut resources = self.resources.iter().filter(|resource| self.is_at(resource, host.as_ref()));
         let named = resources.clone().find(|resource| resource.path.as_bytes() == suffix);
-        // Clients that know nothing but the host ask without a path.
+        // Clients that know only the host send no path.
         let only =
             if suffix.is_empty() { resources.next().filter(|_| resources.next().is_none()) } else { None };
         Some(answer_for(request.method, named.or(only)?))
     }
 
-    /// Where the metadata of the resource stands that the request is for.
+    /// Returns the metadata URL of the resource that contains the request's path.
     pub fn metadata_url(&self, request: &Request<'_>) -> Option<Rc<str>> {
         if self.resources.is_empty() {
             return None;
@@ -120,7 +124,7 @@ impl ProtectedResources {
     }
 }
 
-/// As it came, without query: whatever else could be meant by it is for the rules.
+/// Returns the path as received, without the query. Other interpretations of it are left to the rules.
 fn path_of<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
     request.path?.split(|byte| matches!(byte, b'?' | b'#')).next()
 }
@@ -132,7 +136,7 @@ fn is_loopback(host: &Host<'_>) -> bool {
     }
 }
 
-/// Any page may read it, also one that sends fields of its own and so asks in advance.
+/// Builds the reply. Any web page may read metadata, including one whose own headers cause a CORS preflight.
 fn answer_for(method: &[u8], resource: &ProtectedResource) -> LocalReply {
     const ANY_ORIGIN: (&str, &str) = ("access-control-allow-origin", "*");
     match method {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// All reasons, with all that a client can be told of a token.
+/// All reasons, with all token errors that have different public details.
 pub const ALL: &[Reason] = &[
     Reason::MissingCredentials,
     Reason::UnsupportedScheme,

@@ -1,12 +1,12 @@
-//! A denial in plain text.
+//! A denial as plain text.
 
 use super::error_body::ErrorBody;
 use super::messages::{phrase, status_line};
 
-/// Names the media type.
+/// The media type.
 pub const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 
-/// Status and code, what was wrong, what to do next.
+/// Renders status and codes, the problem and the remedy.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut body = String::with_capacity(384);
     body.push_str(status_line(error_body.status));
@@ -22,9 +22,11 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         error_body.told.as_ref().map(|told| told.accepted.join(", ")).filter(|text| !text.is_empty());
     let scope = error_body.told.as_ref().and_then(|told| told.scope);
     let mut before = "\n";
-    for (label, value) in
-        [("Accepted here: ", accepted.as_deref()), ("Scope needed: ", scope), ("Help: ", error_body.help)]
-    {
+    for (label, value) in [
+        ("Accepted schemes: ", accepted.as_deref()),
+        ("Required scope: ", scope),
+        ("Help: ", error_body.help),
+    ] {
         let Some(value) = value else { continue };
         for part in [before, label, value, "\n"] {
             body.push_str(part);
@@ -34,7 +36,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
     body
 }
 
-/// One line, for gRPC.
+/// Renders one line for gRPC.
 pub fn summary(error_body: &ErrorBody<'_>) -> String {
     let Some(told) = &error_body.told else { return phrase(error_body.status).to_owned() };
     let mut line = String::with_capacity(128);

@@ -73,9 +73,7 @@ fn a_browser_shows_the_page_and_its_prompt_lets_in() {
         assert_eq!((&seen["status"], &seen["title"]), (&401.into(), &"Please sign in".into()), "{seen}");
         assert_eq!(seen["prompts"], json!([prompt]), "{seen}");
         let text = seen["text"].as_str().expect("a text");
-        for part in
-            ["A user name and a password are needed here", "missing_credentials", "Try again", "Basic"]
-        {
+        for part in ["A user name and a password are required", "missing_credentials", "Try again", "Basic"] {
             assert!(text.contains(part), "{name} lacks {part}: {text}");
         }
         let (background, colour) = (brightness(&seen["background"]), brightness(&seen["colour"]));

@@ -210,13 +210,13 @@ fn what_the_endpoint_does_not_say_is_no_pass() {
         (
             "slow",
             Reply::Late(Duration::from_millis(1500), good.clone()),
-            "found 504 (the proxy's own if no answer comes in time)",
+            "found 504 (the proxy sends it on a timeout)",
         ),
-        ("reset", Reply::Nothing, "found 503 (the proxy's own"),
-        ("cut", Reply::Cut, "no answer"),
+        ("reset", Reply::Nothing, "found 503 (the proxy sends it"),
+        ("cut", Reply::Cut, "no response"),
         ("status", Reply::Text(500, r#"{"active":true,"sub":"x","aud":"api"}"#), "found 500;"),
         ("html", Reply::Text(200, "<html>active</html>"), "expected JSON"),
-        ("large", Reply::Large(10 << 20), "262144 octets"),
+        ("large", Reply::Large(10 << 20), "262144 bytes"),
         (
             "twice",
             Reply::Text(200, r#"{"active":false,"active":true,"sub":"x","aud":"api"}"#),
@@ -252,9 +252,9 @@ fn what_the_endpoint_does_not_say_is_no_pass() {
     check(&proxy, "unknown", [unavailable("a cluster that is not there", &token_of("unknown"))]);
     check(&proxy, "down", [unavailable("an endpoint that is down", &token_of("down"))]);
     let log = proxy.log();
-    assert!(log.contains("introspection through cluster \"nowhere\": the proxy knows no cluster"), "{log}");
+    assert!(log.contains("introspection through cluster \"nowhere\": unknown cluster"), "{log}");
     assert!(log.contains("introspection through cluster \"down\": expected status 200, found 503"), "{log}");
-    assert!(log.contains("the endpoint answers again"));
+    assert!(log.contains("the endpoint responds again"));
     assert!(!log.contains(SECRET) && !log.contains("opaque-token") && !log.contains("<html>"));
     proxy.finish();
 }

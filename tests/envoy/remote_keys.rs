@@ -124,7 +124,7 @@ fn faults(key: &ProviderKey) -> Vec<Fault> {
             answers(200, "<!doctype html><title>Login</title>"),
             "not valid JSON (line 1, column 1)",
         ),
-        set("/huge", answers(200, &" ".repeat(10 << 20)), "expected at most 262144 octets"),
+        set("/huge", answers(200, &" ".repeat(10 << 20)), "expected at most 262144 bytes"),
         set("/empty", keys(&[]), "expected at least one key that can verify signatures"),
         set("/private", keys(&[key.jwk(), private]), "keys[1]: it holds a private key"),
         set("/secrets", keys(&[secret]), "expected at least one key that can verify signatures; keys[0]: "),
@@ -134,7 +134,7 @@ fn faults(key: &ProviderKey) -> Vec<Fault> {
             path: "/stranger/.well-known/openid-configuration",
             bad: metadata("http://evil.example.com", "http://idp.example.com/stranger/keys"),
             good: metadata("http://idp.example.com/stranger", "http://idp.example.com/stranger/keys"),
-            why: "openid-configuration: expected `issuer` to be exactly the one that is configured; oauth-",
+            why: "openid-configuration: `issuer` does not match the configured issuer; oauth-",
         },
         Fault {
             name: "/elsewhere",
@@ -142,7 +142,7 @@ fn faults(key: &ProviderKey) -> Vec<Fault> {
             path: "/elsewhere/.well-known/openid-configuration",
             bad: metadata("http://idp.example.com/elsewhere", "http://keys.example.com/elsewhere/keys"),
             good: metadata("http://idp.example.com/elsewhere", "http://idp.example.com/elsewhere/keys"),
-            why: "openid-configuration: `jwks_uri` is on another origin than the issuer; expected a `jwks_cluster`",
+            why: "openid-configuration: `jwks_uri` has another origin than the issuer, which requires `jwks_cluster`",
         },
     ]
 }
@@ -248,7 +248,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
     other.set_down(true);
     assert_eq!(statuses(&key, "bob"), all(200, 1));
     assert_eq!(statuses(&ProviderKey::new("a"), "mallory"), all(401, 0));
-    all_say("the keys of before are kept");
+    all_say("the previous keys stay in use");
     eventually("all are stale", || statuses(&key, "ann") == all(503, 0));
     assert_eq!(statuses(&ProviderKey::new("a"), "mallory"), all(503, 0));
     heal();

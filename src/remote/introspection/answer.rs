@@ -1,4 +1,4 @@
-//! What the endpoint answers, RFC 7662 §2.2.
+//! Introspection responses ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
 
 use std::fmt;
 
@@ -8,28 +8,28 @@ use crate::jose::claims::Claims;
 use crate::json;
 use crate::remote::callout::OtherStatus;
 
-/// The longest answer that is read, in octets.
+/// The longest response body that is accepted, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1 << 18;
 
-/// What the endpoint says of a token.
+/// Response of the endpoint for one token.
 #[derive(Debug, PartialEq)]
 pub enum IntrospectionResponse {
-    /// It is good, and this is known of it.
+    /// The token is active and has these claims.
     Active(Claims),
-    /// It is not, and nobody says why.
+    /// The token is not active, for an unknown reason.
     Inactive,
 }
 
-/// Why an answer says nothing of the token. For the operator's log; holds no part of the answer but its status.
+/// Error in a response, for the operator's log. Contains no part of the response except its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerError {
-    /// Not 200.
+    /// The status is not 200.
     Status(u16),
-    /// Longer than [`MAX_ANSWER_BYTES`].
+    /// The body is longer than [`MAX_ANSWER_BYTES`].
     TooLong,
-    /// Not JSON as we take it.
+    /// The body is not strict JSON.
     NotJson,
-    /// JSON, but no object with an `active` that is true or false.
+    /// The body is not an object with a boolean `active`.
     NoActive,
 }
 
@@ -38,8 +38,8 @@ impl fmt::Display for AnswerError {
         match self {
             AnswerError::Status(status) => OtherStatus(*status).fmt(f),
             AnswerError::TooLong => f.write_str("expected at most 256 KiB"),
-            AnswerError::NotJson => f.write_str("expected JSON, with no name twice in an object"),
-            AnswerError::NoActive => f.write_str("expected `active`, true or false"),
+            AnswerError::NotJson => f.write_str("expected JSON without duplicate names"),
+            AnswerError::NoActive => f.write_str("expected `active` to be true or false"),
         }
     }
 }
@@ -47,11 +47,16 @@ impl fmt::Display for AnswerError {
 impl std::error::Error for AnswerError {}
 
 impl IntrospectionResponse {
-    /// Reads an answer.
+    /// Reads a response.
     ///
-    /// RFC 7662 §2.2: a token that is not good, or not the asker's business, is `{"active": false}`. Some endpoints
-    /// refuse tokens that they did not make to be asked for with 400 `unsupported_token_type` (RFC 7009 §2.2.1),
-    /// which says the same: it is none of theirs.
+    /// A token that is not valid, or that the client may not introspect, is `{"active": false}`
+    /// ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)). Some endpoints reject tokens of other
+    /// issuers with 400 `unsupported_token_type`
+    /// ([RFC 7009 §2.2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1)), which means the same.
+    ///
+    /// # Errors
+    /// Fails if the body is too long or is not JSON with a boolean `active`, or if the status is not 200. The exception
+    /// is the 400 above.
     pub fn read(status: u16, body: &[u8]) -> Result<IntrospectionResponse, AnswerError> {
         if body.len() > MAX_ANSWER_BYTES {
             return Err(AnswerError::TooLong);

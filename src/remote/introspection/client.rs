@@ -1,19 +1,20 @@
-//! What the endpoint is asked, RFC 7662 §2.1, and how the asker says who it is, RFC 6749 §2.3.1.
+//! Introspection requests ([RFC 7662 §2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)) and their client
+//! authentication ([RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What goes into every question of one client. It holds a secret and cannot be printed.
+/// The parts of a request that authenticate the client. Contains a secret, so it has no `Debug`.
 pub struct Client {
-    /// The value of Authorization.
+    /// The value of `Authorization`.
     authorization: Option<String>,
-    /// Where the form goes on behind the token.
+    /// The part of the form after the token.
     form: Vec<u8>,
 }
 
 impl Client {
-    /// A client that sends its secret in Authorization. Both parts are encoded as in a form before they are joined, so
-    /// that an identifier can hold a colon.
+    /// Creates a client that sends its secret in `Authorization`. Both parts are form-encoded before they are joined,
+    /// so an identifier may contain a colon.
     pub fn basic(id: &str, secret: &str) -> Self {
         let mut pair = Vec::new();
         push_encoded(&mut pair, id.as_bytes());
@@ -22,7 +23,7 @@ impl Client {
         Client { authorization: Some(["Basic ", &STANDARD.encode(pair)].concat()), form: Vec::new() }
     }
 
-    /// A client that sends it in the form.
+    /// Creates a client that sends its secret in the form.
     pub fn post(id: &str, secret: &str) -> Self {
         let mut form = b"&client_id=".to_vec();
         push_encoded(&mut form, id.as_bytes());
@@ -31,7 +32,7 @@ impl Client {
         Client { authorization: None, form }
     }
 
-    /// The fields of a question, beside those that say where it goes.
+    /// Returns the headers of a request, except pseudo-headers.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![
             ("content-type", "application/x-www-form-urlencoded".to_owned()),
@@ -41,7 +42,7 @@ impl Client {
         fields
     }
 
-    /// The form that asks for a token.
+    /// Returns the form for a token.
     pub fn form(&self, token: &[u8]) -> Vec<u8> {
         let mut form = b"token=".to_vec();
         push_encoded(&mut form, token);
@@ -51,7 +52,7 @@ impl Client {
     }
 }
 
-/// `application/x-www-form-urlencoded`, of one name or value.
+/// Appends a name or value in `application/x-www-form-urlencoded`.
 fn push_encoded(form: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
@@ -72,7 +73,7 @@ mod tests {
         String::from_utf8(client.form(token.as_bytes())).unwrap()
     }
 
-    /// The example of RFC 6749 §2.3.1, and what Appendix B says of characters that need encoding.
+    /// The example of RFC 6749 §2.3.1, and characters that need encoding by Appendix B.
     #[test]
     fn a_client_says_who_it_is_in_authorization() {
         let check = |id: &str, secret: &str, pair: &str| {

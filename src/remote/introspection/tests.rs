@@ -30,12 +30,12 @@ fn cache_key(token: &str) -> CacheKey {
     CredentialCache::new([7; 16], Limits::default()).cache_key(AuthenticatorId::new(0), 0, token.as_bytes())
 }
 
-/// What is known of a token, in words.
+/// Looks a token up and describes the outcome.
 fn look_up(introspector: &mut Introspector, token: &str, now: f64) -> String {
     look_up_from(introspector, token, None, now)
 }
 
-/// The same for a token from this address.
+/// Looks a token up for a client with this address.
 fn look_up_from(introspector: &mut Introspector, token: &str, peer: Option<&str>, now: f64) -> String {
     let peer = || peer.map(|peer| peer.parse().unwrap());
     match introspector.look_up(cache_key(token), token.as_bytes(), peer, at(now)) {
@@ -51,7 +51,7 @@ fn answered(introspector: &mut Introspector, call: u64, body: &str, now: f64) {
     introspector.answered(CallId(call), Ok(answer), at(now));
 }
 
-/// What the events led to: `call N`, `settled N`, and reports.
+/// Describes the effects: `call N`, `settled N`, and reports.
 fn effects(introspector: &mut Introspector) -> Vec<String> {
     let effects = introspector.take_effects().into_iter().map(|effect| match effect {
         Effect::Call(call, _) => format!("call {}", call.0),
@@ -87,13 +87,13 @@ fn requests_with_one_token_share_one_call() {
         assert_eq!(look_up(&mut introspector, "b", 1001.125), "bob until 1061");
     }
     assert_eq!(look_up(&mut introspector, "a", 1001.125), "awaited 1");
-    // An answer comes once.
+    // A call is answered once.
     answered(&mut introspector, 2, r#"{"active":true,"sub":"mallory"}"#, 1001.125);
     assert_eq!(look_up(&mut introspector, "b", 1001.125), "bob until 1061");
     assert_eq!(effects(&mut introspector), [""; 0]);
 }
 
-/// Tokens that hold are the memory's to remember; here they are known to those who have waited.
+/// Active tokens are cached elsewhere; the introspector keeps them only for the requests that waited.
 #[test]
 fn what_came_of_it_is_known_until_all_who_waited_are_decided() {
     let mut introspector = introspector(Plan { cache_ttl: 0.0, negative_ttl: 0.0, ..plan() });
@@ -157,7 +157,7 @@ fn no_more_than_so_many_are_asked_for_at_a_time() {
     let found = effects(&mut introspector);
     assert_eq!(found.len(), 4);
     assert!(found[3].starts_with("`max_concurrent`"), "{found:?}");
-    // It is said once in a while.
+    // The warning is repeated at most every ten seconds.
     assert_eq!(look_up(&mut introspector, "d", 1009.0), "unknown");
     assert_eq!(effects(&mut introspector), [""; 0]);
     assert_eq!(look_up(&mut introspector, "d", 1010.0), "unknown");
@@ -166,7 +166,7 @@ fn no_more_than_so_many_are_asked_for_at_a_time() {
     assert_eq!(look_up(&mut introspector, "d", 1010.0), "awaited 4");
 }
 
-/// Asks for a token, and lets the endpoint answer.
+/// Looks a token up and answers the call.
 fn settle(introspector: &mut Introspector, token: &str, body: &str, now: f64) {
     assert!(look_up(introspector, token, now).starts_with("awaited"), "{token}");
     let call = introspector.calls;
@@ -182,7 +182,7 @@ fn a_part_of_the_calls_is_for_tokens_that_held_before() {
     }
     settle(&mut introspector, "never", r#"{"active":false}"#, 1000.0);
     settle(&mut introspector, "revoked", r#"{"active":false}"#, 1100.0);
-    // Junk from as many sources as there are.
+    // Invalid tokens from as many sources as possible.
     let now = 1200.0;
     let junk = |introspector: &mut Introspector, n: u32| {
         look_up_from(introspector, &format!("junk {n}"), Some(&format!("192.0.2.{n}")), now)
@@ -195,7 +195,7 @@ fn a_part_of_the_calls_is_for_tokens_that_held_before() {
     assert_eq!(look_up(&mut introspector, "revoked", now), "unknown");
     assert!(look_up(&mut introspector, "ann", now).starts_with("awaited"));
     assert!(look_up(&mut introspector, "bob", now).starts_with("awaited"));
-    // That a token held is known for an hour.
+    // A token counts as proven for an hour.
     let mut introspector = self::introspector(Plan { max_concurrent: 4, ..plan() });
     settle(&mut introspector, "ann", good, 1000.0);
     for n in 0..3 {
@@ -223,7 +223,7 @@ fn one_source_may_use_half_of_the_calls_for_tokens_that_never_held() {
     from("junk 5", "2001:db8:0:1::3", "awaited");
     from("junk 6", "192.0.2.1", "awaited");
     from("junk 7", "192.0.2.2", "unknown");
-    // An IPv4 address is the same in either form. One source may use four calls at the least.
+    // An IPv4 address is the same in either form. One source may always use four calls.
     for (max_concurrent, of_one) in [(9, 4), (12, 6), (6, 4), (4, 3)] {
         let mut introspector = self::introspector(Plan { max_concurrent, ..plan() });
         for n in 0..9 {
@@ -234,7 +234,7 @@ fn one_source_may_use_half_of_the_calls_for_tokens_that_never_held() {
     }
 }
 
-/// What an endpoint has said must not count for longer because a clock was set back.
+/// A clock that is set back must not extend the lifetime of responses.
 #[test]
 fn answers_do_not_count_after_the_clock_was_set_back() {
     let mut introspector = introspector(plan());
@@ -284,7 +284,7 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert_eq!(
         found,
         [
-            "introspection through cluster \"idp\": expected status 200, found 500; tokens that are not known yet \
+            "introspection through cluster \"idp\": expected status 200, found 500; requests with unknown tokens \
           get 503"
         ]
     );
@@ -292,9 +292,9 @@ fn failures_are_reported_once_in_a_while_and_so_is_their_end() {
     assert_eq!(ask(1010.0, Ok((200, "<html>"))), nothing);
     let found = ask(1011.0, Ok((200, r#"{"active":"hunter2"}"#)));
     assert!(found.len() == 1 && !found[0].contains("hunter2"), "{found:?}");
-    assert_eq!(ask(1012.0, Ok((200, r#"{"active":false}"#))), ["introspection: the endpoint answers again"]);
+    assert_eq!(ask(1012.0, Ok((200, r#"{"active":false}"#))), ["introspection: the endpoint responds again"]);
     assert_eq!(ask(1013.0, Ok((200, r#"{"active":false}"#))), nothing);
-    // Where it comes and goes, once in ten seconds is enough.
+    // Repeated outages are reported at most every ten seconds.
     for n in 0..100 {
         let now = 1013.0 + f64::from(n) / 16.0;
         assert_eq!(ask(now, Err(CalloutError::NoAnswer)), nothing);

@@ -1,21 +1,21 @@
-//! Where a document is fetched from.
+//! URLs of fetched documents.
 
 use std::fmt;
 
 use crate::http::url::HttpUrl;
 
-/// An absolute `http` or `https` URL, taken apart as a request needs it.
+/// An absolute `http` or `https` URL, split into the parts that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Whether its scheme is `https`.
+    /// True if the scheme is `https`.
     pub is_secure: bool,
-    /// Host and perhaps port.
+    /// Host and optional port.
     pub authority: String,
     /// Path and query; at least `/`.
     pub path: String,
 }
 
-/// The text is no such URL.
+/// The text is not an absolute `http` or `https` URL without a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressError;
 
@@ -30,7 +30,10 @@ impl fmt::Display for AddressError {
 impl std::error::Error for AddressError {}
 
 impl Address {
-    /// Reads a URL.
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// Fails if the text is not an absolute `http` or `https` URL, or if it has a fragment.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let url = HttpUrl::parse(text).map_err(|_| AddressError)?;
         let target = text.split_once("://").and_then(|(_, rest)| rest.strip_prefix(url.authority));
@@ -39,14 +42,15 @@ impl Address {
         Ok(Address { is_secure: url.is_secure, authority: url.authority.to_owned(), path })
     }
 
-    /// Whether both have the same scheme, host and port (RFC 6454 §5).
+    /// True if both have the same scheme, host and port
+    /// ([RFC 6454 §5](https://www.rfc-editor.org/rfc/rfc6454#section-5)).
     pub fn has_origin_of(&self, other: &Address) -> bool {
         self.is_secure == other.is_secure && self.host_and_port() == other.host_and_port()
     }
 
     fn host_and_port(&self) -> (String, &str) {
         let default = if self.is_secure { "443" } else { "80" };
-        // The colons of an IPv6 address stand in brackets.
+        // The colons of an IPv6 address are inside brackets.
         let (host, port) = match self.authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {
                 (host, if port.is_empty() { default } else { port })

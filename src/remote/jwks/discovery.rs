@@ -1,4 +1,5 @@
-//! Metadata of identity providers: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
+//! Metadata of identity providers: OpenID Connect Discovery 1.0 §4 and
+//! [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
 
 use serde_json::Value;
 
@@ -6,31 +7,37 @@ use super::address::Address;
 use super::error::FetchError;
 use crate::json;
 
-/// Whose metadata is read, and through what.
+/// Configuration of discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
-    /// The issuer, exactly as tokens have it.
+    /// The issuer, exactly as in tokens.
     pub issuer: String,
-    /// The same as an address; its path has no meaning for requests.
+    /// The issuer as a URL. Its path is not that of a request.
     pub address: Address,
-    /// Where metadata is asked for.
+    /// The cluster for metadata.
     pub cluster: String,
-    /// Where keys are asked for, if that is another.
+    /// The cluster for the key set, if it is another one.
     pub jwks_cluster: Option<String>,
 }
 
 impl Discovery {
-    /// Where OpenID Connect has the metadata: behind the issuer's path.
+    /// Returns the URL of OpenID Connect metadata: the well-known path follows the issuer's path.
     pub fn openid_configuration(&self) -> Address {
         self.with_path(format!("{}/.well-known/openid-configuration", self.path()))
     }
 
-    /// Where RFC 8414 §3.1 has it: before the issuer's path.
+    /// Returns the URL of authorization server metadata
+    /// ([RFC 8414 §3.1](https://www.rfc-editor.org/rfc/rfc8414#section-3.1)): the well-known path precedes the issuer's
+    /// path.
     pub fn oauth_authorization_server(&self) -> Address {
         self.with_path(format!("/.well-known/oauth-authorization-server{}", self.path()))
     }
 
-    /// Where the keys are, by the metadata; and through which cluster they are asked for.
+    /// Returns the URL of the key set that the metadata name, and the cluster for it.
+    ///
+    /// # Errors
+    /// Fails if the document is not strict JSON, if it has another issuer, if it has no valid `jwks_uri`, or if that
+    /// URL has another origin and no cluster is configured for it.
     pub fn read(&self, document: &[u8]) -> Result<(Address, &str), FetchError> {
         let document = json::parse(document).map_err(FetchError::Json)?;
         let text = |name| document.get(name).and_then(Value::as_str);
@@ -45,7 +52,7 @@ impl Discovery {
         }
     }
 
-    /// Of the issuer, without a slash at its end.
+    /// Returns the issuer's path without trailing slashes.
     fn path(&self) -> &str {
         self.address.path.trim_end_matches('/')
     }

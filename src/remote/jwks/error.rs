@@ -1,4 +1,4 @@
-//! Why an answer brings no keys. Says what was expected, and nothing of what the answer holds.
+//! Errors of key fetches. The texts say what was expected, and repeat nothing from the response.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use crate::jose::jwk::KeySetError;
 use crate::json::JsonError;
 use crate::remote::callout::{CalloutError, OtherStatus};
 
-/// Why an answer brings no keys.
+/// Error of a key fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError {
-    /// There is none.
+    /// There is no response.
     NoAnswer(CalloutError),
-    /// Its status, which is not 200.
+    /// The status is not 200.
     Status(u16),
-    /// Its content cannot be read.
+    /// The body is not strict JSON.
     Json(JsonError),
-    /// Its content is no set that can be used.
+    /// The body is not a usable key set.
     Set(KeySetError),
-    /// Its content is the metadata of another issuer, or of none.
+    /// The metadata have another issuer, or none.
     OtherIssuer,
-    /// The metadata have no `jwks_uri` that can be asked.
+    /// The metadata have no valid `jwks_uri`.
     NoJwksUri,
-    /// The metadata lead to an origin that no cluster was named for.
+    /// The metadata name a key set on another origin, and no cluster is configured for it.
     OtherOrigin,
 }
 
@@ -32,13 +32,11 @@ impl fmt::Display for FetchError {
             FetchError::Status(status) => OtherStatus(*status).fmt(f),
             FetchError::Json(error) => error.fmt(f),
             FetchError::Set(error) => error.fmt(f),
-            FetchError::OtherIssuer => {
-                f.write_str("expected `issuer` to be exactly the one that is configured")
+            FetchError::OtherIssuer => f.write_str("`issuer` does not match the configured issuer"),
+            FetchError::NoJwksUri => f.write_str("expected `jwks_uri` to be an http or https URL"),
+            FetchError::OtherOrigin => {
+                f.write_str("`jwks_uri` has another origin than the issuer, which requires `jwks_cluster`")
             }
-            FetchError::NoJwksUri => f.write_str("expected `jwks_uri`, an http or https URL"),
-            FetchError::OtherOrigin => f.write_str(
-                "`jwks_uri` is on another origin than the issuer; expected a `jwks_cluster` for it",
-            ),
         }
     }
 }

@@ -1,26 +1,26 @@
-//! When keys are fetched.
+//! Schedule of key fetches.
 
-/// The least that `max-age` shortens the time between two fetches to, in seconds.
+/// The shortest time between two fetches that `max-age` can set, in seconds.
 const LEAST_MAX_AGE: f64 = 30.0;
 
 /// The longest pause after a failure, in seconds.
 const LONGEST_PAUSE: f64 = 60.0;
 
-/// How much of a pause is left to chance, so that workers and replicas do not ask all at once.
+/// The random part of a pause, so that workers and replicas do not fetch all at once.
 const JITTER: f64 = 0.2;
 
-/// For how long fetched keys are fresh, in seconds: as long as the operator says, or less where the answer's
-/// `Cache-Control` (RFC 9111 §5.2.2.1) says so.
+/// Returns the seconds for which fetched keys are fresh: the configured interval, or less if the response's
+/// `Cache-Control` ([RFC 9111 §5.2.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1)) says so.
 pub fn freshness(refresh: f64, cache_control: Option<&[u8]>) -> f64 {
     max_age(cache_control).map_or(refresh, |max_age| max_age.max(LEAST_MAX_AGE).min(refresh))
 }
 
-/// The pause before the next fetch, in seconds, of keys that stay fresh for so long. `chance` is from 0 up to 1.
+/// Returns the pause before the next fetch, in seconds, for keys with this freshness. `jitter` is from 0 up to 1.
 pub fn until_refresh(freshness: f64, jitter: f64) -> f64 {
     freshness * (1.0 - JITTER * jitter)
 }
 
-/// The pause after so many failures in a row: a second, doubled each time.
+/// Returns the pause after this many consecutive failures, in seconds: one second, doubled each time.
 pub fn after_failures(failures: u32, refresh: f64, jitter: f64) -> f64 {
     let doubled = 2_f64.powi(failures.saturating_sub(1).min(30) as i32);
     doubled.min(LONGEST_PAUSE).min(refresh) * (1.0 - JITTER * jitter)
@@ -33,7 +33,7 @@ fn max_age(cache_control: Option<&[u8]>) -> Option<f64> {
         let value = value.trim().trim_matches('"');
         let is_delta = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         let is_max_age = name.trim().eq_ignore_ascii_case("max-age") && is_delta;
-        // What is more than a number holds is long enough.
+        // A number that overflows is large enough.
         is_max_age.then(|| value.parse().map_or(f64::INFINITY, |seconds: u32| f64::from(seconds)))
     })
 }

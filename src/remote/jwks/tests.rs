@@ -5,12 +5,12 @@ use super::*;
 const A: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 const B: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
-/// A source whose effects are carried out by hand, and the time.
+/// A fetcher whose effects are carried out by hand, and the time.
 struct Desk {
     source: JwksFetcher,
     now: f64,
     jitter: f64,
-    /// Calls that were made and not answered, as `cluster authority path`.
+    /// Pending calls, as `cluster authority path`.
     calls: Vec<(CallId, String)>,
     settled: Vec<FetchId>,
     reports: Vec<String>,
@@ -67,7 +67,7 @@ impl Desk {
         }
     }
 
-    /// Lets time pass, then ticks; whether a call was made.
+    /// Advances the time and ticks. Returns true if a call was made.
     fn tick(&mut self, seconds: f64) -> bool {
         self.now += seconds;
         let before = self.calls.len();
@@ -90,7 +90,7 @@ impl Desk {
         self.calls.iter().map(|(_, text)| text.as_str()).collect()
     }
 
-    /// The kid of the only key, or what there is instead.
+    /// Returns the kid of the only key, or the state without keys.
     fn keys(&self) -> String {
         match self.source.keys() {
             Keys::Known(set) => set.keys().iter().filter_map(|key| key.kid()).collect(),
@@ -163,7 +163,7 @@ fn failures_are_followed_by_longer_and_longer_pauses() {
     assert!(desk.tick(1.0));
     desk.answer(503, "");
     assert!(desk.tick(1.0), "the count starts anew");
-    // A short `refresh` bounds the pause.
+    // A short `refresh` limits the pause.
     let mut desk = Desk::filled(Plan { refresh: 3.0, ..remote() });
     desk.tick(3.0);
     for pause in [1.0, 2.0, 3.0, 3.0] {
@@ -187,13 +187,13 @@ fn keys_are_kept_while_refreshes_fail_but_not_for_ever() {
     assert_eq!(desk.keys(), "stale");
     assert_ne!(desk.source.generation(), generation, "what held by them does not count");
     assert!(desk.reports.iter().any(|report| report.starts_with("Error: the keys could not be refreshed")));
-    // The provider is back.
+    // The provider recovers.
     while !desk.tick(1.0) {}
     desk.answer(200, A);
     assert_eq!(desk.keys(), "a");
 }
 
-/// A provider that always answers the same is healthy, however long it does.
+/// A provider that always sends the same set is healthy, for any length of time.
 #[test]
 fn a_set_that_does_not_change_is_fresh_again_with_each_round() {
     let mut desk = Desk::filled(remote());
@@ -206,7 +206,7 @@ fn a_set_that_does_not_change_is_fresh_again_with_each_round() {
         assert_eq!(desk.keys(), "a", "after {} s", desk.now - start);
     }
     assert_eq!((desk.source.generation(), desk.reports.as_slice()), (generation, &[][..]));
-    // From the last answer on the time of keys that cannot be refreshed counts.
+    // `max_stale` counts from the last response.
     let last = desk.now;
     while desk.keys() == "a" {
         if desk.tick(1.0) {
@@ -248,14 +248,14 @@ fn a_key_that_is_not_there_is_looked_for_once_in_ten_seconds() {
     desk.answer(500, "");
     assert_eq!((desk.settled.last(), desk.keys()), (Some(&second), "a".to_owned()));
     assert_eq!(look(&mut desk, 0.0), None, "a failure does not open the door");
-    // A refresh that is under way anyway is waited for, and counts as a look.
+    // A refresh that is already pending is waited for, and counts as a round for the unknown key.
     let mut desk = Desk::filled(remote());
     desk.tick(600.0);
     assert_eq!(look(&mut desk, 0.0), Some(FetchId(2)));
     assert_eq!(desk.asked().len(), 1);
     desk.answer(200, A);
     assert_eq!(look(&mut desk, 9.0), None);
-    // A clock that was set back does not close it.
+    // A clock that is set back does not prevent another round.
     assert!(look(&mut desk, -5000.0).is_some());
 }
 
@@ -266,7 +266,7 @@ fn a_call_that_the_host_forgets_is_not_waited_for_for_ever() {
     assert!(!desk.tick(10.0));
     assert!(!desk.tick(0.25));
     assert!(desk.tick(1.0));
-    // Its answer comes too late to count.
+    // The response is too late to count.
     desk.answer(200, A);
     assert_eq!(desk.keys(), "awaited");
     desk.answer(200, B);
@@ -321,7 +321,8 @@ fn what_is_no_set_is_refused_and_said_without_its_content() {
             assert_eq!(desk.keys(), before, "{body:.60}");
             let [report] = desk.reports.as_slice() else { panic!("{body:.60}: {:?}", desk.reports) };
             assert!(report.contains(&format!("key set from cluster \"idp\": {why}")), "{report}");
-            let and = if before == "a" { "; the keys of before are kept" } else { "; there are no keys yet" };
+            let and =
+                if before == "a" { "; the previous keys stay in use" } else { "; there are no keys yet" };
             assert!(report.ends_with(and), "{report}");
             assert!(!report.contains("leak") && !report.contains("bGVh"), "{report}");
         }
@@ -333,15 +334,15 @@ fn what_is_no_answer_is_refused() {
     let not_200 = |status| Ok(HttpResponse { status, cache_control: None, body: A.as_bytes() });
     for (outcome, why) in [
         (not_200(500), "expected status 200, found 500"),
-        (not_200(503), "expected status 200, found 503 (the proxy's own if it reaches nobody there)"),
-        (not_200(504), "expected status 200, found 504 (the proxy's own if no answer comes in time)"),
+        (not_200(503), "expected status 200, found 503 (the proxy sends it if no host is reachable)"),
+        (not_200(504), "expected status 200, found 504 (the proxy sends it on a timeout)"),
         (not_200(204), "expected status 200, found 204"),
         (not_200(302), "expected status 200, found 302"),
-        (Err(CalloutError::NoAnswer), "no answer: the connection was reset, or the time was over"),
-        (Err(CalloutError::TooLong { max: MAX_ANSWER }), "expected at most 262144 octets"),
+        (Err(CalloutError::NoAnswer), "no response: the connection was reset, or the timeout expired"),
+        (Err(CalloutError::TooLong { max: MAX_ANSWER }), "expected at most 262144 bytes"),
         (
             Err(CalloutError::UnknownCluster),
-            "the proxy knows no cluster of this name; expected the name of one",
+            "unknown cluster; expected the name of one of the proxy's clusters",
         ),
         (Err(CalloutError::NotSent), "the request could not be sent"),
     ] {
@@ -387,7 +388,7 @@ fn metadata_lead_to_the_set() {
     assert!(desk.settled.is_empty());
     desk.answer(200, A);
     assert_eq!((desk.keys().as_str(), desk.settled.as_slice()), ("a", &[FIRST_SET, FetchId(1)][..]));
-    // A set that has moved is followed.
+    // A change of the set's URL is followed.
     desk.tick(600.0);
     desk.answer(200, &METADATA.replace("/one/keys", "/two"));
     assert_eq!(desk.asked(), ["idp idp /two"]);
@@ -420,13 +421,13 @@ fn metadata_that_lead_nowhere_are_refused_and_both_reasons_said() {
     assert_eq!(
         desk.reports,
         [
-            "Error: metadata from cluster \"idp\": openid-configuration: expected `issuer` to be exactly the one that is \
-          configured; oauth-authorization-server: `jwks_uri` is on another origin than the issuer; expected a \
-          `jwks_cluster` for it; there are no keys yet"
+            "Error: metadata from cluster \"idp\": openid-configuration: `issuer` does not match the configured \
+          issuer; oauth-authorization-server: `jwks_uri` has another origin than the issuer, which requires \
+          `jwks_cluster`; there are no keys yet"
         ]
     );
     assert!(desk.tick(1.0), "and asked for again");
-    // A cluster that does not exist is not asked twice.
+    // An unknown cluster is not called twice.
     desk.answer_with(Err(CalloutError::UnknownCluster));
     assert!(desk.calls.is_empty());
     assert!(desk.reports[1].contains("`static_resources.clusters`"), "{:?}", desk.reports);
