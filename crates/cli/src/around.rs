@@ -101,7 +101,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     if !missing.is_empty() {
         let message = format!(
             "the connection manager lacks {}, so that Envoy may route a request by another path or host than the rules see; \
-             see \"Around the filter\" in the configuration reference",
+             see \"Envoy settings\" in the configuration reference",
             missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         );
         lints.push(warning("connection-manager", filters, message));
