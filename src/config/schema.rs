@@ -1,7 +1,7 @@
-//! The JSON Schema of the configuration, for editors; not in the module.
+//! JSON Schema of the configuration, for editors. Not part of the proxy-wasm module.
 //!
-//! It says of the form what the types say. Those that are read by hand say it by hand, here and in
-//! [`keyword`](mod@super::keyword).
+//! The schema describes the same form as the types. Types with a deserializer of their own also define their schema,
+//! here and in [`keyword`](mod@super::keyword).
 
 use std::borrow::Cow;
 
@@ -24,12 +24,12 @@ pub fn schema() -> Value {
         properties
             .insert("version".to_owned(), json!({"description": "The version of this form.", "const": 1}));
     }
-    // Where YAML anchors live.
+    // Names for YAML anchors.
     schema.insert("patternProperties".to_owned(), json!({"^x-": true}));
     schema.to_value()
 }
 
-/// `null` is no way to leave a field out.
+/// Removes `null` from the schema: a field cannot be `null` instead of omitted.
 fn without_null(schema: &mut Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
