@@ -11,7 +11,7 @@ use crate::jose::claims::Claims;
 pub struct Principal {
     /// Name of the caller within its authenticator: a user name, or the subject of a token.
     pub subject: String,
-    /// Party that vouches for the caller: the `iss` of a token.
+    /// The `iss` of the token, if there is one.
     pub issuer: Option<String>,
     /// Scopes of the caller.
     pub scopes: Vec<String>,

@@ -59,7 +59,7 @@ pub struct Match {
 /// Authenticators that a rule requires.
 #[derive(Debug)]
 pub enum Requirement {
-    /// This authenticator.
+    /// Requires one authenticator, by its name.
     One(String),
     /// The first of these that succeeds.
     AnyOf(Vec<Requirement>),

@@ -63,7 +63,7 @@ impl<'a> Host<'a> {
 /// A pattern that matches one host, or all names below a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
-    /// This host.
+    /// Matches exactly one host.
     Exact(Host<'static>),
     /// `*.x`: names with one or more labels before this name, which is in lower case. Does not match `x` itself.
     Below(Box<str>),

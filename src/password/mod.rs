@@ -179,9 +179,9 @@ impl PasswordHash {
         }
     }
 
-    /// Work of one verification, comparable between hashes of one scheme: the cost of bcrypt (a power of two), the
-    /// rounds of SHA-crypt, KiB filled by Argon2, blocks of 128 bytes filled by scrypt and yescrypt. 1 if the work is
-    /// fixed.
+    /// Work of one verification, comparable between hashes of one scheme: the cost of bcrypt (an exponent of 2),
+    /// the rounds of SHA-crypt, KiB filled by Argon2, blocks of 128 bytes filled by scrypt and yescrypt. 1 if the work
+    /// is fixed.
     pub fn cost(&self) -> u64 {
         match &self.0 {
             Kind::Bcrypt(hash) => hash.cost(),
@@ -198,9 +198,9 @@ impl PasswordHash {
         matches!(self.0, Kind::Apr1(_) | Kind::Sha1(_) | Kind::Plain(_))
     }
 
-    /// True if verification takes so long that it is rationed and its result cached. This is true for kinds that are
-    /// slow by design, and for `$apr1$`, each of whose thousand rounds hashes a guess of up to a thousand bytes. The
-    /// other kinds hash a guess once, which costs no more than reading it.
+    /// True if verification takes so long that it is rationed and its result cached: for kinds that are slow by design,
+    /// and for `$apr1$`, each of whose thousand rounds hashes a guess of up to a thousand bytes. The other kinds hash a
+    /// guess once, which costs no more than reading it.
     pub fn is_slow(&self) -> bool {
         !matches!(self.0, Kind::Sha1(_) | Kind::Plain(_))
     }
