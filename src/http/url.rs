@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::http::host::Host;
 
-/// An absolute URL without user information. None of its characters needs escaping in headers and pages.
+/// An absolute URL without user information. It has only the characters of
+/// [RFC 3986 §2](https://www.rfc-editor.org/rfc/rfc3986#section-2), all of which are safe in headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpUrl<'a> {
     /// True if the scheme is `https`.
@@ -33,8 +34,8 @@ impl<'a> HttpUrl<'a> {
     /// Parses a URL.
     ///
     /// # Errors
-    /// Fails if the text is not an absolute `http` or `https` URL, has user information, or has a character that needs
-    /// escaping.
+    /// Fails if the text is not an absolute `http` or `https` URL, has user information, or has a character that URLs
+    /// do not have.
     pub fn parse(text: &'a str) -> Result<Self, HttpUrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(HttpUrlError)?;
         let is_secure = match scheme {
