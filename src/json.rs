@@ -1,37 +1,39 @@
-//! JSON, read strictly: what two parsers could read differently is refused.
+//! Strict JSON: rejects text that two parsers could interpret differently. Uses no other module of this crate.
 //!
-//! On top of RFC 8259: a member name may stand once in an object, compared after unescaping (RFC 7515 §4 asks for
-//! that in JOSE headers, RFC 7519 §4 in claims); nesting is bounded; the text ends where the value ends.
+//! In addition to [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), a name may occur only once in an object, compared
+//! after unescaping ([RFC 7515 §4](https://www.rfc-editor.org/rfc/rfc7515#section-4) requires this of JOSE headers,
+//! [RFC 7519 §4](https://www.rfc-editor.org/rfc/rfc7519#section-4) of claims). Nesting is bounded, and only white space
+//! may follow the value.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How deep arrays and objects may nest.
+/// Maximum nesting depth of arrays and objects.
 pub const MAX_DEPTH: usize = 64;
 
-/// Why a text is not the JSON that we take. Holds no part of the text.
+/// Error of [`parse`]. Contains no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError {
-    /// Line, from 1; 0 where the fault has no place.
+    /// Line, from 1; 0 if the error has no position.
     pub line: usize,
-    /// Column in octets, from 1; 0 where the fault has no place.
+    /// Column in bytes, from 1; 0 if the error has no position.
     pub column: usize,
-    /// What is wrong there.
+    /// Kind of error.
     pub kind: JsonErrorKind,
 }
 
-/// The kinds of fault that [`parse`] tells apart.
+/// Kinds of errors that [`parse`] distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonErrorKind {
-    /// Not JSON by its grammar, or not UTF-8, or a number beyond what a double holds.
+    /// The text is not JSON by its grammar or not UTF-8, or has a number outside the range of a double.
     Syntax,
     /// The text ends within a value.
     Incomplete,
-    /// A member name stands twice in one object.
+    /// A name occurs twice in one object.
     DuplicateMember,
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// Arrays and objects nest deeper than [`MAX_DEPTH`].
     TooDeep,
 }
 
@@ -49,7 +51,10 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// Reads one JSON value that takes up all of `text`.
+/// Parses a JSON value that spans all of `text`.
+///
+/// # Errors
+/// Fails if `text` is not a single value of strict JSON, as the module page defines it.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(classify)?;
@@ -63,7 +68,7 @@ const TOO_DEEP: &str = "too deep";
 fn classify(error: serde_json::Error) -> JsonError {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => JsonErrorKind::Incomplete,
-        // serde_json carries what a visitor said only as its text.
+        // serde_json keeps the error of a visitor only as text.
         serde_json::error::Category::Data if error.to_string().starts_with(DUPLICATE) => {
             JsonErrorKind::DuplicateMember
         }

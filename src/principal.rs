@@ -1,4 +1,4 @@
-//! Who a caller was shown to be, and the permit that lets the request through.
+//! The authenticated caller, and the permit that allows a request. Uses [`jose`](crate::jose) for claims.
 
 use std::rc::Rc;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use crate::jose::claims::Claims;
 
-/// A caller whose credentials held.
+/// An authenticated caller.
 #[derive(Clone)]
 pub struct Principal {
-    /// Who it is, as the authenticator names callers: a user name, a token's subject.
+    /// Name of the caller within its authenticator: a user name, or the subject of a token.
     pub subject: String,
-    /// Who vouches for it; with a token, its `iss`.
+    /// The `iss` of the token, if there is one.
     pub issuer: Option<String>,
-    /// What it may do.
+    /// Scopes of the caller.
     pub scopes: Vec<String>,
-    /// What else is known of it.
+    /// Other attributes of the caller.
     pub claims: Claims,
 }
 
 impl Principal {
-    /// How many octets it takes, by estimate.
+    /// Estimated size in bytes.
     pub fn size(&self) -> usize {
         let texts =
             self.scopes.iter().map(String::len).sum::<usize>() + self.scopes.len() * size_of::<String>();
@@ -30,7 +30,7 @@ impl Principal {
 }
 
 fn members_size(members: &serde_json::Map<String, Value>) -> usize {
-    // A node of the map has room for eleven members, and is half full at the least.
+    // A node of the map has space for eleven members and is at least half full.
     let member = |(name, value): (&String, &Value)| {
         2 * (size_of::<String>() + size_of::<Value>()) + name.len() + size(value)
     };
@@ -62,33 +62,33 @@ impl AuthenticatorId {
     }
 }
 
-/// A principal and the authenticator that it came by.
+/// A principal and the authenticator that verified its credential.
 #[derive(Clone)]
 pub struct Authenticated {
     /// The authenticator that verified the credential.
     pub authenticator: AuthenticatorId,
-    /// Who the caller is.
+    /// The caller.
     pub principal: Rc<Principal>,
 }
 
-/// The proof that authentication and authorisation have both succeeded. Nothing else can write identity.
+/// Proof that authentication and authorization both succeeded. Only a permit writes identity.
 pub struct Permit {
     first: Authenticated,
     others: Vec<Authenticated>,
 }
 
 impl Permit {
-    /// Issues a permit. `decision` is the only caller, after both checks.
+    /// Issues a permit. Called only by `decision`, after both checks.
     pub(crate) fn issue(first: Authenticated, others: Vec<Authenticated>) -> Self {
         Permit { first, others }
     }
 
-    /// The one whose identity counts: the first that held.
+    /// The principal that identifies the caller: the first that was verified.
     pub fn first(&self) -> &Authenticated {
         &self.first
     }
 
-    /// Who came by this authenticator.
+    /// The principal that this authenticator verified.
     pub fn by(&self, authenticator: AuthenticatorId) -> Option<&Principal> {
         std::iter::once(&self.first)
             .chain(&self.others)

@@ -1,24 +1,25 @@
-//! Points in time as JWTs write them (RFC 7519 §2).
+//! Points in time as in JWTs ([RFC 7519 §2](https://www.rfc-editor.org/rfc/rfc7519#section-2)). Uses no other module of
+//! this crate.
 
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Seconds since 1970-01-01T00:00:00Z, leap seconds ignored; fractions allowed. Always finite, never negative.
+/// Seconds since 1970-01-01T00:00:00Z without leap seconds, possibly with a fraction. Always finite and never negative.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
 pub struct NumericDate(f64);
 
 impl NumericDate {
-    /// 1970-01-01T00:00:00Z.
+    /// The date 1970-01-01T00:00:00Z.
     pub const EPOCH: NumericDate = NumericDate(0.0);
 
-    /// None where the number is negative, infinite or not a number.
+    /// The date at this many seconds after the epoch. `None` if the number is negative, infinite or NaN.
     pub fn from_seconds(seconds: f64) -> Option<NumericDate> {
         // Adding zero turns -0.0 into 0.0.
         (seconds.is_finite() && seconds >= 0.0).then_some(NumericDate(seconds + 0.0))
     }
 
-    /// Takes a JSON number only: a string that holds a number is no NumericDate.
+    /// The date in a JSON number. `None` for other values: a string that contains a number is not a NumericDate.
     pub fn from_json(value: &Value) -> Option<NumericDate> {
         match value {
             Value::Number(number) => NumericDate::from_seconds(number.as_f64()?),
@@ -26,7 +27,9 @@ impl NumericDate {
         }
     }
 
-    /// Reads a date as a configuration writes it, such as `2026-01-01T00:00:00Z`.
+    /// Parses a date of a configuration, such as `2026-01-01T00:00:00Z`
+    /// ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)). `None` if the text is not a date, or a date before the
+    /// epoch.
     pub fn parse_rfc3339(text: &str) -> Option<NumericDate> {
         let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         NumericDate::from_seconds(date.unix_timestamp() as f64 + f64::from(date.nanosecond()) / 1e9)
@@ -37,14 +40,14 @@ impl NumericDate {
         self.0
     }
 
-    /// This many seconds later; a negative number counts back, but not beyond the epoch. What is not finite counts as
-    /// no time at all.
+    /// Adds seconds. A negative number subtracts, but not beyond the epoch. The date stays the same if the sum is not
+    /// finite.
     pub fn plus(self, seconds: f64) -> NumericDate {
         let sum = self.0 + seconds;
         NumericDate(if sum.is_finite() { sum.max(0.0) } else { self.0 })
     }
 
-    /// Seconds from `earlier` until this date; negative where `earlier` is the later one.
+    /// Seconds from `earlier` to this date; negative if `earlier` is the later of the two.
     pub fn seconds_since(self, earlier: NumericDate) -> f64 {
         self.0 - earlier.0
     }

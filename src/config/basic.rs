@@ -9,41 +9,41 @@ use serde_json::Value;
 use super::shape::Named;
 use super::value::Secret;
 
-/// RFC 7617.
+/// User names and passwords (RFC 7617).
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Basic {
-    /// The text of an htpasswd file.
+    /// Text of an htpasswd file.
     pub htpasswd: Option<Secret>,
-    /// Users one by one.
+    /// Users, by name.
     #[serde(default)]
     pub users: Named<User>,
     /// Overrides the default realm.
     pub realm: Option<String>,
-    /// Whether `{PLAIN}` entries may stand.
+    /// Allows `{PLAIN}` entries.
     #[serde(default)]
     pub allow_plaintext: bool,
-    /// Whether the credentials go on to the upstream.
+    /// Forwards verified credentials to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
 }
 
-/// Shows nothing: whoever writes a line of an htpasswd file where a user's name belongs has a hash in a name.
+/// Shows nothing: an htpasswd line in place of a user name would put a hash into the name.
 impl fmt::Debug for Basic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Basic").finish_non_exhaustive()
     }
 }
 
-/// One user: a hash, or a hash with what else is known of the user.
+/// A user: a hash, or a hash with scopes and claims.
 #[derive(Debug)]
 pub struct User {
-    /// The hash of the password.
+    /// Hash of the password.
     pub hash: Secret,
-    /// What the user may do.
+    /// Scopes of the user.
     pub scopes: Vec<String>,
-    /// What else is known of the user.
+    /// Claims of the user.
     pub claims: serde_json::Map<String, Value>,
 }
 

@@ -1,23 +1,23 @@
-//! What shows that a token is used by whom it was issued to: `bound` and `dpop`.
+//! `bound` and `dpop`: sender constraints of tokens.
 
 use serde::Deserialize;
 
 use super::keyword::keyword;
 use super::value::Span;
 
-/// Which tokens must be bound to a key or a certificate.
+/// Tokens that must be bound to a key or a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Bound {
-    /// Those with `cnf`.
+    /// Tokens with `cnf`.
     #[default]
     Auto,
-    /// All, to a key.
+    /// All tokens, to a key.
     Dpop,
-    /// All, to a certificate.
+    /// All tokens, to a certificate.
     Mtls,
-    /// All, to either.
+    /// All tokens, to a key or a certificate.
     Any,
-    /// None.
+    /// No tokens; `cnf` is ignored.
     Ignore,
 }
 
@@ -25,17 +25,17 @@ keyword!(Bound, "auto, dpop, mtls, any or ignore", {
     "auto" => Auto, "dpop" => Dpop, "mtls" => Mtls, "any" => Any, "ignore" => Ignore,
 });
 
-/// How proofs of possession are checked, RFC 9449.
+/// Checks of DPoP proofs (RFC 9449).
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Dpop {
-    /// The origin that clients see.
+    /// Origin of the service, as clients see it.
     pub origin: String,
-    /// For how long a proof counts.
+    /// Maximum age of a proof.
     #[serde(default = "default_max_age")]
     pub max_age: Span,
-    /// Algorithms that proofs may be signed with; absent: all public-key ones but PS256, PS384, PS512 and ES256K.
+    /// Allowed algorithms of proofs; default: all public-key algorithms but PS256, PS384, PS512 and ES256K.
     pub algorithms: Option<Vec<String>>,
 }
 

@@ -1,24 +1,24 @@
-//! How refusals look, as an operator writes it.
+//! `denials`: responses to denied requests.
 
 use serde::Deserialize;
 
 use super::keyword;
 use super::shape::Named;
 
-/// How refusals look.
+/// Responses to denied requests.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Denials {
-    /// The form of their bodies.
+    /// Format of the body.
     pub body: Body,
-    /// Whether the client is told the reason, or only the status.
+    /// Tells the client the reason, not only the status.
     pub detail: bool,
-    /// Fields that go out with each.
+    /// Additional headers of each response.
     pub headers: Named<String>,
     /// Reasons with another status.
     pub status: DenialStatus,
-    /// Where there is more to read.
+    /// URL of a page with help for the client.
     pub help_url: Option<String>,
 }
 
@@ -34,19 +34,19 @@ impl Default for Denials {
     }
 }
 
-/// The form of bodies.
+/// Formats of the body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Body {
-    /// What the client likes best, by `Accept`.
+    /// The format that the client prefers, by `Accept`.
     #[default]
     Auto,
-    /// Problem details, RFC 9457.
+    /// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
     Problem,
-    /// A page.
+    /// An HTML page.
     Html,
     /// Plain text.
     Text,
-    /// None.
+    /// No body.
     Empty,
 }
 
@@ -54,16 +54,16 @@ keyword!(Body, "auto, problem, html, text or empty", {
     "auto" => Auto, "problem" => Problem, "html" => Html, "text" => Text, "empty" => Empty,
 });
 
-/// Reason → 403, or 404 to hide what exists.
+/// Status of a reason: 403, or 404 to hide what exists.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DenialStatus {
-    /// Authenticated, but scopes are missing.
+    /// The caller is authenticated, but lacks scopes.
     pub insufficient_scope: Option<u32>,
-    /// Authenticated, but otherwise not allowed.
+    /// The caller is authenticated, but otherwise not allowed.
     pub not_authorized: Option<u32>,
-    /// The rule says `deny`.
+    /// The rule has `deny`.
     pub rule_denied: Option<u32>,
     /// No rule matches.
     pub no_rule: Option<u32>,

@@ -1,24 +1,24 @@
-//! `digest`: RFC 7616.
+//! `digest`: Digest access authentication.
 
 use serde::Deserialize;
 
 use super::value::{Secret, Span};
 
-/// RFC 7616.
+/// Digest access authentication (RFC 7616).
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
-    /// The text of an htdigest file.
+    /// Text of an htdigest file.
     pub htdigest: Secret,
-    /// For how long a nonce counts.
+    /// Lifetime of a nonce.
     #[serde(default = "default_nonce_lifetime")]
     pub nonce_lifetime: Span,
-    /// What makes a nonce known to all who have it; absent: known to the worker that issued it alone.
+    /// Key that makes nonces valid in all workers that have it; default: only in the worker that issued them.
     pub nonce_key: Option<Secret>,
-    /// The realm, which is that of the htdigest file.
+    /// Realm, which must be that of the htdigest file.
     pub realm: Option<String>,
-    /// Whether the credentials go on to the upstream.
+    /// Forwards verified credentials to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
 }

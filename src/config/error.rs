@@ -1,69 +1,69 @@
-//! What is wrong with a configuration, where, and what was expected there.
+//! Errors in a configuration.
 
 use std::fmt;
 
-/// One fault of a configuration: its place and its kind. Holds names, never a secret.
+/// An error in a configuration: its path and its kind. Contains names, but never a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The place, as `rules[2].require.any_of[0]`; empty for the configuration as a whole.
+    /// Path, such as `rules[2].require.any_of[0]`; empty for the configuration as a whole.
     pub path: String,
-    /// What is wrong there.
+    /// Kind of error.
     pub kind: ConfigErrorKind,
 }
 
-/// The kinds of fault. Those that a module of its own finds are carried as that module's error.
+/// Kinds of errors. [`ConfigErrorKind::Invalid`] carries the errors of other modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigErrorKind {
-    /// Nothing at all was given.
+    /// The configuration is empty.
     Empty,
-    /// Neither JSON text nor an encoded `google.protobuf.Struct`.
+    /// The configuration is neither JSON text nor an encoded `google.protobuf.Struct`.
     NeitherJsonNorStruct,
-    /// JSON that cannot be read.
+    /// The configuration is not strict JSON.
     Json(crate::json::JsonError),
-    /// A field that does not exist.
+    /// A field does not exist.
     UnknownField {
-        /// What exists and looks like it.
+        /// A similar name that exists.
         suggestion: Option<String>,
-        /// All that exists there.
+        /// All fields that exist there.
         expected: &'static [&'static str],
     },
-    /// A field that has to be there.
+    /// A required field is missing.
     MissingField(&'static str),
-    /// None, or several, of fields that exclude each other.
+    /// None or several of these fields are present, but exactly one is required.
     ExactlyOne(&'static [&'static str]),
-    /// A value of another type.
+    /// A value has the wrong type.
     WrongType {
-        /// What belongs there.
+        /// Expected type.
         expected: String,
-        /// The JSON type that stands there.
+        /// JSON type of the value.
         found: &'static str,
     },
-    /// A value of the right type and with a wrong content.
+    /// A value has the right type, but not this content.
     Expected(&'static str),
-    /// A name that refers to nothing.
+    /// A name refers to nothing.
     UnknownName {
-        /// What it should refer to, as `authenticator`.
+        /// Kind of object that it should refer to, such as `authenticator`.
         what: &'static str,
         /// The name as written.
         name: String,
-        /// What exists and looks like it.
+        /// A similar name that exists.
         suggestion: Option<String>,
     },
-    /// A name that was used before.
+    /// A name is used twice.
     DuplicateName(String),
-    /// `{env: NAME}` where NAME is not set or empty.
+    /// The variable of `{env: NAME}` is not set, or is empty.
     NoEnvironmentVariable(String),
-    /// A fault with a text of its own, found by the module that the value belongs to.
+    /// Error of the module that the value belongs to, as text.
     Invalid(String),
 }
 
 impl ConfigError {
-    /// A fault at `path`.
+    /// Creates an error at `path`.
     pub fn new(path: impl Into<String>, kind: ConfigErrorKind) -> Self {
         ConfigError { path: path.into(), kind }
     }
 
-    /// A fault at `path` that another module found and can name.
+    /// Creates an error at `path` from the error of another module.
     pub fn invalid(path: impl Into<String>, cause: &dyn fmt::Display) -> Self {
         ConfigError::new(path, ConfigErrorKind::Invalid(cause.to_string()))
     }
@@ -117,7 +117,7 @@ impl fmt::Display for ConfigErrorKind {
     }
 }
 
-/// Of `candidates` the one that `name` was probably meant to be: at most a third of its letters differ, case aside.
+/// The candidate that `name` was probably meant to be: at most a third of the letters differ, ignoring case.
 pub fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let limit = name.chars().count() / 3;
     let lower = name.to_lowercase();
@@ -128,7 +128,7 @@ pub fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> 
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// Edit distance (Levenshtein), where a swap of neighbours counts as two.
+/// Edit distance (Levenshtein). A swap of adjacent letters counts as two.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

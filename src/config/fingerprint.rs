@@ -1,13 +1,14 @@
-//! A number by which two configurations can be told apart, and nothing else be learnt of them.
+//! Fingerprint of a configuration: a number that distinguishes configurations without revealing anything else about
+//! them.
 
 use hmac_sha256::Hash;
 use serde_json::Value;
 
-/// A number of 48 bits, so that a floating-point number holds it exactly: the same for the same configuration, whatever
-/// form it came in and however its members are ordered.
+/// A number of 48 bits, so that a floating-point number represents it exactly. It is the same for equal configurations,
+/// whatever their format and the order of their members.
 ///
-/// Metrics are read by more people than configurations are, and a digest of a secret can be tried against a list of
-/// guesses. So what stands in an authenticator counts only where its name is known to hold no secret.
+/// More people read metrics than configurations, and a digest of a secret can be tested against a list of guesses. So a
+/// text in an authenticator counts only if its field is known to contain no secret.
 pub fn fingerprint(configuration: &Value) -> u64 {
     let mut hash = Hash::new();
     put(configuration, Telling::Configuration, &mut hash);
@@ -15,7 +16,7 @@ pub fn fingerprint(configuration: &Value) -> u64 {
     u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
-/// Texts in an authenticator that are no secrets, by the name of the field. What is not listed is left out.
+/// Fields of authenticators whose texts are not secrets. The texts of all other fields are left out.
 const TOLD: &[&str] = &[
     "alg",
     "algorithm",
@@ -68,23 +69,23 @@ const TOLD: &[&str] = &[
     "y",
 ];
 
-/// Which texts of a value count.
+/// Texts of a value that count.
 #[derive(Clone, Copy)]
 enum Telling {
-    /// All but those of authenticators: this is the whole.
+    /// All texts but those of authenticators. This is the state of the configuration as a whole.
     Configuration,
-    /// All.
+    /// All texts.
     All,
-    /// Those of members whose names are [`TOLD`]; the value's own does, or does not.
+    /// Texts of members whose names are in [`TOLD`]. `own` is true if the text of the value itself counts.
     Fields { own: bool },
-    /// The names of the members are users', and say nothing of what they hold.
+    /// No text of the value itself. The names of its members are user names, which say nothing about their values.
     Users,
-    /// None.
+    /// No texts.
     None,
 }
 
 impl Telling {
-    /// What of a member counts; `None` where it does not stand in the configuration, but beside it.
+    /// The texts of a member that count; `None` if the member is not part of the configuration.
     fn of(self, name: &str) -> Option<Telling> {
         match self {
             Telling::Configuration if name.starts_with("x-") || name == "$schema" => None,
@@ -99,14 +100,14 @@ impl Telling {
     }
 }
 
-/// Each value begins with a letter of its kind, and says how long it is.
+/// Hashes a letter for the kind of the value, its length and its content.
 fn put(value: &Value, telling: Telling, hash: &mut Hash) {
     match value {
         Value::Null => hash.update(b"0"),
         Value::Bool(truth) => hash.update(if *truth { b"t" } else { b"f" }),
         Value::Number(number) => {
             hash.update(b"n");
-            // A Struct knows no other numbers.
+            // All numbers of a Struct are doubles.
             hash.update(number.as_f64().unwrap_or_default().to_be_bytes());
         }
         Value::String(text) => match telling {

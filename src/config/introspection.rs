@@ -1,4 +1,4 @@
-//! `introspection`.
+//! `introspection`: tokens that only their issuer can read.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,79 +9,79 @@ use super::shape::{List, Named, OneOrMany};
 use super::token::{Csrf, Revoked, TokenLocation};
 use super::value::{Secret, Span};
 
-/// RFC 7662: tokens that only their issuer can read.
+/// Token introspection (RFC 7662), for tokens that only their issuer can read.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Introspection {
-    /// The URL that is asked.
+    /// URL of the introspection endpoint.
     pub endpoint: String,
-    /// The name of the proxy's cluster behind which it is.
+    /// Cluster of the proxy that serves the endpoint.
     pub cluster: String,
-    /// Who asks.
+    /// Client identifier for the endpoint.
     pub client_id: String,
-    /// What proves it.
+    /// Client secret for the endpoint.
     pub client_secret: Secret,
-    /// How it is sent.
+    /// Method of client authentication.
     #[serde(default)]
     pub client_auth: ClientAuth,
-    /// Whose tokens are taken, exact; absent: whatever the endpoint knows.
+    /// Accepted issuers, compared exactly; default: all issuers that the endpoint knows.
     pub issuer: Option<OneOrMany<String>>,
-    /// For whom a token must have been made.
+    /// Accepted audiences.
     pub audiences: Option<Vec<String>>,
-    /// Whether `aud` is not looked at.
+    /// Accepts all audiences; `aud` is ignored.
     #[serde(default)]
     pub any_audience: bool,
-    /// By how much clocks may differ.
+    /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
     pub clock_skew: Span,
-    /// The longest token, in octets.
+    /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
-    /// Claims that the answer must have.
+    /// Required claims of the response.
     #[serde(default)]
     pub claims: Named<Value>,
-    /// Where the subject stands.
+    /// Claim with the subject.
     #[serde(default = "default_subject_claim")]
     pub subject_claim: String,
-    /// Where scopes stand.
+    /// Claims with scopes.
     pub scope_claims: Option<Vec<String>>,
-    /// Where a token is looked for.
+    /// Locations of tokens in a request.
     pub from: Option<List<TokenLocation>>,
-    /// What proves that a token in a cookie was sent by our own pages.
+    /// CSRF check for tokens in cookies.
     #[serde(default)]
     pub csrf: Csrf,
-    /// Which tokens must be bound to a key or a certificate.
+    /// Tokens that must be bound to a key or a certificate.
     #[serde(default)]
     pub bound: Bound,
-    /// How proofs of possession are checked.
+    /// Checks of DPoP proofs.
     pub dpop: Option<Dpop>,
-    /// Tokens that are refused whatever the endpoint says.
+    /// Tokens that are rejected regardless of the response.
     #[serde(default)]
     pub revoked: Revoked,
-    /// For how long an answer counts that a token holds.
+    /// Time for which a response is cached if the token is valid.
     #[serde(default = "default_cache_ttl")]
     pub cache_ttl: Span,
-    /// For how long an answer counts that it does not.
+    /// Time for which a response is cached if the token is not valid.
     #[serde(default = "default_negative_ttl")]
     pub negative_ttl: Span,
-    /// For how long an answer is waited for.
+    /// Timeout of a request to the endpoint.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// How many tokens are asked for at a time.
+    /// Maximum number of tokens that are introspected at a time.
     #[serde(default = "default_max_concurrent")]
     pub max_concurrent: usize,
     /// Overrides the default realm.
     pub realm: Option<String>,
-    /// Whether the token goes on to the upstream.
+    /// Forwards verified tokens to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
 }
 
-/// How a client says who it is, RFC 6749 §2.3.1.
+/// Methods of client authentication ([RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// `client_secret_basic`: in Authorization.
+    /// `client_secret_basic`: in the `Authorization` header.
     #[default]
     Basic,
     /// `client_secret_post`: in the body.

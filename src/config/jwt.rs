@@ -1,4 +1,4 @@
-//! `jwt`.
+//! `jwt`: JSON Web Tokens.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,59 +9,59 @@ use super::shape::{List, Named, OneOrMany};
 use super::token::{Csrf, Revoked, TokenLocation};
 use super::value::Span;
 
-/// RFC 7519, carried as RFC 6750 says or otherwise.
+/// JSON Web Tokens (RFC 7519), sent as bearer tokens (RFC 6750) or in another location.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
-    /// Whose tokens are taken, exact.
+    /// Accepted issuers, compared exactly.
     pub issuer: OneOrMany<String>,
-    /// For whom a token must have been made.
+    /// Accepted audiences.
     pub audiences: Option<Vec<String>>,
-    /// Whether `aud` is not looked at.
+    /// Accepts all audiences; `aud` is ignored.
     #[serde(default)]
     pub any_audience: bool,
-    /// What signatures are verified with.
+    /// Keys that verify signatures.
     pub keys: Keys,
-    /// Allowed algorithms; absent: those of the keys, but RSASSA-PSS only for keys whose `alg` names it.
+    /// Allowed algorithms; default: those of the keys, but RSASSA-PSS only for keys whose `alg` names it.
     pub algorithms: Option<Vec<String>>,
-    /// Allowed media types.
+    /// Allowed types (`typ`) of tokens.
     pub typ: Option<Vec<String>>,
-    /// By how much clocks may differ.
+    /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
     pub clock_skew: Span,
-    /// Whether a token without `exp` is refused.
+    /// Rejects tokens without `exp`.
     #[serde(default = "yes")]
     pub require_exp: bool,
-    /// How far `exp` may lie behind `iat`.
+    /// Maximum time from `iat` to `exp`.
     pub max_lifetime: Option<Span>,
-    /// The longest token, in octets.
+    /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
-    /// Claims that a token must have.
+    /// Required claims.
     #[serde(default)]
     pub claims: Named<Value>,
-    /// Where the subject stands.
+    /// Claim with the subject.
     #[serde(default = "default_subject_claim")]
     pub subject_claim: String,
-    /// Where scopes stand.
+    /// Claims with scopes.
     pub scope_claims: Option<Vec<String>>,
-    /// Where a token is looked for.
+    /// Locations of tokens in a request.
     pub from: Option<List<TokenLocation>>,
-    /// What proves that a token in a cookie was sent by our own pages.
+    /// CSRF check for tokens in cookies.
     #[serde(default)]
     pub csrf: Csrf,
-    /// Which tokens must be bound to a key or a certificate.
+    /// Tokens that must be bound to a key or a certificate.
     #[serde(default)]
     pub bound: Bound,
-    /// How proofs of possession are checked.
+    /// Checks of DPoP proofs.
     pub dpop: Option<Dpop>,
-    /// Tokens that are refused before they expire.
+    /// Tokens that are rejected before they expire.
     #[serde(default)]
     pub revoked: Revoked,
     /// Overrides the default realm.
     pub realm: Option<String>,
-    /// Whether the token goes on to the upstream.
+    /// Forwards verified tokens to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
 }

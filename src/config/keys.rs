@@ -1,4 +1,4 @@
-//! `keys` of tokens.
+//! `keys` of `jwt`: keys that verify signatures.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use super::keyword::keyword;
 use super::shape::OneOrMany;
 use super::value::{Secret, Span};
 
-/// Where keys come from: exactly one of these.
+/// Source of keys: exactly one of these.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
-    /// A JWK Set (RFC 7517), as an object or as its JSON text.
+    /// A JWK Set (RFC 7517), as an object or as JSON text.
     Jwks(Value),
     /// Public keys in PEM.
     Pem(OneOrMany<PemKey>),
     /// Shared secrets.
     Secret(OneOrMany<SecretKey>),
-    /// A JWK Set at a fixed place.
+    /// A JWK Set at a fixed URL.
     Remote(Remote),
-    /// A JWK Set that the issuer's metadata name.
+    /// A JWK Set whose URL is in the metadata of the issuer.
     Discovery(Discovery),
 }
 
-/// Shows nothing: a set may hold shared secrets, and somebody's PEM a private key.
+/// Shows nothing: a JWK Set may contain shared secrets, and a PEM text may be a private key.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys").finish_non_exhaustive()
@@ -38,11 +38,11 @@ impl fmt::Debug for Keys {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
-    /// The text, from BEGIN to END.
+    /// Text of the key, from BEGIN to END.
     pub key: String,
-    /// The one algorithm that the key is for.
+    /// The only algorithm that the key is used for.
     pub algorithm: String,
-    /// The name that tokens give it.
+    /// Key identifier (`kid`) in tokens.
     pub kid: Option<String>,
 }
 
@@ -53,12 +53,12 @@ pub struct PemKey {
 pub struct SecretKey {
     /// The secret.
     pub value: Secret,
-    /// The one algorithm that it is for.
+    /// The only algorithm that the secret is used for.
     pub algorithm: String,
-    /// How it is written.
+    /// Encoding of the secret.
     #[serde(default)]
     pub encoding: Encoding,
-    /// The name that tokens give it.
+    /// Key identifier (`kid`) in tokens.
     pub kid: Option<String>,
 }
 
@@ -67,43 +67,43 @@ pub struct SecretKey {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remote {
-    /// Its URL.
+    /// URL of the JWK Set.
     pub uri: String,
-    /// The proxy's cluster that it is asked of.
+    /// Cluster of the proxy that serves the JWK Set.
     pub cluster: String,
-    /// How often it is fetched.
+    /// Interval between fetches.
     #[serde(default = "default_refresh")]
     pub refresh: Span,
-    /// For how long an answer is waited for.
+    /// Timeout of a fetch.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// For how long keys count that cannot be refreshed.
+    /// Time for which keys are used that cannot be refreshed.
     #[serde(default = "default_max_stale")]
     pub max_stale: Span,
-    /// For how long a request waits for keys.
+    /// Maximum time that a request waits for keys.
     #[serde(default = "default_max_wait")]
     pub max_wait: Span,
 }
 
-/// A JWK Set that the issuer's metadata name, by OpenID Connect Discovery or RFC 8414.
+/// A JWK Set whose URL is in the metadata of the issuer (OpenID Connect Discovery, RFC 8414).
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
-    /// The proxy's cluster that the metadata are asked of.
+    /// Cluster of the proxy that serves the metadata.
     pub cluster: String,
-    /// The one that the set is asked of; absent: the same.
+    /// Cluster of the proxy that serves the JWK Set; default: the same as for the metadata.
     pub jwks_cluster: Option<String>,
-    /// How often both are fetched.
+    /// Interval between fetches of both.
     #[serde(default = "default_refresh")]
     pub refresh: Span,
-    /// For how long each answer is waited for.
+    /// Timeout of each fetch.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// For how long keys count that cannot be refreshed.
+    /// Time for which keys are used that cannot be refreshed.
     #[serde(default = "default_max_stale")]
     pub max_stale: Span,
-    /// For how long a request waits for keys.
+    /// Maximum time that a request waits for keys.
     #[serde(default = "default_max_wait")]
     pub max_wait: Span,
 }
@@ -124,15 +124,15 @@ fn default_max_wait() -> Span {
     Span::seconds(5)
 }
 
-/// How a text stands for octets.
+/// Encodings of bytes as text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// As its UTF-8.
+    /// UTF-8.
     #[default]
     Utf8,
-    /// RFC 4648 §4.
+    /// Base64 ([RFC 4648 §4](https://www.rfc-editor.org/rfc/rfc4648#section-4)), with or without padding.
     Base64,
-    /// RFC 4648 §5, without padding.
+    /// Base64url ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5)), with or without padding.
     Base64Url,
 }
 

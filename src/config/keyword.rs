@@ -1,6 +1,7 @@
-//! Enums of plain words.
+//! Enums of keywords.
 
-/// Reads an enum of plain words from a string. YAML 1.1, which Envoy and Kubernetes read, takes a bare `off` for `false`.
+/// Deserializes an enum of keywords from a string. YAML 1.1, which Envoy and Kubernetes use, parses an unquoted `off`
+/// as `false`.
 macro_rules! keyword {
     (
         $type:ident, $expected:literal,

@@ -1,7 +1,9 @@
-//! The configuration as an operator writes it: a mirror in types, without judgement.
+//! Configuration as the operator writes it: types that mirror it, and a parser that checks its form.
 //!
-//! [`parse`] finds what is wrong with its form; what it means, and whether it makes sense, is for
-//! [`policy`](crate::policy) to say. `docs/configuration.md` is the reference for operators.
+//! [`parse`] reports what is wrong with the form; [`policy`](crate::policy) checks the meaning. `docs/configuration.md`
+//! is the reference for operators.
+//!
+//! Uses [`json`](crate::json). With the feature `schema`, the types and their doc comments become a JSON Schema.
 
 mod api_key;
 mod basic;
@@ -45,21 +47,30 @@ pub use schema::schema;
 use shape::{List, Named, OneOrMany};
 pub use token::{Csrf, Revoked, TokenLocation};
 
-/// Reads a configuration from the octets that a host hands over; see [`source`] for their form.
+/// Parses a configuration from the bytes that a host passes; see [`source`] for their form.
+///
+/// # Errors
+/// Fails with all errors of form that were found.
 pub fn parse(bytes: &[u8]) -> Result<Config, Vec<ConfigError>> {
     from_value(value(bytes)?)
 }
 
-/// The JSON value of a configuration that a host hands over.
+/// The JSON value of a configuration that a host passes.
+///
+/// # Errors
+/// Fails if the bytes are neither strict JSON nor an encoded Struct.
 pub fn value(bytes: &[u8]) -> Result<Value, Vec<ConfigError>> {
     source::parse(bytes).map_err(|kind| vec![ConfigError::new("", kind)])
 }
 
-/// Reads a configuration from a JSON value.
+/// Parses a configuration from a JSON value.
+///
+/// # Errors
+/// Fails with all errors of form that were found.
 pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
     let mut errors = Vec::new();
     if let Value::Object(members) = &mut value {
-        // `x-…` is where YAML anchors live, `$schema` what editors read.
+        // `x-…` is for YAML anchors, `$schema` for editors.
         members.retain(|name, _| !name.starts_with("x-") && name != "$schema");
         if members.remove("version").is_some_and(|version| version != 1) {
             errors.push(ConfigError::new("version", ConfigErrorKind::Expected("1, the only version so far")));
@@ -70,7 +81,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
         Ok(_) => Err(errors),
         Err(more) => {
             errors.extend(more);
-            // A struct is read up to its first wrong member, so ask each of the large ones.
+            // Deserializing a struct stops at its first invalid member, so check each of the large ones.
             let faults = [
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
@@ -100,79 +111,79 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Default realm of every challenge.
+    /// Default realm of all challenges.
     pub realm: Option<String>,
-    /// Named ways to prove who one is.
+    /// Authenticators, by name.
     #[serde(default)]
     pub authenticators: Named<Authenticator>,
-    /// What a request needs; the first rule that matches decides.
+    /// Rules. The first rule that matches a request decides.
     pub rules: List<Rule>,
-    /// What the upstream is told.
+    /// Identity headers for the upstream.
     #[serde(default)]
     pub identity: Identity,
-    /// How refusals look.
+    /// Responses to denied requests.
     #[serde(default)]
     pub denials: Denials,
-    /// What metadata says of this service, RFC 9728.
+    /// Protected resource metadata of the service (RFC 9728).
     pub protected_resource: Option<OneOrMany<Named<Value>>>,
-    /// What becomes of CORS preflights.
+    /// Handling of CORS preflights.
     #[serde(default)]
     pub cors_preflight: CorsPreflight,
-    /// Whether nothing is enforced, where a rule does not say so itself.
+    /// Decides without enforcing, unless a rule has its own `shadow`.
     #[serde(default)]
     pub shadow: bool,
-    /// What is remembered of verified credentials.
+    /// Cache of verified credentials.
     #[serde(default)]
     pub cache: Cache,
-    /// Who is blocked for failing too often; absent: nobody.
+    /// Blocking of clients that fail too often; off by default.
     pub throttle: Option<Throttle>,
-    /// What slow password hashes may take.
+    /// Work budget for slow password hashes.
     #[serde(default)]
     pub slow_hashes: SlowHashes,
-    /// What signatures may take that are verified in software.
+    /// Work budget for signatures that are verified in software.
     #[serde(default)]
     pub slow_signatures: SlowSignatures,
-    /// What is told to the operator.
+    /// Metrics and access log.
     #[serde(default)]
     pub telemetry: Telemetry,
 }
 
-/// A way to prove who one is: exactly one scheme.
+/// An authenticator: exactly one scheme.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Authenticator {
-    /// User names and passwords, RFC 7617.
+    /// User names and passwords (RFC 7617).
     Basic(Basic),
-    /// JSON Web Tokens, RFC 7519.
+    /// JSON Web Tokens (RFC 7519).
     Jwt(Box<Jwt>),
-    /// Keys that programs present as they are.
+    /// API keys.
     ApiKey(ApiKeys),
-    /// User names and passwords that are not sent, RFC 7616.
+    /// Digest access authentication (RFC 7616).
     Digest(Digest),
-    /// Tokens that only their issuer can read, RFC 7662.
+    /// Token introspection (RFC 7662).
     Introspection(Box<Introspection>),
 }
 
-/// What becomes of CORS preflights where a rule requires credentials.
+/// Handling of CORS preflights by rules that require credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CorsPreflight {
-    /// They are treated like every other request.
+    /// Treats preflights like other requests.
     #[default]
     Authenticate,
-    /// They pass.
+    /// Allows preflights.
     Allow,
 }
 
 keyword!(CorsPreflight, "authenticate or allow", { "authenticate" => Authenticate, "allow" => Allow });
 
-/// What the upstream is told.
+/// Identity headers for the upstream.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Identity {
-    /// Field name → template.
+    /// Templates of header values, by header name.
     pub headers: Option<Named<String>>,
-    /// Inbound names that are taken out as well.
+    /// Names of further headers that are removed from requests.
     pub remove: Vec<String>,
 }

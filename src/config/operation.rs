@@ -1,4 +1,4 @@
-//! What each worker keeps and tells while it runs.
+//! `cache`, `throttle`, `slow_hashes`, `slow_signatures` and `telemetry`: state and reports of each worker.
 
 use serde::Deserialize;
 
@@ -6,16 +6,16 @@ use super::keyword::keyword;
 use super::shape::List;
 use super::value::{ByteSize, Fraction, Span};
 
-/// What each worker remembers of verified credentials.
+/// Cache of verified credentials in each worker.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
-    /// The most credentials; 0: none.
+    /// Maximum number of credentials; 0 disables the cache.
     pub max_entries: usize,
-    /// The most octets.
+    /// Maximum size.
     pub max_bytes: ByteSize,
-    /// For how long.
+    /// Time for which a credential is cached.
     pub ttl: Span,
 }
 
@@ -25,18 +25,18 @@ impl Default for Cache {
     }
 }
 
-/// Who is blocked for failing too often.
+/// Blocking of clients that fail too often.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Throttle {
-    /// So many failures block.
+    /// Failures before blocking.
     pub failures: usize,
-    /// Within this time.
+    /// Counting window.
     pub window: Span,
-    /// For this time.
+    /// Block duration.
     pub block: Span,
-    /// Whose failures are counted together.
+    /// Groups of failures that are counted together.
     pub by: List<ThrottleBy>,
 }
 
@@ -51,12 +51,12 @@ impl Default for Throttle {
     }
 }
 
-/// Whose failures are counted together.
+/// Groups of failures that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThrottleBy {
-    /// Those of an address.
+    /// Failures from an address.
     SourceAddress,
-    /// Those of a user at an address.
+    /// Failures of a user from an address.
     SourceAndUser,
 }
 
@@ -65,12 +65,12 @@ keyword!(ThrottleBy, "source_address or source_and_user", {
     "source_and_user" => SourceAndUser,
 });
 
-/// What slow password hashes may take.
+/// Work budget for slow password hashes.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowHashes {
-    /// The part of a worker's time.
+    /// Share of the time of a worker.
     pub cpu_share: Fraction,
 }
 
@@ -80,12 +80,12 @@ impl Default for SlowHashes {
     }
 }
 
-/// What signatures may take that are verified in software.
+/// Work budget for signatures that are verified in software.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowSignatures {
-    /// The part of a worker's time.
+    /// Share of the time of a worker.
     pub cpu_share: Fraction,
 }
 
@@ -95,27 +95,27 @@ impl Default for SlowSignatures {
     }
 }
 
-/// What is told to the operator.
+/// Metrics and access log.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// Whether decisions are counted in the proxy's metrics.
+    /// Counts decisions in the metrics of the proxy.
     pub metrics: bool,
-    /// What the access log can show.
+    /// Parts of a decision that the access log can show.
     pub filter_state: List<FilterStateKey>,
 }
 
-/// What the access log can show of a decision.
+/// Parts of a decision that the access log can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterStateKey {
-    /// Who the caller is.
+    /// Subject of the caller.
     Subject,
-    /// Whose credentials were presented.
+    /// Authenticator of the presented credentials.
     Authenticator,
-    /// The rule that decided.
+    /// Rule that decided.
     Rule,
-    /// Why the request was refused.
+    /// Reason of a denial.
     Reason,
 }
 

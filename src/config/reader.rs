@@ -1,8 +1,8 @@
-//! A JSON value → the configuration's types, with every fault that can be found on the way.
+//! Deserializer from a JSON value to the types of the configuration. It reports as many errors as possible.
 //!
-//! serde stops at the first error and does not say where it was. This deserializer knows its place, notes unknown fields
-//! and goes on, and keeps reading the other elements of a [`List`](super::shape::List) or
-//! [`Named`](super::shape::Named) after one that was wrong.
+//! serde stops at the first error and does not report its position. This deserializer knows the path of each value. It
+//! records unknown fields and continues, and it reads the other elements of a [`List`](super::shape::List) or
+//! [`Named`](super::shape::Named) after an invalid one.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,12 +16,15 @@ use serde_json::{Map, Value};
 use super::error::{ConfigError, ConfigErrorKind, suggestion};
 use super::shape::ONE_OR_MANY;
 
-/// Reads `value` as a `T`, or says all that is wrong with it.
+/// Deserializes `value`.
+///
+/// # Errors
+/// Fails with all errors that were found.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<ConfigError>> {
     read_at(At::Root, value)
 }
 
-/// Reads the member `name` of the root alone, if it is there, for what is wrong with it.
+/// Errors in the member `name` of the root, if it is present. Reads only this member.
 pub fn faults_of_member<T: DeserializeOwned>(root: &Value, name: &str) -> Vec<ConfigError> {
     let member = root.get(name).map(|value| read_at::<T>(At::Member(&At::Root, name), value));
     member.and_then(Result::err).unwrap_or_default()
@@ -38,7 +41,7 @@ fn read_at<T: DeserializeOwned>(at: At<'_>, value: &Value) -> Result<T, Vec<Conf
     }
 }
 
-/// A fault on its way up: with its place already noted, or still to be.
+/// An error on its way up: already recorded with its path, or not yet.
 #[derive(Debug)]
 enum Fault {
     Noted,
@@ -62,7 +65,7 @@ impl serde::de::Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        // The value itself may be a secret: its type is all that is said.
+        // The value may be a secret, so report only its type.
         let found = match found {
             Unexpected::Bool(_) => "a boolean",
             Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
@@ -72,7 +75,7 @@ impl serde::de::Error for Fault {
             Unexpected::Map => "an object",
             _ => "something else",
         };
-        // Derived code speaks of Rust's types.
+        // Derived code uses the names of Rust types.
         let expected = match expected.to_string().as_str() {
             "a map" => "an object".to_owned(),
             text if text.starts_with("struct ") => "an object".to_owned(),
@@ -98,7 +101,7 @@ impl serde::de::Error for Fault {
     }
 }
 
-/// The way from the root to a value.
+/// Path from the root to a value.
 #[derive(Clone, Copy)]
 enum At<'a> {
     Root,
@@ -120,11 +123,11 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// The object whose members are named like users.
+/// Name of the object whose member names are user names.
 const USERS: &str = "users";
 
-/// The part of it that may be shown: a name holds no colon, but a line of an htpasswd file in the place of one does, and
-/// behind it a hash.
+/// The part of a user name that may be shown. A user name has no colon, but an htpasswd line in its place has one, and
+/// a hash after it.
 fn user_name(name: &str) -> &str {
     name.find(':').and_then(|colon| name.get(..=colon)).unwrap_or(name)
 }
@@ -139,7 +142,7 @@ fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result 
     }
 }
 
-/// `path` with the member `name` behind it, as error messages write it.
+/// `path` followed by the member `name`, in the form of error messages.
 pub fn member(path: &str, name: &str) -> String {
     let mut joined = path.to_owned();
     let name = if path.rsplit('.').next() == Some(USERS) { user_name(name) } else { name };
@@ -147,7 +150,7 @@ pub fn member(path: &str, name: &str) -> String {
     joined
 }
 
-/// A value, its place, and where faults are noted.
+/// A value, its path, and the list where errors are recorded.
 #[derive(Clone, Copy)]
 struct Node<'a, 'de> {
     value: &'de Value,
@@ -169,7 +172,8 @@ impl<'a, 'de> Node<'a, 'de> {
         })
     }
 
-    /// The visitor sees only what it can take; all else is refused here, once for all types.
+    /// Passes a list to the visitor. Visitors only receive types that they accept; all other types are rejected in this
+    /// deserializer.
     fn elements<V: Visitor<'de>>(self, elements: &'de [Value], visitor: V) -> Result<V::Value, Fault> {
         visitor.visit_seq(Array { node: self, elements: elements.iter().enumerate() })
     }
@@ -226,7 +230,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
-    /// A boolean as well: YAML 1.1 takes some words for one.
+    /// Also passes on booleans, because YAML 1.1 parses some words as booleans.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value {
             Value::String(value) => visitor.visit_borrowed_str(value),
@@ -253,7 +257,8 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
-    /// Some of ours are written as a text, too. Derived code would also take a list, as fields in their order.
+    /// Also passes on strings, because some types of the configuration can be written as a string. Rejects lists, which
+    /// derived code would accept as fields in order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -272,7 +277,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
-    /// `null` is no way to leave a field out: what a template failed to fill in must not switch a check off.
+    /// Rejects `null` in place of an omitted field: a value that a template failed to fill in must not disable a check.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         visitor.visit_some(self)
     }
@@ -289,7 +294,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
-    /// An enum is an object with one member, named like the variant.
+    /// Expects an object with one member, which has the name of the variant.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -336,7 +341,7 @@ impl<'a, 'de> Node<'a, 'de> {
     }
 }
 
-/// The JSON type of a value, as messages name it.
+/// The JSON type of a value, in the form of error messages.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -387,7 +392,7 @@ impl<'de> MapAccess<'de> for Object<'_, 'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         for (name, value) in self.members.by_ref() {
             match self.fields {
-                Some(fields) if !fields.contains(&name.as_str()) => {} // noted when the object was entered
+                Some(fields) if !fields.contains(&name.as_str()) => {} // recorded when the object was entered
                 _ => {
                     self.value = Some((name, value));
                     return seed.deserialize(name.as_str().into_deserializer()).map(Some);
@@ -429,7 +434,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         node.record(seed.deserialize(node))
     }
 
-    // The configuration's enums have only variants that hold one value.
+    // All variants of enums in the configuration have exactly one value.
     fn unit_variant(self) -> Result<(), Fault> {
         Err(Fault::Fresh(ConfigErrorKind::Expected("a string")))
     }

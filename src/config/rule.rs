@@ -1,4 +1,4 @@
-//! `rules`.
+//! `rules`: access rules.
 
 use std::fmt;
 
@@ -8,62 +8,62 @@ use serde_json::Value;
 
 use super::shape::{List, Named, OneOrMany};
 
-/// What the requests that it matches need.
+/// An access rule: the requests that it matches, and what they require.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Labels logs, metrics and errors; default `rule-0`, `rule-1`, ….
+    /// Name in logs, metrics and errors; default: `rule-0`, `rule-1`, ….
     pub name: Option<String>,
-    /// Any of these; absent: every request.
+    /// Matches requests that meet any of these; default: every request.
     #[serde(rename = "match")]
     pub matches: Option<OneOrMany<Match>>,
-    /// Passes without credentials.
+    /// Allows requests without credentials.
     pub public: Option<bool>,
-    /// Is refused.
+    /// Denies requests.
     pub deny: Option<bool>,
-    /// Passes with these credentials.
+    /// Requires these authenticators.
     pub require: Option<Requirement>,
-    /// Whether no credentials at all pass as anonymous.
+    /// Allows requests that present no credentials, as anonymous.
     #[serde(default)]
     pub optional: bool,
-    /// What the authenticated must be allowed.
+    /// Conditions on the caller, one of which must be met.
     pub authorize: Option<OneOrMany<Authorization>>,
-    /// Whether it is not enforced; absent: what the top says.
+    /// Decides without enforcing; default: the `shadow` at the top level.
     pub shadow: Option<bool>,
 }
 
-/// What a request looks like.
+/// Conditions on a request, all of which must be met.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// The whole path.
     pub path: Option<String>,
-    /// Whole segments from the start.
+    /// A prefix of the path, by whole segments.
     pub prefix: Option<String>,
-    /// Segments, some of them variable.
+    /// Segments of the path, some of them variable.
     pub template: Option<String>,
     /// A regular expression for the whole path.
     pub regex: Option<String>,
-    /// Only these methods.
+    /// Methods, one of which is required.
     pub methods: Option<Vec<String>>,
-    /// All methods but these.
+    /// Methods that do not match.
     pub except_methods: Option<Vec<String>>,
-    /// Only these hosts.
+    /// Hosts, one of which is required.
     pub hosts: Option<Vec<String>>,
-    /// Only from these addresses.
+    /// Addresses or blocks of addresses, one of which must contain the client.
     pub sources: Option<Vec<String>>,
 }
 
-/// Which authenticators must hold.
+/// Authenticators that a rule requires.
 #[derive(Debug)]
 pub enum Requirement {
-    /// This one.
+    /// Requires one authenticator, by its name.
     One(String),
-    /// The first of these that holds.
+    /// The first of these that succeeds.
     AnyOf(Vec<Requirement>),
-    /// Each of these.
+    /// All of these.
     AllOf(Vec<Requirement>),
 }
 
@@ -98,20 +98,20 @@ impl<'de> Deserialize<'de> for Requirement {
     }
 }
 
-/// What an authenticated caller must be allowed; all that is given must hold.
+/// Conditions on an authenticated caller, all of which must be met.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
-    /// For which authenticators this speaks; absent: all of the rule's.
+    /// Authenticators that the conditions apply to; default: all authenticators of the rule.
     pub authenticators: Option<Vec<String>>,
-    /// All of these scopes.
+    /// Scopes, all of which are required.
     pub scopes: Option<Vec<String>>,
-    /// One of these scopes.
+    /// Scopes, one of which is required.
     pub any_scope: Option<Vec<String>>,
-    /// One of these subjects.
+    /// Subjects, one of which is required.
     pub subjects: Option<Vec<String>>,
-    /// Each of these claims.
+    /// Claims, all of which are required.
     #[serde(default)]
     pub claims: Named<Value>,
 }

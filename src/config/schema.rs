@@ -1,7 +1,7 @@
-//! The JSON Schema of the configuration, for editors; not in the module.
+//! JSON Schema of the configuration, for editors. Not part of the proxy-wasm module.
 //!
-//! It says of the form what the types say. Those that are read by hand say it by hand, here and in
-//! [`keyword`](mod@super::keyword).
+//! The schema describes the same form as the types. Types with a deserializer of their own also define their schema,
+//! here and in [`keyword`](mod@super::keyword).
 
 use std::borrow::Cow;
 
@@ -21,15 +21,17 @@ pub fn schema() -> Value {
     schema.insert("title".to_owned(), json!("authgate"));
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert("$schema".to_owned(), json!({"description": "For editors.", "type": "string"}));
-        properties
-            .insert("version".to_owned(), json!({"description": "The version of this form.", "const": 1}));
+        properties.insert(
+            "version".to_owned(),
+            json!({"description": "Version of the configuration format.", "const": 1}),
+        );
     }
-    // Where YAML anchors live.
+    // Names for YAML anchors.
     schema.insert("patternProperties".to_owned(), json!({"^x-": true}));
     schema.to_value()
 }
 
-/// `null` is no way to leave a field out.
+/// Removes `null` from the schema: a field cannot be `null` instead of omitted.
 fn without_null(schema: &mut Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -102,7 +104,7 @@ impl JsonSchema for Span {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A length of time, such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\".",
+            "description": "A duration, such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\".",
             "type": "string",
             "pattern": "^0*([0-9]{1,13}ms|[0-9]{1,10}s|[0-9]{1,8}m|[0-9]{1,6}h|[0-9]{1,5}d)$",
         })
@@ -116,7 +118,7 @@ impl JsonSchema for Fraction {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number that may have a fraction; as text too, as Envoy hands it over.",
+            "description": "A number with an optional fraction; also as a string, as Envoy passes it.",
             "type": ["number", "string"],
             "pattern": "^[0-9]{1,9}([.][0-9]{1,9})?$",
         })
@@ -130,7 +132,7 @@ impl JsonSchema for ByteSize {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number of octets, such as \"65536B\", \"512KiB\", \"16MiB\" or \"1GiB\".",
+            "description": "A size in bytes, such as \"65536B\", \"512KiB\", \"16MiB\" or \"1GiB\".",
             "type": "string",
             "pattern": "^0*([0-9]{1,10}B|[0-9]{1,7}KiB|[0-9]{1,4}MiB|[0-3]GiB)$",
         })
@@ -144,7 +146,7 @@ impl JsonSchema for Secret {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "As it stands, or {env: NAME} for one that the VM's environment holds.",
+            "description": "A secret: inline, or {env: NAME} for a variable in the environment of the VM.",
             "anyOf": [
                 {"type": "string"},
                 {
@@ -166,7 +168,7 @@ impl JsonSchema for User {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let secret = generator.subschema_for::<Secret>();
         json_schema!({
-            "description": "A hash, {env: NAME}, or a hash with what else is known of the user.",
+            "description": "A hash, {env: NAME}, or a hash with scopes and claims.",
             "anyOf": [
                 {"type": "string"},
                 {
@@ -201,7 +203,7 @@ impl JsonSchema for Requirement {
             })
         };
         json_schema!({
-            "description": "The name of an authenticator, or several of them; the two nest.",
+            "description": "The name of an authenticator, or any_of or all_of several; the two nest.",
             "anyOf": [{"type": "string"}, set("any_of"), set("all_of")],
         })
     }

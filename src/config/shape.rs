@@ -1,4 +1,4 @@
-//! Lists and objects that are read to their end, whatever is wrong with some of their elements.
+//! Lists and objects that are read to the end, even if some of their elements are invalid.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,18 +6,18 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// The element types of the configuration whose members are read one by one, so that several faults are found.
+/// Names and values of the members of a [`Named`], in order.
 pub type Members<T> = Vec<(String, T)>;
 
 /// A JSON array of `T`.
 #[derive(Debug)]
 pub struct List<T>(pub Vec<T>);
 
-/// A JSON object whose members have names of the operator's choice.
+/// A JSON object whose member names are chosen by the operator.
 #[derive(Debug)]
 pub struct Named<T>(pub Members<T>);
 
-/// A `T`, or a JSON array of them.
+/// A `T`, or a JSON array of `T`.
 #[derive(Debug)]
 pub struct OneOrMany<T>(pub Vec<T>);
 
@@ -39,7 +39,7 @@ impl<T> Default for OneOrMany<T> {
     }
 }
 
-/// The name under which the reader knows [`OneOrMany`].
+/// Type name by which the reader recognizes [`OneOrMany`].
 pub(super) const ONE_OR_MANY: &str = "OneOrMany";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
@@ -76,7 +76,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
             match elements.next_element() {
                 Ok(Some(element)) => list.push(element),
                 Ok(None) => return first_error.map_or(Ok(list), Err),
-                // The reader has noted it and stands at the next element.
+                // The reader has recorded the error, and continues with the next element.
                 Err(error) => first_error = first_error.or(Some(error)),
             }
         }

@@ -1,4 +1,4 @@
-//! The octets that the host hands over → one JSON value.
+//! Conversion of the bytes from the host into a JSON value.
 
 use prost::Message;
 use prost_types::value::Kind;
@@ -7,11 +7,14 @@ use serde_json::{Map, Number, Value};
 use super::error::ConfigErrorKind;
 use crate::json;
 
-/// Reads a configuration: JSON text (from a `google.protobuf.StringValue`), or the encoding of a
-/// `google.protobuf.Struct`, which Envoy passes on as it is.
+/// Parses a configuration: JSON text (from a `google.protobuf.StringValue`), or an encoded `google.protobuf.Struct`,
+/// which Envoy passes on unchanged.
 ///
-/// An encoded Struct is never JSON text, since its lengths and tags are control characters; but it can look like its
-/// beginning, with 0x0A for white space and an entry of 123 octets for `{`.
+/// An encoded Struct is never JSON text, because its lengths and tags are control characters. It can resemble the start
+/// of JSON text, with 0x0A as white space and an entry of 123 bytes as `{`.
+///
+/// # Errors
+/// Fails if there is no configuration, or if it is neither strict JSON nor an encoded Struct.
 pub fn parse(bytes: &[u8]) -> Result<Value, ConfigErrorKind> {
     if bytes.trim_ascii().is_empty() {
         return Err(ConfigErrorKind::Empty);
@@ -49,7 +52,7 @@ fn value_to_json(value: prost_types::Value) -> Result<Value, ConfigErrorKind> {
     })
 }
 
-/// JSON means what a Struct would: `16.0` and `1.6e1` are 16, and a negative zero is a zero.
+/// Gives JSON numbers the values that a Struct has: `16.0` and `1.6e1` are 16, and a negative zero is a zero.
 fn with_whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(written) if written.is_f64() => {
@@ -65,7 +68,7 @@ fn with_whole_numbers(value: Value) -> Value {
     }
 }
 
-/// A Struct has doubles only; those that are whole numbers were integers in the file.
+/// Converts a double to a number. A Struct has only doubles; whole numbers were integers in the file.
 fn number(value: f64) -> Result<Number, ConfigErrorKind> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     if value.fract() == 0.0 && value.abs() <= EXACT {

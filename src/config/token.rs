@@ -1,44 +1,44 @@
-//! What all tokens have in common: where they stand, and what is asked of them there.
+//! Settings that all tokens share: locations, CSRF check and revocation.
 
 use serde::Deserialize;
 
 use super::keyword::keyword;
 
-/// A place in a request where a token or a key may stand.
+/// Location of a token or a key in a request.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenLocation {
-    /// The name of a field.
+    /// Name of a header.
     pub header: Option<String>,
-    /// The auth-scheme that the field's value starts with.
+    /// Auth-scheme before the token in the header.
     pub scheme: Option<String>,
-    /// The name of a query parameter.
+    /// Name of a query parameter.
     pub query: Option<String>,
-    /// The name of a cookie.
+    /// Name of a cookie.
     pub cookie: Option<String>,
 }
 
-/// What is asked of cookies on unsafe methods, of whatever scheme.
+/// CSRF check for credentials in cookies on unsafe methods, for all schemes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Csrf {
-    /// `Sec-Fetch-Site` or `Origin` must say same origin.
+    /// Requires `Sec-Fetch-Site` or `Origin` of the same origin.
     #[default]
     SameOrigin,
-    /// Nothing.
+    /// No check.
     Off,
 }
 
-/// Tokens that are refused before they expire.
+/// Tokens that are rejected before they expire.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Revoked {
-    /// By identifier.
+    /// Identifiers (`jti`) of rejected tokens.
     pub jti: Vec<String>,
-    /// By subject.
+    /// Subjects of rejected tokens.
     pub subjects: Vec<String>,
-    /// By age, RFC 3339.
+    /// Rejects tokens issued before this date (RFC 3339).
     pub issued_before: Option<String>,
 }
 

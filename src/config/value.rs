@@ -1,29 +1,29 @@
-//! Values that the configuration writes in a form of their own.
+//! Values with a notation of their own: durations, numbers, sizes and secrets.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-/// A length of time, written as `"250ms"`, `"60s"`, `"5m"`, `"1h"` or `"7d"`.
+/// A duration, written as `"250ms"`, `"60s"`, `"5m"`, `"1h"` or `"7d"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     milliseconds: u64,
 }
 
 impl Span {
-    /// The span of so many seconds.
+    /// A duration of this many seconds.
     pub const fn seconds(seconds: u32) -> Self {
         Span { milliseconds: seconds as u64 * 1000 }
     }
 
-    /// Its length in seconds.
+    /// The duration in seconds.
     pub fn as_seconds(self) -> f64 {
         self.milliseconds as f64 / 1000.0
     }
 
     fn parse(text: &str) -> Option<Self> {
-        const LONGEST: u64 = 100 * 366 * 86_400_000; // a hundred years, so that sums stay exact
+        const LONGEST: u64 = 100 * 366 * 86_400_000; // a hundred years, so that sums are exact
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at_checked(digits)?;
         let factor = match unit {
@@ -59,12 +59,12 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A number that may have a fraction. Envoy hands over a fraction in plain YAML as text.
+/// A number with an optional fraction. Envoy converts a fraction in plain YAML to a string.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Fraction(pub f64);
 
 impl Fraction {
-    /// Digits, perhaps with a point and more of them. The standard library's reader of such numbers is large.
+    /// Parses digits, optionally followed by a point and more digits. The parser of the standard library is large.
     fn parse(text: &str) -> Option<Self> {
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let is_digits =
@@ -108,17 +108,17 @@ impl<'de> Deserialize<'de> for Fraction {
     }
 }
 
-/// A number of octets, written as `"16MiB"`, `"512KiB"`, `"1GiB"` or `"65536B"`.
+/// A size in bytes, written as `"16MiB"`, `"512KiB"`, `"1GiB"` or `"65536B"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(usize);
 
 impl ByteSize {
-    /// So many MiB.
+    /// A size of this many MiB.
     pub const fn mebibytes(mebibytes: u16) -> Self {
         ByteSize((mebibytes as usize) << 20)
     }
 
-    /// As a number of octets.
+    /// The size in bytes.
     pub fn bytes(self) -> usize {
         self.0
     }
@@ -133,7 +133,7 @@ impl ByteSize {
             "GiB" => 1 << 30,
             _ => return None,
         };
-        // A VM has 4 GiB at the most, whatever the machine that reads this.
+        // A VM has at most 4 GiB, whatever the machine that parses the configuration.
         let bytes = number.parse::<u32>().ok()?.checked_mul(factor)?;
         usize::try_from(bytes).ok().map(ByteSize)
     }
@@ -158,11 +158,11 @@ impl<'de> Deserialize<'de> for ByteSize {
     }
 }
 
-/// A text that nobody may see: as it stands, or `{env: NAME}` for one that the VM's environment holds.
+/// A secret text: inline, or `{env: NAME}` for a variable in the environment of the VM.
 pub enum Secret {
-    /// Written into the configuration.
+    /// Written in the configuration.
     Inline(String),
-    /// The name of an environment variable.
+    /// Name of an environment variable.
     Environment(String),
 }
 

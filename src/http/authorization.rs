@@ -1,4 +1,4 @@
-//! The value of an `Authorization` field, RFC 9110 §11.6.2.
+//! Parser of `Authorization` values ([RFC 9110 §11.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2)).
 //!
 //! ```text
 //! Authorization = credentials
@@ -6,44 +6,52 @@
 //! auth-param    = token BWS "=" BWS ( token / quoted-string )
 //! ```
 //!
-//! Deviations: what an auth-param's value is made of is left to the scheme, since schemes that are not registered put
-//! other characters there. A comma that does not separate auth-params means that two fields were joined on the way
-//! (proxies do that), so it is not clear which of them the upstream would read.
+//! There are two deviations. The value of an auth-param is left to the scheme, because unregistered schemes use other
+//! characters there. A comma that does not separate auth-params is an error: it means that two headers were joined on
+//! the way, as proxies do, and it is unclear which of them the upstream would use.
 
 use std::borrow::Cow;
 
 use crate::http::request::{is_tchar, trim_ows};
 
-/// The auth-scheme of tokens that are bound to a key (RFC 9449 §7.1).
+/// Auth-scheme of tokens that are bound to a key ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)).
 pub const DPOP: &str = "DPoP";
 
-/// An auth-scheme and what follows it.
+/// An auth-scheme and the content after it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credentials<'a> {
-    /// As written; schemes are compared without case.
+    /// The auth-scheme as written. Schemes are compared case-insensitively.
     pub scheme: &'a [u8],
-    /// A token68, auth-params, or nothing: for the scheme to judge.
+    /// A token68, auth-params or nothing. The scheme validates it.
     pub content: &'a [u8],
 }
 
-/// Why a value is not one set of credentials.
+/// Reason why a value is not one set of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialsError {
-    /// Not by the grammar.
+    /// The value does not match the grammar.
     Malformed,
-    /// More than one set of credentials.
+    /// The value has more than one set of credentials.
     Ambiguous,
 }
 
 impl<'a> Credentials<'a> {
-    /// Parses a field's value.
+    /// Parses the value of a header.
+    ///
+    /// # Errors
+    /// Fails if the value does not match the grammar, or has more than one set of credentials.
     pub fn parse(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let credentials = Credentials::split(value)?;
         ensure_single(credentials.content)?;
         Ok(credentials)
     }
 
-    /// Splits a field's value into auth-scheme and content, which has to be looked at by [`one_set`] before it counts.
+    /// Splits the value of a header into auth-scheme and content. Check the content with [`ensure_single`] before use.
+    ///
+    /// # Errors
+    /// Fails with [`CredentialsError::Ambiguous`] if a comma follows the auth-scheme, and with
+    /// [`CredentialsError::Malformed`] if there is no auth-scheme, if a byte other than a space follows it, or if a tab
+    /// follows the spaces.
     pub fn split(value: &'a [u8]) -> Result<Self, CredentialsError> {
         let value = trim_ows(value);
         let scheme = scheme(value).ok_or(CredentialsError::Malformed)?;
@@ -63,14 +71,18 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The auth-scheme with which a value starts, even where the rest is malformed.
+/// The auth-scheme at the start of a value, even if the rest is malformed.
 pub fn scheme(value: &[u8]) -> Option<&[u8]> {
     let value = trim_ows(value);
     let length = value.iter().take_while(|byte| is_tchar(**byte)).count();
     value.get(..length).filter(|scheme| !scheme.is_empty())
 }
 
-/// Whether no comma separates anything but auth-params.
+/// Checks that commas separate nothing but auth-params.
+///
+/// # Errors
+/// Fails with [`CredentialsError::Ambiguous`] if a comma separates anything else, and with
+/// [`CredentialsError::Malformed`] if a quoted string does not end.
 pub fn ensure_single(content: &[u8]) -> Result<(), CredentialsError> {
     if !content.iter().any(|byte| matches!(byte, b',' | b'"')) {
         return Ok(());
@@ -113,10 +125,11 @@ fn is_auth_param(element: &[u8]) -> bool {
     name > 0 && matches!(rest, [b'=', value @ ..] if !trim_ows(value).is_empty())
 }
 
-/// Names in lower case, each once, and values as they are meant, without quotes and escapes.
+/// Auth-params. Names are unique and in lower case; values are without quotes and escapes.
 pub type AuthParams<'a> = Vec<(Vec<u8>, Cow<'a, [u8]>)>;
 
-/// The auth-params of a content. `None` where it holds anything else, or more than any scheme has.
+/// The auth-params of a content. `None` if the content has anything else, repeats a name, or has more auth-params than
+/// any scheme uses.
 pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
     const MOST: usize = 32;
     let elements = split_list(content).ok().filter(|elements| elements.len() <= MOST)?;
@@ -135,6 +148,8 @@ pub fn auth_params(content: &[u8]) -> Option<AuthParams<'_>> {
     Some(params)
 }
 
+/// Removes quotes and escapes from the value of an auth-param.
+///
 /// ```text
 /// token / quoted-string
 /// quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE

@@ -1,27 +1,32 @@
-//! Challenges: realm and auth-params → the value of a `WWW-Authenticate` field, RFC 9110 §11.6.1.
+//! Challenges: the values of `WWW-Authenticate`
+//! ([RFC 9110 §11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)).
 //!
 //! ```text
 //! challenge  = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
 //! auth-param = token BWS "=" BWS ( token / quoted-string )
 //! ```
 //!
-//! Every value goes out as a quoted string, escaped, but for the few that a scheme wants as tokens; one field holds one
-//! challenge.
+//! Values of auth-params are escaped quoted strings, except for the few that a scheme requires as tokens. Each header
+//! contains one challenge.
 
 use std::fmt;
 
-/// A protection space's name (RFC 9110 §11.5): visible ASCII and spaces.
+/// Name of a protection space ([RFC 9110 §11.5](https://www.rfc-editor.org/rfc/rfc9110#section-11.5)): visible ASCII
+/// and spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Realm(String);
 
 impl Realm {
-    /// The realm of this name, unless it has octets that not every client shows alike.
+    /// Creates a realm with this name.
+    ///
+    /// # Errors
+    /// Fails if the name is empty or has bytes other than visible ASCII and spaces, which clients display differently.
     pub fn new(name: &str) -> Result<Self, RealmError> {
         let plain = !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if plain { Ok(Realm(name.to_owned())) } else { Err(RealmError) }
     }
 
-    /// Its name.
+    /// Name of the realm.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,7 +38,7 @@ impl Default for Realm {
     }
 }
 
-/// A realm with other octets than visible ASCII and spaces, or with none.
+/// A realm that is empty or has bytes other than visible ASCII and spaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RealmError;
 
@@ -45,7 +50,7 @@ impl fmt::Display for RealmError {
 
 impl std::error::Error for RealmError {}
 
-/// One challenge.
+/// A challenge of one auth-scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
@@ -60,19 +65,19 @@ struct Param {
 }
 
 impl Challenge {
-    /// A challenge of `scheme` for `realm`.
+    /// Creates a challenge of `scheme` for `realm`.
     pub fn new(scheme: &str, realm: &Realm) -> Self {
         let challenge = Challenge { scheme: scheme.to_owned(), params: Vec::with_capacity(4) };
         challenge.with("realm", realm.as_str())
     }
 
-    /// The same with one more auth-param.
+    /// Adds an auth-param with a quoted value.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.params.push(Param { name, value: value.into(), is_token: false });
         self
     }
 
-    /// The same with one more auth-param, whose value is a token and goes out without quotes.
+    /// Adds an auth-param with a token as its value, which is written without quotes.
     pub fn with_token(mut self, name: &'static str, token: &'static str) -> Self {
         self.params.push(Param { name, value: token.to_owned(), is_token: true });
         self
@@ -83,7 +88,7 @@ impl Challenge {
         &self.scheme
     }
 
-    /// The field's value, with `more` auth-params after its own.
+    /// The value of the header, with the auth-params `more` after those of the challenge.
     pub fn value_with<'p>(&'p self, more: impl Iterator<Item = AuthParam<'p>>) -> String {
         let mut text = String::with_capacity(128);
         text.push_str(&self.scheme);
@@ -108,14 +113,14 @@ impl Challenge {
     }
 }
 
-/// A parameter of a challenge.
+/// An auth-param of a challenge.
 #[derive(Clone, Copy)]
 pub struct AuthParam<'a> {
-    /// Its name.
+    /// Name of the auth-param.
     pub name: &'static str,
-    /// Its value, not escaped.
+    /// Value before escaping.
     pub value: &'a str,
-    /// Whether the value goes out as a token, without quotes.
+    /// True if the value is a token, which is written without quotes.
     pub is_token: bool,
 }
 

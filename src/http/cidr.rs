@@ -1,27 +1,29 @@
-//! Blocks of IP addresses (RFC 4632 §3.1, RFC 4291 §2.3).
+//! Blocks of IP addresses ([RFC 4632 §3.1](https://www.rfc-editor.org/rfc/rfc4632#section-3.1),
+//! [RFC 4291 §2.3](https://www.rfc-editor.org/rfc/rfc4291#section-2.3)).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A block of addresses, as in `10.0.0.0/8`, or one address.
+/// A block of addresses, such as `10.0.0.0/8`, or a single address.
 ///
-/// An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is the IPv4 address that it holds, in a block as in a peer.
+/// An IPv4-mapped IPv6 address ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)) counts as
+/// the IPv4 address in it, both in blocks and for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cidr {
-    /// The network and its mask.
+    /// Network and mask of an IPv4 block.
     V4(u32, u32),
-    /// The network and its mask.
+    /// Network and mask of an IPv6 block.
     V6(u128, u128),
 }
 
-/// Why a text is no [`Cidr`].
+/// Reason why a text is not a [`Cidr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CidrError {
-    /// Neither an address nor an address, `/` and a number.
+    /// Neither an address, nor an address, `/` and a number.
     Syntax,
     /// The prefix is longer than the address.
     PrefixLength,
-    /// The address has bits beyond the prefix, so it is unclear which was meant.
+    /// The address has bits beyond the prefix, so the intended block is unclear.
     HostBits,
 }
 
@@ -39,8 +41,9 @@ impl fmt::Display for CidrError {
 
 impl std::error::Error for CidrError {}
 
-/// The network of a client, whose addresses count as one source: an IPv4 address, or an IPv6 /64, which is the least that
-/// a customer gets ([RFC 6177](https://www.rfc-editor.org/rfc/rfc6177)). An IPv4-mapped address is the IPv4 address.
+/// Network of a client, all addresses of which count as one source: an IPv4 address, or an IPv6 /64, the smallest block
+/// that a customer receives ([RFC 6177](https://www.rfc-editor.org/rfc/rfc6177)). An IPv4-mapped address counts as the
+/// IPv4 address.
 pub fn source_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -49,7 +52,10 @@ pub fn source_network(address: IpAddr) -> IpAddr {
 }
 
 impl Cidr {
-    /// Reads a block, or a bare address as a block of one.
+    /// Parses a block, or an address as a block of one.
+    ///
+    /// # Errors
+    /// Fails if the text is neither, if the prefix is too long, or if the address has bits beyond the prefix.
     pub fn parse(text: &str) -> Result<Cidr, CidrError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix_length(prefix)?)),
@@ -67,7 +73,7 @@ impl Cidr {
         }
     }
 
-    /// Whether `address` lies in the block.
+    /// True if the block contains `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (*self, address.to_canonical()) {
             (Cidr::V4(network, mask), IpAddr::V4(address)) => u32::from(address) & mask == network,
@@ -76,7 +82,7 @@ impl Cidr {
         }
     }
 
-    /// Whether all of `other` lies in the block.
+    /// True if the block contains every address of `other`.
     pub fn subsumes(&self, other: &Cidr) -> bool {
         match (*self, *other) {
             (Cidr::V4(_, mask), Cidr::V4(_, longer)) => mask & longer == mask && self.contains(other.first()),
@@ -85,7 +91,7 @@ impl Cidr {
         }
     }
 
-    /// Its first address.
+    /// First address of the block.
     pub fn first(&self) -> IpAddr {
         match *self {
             Cidr::V4(network, _) => IpAddr::V4(network.into()),
@@ -108,7 +114,7 @@ impl Cidr {
     }
 }
 
-/// Digits without sign or leading zero.
+/// Parses digits without a sign or leading zeros.
 fn prefix_length(text: &str) -> Result<u32, CidrError> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if !is_number || text.is_empty() {
@@ -150,7 +156,7 @@ mod tests {
     fn a_block_covers_what_lies_in_it() {
         let subsumes =
             |block: &str, other: &str| Cidr::parse(block).unwrap().subsumes(&Cidr::parse(other).unwrap());
-        // The same first address, and another length.
+        // Some pairs have the same first address and differ only in the prefix.
         for (wide, narrow) in [
             ("10.0.0.0/8", "10.0.0.0/9"),
             ("10.0.0.0/8", "10.1.0.0/16"),

@@ -1,9 +1,10 @@
-//! CORS preflights (Fetch §4.8): what a browser asks, without credentials, before it sends what a page wants to send.
+//! CORS preflights ([Fetch §4.8](https://fetch.spec.whatwg.org/#cors-preflight-fetch)): requests without credentials
+//! that a browser sends before the request of a page.
 
 use crate::http::request::{Request, is_tchar};
 
-/// The method that a preflight asks for. `None` for everything else, and for what only looks like one: a browser sends
-/// OPTIONS with one `Origin` and one `Access-Control-Request-Method`, which is a token.
+/// The method that a preflight asks for. `None` for any other request, even if it resembles a preflight: a browser
+/// sends OPTIONS with one `Origin` and one `Access-Control-Request-Method`, which is a token.
 pub fn asked_method<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
     if request.method != b"OPTIONS" {
         return None;

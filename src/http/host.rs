@@ -1,25 +1,26 @@
-//! The host that a request names in `:authority` (RFC 9110 §7.2, RFC 3986 §3.2), and patterns of hosts.
+//! Host of a request, as in `:authority` ([RFC 9110 §7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2),
+//! [RFC 3986 §3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)), and patterns of hosts.
 //!
-//! Stricter than the RFC: a registered name is made of DNS labels, and user information is refused. What a proxy might
-//! route in another way than we match is an error, not a guess.
+//! The parser is stricter than the RFCs: a registered name consists of DNS labels, and user information is rejected. An
+//! authority that a proxy might route differently from how it is matched here is an error, not a guess.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The longest name that DNS has (RFC 1035 §2.3.4), in octets.
+/// Maximum length of a DNS name, in bytes ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)).
 pub const MAX_NAME: usize = 253;
 
-/// A host without port: a name in lower case, without the dot of the root, or an address.
+/// A host without port: a name in lower case without the dot of the root, or an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host<'a> {
     /// DNS labels, joined by dots.
     Name(Cow<'a, str>),
-    /// An IPv4 address, or an IPv6 address that stood in brackets.
+    /// An IPv4 address, or an IPv6 address that was in brackets.
     Ip(IpAddr),
 }
 
-/// The authority is not `reg-name|IP[:port]`.
+/// An authority that is not `reg-name|IP[:port]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadAuthority;
 
@@ -32,7 +33,11 @@ impl fmt::Display for BadAuthority {
 impl std::error::Error for BadAuthority {}
 
 impl<'a> Host<'a> {
-    /// Reads an authority. Case, port and one trailing dot are ignored; an empty one names no host.
+    /// Parses an authority. Ignores case, the port and one trailing dot. `None` if the authority is empty, which means
+    /// that there is no host.
+    ///
+    /// # Errors
+    /// Fails if the authority is not a host name or an IP address, with or without a port.
     pub fn parse(authority: &'a [u8]) -> Result<Option<Host<'a>>, BadAuthority> {
         let authority = std::str::from_utf8(authority).map_err(|_| BadAuthority)?;
         if authority.is_empty() {
@@ -55,23 +60,23 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Which hosts a rule takes: one, or all names below one.
+/// A pattern that matches one host, or all names below a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
-    /// This host.
+    /// Matches exactly one host.
     Exact(Host<'static>),
-    /// `*.x`: names of one or more labels before this one, in lower case. Not `x` itself.
+    /// `*.x`: names with one or more labels before this name, which is in lower case. Does not match `x` itself.
     Below(Box<str>),
 }
 
-/// Why a text is no host pattern.
+/// Reason why a text is not a host pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostPatternError {
-    /// Neither a host nor `*.` and a name.
+    /// Neither a host, nor `*.` and a name.
     Syntax,
-    /// Has a port, which is never compared.
+    /// The pattern has a port. Ports are never compared.
     Port,
-    /// Has a character outside ASCII.
+    /// The pattern has a character outside ASCII.
     NotAscii,
 }
 
@@ -92,7 +97,10 @@ impl fmt::Display for HostPatternError {
 impl std::error::Error for HostPatternError {}
 
 impl HostPattern {
-    /// Reads `host` or `*.name`.
+    /// Parses `host` or `*.name`.
+    ///
+    /// # Errors
+    /// Fails if the pattern has another form, a port, or a character outside ASCII.
     pub fn parse(pattern: &str) -> Result<HostPattern, HostPatternError> {
         if !pattern.is_ascii() {
             return Err(HostPatternError::NotAscii);
@@ -101,7 +109,7 @@ impl HostPattern {
             Some(name) => (true, name),
             None => (false, pattern),
         };
-        // What stands after the last colon outside brackets can only be a port here.
+        // A colon after the last bracket can only start a port here.
         let has_port = host.rsplit(']').next().is_some_and(|tail| tail.contains(':'));
         match Host::parse(host.as_bytes()) {
             Ok(Some(_)) if has_port => Err(HostPatternError::Port),
@@ -111,7 +119,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether the pattern takes `host`.
+    /// True if the pattern matches `host`.
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (HostPattern::Exact(pattern), host) => pattern == host,
@@ -124,7 +132,7 @@ impl HostPattern {
 }
 
 impl Host<'_> {
-    /// The same, of its own.
+    /// Converts the host into one that borrows nothing.
     pub fn into_owned(self) -> Host<'static> {
         match self {
             Host::Name(name) => Host::Name(name.into_owned().into()),
@@ -147,13 +155,14 @@ fn name_or_ipv4(host: &str) -> Result<Host<'_>, BadAuthority> {
     }
 }
 
-/// Letters, digits, `-`, and `_`, which hosts do have though RFC 1123 §2.1 does not know it.
+/// True for letters, digits, `-` and `_`. Host names do contain `_`, although
+/// [RFC 1123 §2.1](https://www.rfc-editor.org/rfc/rfc1123#section-2.1) does not allow it.
 fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn is_port(port: &str) -> bool {
-    // Digits are checked since `parse` takes a sign too.
+    // `parse` also accepts a sign, so check for digits first.
     (1..=5).contains(&port.len())
         && port.bytes().all(|byte| byte.is_ascii_digit())
         && port.parse::<u16>().is_ok_and(|port| port > 0)
@@ -186,7 +195,7 @@ mod tests {
         check(b"10.0.0.1.", Ok("ip 10.0.0.1"));
         check(b"[::1]", Ok("ip ::1"));
         check(b"[2001:DB8::0:1]:443", Ok("ip 2001:db8::1"));
-        // No address by the strict grammar, so a name: it must not equal 10.0.0.1.
+        // Not an address by the strict grammar, so a name: it must not equal 10.0.0.1.
         check(b"010.0.0.1", Ok("010.0.0.1"));
         check("a".repeat(MAX_NAME).as_bytes(), Ok(&"a".repeat(MAX_NAME)));
     }

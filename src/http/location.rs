@@ -1,46 +1,47 @@
-//! Where in a request credentials stand: finding them there, and taking them out.
+//! Locations of credentials in a request: finding credentials there, and removing them.
 
 use std::borrow::Cow;
 
 use crate::http::authorization::{self, Credentials, CredentialsError};
 use crate::http::request::{Request, is_tchar, trim_ows};
 
-/// A place in a request that an authenticator reads.
+/// A location in a request that an authenticator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialLocation {
-    /// A field, lower-case; with an auth-scheme its value is `credentials` of that scheme, without one it is the value.
+    /// A header, with its name in lower case. With an auth-scheme, the value is `credentials` of that scheme; without
+    /// one, the value is the credential.
     Field {
-        /// Its name.
+        /// Name of the header.
         name: String,
-        /// The auth-scheme that belongs to it.
+        /// Auth-scheme before the credential.
         scheme: Option<String>,
     },
-    /// A parameter of the query, its name decoded.
+    /// A query parameter, by its decoded name.
     Query(String),
     /// A cookie.
     Cookie(String),
 }
 
-/// What stands at a place.
+/// Result of [`CredentialLocation::find`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// Nothing that is meant for the reader.
+    /// No value that is meant for this location.
     Nothing,
-    /// A value, perhaps an empty one, for [`CredentialLocation::vet`] to look at.
+    /// A value, possibly empty. It must be checked with [`CredentialLocation::vet`].
     Value(Cow<'a, [u8]>),
-    /// Something that cannot be taken apart.
+    /// A value that cannot be parsed.
     Malformed,
     /// More than one value.
     Ambiguous,
 }
 
 impl CredentialLocation {
-    /// `Authorization` with credentials of `scheme`.
+    /// The `Authorization` header with credentials of `scheme`.
     pub fn authorization(scheme: &str) -> Self {
         CredentialLocation::Field { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) }
     }
 
-    /// The auth-scheme that stands there before the value.
+    /// Auth-scheme before the value in this location.
     pub fn scheme(&self) -> Option<&str> {
         match self {
             CredentialLocation::Field { scheme, .. } => scheme.as_deref(),
@@ -48,7 +49,7 @@ impl CredentialLocation {
         }
     }
 
-    /// The header that it stands in; `None` for the query.
+    /// Header that this location is in; `None` for the query.
     pub fn header(&self) -> Option<&str> {
         match self {
             CredentialLocation::Field { name, .. } => Some(name),
@@ -57,10 +58,10 @@ impl CredentialLocation {
         }
     }
 
-    /// Whether a lenient reader of cookies or of the query finds a value for this place that [`CredentialLocation::find`] does not
-    /// find, and that could not be removed without touching its neighbours.
+    /// True if a lenient parser of cookies or of the query finds a value for this location that
+    /// [`CredentialLocation::find`] does not find. Such a value cannot be removed without changing its neighbors.
     ///
-    /// Such a reader splits cookies at white space and commas as well, and parameters at `;`.
+    /// Lenient parsers also split cookies at white space and commas, and parameters at `;`.
     pub fn is_hidden_in(&self, request: &Request<'_>) -> bool {
         match self {
             CredentialLocation::Field { .. } => false,
@@ -75,7 +76,7 @@ impl CredentialLocation {
         }
     }
 
-    /// Whether the two read the same part of a request, so that one value cannot serve both.
+    /// True if both locations read the same part of a request, so that one value cannot serve both.
     pub fn overlaps(&self, other: &CredentialLocation) -> bool {
         match (self, other) {
             (CredentialLocation::Field { name: a, .. }, CredentialLocation::Field { name: b, .. }) => a == b,
@@ -83,7 +84,7 @@ impl CredentialLocation {
         }
     }
 
-    /// Whether the two read one field, but for different auth-schemes: no value stands at both.
+    /// True if both locations have auth-schemes and these differ, so that no value of a shared header belongs to both.
     pub fn is_told_from(&self, other: &CredentialLocation) -> bool {
         match (self.scheme(), other.scheme()) {
             (Some(a), Some(b)) => !a.eq_ignore_ascii_case(b),
@@ -91,8 +92,12 @@ impl CredentialLocation {
         }
     }
 
-    /// Whether a value from this place is one value, and not what a proxy made of two fields. A value that held before
-    /// need not be looked at again.
+    /// Checks that a value from this location is one value, and not two headers that a proxy joined. Values of cached
+    /// credentials need no further check.
+    ///
+    /// # Errors
+    /// Fails with [`CredentialsError::Ambiguous`] if the value is several, and with [`CredentialsError::Malformed`] if
+    /// a quoted string in it does not end.
     pub fn vet(&self, value: &[u8]) -> Result<(), CredentialsError> {
         match self {
             CredentialLocation::Field { scheme: Some(_), .. } => authorization::ensure_single(value),
@@ -105,7 +110,7 @@ impl CredentialLocation {
         }
     }
 
-    /// Looks for a value at this place.
+    /// Finds the value in this location.
     pub fn find<'a>(&self, request: &Request<'a>) -> Found<'a> {
         match self {
             CredentialLocation::Field { name, scheme } => {
@@ -135,7 +140,7 @@ fn in_field<'a>(value: &'a [u8], scheme: Option<&str>) -> Found<'a> {
         Ok(credentials) if is_expected(credentials.scheme) => {
             Found::Value(Cow::Borrowed(credentials.content))
         }
-        // Two fields that were joined are somebody's and ours, whatever stands first.
+        // Joined headers may contain a credential for this location, whichever scheme comes first.
         Ok(credentials)
             if authorization::ensure_single(credentials.content) == Err(CredentialsError::Ambiguous) =>
         {
@@ -167,8 +172,8 @@ fn only_one<'a>(mut values: impl Iterator<Item = Found<'a>>) -> Found<'a> {
     }
 }
 
-/// `:path` without the query parameters of these names, nor those that hide one from a strict reader; `None` where there
-/// are none. What is left stays as it is.
+/// `:path` without the query parameters of these names, and without those that hide one of them from a strict parser.
+/// `None` if there is nothing to remove. The other parameters stay as they are.
 pub fn without_parameters(path: &[u8], names: &[&str]) -> Option<Vec<u8>> {
     if names.is_empty() {
         return None;
@@ -187,18 +192,18 @@ pub fn without_parameters(path: &[u8], names: &[&str]) -> Option<Vec<u8>> {
     Some([before, separator, &query].concat())
 }
 
-/// What becomes of the Cookie fields when some cookies are taken out.
+/// Result of [`without_cookies`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Cookies {
-    /// None of them was there.
+    /// The request has none of these cookies.
     Unchanged,
-    /// Nothing is left.
+    /// No cookie is left.
     Empty,
-    /// This is left, for a single field.
+    /// Remaining cookies, for a single header.
     Left(Vec<u8>),
 }
 
-/// The Cookie fields without the cookies of these names. What is left stays as it is.
+/// The Cookie headers without the cookies of these names. The other cookies stay as they are.
 pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
     if names.is_empty() {
         return Cookies::Unchanged;
@@ -222,7 +227,7 @@ pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
     }
 }
 
-/// Splits a request target at its first `?`; a fragment is no part of the query.
+/// Splits a request target at its first `?`.
 fn split_at_query(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     match path.iter().position(|octet| *octet == b'?') {
         Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..)),
@@ -241,8 +246,10 @@ fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Servers differ in what they ignore around a name: white space of many kinds, control characters, quotes. So all that
-/// cannot be of a name (RFC 6265 §4.1.1) is, or they would find a cookie that we overlook.
+/// Splits a pair into name and value. Servers differ in what they ignore around a name: various kinds of white space,
+/// control characters, quotes. This function ignores all bytes that cannot be part of a name
+/// ([RFC 6265 §4.1.1](https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1)); otherwise a server could find a cookie
+/// that the filter overlooks.
 fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
     let (mut name, value) = split_pair(pair);
     while let [first, rest @ ..] = name
@@ -258,7 +265,7 @@ fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
     (name, trim_ows(value))
 }
 
-/// Whether a parameter that is not `name`, or is it once, holds another parameter `name` behind a `;`.
+/// True if a parameter has another parameter `name` after a `;`, whether or not its own name is `name`.
 fn hides_parameter(parameter: &[u8], name: &str) -> bool {
     let count = |separator: u8| {
         parameter.split(|byte| *byte == separator).filter(|part| is_named(split_pair(part).0, name)).count()
@@ -266,9 +273,9 @@ fn hides_parameter(parameter: &[u8], name: &str) -> bool {
     count(b';') > count(b'&')
 }
 
-/// Whether a cookie pair that is not `name`, or is it once, holds another cookie `name` behind white space or a comma.
+/// True if a cookie pair has another cookie `name` after white space or a comma, whether or not its own name is `name`.
 fn hides_cookie(pair: &[u8], name: &str) -> bool {
-    // Octets outside ASCII count as white space: NEL and NBSP are, and no name contains any.
+    // Bytes outside ASCII count as white space: NEL and NBSP are white space, and no name contains such bytes.
     let separates = |byte: &u8| matches!(byte, b',' | 0..=b' ' | 0x7f..);
     let mut parts = pair.split(separates).filter(|part| !part.is_empty()).peekable();
     let mut found = 0;
@@ -283,7 +290,7 @@ fn is_named(encoded: &[u8], name: &str) -> bool {
     decode(encoded).is_some_and(|decoded| decoded == name.as_bytes())
 }
 
-/// Decodes `application/x-www-form-urlencoded`; `None` for an escape that is none.
+/// Decodes `application/x-www-form-urlencoded`; `None` if an escape is invalid.
 fn decode(encoded: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !encoded.iter().any(|octet| matches!(octet, b'%' | b'+')) {
         return Some(Cow::Borrowed(encoded));

@@ -1,6 +1,6 @@
-//! HTTP as a request shows it: the header section, host, path, credential locations and authentication fields.
+//! Parts of an HTTP request: headers, host, path interpretations, credential locations and authentication headers.
 //!
-//! Uses nothing of this crate. Everything here reads bytes that a client chose, so nothing here panics.
+//! Uses no other module of this crate. Everything here parses bytes that a client controls, so nothing here panics.
 
 pub mod authorization;
 pub mod challenge;

@@ -1,42 +1,46 @@
-//! The path of a request target (RFC 3986 §3.3), in every way that something behind us might read it.
+//! Path of a request target ([RFC 3986 §3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)), in every way that an
+//! upstream might interpret it.
 //!
-//! A filter that reads a path in one way and a server that reads it in another is how `/x/..;/admin` gets past a rule
-//! for `/admin`. So no reading is taken for the right one: [`PathInterpretations`] holds them all, and a rule applies only where
-//! they agree (RFC 3986 §6.2.2 and §6.2.3 name the steps that servers take; the rest is what they are seen to do).
+//! If a filter interprets a path in one way and a server in another, `/x/..;/admin` bypasses a rule for `/admin`. So no
+//! interpretation is taken to be the right one: [`PathInterpretations`] has all of them, and a rule applies only where
+//! they agree. [RFC 3986 §6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2) and
+//! [§6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3) name the steps that servers take; the other steps are
+//! observed in servers.
 //!
-//! The readings are closed under the steps in `STEPS`, taken in any order and any number of times, as a chain of proxies
-//! might take them. Nothing is decoded twice, for no step decodes `%25`.
+//! The interpretations are closed under the steps in `STEPS`, applied in any order and any number of times, as in a
+//! chain of proxies. Nothing is decoded twice, because no step decodes `%25`.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// How many readings a path may have. Beyond that it is an attack, and refused.
+/// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
 pub const MAX_READINGS: usize = 128;
 
-/// How many bytes the readings of a path may take up together, if it has more than one. This bounds the time that any
-/// path takes: each reading is scanned once, and each step writes at most as many bytes as it reads.
+/// Maximum number of bytes of all interpretations of a path together, if it has more than one. This bounds the time
+/// that any path takes: each interpretation is scanned once, and each step writes at most three bytes for each byte
+/// that it reads.
 pub const MAX_BYTES: usize = 16 * 1024;
 
-/// All distinct readings of one path; none where the request has no path.
+/// All distinct interpretations of one path; none if the request has no path.
 ///
-/// The hex digits of escapes are upper case in each. The first is the path as it came.
+/// The hex digits of escapes are in upper case in each of them. The first is the path as received.
 pub struct PathInterpretations<'a> {
     first: Option<Cow<'a, str>>,
     others: Vec<String>,
 }
 
-/// Why a path cannot be read at all. Each is answered as an ambiguous path.
+/// Reason why a path cannot be interpreted. Each is reported to the client as an ambiguous path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathError {
-    /// Neither starts with `/` nor is `*`.
+    /// The path does not start with `/`, and is not `*`.
     NotAbsolute,
-    /// Holds an octet that no path has: a control, a space, or one outside ASCII.
+    /// The path has a byte that no path has: a control character, a space, or a byte outside ASCII.
     NotVisibleAscii,
-    /// A `%` without two hex digits (RFC 3986 §2.1).
+    /// A `%` without two hex digits ([RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
     BadEscape,
     /// `%00`, at which some servers end the path.
     Nul,
-    /// Has more than [`MAX_READINGS`] readings, or more bytes of them than [`MAX_BYTES`].
+    /// The path has more than [`MAX_READINGS`] interpretations, or they have more than [`MAX_BYTES`] bytes.
     TooManyReadings,
 }
 
@@ -55,8 +59,12 @@ impl fmt::Display for PathError {
 impl std::error::Error for PathError {}
 
 impl<'a> PathInterpretations<'a> {
-    /// Reads a request target in origin or asterisk form (RFC 9112 §3.2), as `:path` holds it; empty where there is none,
-    /// as in CONNECT. Query and fragment are left out.
+    /// Interprets a request target in origin or asterisk form
+    /// ([RFC 9112 §3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)), as in `:path`. Ignores query and
+    /// fragment. There are no interpretations of `*`, nor of an empty target, as in CONNECT.
+    ///
+    /// # Errors
+    /// Fails if the target has another form, an invalid byte or escape, or too many interpretations.
     pub fn of(target: &'a [u8]) -> Result<PathInterpretations<'a>, PathError> {
         let (path, _) = split_query(target);
         if matches!(target, b"" | b"*") {
@@ -70,19 +78,20 @@ impl<'a> PathInterpretations<'a> {
         Ok(PathInterpretations { first: Some(first), others })
     }
 
-    /// Every reading, once.
+    /// All interpretations, each once.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.first.as_deref().into_iter().chain(self.others.iter().map(String::as_str))
     }
 }
 
-/// Splits a request target where its query or fragment starts: at the first `?` or `#`, which stays with the second part.
+/// Splits a request target at the first `?` or `#`, where its query or fragment starts. That character stays with the
+/// second part.
 fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
     let end = target.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(target.len());
     target.split_at_checked(end).unwrap_or((target, &[]))
 }
 
-/// Whether one pass finds nothing that could be read in two ways.
+/// True if one pass finds nothing that has more than one interpretation.
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = None;
     path.first() == Some(&b'/')
@@ -96,7 +105,7 @@ fn text(path: &[u8]) -> Result<&str, PathError> {
     std::str::from_utf8(path).map_err(|_| PathError::NotVisibleAscii)
 }
 
-/// Checks the bytes of a path and turns the hex digits of its escapes into upper case.
+/// Checks the bytes of a path and converts the hex digits of its escapes to upper case.
 fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
     if path.first() != Some(&b'/') {
         return Err(PathError::NotAbsolute);
@@ -133,8 +142,9 @@ fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
     Ok(string(upper).into())
 }
 
-/// What the steps make of `first`, without `first` itself; an error where there are more readings than `max_readings`, or
-/// more bytes of them than `max_bytes`, both with `first`. A path with one reading may be of any length.
+/// The interpretations that the steps make of `first`, without `first` itself. Fails if there are more than
+/// `max_readings` interpretations, or if they have more than `max_bytes` bytes, including `first`. A path with one
+/// interpretation may have any length.
 fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<String>, PathError> {
     let mut others: Vec<String> = Vec::new();
     let mut bytes = first.len();
@@ -151,7 +161,7 @@ fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<Str
                 continue;
             }
             bytes += reading.len();
-            // One more reading stands for the first.
+            // `first` counts too.
             if others.len() + 1 >= max_readings || bytes > max_bytes {
                 return Err(PathError::TooManyReadings);
             }
@@ -163,7 +173,7 @@ fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<Str
     }
 }
 
-// What a path may contain that a step changes.
+// Features of a path that a step changes.
 const ESCAPED_DOT: u16 = 1;
 const ESCAPED_UNRESERVED: u16 = 1 << 1;
 const ESCAPED_RESERVED: u16 = 1 << 2;
@@ -178,7 +188,7 @@ const LAST_DOT_SEGMENT: u16 = 1 << 10;
 const TWO_SLASHES_FIRST: u16 = 1 << 11;
 const THREE_SLASHES_FIRST: u16 = 1 << 12;
 
-/// What an escape of each byte counts as.
+/// Class of the escape of each byte.
 const ESCAPED: [u16; 256] = {
     let mut classes = [0; 256];
     let mut rest: &mut [u16] = &mut classes;
@@ -198,13 +208,13 @@ const ESCAPED: [u16; 256] = {
     classes
 };
 
-/// One of the classes of [`ESCAPED`]; 0 for what can only stand in a path as an escape.
+/// Class of a byte in [`ESCAPED`]; 0 if the byte can be in a path only as an escape.
 #[inline(always)]
 fn class(byte: u8) -> u16 {
     ESCAPED.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-/// What `path` contains of these, found in one pass.
+/// The features of `path`, found in one pass.
 fn features(path: &[u8]) -> u16 {
     let mut found = match path {
         [b'/', b'/', b'/', ..] => TWO_SLASHES_FIRST | THREE_SLASHES_FIRST,
@@ -231,11 +241,11 @@ fn features(path: &[u8]) -> u16 {
     found
 }
 
-/// A step, and what of a path it changes. One whose result another step gives as well is left out: `decode_unreserved`, for
-/// example, where dots are all that is escaped.
+/// A step, and the features that it changes. Features are omitted if another step has the same result for them:
+/// `decode_unreserved`, for example, if only dots are escaped.
 type Step = (u16, fn(&str) -> String);
 
-/// What a proxy or a server may do to a path before it looks at it.
+/// Steps that a proxy or a server may apply to a path before it uses the path.
 const STEPS: [Step; 12] = [
     (ESCAPED_DOT, decode_dots),
     (ESCAPED_UNRESERVED, decode_unreserved),
@@ -251,18 +261,20 @@ const STEPS: [Step; 12] = [
     (THREE_SLASHES_FIRST, drop_authority_after_any_slashes),
 ];
 
-/// `%2E`, as in the URL standard, which takes `%2e%2e` for a dot segment and decodes nothing else.
+/// Decodes `%2E`, as in the URL standard, which treats `%2e%2e` as a dot segment and decodes nothing else.
 fn decode_dots(path: &str) -> String {
     rewrite(path, ESCAPED_DOT, 0, false)
 }
 
-/// What RFC 3986 §6.2.2.2 allows a proxy to decode.
+/// Decodes the escapes that [RFC 3986 §6.2.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2) allows a proxy
+/// to decode.
 fn decode_unreserved(path: &str) -> String {
     rewrite(path, ESCAPED_DOT | ESCAPED_UNRESERVED, 0, false)
 }
 
-/// What a server does that decodes all: `%3A` and `:` are one. What cannot stand in a path is written as an escape, be
-/// it so already or not; slashes have their own steps, since many servers spare them.
+/// Decodes all escapes, as servers do for which `%3A` and `:` are the same. Bytes that cannot be in a path are written
+/// as escapes, whether they were escaped or not. Slashes have steps of their own, because many servers do not decode
+/// them.
 fn decode_all(path: &str) -> String {
     rewrite(path, ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED, 0, true)
 }
@@ -271,26 +283,26 @@ fn slash_from_escape(path: &str) -> String {
     rewrite(path, 0, ESCAPED_SLASH, false)
 }
 
-/// As in the URL standard.
+/// Replaces backslashes by slashes, as in the URL standard.
 fn slash_from_backslash(path: &str) -> String {
     rewrite(path, 0, BACKSLASH, false)
 }
 
-/// As in servers that decode first.
+/// Replaces backslashes and their escapes by slashes, as servers do that decode first.
 fn slash_from_any_backslash(path: &str) -> String {
     rewrite(path, 0, BACKSLASH | ESCAPED_BACKSLASH, false)
 }
 
-/// The path with escapes of the classes `decoded` as themselves, those of `slashes` as `/`, and, with `escapes_other`, what
-/// cannot stand in a path as its escape.
+/// Rewrites a path: escapes of the classes `decoded` are decoded, those of `slashes` become `/`, and with
+/// `escapes_other` bytes that cannot be in a path are escaped.
 fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> String {
     let size = if escapes_other { path.len().saturating_mul(3) } else { path.len() };
     let mut rewritten = vec![0; size];
-    // Filled through an iterator: in the module, which is built for size, a push is a call.
+    // Filled through an iterator, because the module is built for size, and each push would be a call.
     let mut free = rewritten.iter_mut();
     let mut write = |byte| {
-        if let Some(cache_key) = free.next() {
-            *cache_key = byte;
+        if let Some(slot) = free.next() {
+            *slot = byte;
         }
     };
     let mut rest = path.as_bytes();
@@ -300,7 +312,7 @@ fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> Strin
             (b'%', [high, low, after @ ..]) => {
                 let escaped = unescape(*high, *low).unwrap_or_default();
                 if class(escaped) & (decoded | slashes) == 0 {
-                    // Its digits follow as they are.
+                    // The next iterations copy the digits.
                     write(b'%');
                 } else {
                     rest = after;
@@ -321,12 +333,13 @@ fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> Strin
     string(rewritten)
 }
 
-/// The path, all of which is ASCII.
+/// Converts a path, which is ASCII, to a string.
 fn string(path: Vec<u8>) -> String {
     String::from_utf8(path).unwrap_or_default()
 }
 
-/// Cuts `;…` from each segment, as servlet containers do (RFC 3986 §3.3 calls them parameters).
+/// Removes `;…` from each segment, as servlet containers do
+/// ([RFC 3986 §3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3) calls these parameters).
 fn cut_parameters(path: &str) -> String {
     let mut names = path.as_bytes().to_vec();
     let mut is_cut = false;
@@ -347,7 +360,8 @@ fn merge_slashes(path: &str) -> String {
     string(merged)
 }
 
-/// RFC 3986 §5.2.4: `/a/.` and `/a/b/..` leave `/a/`.
+/// Removes dot segments as in [RFC 3986 §5.2.4](https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4): `/a/.` and
+/// `/a/b/..` become `/a/`.
 fn remove_dot_segments(path: &str) -> String {
     let mut kept = without_dot_segments(path);
     if path.rsplit('/').next().is_some_and(is_dot_segment) {
@@ -356,17 +370,19 @@ fn remove_dot_segments(path: &str) -> String {
     rooted(kept, path.len())
 }
 
-/// As file systems do it: `/a/.` and `/a/b/..` leave `/a`.
+/// Removes dot segments as file systems do: `/a/.` and `/a/b/..` become `/a`.
 fn remove_dot_segments_and_last_slash(path: &str) -> String {
     rooted(without_dot_segments(path), path.len())
 }
 
-/// `//x/admin` is `/admin` at the host `x`, for whoever takes the target for a reference (RFC 3986 §4.2).
+/// Removes the authority: `//x/admin` is `/admin` on the host `x` for servers that parse the target as a reference
+/// ([RFC 3986 §4.2](https://www.rfc-editor.org/rfc/rfc3986#section-4.2)).
 fn drop_authority(path: &str) -> String {
     path_after_authority(path.strip_prefix("//").unwrap_or_default())
 }
 
-/// So is `///x/admin` by the URL standard, which skips any number of slashes.
+/// Removes the authority as in the URL standard, which skips any number of slashes: `///x/admin` is `/admin` on the
+/// host `x`.
 fn drop_authority_after_any_slashes(path: &str) -> String {
     path_after_authority(path.trim_start_matches('/'))
 }
@@ -386,7 +402,7 @@ fn is_slash(c: char) -> bool {
 
 fn without_dot_segments(path: &str) -> Vec<&str> {
     let mut kept = Vec::new();
-    // Byte by byte: a search for each slash takes longer where segments are short, as in a hostile path.
+    // Byte by byte: searching for each slash takes longer if segments are short, as in a hostile path.
     for segment in path.split(is_slash).skip(1) {
         match segment {
             "." => {}
@@ -401,7 +417,7 @@ fn rooted(segments: Vec<&str>, length: usize) -> String {
     if segments.is_empty() { "/".to_owned() } else { join([""].into_iter().chain(segments), length) }
 }
 
-/// Joins segments with `/`; the result takes up at most `length` octets.
+/// Joins segments with `/`. The result has at most `length` bytes.
 fn join<'s>(segments: impl Iterator<Item = &'s str>, length: usize) -> String {
     let mut path = String::with_capacity(length + 1);
     for (index, segment) in segments.enumerate() {
@@ -413,8 +429,8 @@ fn join<'s>(segments: impl Iterator<Item = &'s str>, length: usize) -> String {
     path
 }
 
-/// The byte that two hex digits stand for. Inlined by force here and below: the module is built for size, and a hostile
-/// path consists of escapes.
+/// The byte of two hex digits. This function and `digit` are always inlined: the module is built for size, and a
+/// hostile path consists of escapes.
 #[inline(always)]
 pub(crate) fn unescape(high: u8, low: u8) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
@@ -426,22 +442,25 @@ fn digit(digit: u8) -> Option<u8> {
     if value < 10 { Some(value) } else { (letter < 6).then(|| letter + 10) }
 }
 
-/// A hex digit in upper case.
+/// The hex digit of a value, in upper case.
 pub(crate) fn hex_digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'A' - 10 + value }
 }
 
-/// RFC 3986 §2.3: `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"`
+/// True if a byte is unreserved ([RFC 3986 §2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)):
+/// `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"`.
 pub(crate) const fn is_unreserved(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
 }
 
-/// RFC 3986 §3.3: `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`, here without the escapes.
+/// True if a byte is a `pchar` other than an escape
+/// ([RFC 3986 §3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)):
+/// `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`.
 pub(crate) fn is_pchar(octet: u8) -> bool {
     class(octet) & (ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED) != 0
 }
 
-/// `sub-delims`, `:` and `@`.
+/// True for `sub-delims`, `:` and `@`.
 const fn is_sub_delim(octet: u8) -> bool {
     matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }

@@ -1,34 +1,34 @@
-//! A request's header section as octets: what a decision is made of.
+//! Header section of a request, as bytes: the input of a decision.
 
 use std::net::IpAddr;
 
-/// Names and values.
+/// Names and values of headers.
 pub type Fields<'a> = Vec<(&'a [u8], &'a [u8])>;
 
-/// A borrowed view of a request. Nothing in it has been checked.
+/// A borrowed view of a request. Nothing in it is validated.
 #[derive(Clone)]
 pub struct Request<'a> {
-    /// `:method`.
+    /// `:method`; empty if there is none.
     pub method: &'a [u8],
     /// `:scheme`.
     pub scheme: Option<&'a [u8]>,
-    /// `:authority`, which stands for `Host` as well.
+    /// `:authority`, which also represents `Host`.
     pub authority: Option<&'a [u8]>,
-    /// `:path` with its query; absent in a plain CONNECT.
+    /// `:path` with its query; absent in a plain CONNECT request.
     pub path: Option<&'a [u8]>,
-    /// All other fields, in their order.
+    /// All other headers, in order.
     pub fields: Fields<'a>,
-    /// The address that the proxy settled on as the client's; known only where it was asked for.
+    /// Address of the client, as determined by the proxy. Known only if the filter asked for it.
     pub peer: Option<IpAddr>,
 }
 
 impl<'a> Request<'a> {
-    /// Sorts the pairs of a header map, pseudo fields among them, into a request.
+    /// Builds a request from the pairs of a header map, including the pseudo-headers.
     pub fn new(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>, peer: Option<IpAddr>) -> Self {
         Request::of(pairs.collect(), peer)
     }
 
-    /// The same of pairs that were collected.
+    /// Builds a request from pairs that are already in a vector.
     pub fn of(mut fields: Fields<'a>, peer: Option<IpAddr>) -> Self {
         let (mut method, mut scheme, mut authority, mut path) = (&b""[..], None, None, None);
         fields.retain(|&(name, value)| {
@@ -44,7 +44,7 @@ impl<'a> Request<'a> {
         Request { method, scheme, authority, path, fields, peer }
     }
 
-    /// The values of all fields with this name, which is compared without case.
+    /// Values of all headers with this name, which is compared case-insensitively.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.fields
             .iter()
@@ -52,7 +52,7 @@ impl<'a> Request<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The one value of a field that stands once.
+    /// Value of a header that occurs exactly once.
     pub fn value(&self, name: &str) -> Option<&'a [u8]> {
         let mut values = self.values(name);
         let first = values.next();
@@ -60,7 +60,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Without the optional white space (RFC 9110 §5.6.3) around it.
+/// Removes optional white space ([RFC 9110 §5.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.3)) from both
+/// ends.
 pub fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -68,7 +69,8 @@ pub fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// `tchar`, of which tokens are made (RFC 9110 §5.6.2).
+/// True if the byte is a `tchar`, a character of tokens
+/// ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
 ///
 /// ```text
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
@@ -77,7 +79,7 @@ pub fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `text` is a `token`.
+/// True if `text` is a `token`.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_tchar)
 }

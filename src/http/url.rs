@@ -1,23 +1,24 @@
-//! `http` and `https` URLs (RFC 9110 §4.2), as a configuration names them.
+//! `http` and `https` URLs in a configuration ([RFC 9110 §4.2](https://www.rfc-editor.org/rfc/rfc9110#section-4.2)).
 
 use std::fmt;
 
 use crate::http::host::Host;
 
-/// An absolute URL without user information, of characters that need no escaping in fields and pages.
+/// An absolute URL without user information. It has only the characters of
+/// [RFC 3986 §2](https://www.rfc-editor.org/rfc/rfc3986#section-2), all of which are safe in headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpUrl<'a> {
-    /// Whether its scheme is `https`.
+    /// True if the scheme is `https`.
     pub is_secure: bool,
-    /// Host and perhaps port.
+    /// Host and optional port.
     pub authority: &'a str,
-    /// From the first `/`; empty where there is none.
+    /// The path from the first `/`; empty if there is none.
     pub path: &'a str,
-    /// Whether a query or a fragment follows.
+    /// True if a query or a fragment follows the path.
     pub has_more: bool,
 }
 
-/// The text is no such URL.
+/// A text that is not an [`HttpUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpUrlError;
 
@@ -30,7 +31,11 @@ impl fmt::Display for HttpUrlError {
 impl std::error::Error for HttpUrlError {}
 
 impl<'a> HttpUrl<'a> {
-    /// Reads a URL.
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// Fails if the text is not an absolute `http` or `https` URL, has user information, or has a character that URLs
+    /// do not have.
     pub fn parse(text: &'a str) -> Result<Self, HttpUrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(HttpUrlError)?;
         let is_secure = match scheme {

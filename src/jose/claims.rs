@@ -1,7 +1,7 @@
-//! Claims, how one is named, and what it is asked to be.
+//! Claims, and how a configuration names and matches them.
 //!
-//! Shared by everything that knows a principal by its attributes: JWTs, introspection, static claims of Basic users
-//! and API keys, authorisation and identity.
+//! Used wherever a principal has attributes: JWTs, introspection, static claims of Basic users and API keys,
+//! authorization and identity.
 
 mod matcher;
 mod selector;
@@ -14,19 +14,20 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// The most different scopes of one caller: each rule compares them with those that it asks for.
+/// Maximum number of distinct scopes of one caller. Each rule compares them with those that it requires.
 pub const MAX_SCOPES: usize = 1024;
 
-/// Claims have more than [`MAX_SCOPES`] different scopes.
+/// Error for claims with more than [`MAX_SCOPES`] distinct scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyScopes;
 
-/// A claims set (RFC 7519 §4): an object whose members say something of a subject.
+/// A claims set ([RFC 7519 §4](https://www.rfc-editor.org/rfc/rfc7519#section-4)): an object whose members are
+/// attributes of a subject.
 #[derive(Clone, Default, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
 impl Claims {
-    /// None unless the value is an object.
+    /// The claims in a JSON value; `None` if the value is not an object.
     pub fn from_json(value: Value) -> Option<Claims> {
         match value {
             Value::Object(members) => Some(Claims(members)),
@@ -39,11 +40,11 @@ impl Claims {
         self.0.get(name)
     }
 
-    /// The scopes in these claims, each once. They are one string with spaces between them (RFC 8693 §4.2) or, with some
-    /// issuers, an array.
+    /// The distinct scopes in these claims. They are a string with spaces between scopes
+    /// ([RFC 8693 §4.2](https://www.rfc-editor.org/rfc/rfc8693#section-4.2)) or, with some issuers, an array.
     ///
     /// # Errors
-    /// There are more than [`MAX_SCOPES`].
+    /// Fails if there are more than [`MAX_SCOPES`].
     pub fn scopes(&self, selectors: &[ClaimSelector]) -> Result<Vec<String>, TooManyScopes> {
         let mut seen = HashSet::new();
         let mut scopes = Vec::new();
@@ -62,12 +63,12 @@ impl Claims {
         Ok(scopes)
     }
 
-    /// All of them.
+    /// All claims.
     pub fn members(&self) -> &Map<String, Value> {
         &self.0
     }
 
-    /// Whether there is none.
+    /// True if there are no claims.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -79,7 +80,7 @@ impl From<Map<String, Value>> for Claims {
     }
 }
 
-/// Says how many there are, never what they hold: claims are personal data.
+/// Shows the number of claims, never their contents: claims are personal data.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Claims({})", self.0.len())
@@ -118,14 +119,14 @@ mod tests {
         // Repetitions do not count, however many there are.
         check(serde_json::json!({"a": most, "b": vec![most.join(" "); 50].join(" ")}), Ok(&expected));
         check(serde_json::json!({"a": most, "b": "one-more"}), Err(TooManyScopes));
-        // The most that an introspection answer of 256 KiB holds.
+        // The most scopes that fit into an introspection response of 256 KiB.
         let many = names(0..40_000).join(" ");
         let start = std::time::Instant::now();
         for _ in 0..10 {
             check(serde_json::json!({"a": many}), Err(TooManyScopes));
             check(serde_json::json!({"b": names(0..40_000)}), Err(TooManyScopes));
         }
-        // Comparing each with each takes a hundred times as long, optimised or not.
+        // Comparing each scope with each takes a hundred times as long, optimized or not.
         assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     }
 

@@ -1,7 +1,10 @@
-//! Keys that verify signatures, and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2, RFC 8812 §3.1); thumbprints of
-//! keys (RFC 7638).
+//! Keys that verify signatures, and sets of them ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517),
+//! [RFC 7518 §6](https://www.rfc-editor.org/rfc/rfc7518#section-6),
+//! [RFC 8037 §2](https://www.rfc-editor.org/rfc/rfc8037#section-2),
+//! [RFC 8812 §3.1](https://www.rfc-editor.org/rfc/rfc8812#section-3.1)); thumbprints of keys
+//! ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
 //!
-//! A key has its algorithms pinned when it is read, so no header can make an RSA key serve as an HMAC secret.
+//! The algorithms of a key are fixed when the key is parsed, so no header can make an RSA key serve as an HMAC secret.
 
 mod algorithm;
 mod key;

@@ -1,7 +1,8 @@
-//! JSON Web Tokens: compact JWS (RFC 7515 §7.1) that carry claims (RFC 7519). Knows no HTTP.
+//! JSON Web Tokens: compact JWS ([RFC 7515 §7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)) with claims
+//! ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519)). Independent of HTTP.
 //!
-//! [`Jws::parse`] and [`Jwt::parse`] look at the form alone, so that a caller can send a token to whoever knows its
-//! issuer; nothing that they hand out is to be believed before [`Validation::validate`] has said so.
+//! [`Jws::parse`] and [`Jwt::parse`] check only the form, so that a caller can select the authenticator that knows the
+//! issuer. Do not trust their results before [`Validation::validate`] succeeds.
 
 mod der;
 mod error;
@@ -26,10 +27,11 @@ use crate::jose::claims::Claims;
 use crate::jose::jwk::{KeySet, VerifyingKey};
 use crate::json;
 
-/// The most keys that are tried on one token. More than one fits if a token names no key, or several share a name.
+/// Maximum number of keys that are tried on one token. More than one key can fit if the token has no `kid`, or if
+/// several keys have the same one.
 pub const MAX_CANDIDATES: usize = 8;
 
-/// A compact JWS, well-formed but not verified.
+/// A compact JWS that is well-formed but not verified.
 pub struct Jws<'a> {
     signing_input: &'a [u8],
     header: Header,
@@ -38,8 +40,11 @@ pub struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart: three parts in canonical base64url (no padding, no stray trailing bits), the first a JSON
-    /// object. The caller bounds the length.
+    /// Parses a token: three parts in canonical base64url (no padding, no stray trailing bits), the first of which is a
+    /// JSON object. The caller limits the length.
+    ///
+    /// # Errors
+    /// Fails if the token is not well-formed.
     pub fn parse(token: &'a [u8]) -> Result<Jws<'a>, Malformed> {
         let mut parts = token.split(|byte| *byte == b'.');
         let (Some(header), Some(payload), Some(signature), None) =
@@ -59,21 +64,25 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// Its JOSE header. The compact form has only a protected one.
+    /// The JOSE header. In compact form, all of it is protected.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Its payload, decoded.
+    /// The decoded payload.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
     /// Verifies the signature.
     ///
-    /// With a `kid` the keys of that name are tried, or, where there is none, the keys without a name; without a `kid`
-    /// every key; in each case those that fit the `alg` and the length of the signature, at most [`MAX_CANDIDATES`].
-    /// `allowed` names the algorithms that the operator allows; see [`VerifyingKey::algorithms_in`].
+    /// For a token with `kid`, the keys with that `kid` are tried or, if there are none, the keys without one; for a
+    /// token without `kid`, all keys. Only keys that fit the `alg` and the length of the signature are tried, at most
+    /// [`MAX_CANDIDATES`]. `allowed` has the algorithms that the configuration allows; see
+    /// [`VerifyingKey::algorithms_in`].
+    ///
+    /// # Errors
+    /// Fails if the header requires an extension, if no key fits, or if no key verifies the signature.
     pub fn verify(
         &self,
         keys: &KeySet,
@@ -83,7 +92,12 @@ impl<'a> Jws<'a> {
         self.candidates(keys, allowed)?.verify(self, verifier)
     }
 
-    /// Verifies the signature with this key alone, whatever `kid` the header names, by one of the `allowed` algorithms.
+    /// Verifies the signature with this key alone, whatever the `kid` in the header, and with one of the `allowed`
+    /// algorithms.
+    ///
+    /// # Errors
+    /// Fails if the header requires an extension, if `alg` is not allowed or does not fit the key, or if the signature
+    /// does not verify.
     pub fn verify_with(
         &self,
         key: &VerifyingKey,
@@ -103,7 +117,7 @@ impl<'a> Jws<'a> {
         }
     }
 
-    /// The part of [`Jws::verify`] that costs nothing: which keys there are to try. Not empty.
+    /// The keys to try; never empty. This is the part of [`Jws::verify`] without cryptography.
     fn candidates<'k>(
         &self,
         keys: &'k KeySet,
@@ -150,7 +164,7 @@ impl<'k> Candidates<'k> {
         if candidates.any(|key| verifier.verify(key, self.algorithm, jws.signing_input, &jws.signature)) {
             Ok(())
         } else if self.kid_is_unknown {
-            // The key that it names may have been published since; the caller can look again.
+            // The key with this `kid` may have been published since; the caller can fetch the set again.
             Err(JwsError::UnknownKey)
         } else {
             Err(JwsError::BadSignature)
@@ -158,14 +172,17 @@ impl<'k> Candidates<'k> {
     }
 }
 
-/// A JWT, well-formed but not verified.
+/// A JWT that is well-formed but not verified.
 pub struct Jwt<'a> {
     jws: Jws<'a>,
     claims: Claims,
 }
 
 impl<'a> Jwt<'a> {
-    /// Takes a token apart, like [`Jws::parse`]; the payload must be a JSON object.
+    /// Parses a token like [`Jws::parse`]. The payload must be a JSON object.
+    ///
+    /// # Errors
+    /// Fails if the token is not well-formed, or if the payload is not a JSON object.
     pub fn parse(token: &'a [u8]) -> Result<Jwt<'a>, Malformed> {
         let jws = Jws::parse(token)?;
         let claims = json::parse(&jws.payload).map_err(|error| Malformed::Json(Part::Payload, error.kind))?;
@@ -173,27 +190,27 @@ impl<'a> Jwt<'a> {
         Ok(Jwt { jws, claims })
     }
 
-    /// The signed form.
+    /// The JWS of the token.
     pub fn jws(&self) -> &Jws<'a> {
         &self.jws
     }
 
-    /// Its claims.
+    /// The claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Its claims, to keep.
+    /// Converts the token into its claims.
     pub fn into_claims(self) -> Claims {
         self.claims
     }
 
-    /// Its `iss`, where that is a text.
+    /// The `iss`, if it is a string.
     pub fn issuer(&self) -> Option<&str> {
         self.claims.find("iss").and_then(Value::as_str)
     }
 
-    /// Whether its `aud` names this audience.
+    /// True if `aud` names this audience.
     pub fn is_meant_for(&self, audience: &str) -> bool {
         rules::audience(&self.claims)
             .ok()

@@ -1,4 +1,5 @@
-//! Argon2 (RFC 9106) in the PHC string format: `v=19$m=KIB,t=PASSES,p=LANES$SALT$DIGEST`.
+//! Argon2 ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) in the PHC string format:
+//! `v=19$m=KIB,t=PASSES,p=LANES$SALT$DIGEST`.
 
 use ::argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq as _;
@@ -7,10 +8,10 @@ use super::encoding::{fields, parameters, phc64};
 use super::{HashError, HashPart, HashScheme, OutOfMemory};
 
 const MAX_MEMORY_KIB: u32 = 64 * 1024;
-/// What is filled over all passes; PHP's default (64 MiB, 4 passes) just keeps it.
+/// Maximum memory filled over all passes, in KiB. The default of PHP (64 MiB, 4 passes) is exactly at this limit.
 const MAX_FILLED_KIB: u64 = 256 * 1024;
 const SALT_LENS: std::ops::RangeInclusive<usize> = 8..=64;
-/// More lengths would make it harder to see that a digest has been cut short.
+/// Accepted lengths of the digest, in bytes. More lengths would make a truncated digest harder to detect.
 const DIGEST_LENS: [usize; 3] = [16, 32, 64];
 
 pub(super) struct Hash {
@@ -21,11 +22,11 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    /// Reads what follows `$argon2id$` and the like.
+    /// Parses the text after `$argon2id$`, `$argon2i$` or `$argon2d$`.
     pub(super) fn parse(scheme: HashScheme, text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(scheme, part);
         let (version, rest) = match text.strip_prefix("v=") {
-            // Before version 0x13 none was written.
+            // Version 0x10 is written without `v=`.
             None => ("16", text),
             Some(text) => text.split_once('$').ok_or(malformed(HashPart::Layout))?,
         };
@@ -59,7 +60,7 @@ impl Hash {
 
     pub(super) fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         let mut digest = vec![0; self.digest.len()];
-        // Parameters were checked when the hash was read, so memory is all that can be wanting.
+        // Parameters were checked when the hash was parsed, so only memory can be missing.
         let hashed = self.argon2.hash_password_into(password, &self.salt, &mut digest);
         hashed.map_err(|_| OutOfMemory)?;
         Ok(digest.ct_eq(&self.digest).into())

@@ -1,4 +1,4 @@
-//! bcrypt: `COST$`, 22 characters of salt, 31 of digest, in bcrypt's own base64.
+//! bcrypt: `COST$`, 22 characters of salt and 31 of digest, in the base64 of bcrypt.
 
 use base64::Engine as _;
 use bcrypt::BASE_64;
@@ -13,12 +13,12 @@ const DIGEST_LEN: usize = 31;
 pub(super) struct Hash {
     cost: u32,
     salt: [u8; 16],
-    /// As it is written, since that is what the crate hands out.
+    /// Digest as written, which is the form that the crate returns.
     digest: [u8; DIGEST_LEN],
 }
 
 impl Hash {
-    /// Reads what follows `$2y$`.
+    /// Parses the text after `$2y$`.
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(Bcrypt, part);
         let (cost, rest) = text.split_once('$').ok_or(malformed(HashPart::Layout))?;
@@ -40,7 +40,7 @@ impl Hash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        // The crate cuts the password at 72 octets.
+        // The crate truncates the password at 72 bytes.
         let Ok(hash) = bcrypt::hash_with_salt_bytes(password, self.cost, self.salt) else { return false };
         hash.last_chunk::<DIGEST_LEN>().is_some_and(|digest| digest.ct_eq(&self.digest).into())
     }

@@ -1,36 +1,36 @@
-//! Why a text is not a password hash that we take.
+//! Errors of password hashes.
 
 use std::fmt;
 
 use super::HashScheme;
 use super::encoding::is_crypt64;
 
-/// Why a hash is refused. Holds no part of it.
+/// Reason why a hash is rejected. Contains no part of the hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashError {
-    /// Nothing there, or nothing after `{PLAIN}`.
+    /// The hash is empty, or nothing follows `{PLAIN}`.
     Empty,
-    /// A space, a control character or one outside ASCII, which no hash has.
+    /// The hash has a space, a control character or a character outside ASCII.
     ForeignCharacter,
-    /// Starts with `$$`, as it is written where `$` has a meaning of its own.
+    /// The hash starts with `$$`, the escaped form of `$` in some templates.
     DoubledDollar,
-    /// `{PLAIN}` where it is not allowed.
+    /// `{PLAIN}` is not allowed.
     PlaintextRefused,
-    /// 13 characters as DES crypt prints them.
+    /// 13 characters, like a hash of DES crypt.
     DesCrypt,
-    /// `$1$`.
+    /// MD5-crypt: `$1$`.
     Md5Crypt,
-    /// `$2$` or `$2x$`, which stand for faulty implementations.
+    /// `$2$` or `$2x$`, which are faulty implementations of bcrypt.
     OldBcrypt,
-    /// None of the kinds that we know.
+    /// The kind is unknown.
     UnknownKind,
-    /// A part of it is not as its kind writes it.
+    /// A part of the hash does not have the form of its kind.
     Malformed(HashScheme, HashPart),
-    /// Less work than the kind allows.
+    /// The hash takes less work than its kind requires.
     TooCheap(HashScheme),
-    /// More time than one password check may take.
+    /// The hash takes more time than one password check may take.
     TooSlow(HashScheme),
-    /// More memory than one password check may take.
+    /// The hash takes more memory than one password check may take.
     TooLarge(HashScheme),
 }
 
@@ -39,16 +39,16 @@ pub enum HashError {
 pub enum HashPart {
     /// The parts as a whole: some are missing, or there are too many.
     Layout,
-    /// Version, cost, rounds and the like.
+    /// Version, cost, rounds and similar parameters.
     Parameters,
     /// The salt.
     Salt,
-    /// What the password is compared with.
+    /// The digest, which the password is compared with.
     Digest,
 }
 
 impl HashError {
-    /// What to say of a text that names no kind.
+    /// The error for a text that names no kind.
     pub(super) fn without_id(text: &str) -> HashError {
         const DES_LEN: usize = 13;
         if text.len() == DES_LEN && is_crypt64(text) { HashError::DesCrypt } else { HashError::UnknownKind }

@@ -8,52 +8,53 @@ use super::{HashError, PasswordHash, Plaintext};
 /// One line of an htpasswd file.
 #[derive(Debug)]
 pub struct HtpasswdEntry {
-    /// Its line, from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// The user's name, as it stands there.
+    /// Name of the user, as written.
     pub user: String,
-    /// The user's password hash.
+    /// Password hash of the user.
     pub hash: PasswordHash,
 }
 
-/// What is wrong with one line of an htpasswd file. Holds no part of it.
+/// Error in one line of an htpasswd file. Contains no part of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HtpasswdError {
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// Kind of error.
     pub kind: HtpasswdErrorKind,
 }
 
-/// The kinds of fault in an htpasswd line.
+/// Kinds of errors in an htpasswd line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HtpasswdErrorKind {
-    /// No colon between user and hash.
+    /// There is no colon between user and hash.
     NoColon,
-    /// Nothing before the colon.
+    /// There is nothing before the colon.
     EmptyUser,
-    /// The line starts with a space or a tab, which would be part of the user's name.
+    /// The line starts with a space or a tab, which would be part of the user name.
     Indented,
-    /// A control character in the user's name, which no client may send (RFC 7617 §2).
+    /// The user name has a control character, which no client may send
+    /// ([RFC 7617 §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
     ControlCharacter,
-    /// The user stands on an earlier line too.
+    /// The user also occurs on an earlier line.
     DuplicateUser {
-        /// That line.
+        /// Number of the earlier line.
         first: usize,
     },
-    /// The hash is not one that we take.
+    /// The hash is rejected.
     Hash(HashError),
 }
 
-/// Reads a whole htpasswd file. Blank lines and lines that start with `#` are skipped; lines may end in CR LF.
+/// Parses a whole htpasswd file. Skips blank lines and lines that start with `#`; lines may end in CR LF.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of lines, one fault a line.
+/// Fails with all errors in the order of lines, one for each line.
 pub fn parse_htpasswd(text: &str, plaintext: Plaintext) -> Result<Vec<HtpasswdEntry>, Vec<HtpasswdError>> {
     let mut entries = Vec::new();
     let mut errors = Vec::new();
     let mut first_lines = HashMap::new();
-    // Editors on Windows put a byte order mark first.
+    // Editors on Windows write a byte order mark at the start.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, content) in (1..).zip(text.split('\n')) {
         let content = content.strip_suffix('\r').unwrap_or(content);

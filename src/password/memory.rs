@@ -1,23 +1,23 @@
-//! Allocation that may fail.
+//! Check for available memory before an allocation that would abort.
 
-/// At least what scrypt and yescrypt allocate beside their large block, in octets.
+/// Upper bound of what scrypt and yescrypt allocate besides their large block, in bytes.
 const SMALL_BLOCKS: usize = 4 << 20;
 
-/// Whether `octets` and a little more can be had in one piece.
+/// True if `bytes` and a reserve can be allocated in one piece.
 ///
-/// The crates for scrypt and yescrypt allocate in a way that aborts when memory is out, which in a proxy is an outage.
-/// A module has one thread, so what could be had here is there for them a moment later.
+/// The crates for scrypt and yescrypt abort if an allocation fails, which is an outage in a proxy. A module has one
+/// thread, so memory that is available here is still available when they allocate it a moment later.
 pub(super) fn is_available(bytes: usize) -> bool {
     let mut probe: Vec<u8> = Vec::new();
     let granted = probe.try_reserve_exact(bytes.saturating_add(SMALL_BLOCKS)).is_ok();
-    // Without a use the compiler may drop the allocation and take it for granted.
+    // Without a use, the compiler may remove the allocation and assume that it succeeds.
     std::hint::black_box(&mut probe);
     #[cfg(test)]
     let granted = granted && !tests::IS_OUT.get();
     granted
 }
 
-/// Runs a test as if there were no memory.
+/// Runs a test as if no memory were available.
 #[cfg(test)]
 pub(crate) fn without_memory<T>(run: impl FnOnce() -> T) -> T {
     tests::IS_OUT.set(true);

@@ -1,22 +1,24 @@
-//! Stored password hashes: the kinds that an htpasswd file may hold, read once and checked in full, then verified.
+//! Stored password hashes: the kinds that an htpasswd file may contain. Uses no other module of this crate.
 //!
-//! Reading is strict. A text that the tool of its kind would never print (another alphabet, stray bits at the end of
-//! a base64 part, another length of digest) is refused with the configuration, so that verifying has nothing left to
-//! find wrong. These are the kinds and the bounds that one hash must keep, since every bound is worker time or memory
-//! that a client can ask for:
+//! Hashes are parsed and fully validated when the configuration is loaded; verification then has no further errors but
+//! a lack of memory. Parsing is strict: text that the tool of its kind never prints (a character outside the alphabet,
+//! stray bits at the end of a base64 part, a different length of the digest) is rejected.
 //!
-//! | kind | written | bounds |
+//! Each kind has bounds, because a client can trigger the work of a hash, in worker time and in memory:
+//!
+//! | kind | prefix | bounds |
 //! | --- | --- | --- |
 //! | bcrypt | `$2a$` `$2b$` `$2y$` | cost 4 to 12 |
-//! | SHA-256-crypt, SHA-512-crypt | `$5$` `$6$` | 1,000 to 656,000 rounds, 5,000 where none are given; a password of at most 511 octets, 128 at 656,000 rounds |
-//! | Argon2 | `$argon2id$` `$argon2i$` `$argon2d$` | 64 MiB; memory × passes at most 256 MiB; a digest of 16, 32 or 64 octets |
-//! | scrypt | `$scrypt$` | 64 MiB; memory × `p` at most 128 MiB; `r` × `p` at most 8,192; a digest of 32 octets |
+//! | SHA-256-crypt, SHA-512-crypt | `$5$` `$6$` | 1,000 to 656,000 rounds, 5,000 by default; a password of at most 511 bytes, 128 at 656,000 rounds |
+//! | Argon2 | `$argon2id$` `$argon2i$` `$argon2d$` | 64 MiB; memory × passes at most 256 MiB; a digest of 16, 32 or 64 bytes |
+//! | scrypt | `$scrypt$` | 64 MiB; memory × `p` at most 128 MiB; `r` × `p` at most 8,192; a digest of 32 bytes |
 //! | yescrypt | `$y$` | 64 MiB; parameters as crypt(3) makes them (`j`, N, r) |
-//! | MD5-crypt as Apache has it | `$apr1$` | weak |
-//! | SHA-1, salted or not | `{SSHA}` `{SHA}` | weak; a salt of at most 64 octets |
-//! | plain text | `{PLAIN}` | weak; only where it is allowed |
+//! | MD5-crypt of Apache | `$apr1$` | weak |
+//! | SHA-1, with or without salt | `{SSHA}` `{SHA}` | weak; a salt of at most 64 bytes |
+//! | plain text | `{PLAIN}` | weak; only if allowed |
 //!
-//! bcrypt knows a password by its first 72 octets only. Apache and PHP verify it so, and so do we.
+//! bcrypt uses only the first 72 bytes of a password. Apache and PHP verify passwords this way, and so does this
+//! module.
 
 mod apr1;
 mod argon2;
@@ -36,48 +38,48 @@ use std::fmt;
 pub use error::{HashError, HashPart};
 pub use htpasswd::{HtpasswdEntry, HtpasswdError, HtpasswdErrorKind, parse_htpasswd};
 
-/// The longest password that is hashed, in octets. A longer one is wrong.
+/// Maximum length of a password in bytes. A longer password is wrong, and is not hashed.
 pub const MAX_PASSWORD_LEN: usize = 1024;
 
-/// Whether `{PLAIN}` entries are taken.
+/// Handling of `{PLAIN}` entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plaintext {
-    /// They are an error.
+    /// `{PLAIN}` entries are errors.
     Refuse,
-    /// They are read like any other kind.
+    /// `{PLAIN}` entries are parsed like other kinds.
     Allow,
 }
 
-/// The kinds of hash.
+/// Kinds of password hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HashScheme {
-    /// `$2a$`, `$2b$`, `$2y$`: one algorithm under three names.
+    /// bcrypt: `$2a$`, `$2b$` and `$2y$`, three names of one algorithm.
     Bcrypt,
-    /// `$apr1$`: Apache's variant of MD5-crypt.
+    /// The variant of MD5-crypt of Apache: `$apr1$`.
     Apr1,
-    /// `{SHA}`: SHA-1 without salt.
+    /// SHA-1 without salt: `{SHA}`.
     Sha1,
-    /// `{SSHA}`: SHA-1 with salt.
+    /// SHA-1 with salt: `{SSHA}`.
     SaltedSha1,
-    /// `$5$`.
+    /// SHA-256-crypt: `$5$`.
     Sha256Crypt,
-    /// `$6$`.
+    /// SHA-512-crypt: `$6$`.
     Sha512Crypt,
-    /// `$argon2id$` (RFC 9106).
+    /// Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)): `$argon2id$`.
     Argon2id,
-    /// `$argon2i$` (RFC 9106).
+    /// Argon2i ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)): `$argon2i$`.
     Argon2i,
-    /// `$argon2d$` (RFC 9106).
+    /// Argon2d ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)): `$argon2d$`.
     Argon2d,
-    /// `$scrypt$` (RFC 7914) in the PHC string format.
+    /// scrypt ([RFC 7914](https://www.rfc-editor.org/rfc/rfc7914)) in the PHC string format: `$scrypt$`.
     Scrypt,
-    /// `$y$`.
+    /// yescrypt: `$y$`.
     Yescrypt,
-    /// `{PLAIN}`.
+    /// Plain text: `{PLAIN}`.
     Plain,
 }
 
-/// One stored password hash.
+/// A stored password hash.
 pub struct PasswordHash(Kind);
 
 enum Kind {
@@ -91,15 +93,15 @@ enum Kind {
     Plain(plain::Hash),
 }
 
-/// A hash whose memory could not be had.
+/// Error for a hash that needs more memory than is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfMemory;
 
 impl PasswordHash {
-    /// Reads `text`, which is what follows `user:` in an htpasswd line.
+    /// Parses a hash: the text after `user:` in an htpasswd line.
     ///
     /// # Errors
-    /// Says why it is not a hash that we take; see the bounds above.
+    /// Fails if the text is not a hash of a supported kind, or exceeds the bounds in the module page.
     pub fn parse(text: &str, plaintext: Plaintext) -> Result<PasswordHash, HashError> {
         if let Some(password) = text.strip_prefix("{PLAIN}") {
             return match plaintext {
@@ -140,14 +142,13 @@ impl PasswordHash {
         kind.map(PasswordHash)
     }
 
-    /// Whether `password` is the one. The digests are compared in constant time.
+    /// True if `password` is the right password. Digests are compared in constant time.
     ///
-    /// A password longer than [`MAX_PASSWORD_LEN`] (for SHA-crypt, than its bounds above) is wrong without being hashed,
-    /// and so is one that holds a NUL: to the crypt(3) kinds a NUL is the end, and bcrypt takes `a` and `a NUL a` for the
-    /// same.
+    /// A password longer than [`MAX_PASSWORD_LEN`] (for SHA-crypt, than its bounds) is wrong and is not hashed. So is a
+    /// password with a NUL: crypt(3) kinds end a password at a NUL, and for bcrypt `a` and `a NUL a` are the same.
     ///
     /// # Errors
-    /// There is not enough memory for the hash, so nothing is known of the password.
+    /// Fails if there is not enough memory for the hash. The result then says nothing about the password.
     pub fn verify(&self, password: &[u8]) -> Result<bool, OutOfMemory> {
         if password.len() > MAX_PASSWORD_LEN || password.contains(&0) {
             return Ok(false);
@@ -178,8 +179,9 @@ impl PasswordHash {
         }
     }
 
-    /// How much work one verification is, to compare hashes of one scheme: bcrypt's cost (a power of two), rounds of
-    /// SHA-crypt, KiB filled by Argon2, blocks of 128 octets filled by scrypt and yescrypt. 1 where it is fixed.
+    /// Work of one verification, comparable between hashes of one scheme: the cost of bcrypt (an exponent of 2),
+    /// the rounds of SHA-crypt, KiB filled by Argon2, blocks of 128 bytes filled by scrypt and yescrypt. 1 if the work
+    /// is fixed.
     pub fn cost(&self) -> u64 {
         match &self.0 {
             Kind::Bcrypt(hash) => hash.cost(),
@@ -191,21 +193,21 @@ impl PasswordHash {
         }
     }
 
-    /// Whether whoever gets hold of the hash soon has the password: worth a warning.
+    /// True if an attacker who obtains the hash soon has the password, which deserves a warning.
     pub fn is_weak(&self) -> bool {
         matches!(self.0, Kind::Apr1(_) | Kind::Sha1(_) | Kind::Plain(_))
     }
 
-    /// Whether verifying takes so long that it is worth rationing and its outcome worth remembering: the kinds that are made
-    /// to be slow, and `$apr1$`, whose thousand rounds each hash a guess that may have a thousand octets. The others hash
-    /// a guess once, which costs no more than reading it.
+    /// True if verification takes so long that it is rationed and its result cached: for kinds that are slow by design,
+    /// and for `$apr1$`, each of whose thousand rounds hashes a guess of up to a thousand bytes. The other kinds hash a
+    /// guess once, which costs no more than reading it.
     pub fn is_slow(&self) -> bool {
         !matches!(self.0, Kind::Sha1(_) | Kind::Plain(_))
     }
 }
 
 impl fmt::Debug for PasswordHash {
-    /// Shows the kind alone.
+    /// Shows only the kind.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PasswordHash").field(&self.scheme()).finish_non_exhaustive()
     }

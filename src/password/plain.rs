@@ -4,13 +4,13 @@ use subtle::ConstantTimeEq as _;
 
 use super::HashError;
 
-/// Holds the SHA-256 of the password: comparing digests tells nothing of its length, and a memory dump shows less.
+/// SHA-256 of the password. Comparing digests reveals nothing about its length, and a memory dump shows less.
 pub(super) struct Hash {
     digest: [u8; 32],
 }
 
 impl Hash {
-    /// Reads what follows `{PLAIN}`.
+    /// Parses the text after `{PLAIN}`.
     pub(super) fn parse(password: &str) -> Result<Hash, HashError> {
         if password.is_empty() {
             return Err(HashError::Empty);

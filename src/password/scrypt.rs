@@ -1,4 +1,5 @@
-//! scrypt (RFC 7914) in the PHC string format: `ln=LOG2_N,r=R,p=P$SALT$DIGEST`.
+//! scrypt ([RFC 7914](https://www.rfc-editor.org/rfc/rfc7914)) in the PHC string format:
+//! `ln=LOG2_N,r=R,p=P$SALT$DIGEST`.
 
 use ::scrypt::Params;
 use subtle::ConstantTimeEq as _;
@@ -6,15 +7,16 @@ use subtle::ConstantTimeEq as _;
 use super::encoding::{fields, parameters, phc64};
 use super::{HashError, HashPart, HashScheme::Scrypt, OutOfMemory, memory};
 
-/// In blocks of 128 octets: N × r, which is 64 MiB.
+/// Maximum memory in blocks of 128 bytes: N × r, which is 64 MiB.
 const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
-/// In blocks of 128 octets: N × r × p.
+/// Maximum memory filled in blocks of 128 bytes: N × r × p, which is 128 MiB.
 const MAX_FILLED: u64 = (128 << 20) / BLOCK_LEN;
-/// In blocks of 128 octets: r × p, which is 1 MiB beside the memory above.
+/// Maximum memory for lanes in blocks of 128 bytes: r × p, which is 1 MiB in addition to the memory above.
 const MAX_LANES: u64 = (1 << 20) / BLOCK_LEN;
 const BLOCK_LEN: u64 = 128;
 const SALT_LENS: std::ops::RangeInclusive<usize> = 1..=64;
-/// A digest of scrypt starts like a longer one, so another length would let a cut one pass.
+/// Length of the digest in bytes. A digest of scrypt is a prefix of longer ones, so other lengths would accept a
+/// truncated one.
 const DIGEST_LEN: usize = 32;
 
 pub(super) struct Hash {
@@ -24,7 +26,7 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    /// Reads what follows `$scrypt$`.
+    /// Parses the text after `$scrypt$`.
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(Scrypt, part);
         let [settings, salt, digest] = fields(text).ok_or(malformed(HashPart::Layout))?;

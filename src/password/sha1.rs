@@ -1,4 +1,4 @@
-//! SHA-1 as LDAP writes it: `{SHA}` and base64 of the digest, `{SSHA}` and base64 of digest and salt.
+//! SHA-1 in the form of LDAP: `{SHA}` and the base64 of the digest, `{SSHA}` and the base64 of digest and salt.
 
 use ::sha1::{Digest as _, Sha1};
 use subtle::ConstantTimeEq as _;
@@ -11,19 +11,19 @@ const MAX_SALT_LEN: usize = 64;
 
 pub(super) struct Hash {
     digest: [u8; DIGEST_LEN],
-    /// Empty for `{SHA}`.
+    /// Salt; empty for `{SHA}`.
     salt: Vec<u8>,
 }
 
 impl Hash {
-    /// Reads what follows `{SHA}`.
+    /// Parses the text after `{SHA}`.
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
         let digest = padded64(text).and_then(|bytes| bytes.try_into().ok());
         let digest = digest.ok_or(HashError::Malformed(HashScheme::Sha1, HashPart::Digest))?;
         Ok(Hash { digest, salt: Vec::new() })
     }
 
-    /// Reads what follows `{SSHA}`.
+    /// Parses the text after `{SSHA}`.
     pub(super) fn parse_salted(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(HashScheme::SaltedSha1, part);
         let bytes = padded64(text).ok_or(malformed(HashPart::Digest))?;

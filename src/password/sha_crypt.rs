@@ -1,28 +1,28 @@
-//! SHA-crypt: `rounds=N$` where they are not 5,000, `SALT$`, then the digest in crypt(3)'s base64.
+//! SHA-crypt: `rounds=N$` (5,000 by default), `SALT$`, then the digest in the base64 of crypt(3).
 
 use ::sha_crypt::{Params, PasswordVerifier as _, ShaCrypt};
 
 use super::encoding::{crypt64, decimal, fields, is_crypt64};
 use super::{HashError, HashPart, HashScheme};
 
-/// Up to what passlib, and with it Ansible, uses by default.
+/// Accepted rounds. The maximum is the default of passlib, and so of Ansible.
 const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=656_000;
 const MAX_SALT_LEN: usize = 16;
-/// crypt(3) takes no longer one.
+/// Maximum length of a password in bytes, as in crypt(3).
 const MAX_PASSWORD_LEN: usize = 511;
-/// Rounds × octets of the password: each round hashes it once or twice, so that a client who sends a long one could
-/// make the check ten times as slow.
+/// Maximum rounds × bytes of the password. Each round hashes the password once or twice, so a client that sends a long
+/// one could make the check ten times as slow.
 const MAX_WORK: u64 = 84_000_000;
 
 pub(super) struct Hash {
     scheme: HashScheme,
     rounds: u32,
-    /// The whole hash. The crate puts the digest's octets in order only where it reads them itself.
+    /// The whole hash. The crate reorders the bytes of the digest only when it parses the hash itself.
     text: String,
 }
 
 impl Hash {
-    /// Reads what follows `$5$` or `$6$`.
+    /// Parses the text after `$5$` or `$6$`.
     pub(super) fn parse(scheme: HashScheme, text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(scheme, part);
         let (id, digest_len) = if scheme == HashScheme::Sha256Crypt { ("5", 32) } else { ("6", 64) };

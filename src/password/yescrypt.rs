@@ -1,7 +1,7 @@
-//! yescrypt: three characters of parameters, `$SALT$`, then 43 characters of digest, all in crypt(3)'s base64.
+//! yescrypt: three characters of parameters, `$SALT$`, then 43 characters of digest, all in the base64 of crypt(3).
 //!
-//! The parameters are the flavour (`j`, the one that crypt(3) makes), log₂ N and r. The format knows more, among them
-//! numbers of several characters, which no tool prints and which the crate does not read safely: those are refused.
+//! The parameters are the flavor (`j`, the one that crypt(3) makes), log₂ N and r. The format allows others, such as
+//! numbers of several characters, which no tool prints and which the crate does not parse safely. They are rejected.
 
 use ::yescrypt::{Mode, Params};
 use subtle::ConstantTimeEq as _;
@@ -9,12 +9,12 @@ use subtle::ConstantTimeEq as _;
 use super::encoding::{crypt64, crypt64_value, fields};
 use super::{HashError, HashPart, HashScheme::Yescrypt, OutOfMemory, memory};
 
-/// In blocks of 128 octets: N × r, which is 64 MiB. With it the time is bounded too.
+/// Maximum memory in blocks of 128 bytes: N × r, which is 64 MiB. This also bounds the time.
 const MAX_MEMORY: u64 = (64 << 20) / BLOCK_LEN;
 const BLOCK_LEN: u64 = 128;
 const SALT_LENS: std::ops::RangeInclusive<usize> = 1..=64;
 const DIGEST_LEN: usize = 32;
-/// The largest value that one character stands for; a larger one starts a longer number.
+/// The largest value of a single character. A larger value starts a number of several characters.
 const MAX_SINGLE: u8 = 47;
 
 pub(super) struct Hash {
@@ -24,7 +24,7 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    /// Reads what follows `$y$`.
+    /// Parses the text after `$y$`.
     pub(super) fn parse(text: &str) -> Result<Hash, HashError> {
         let malformed = |part| HashError::Malformed(Yescrypt, part);
         let [settings, salt, digest] = fields(text).ok_or(malformed(HashPart::Layout))?;
@@ -59,7 +59,7 @@ impl Hash {
     }
 }
 
-/// A number of one character that counts from 1.
+/// Parses a number of one character that counts from 1.
 fn from_one(character: u8) -> Option<u32> {
     let value = crypt64_value(character).filter(|value| *value <= MAX_SINGLE)?;
     Some(u32::from(value) + 1)

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Checks that the readings are exactly these, the first of them in its place.
+/// Checks that these are all interpretations, and that the first one is in its position.
 fn check(target: &str, expected: &[&str]) {
     let readings =
         PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
@@ -9,7 +9,7 @@ fn check(target: &str, expected: &[&str]) {
     assert_eq!(sorted(found), sorted(expected.to_vec()), "{target}");
 }
 
-/// Checks that these are among the readings, and none stands there twice.
+/// Checks that these are among the interpretations, and that none occurs twice.
 fn check_some(target: &str, expected: &[&str]) {
     let readings =
         PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
@@ -98,11 +98,11 @@ fn each_step_is_taken_or_not() {
     check("/a%3bx", &["/a%3Bx", "/a;x", "/a"]);
     check("/a\"b", &["/a\"b", "/a%22b"]);
     check("/a%22b%25%3f%23", &["/a%22b%25%3F%23"]);
-    // Some decode what is unreserved only, and some take the backslash for a slash only where it stands plain.
+    // Some servers decode only what is unreserved, and some treat only an unescaped backslash as a slash.
     check("/%61%3a", &["/%61%3A", "/a%3A", "/a:"]);
     check("/a%2e%62", &["/a%2E%62", "/a.%62", "/a.b"]);
     check("/a\\b%5cc", &["/a\\b%5Cc", "/a%5Cb%5Cc", "/a/b%5Cc", "/a/b/c"]);
-    // Which of two `;` is cut depends on whether decoding comes first.
+    // Decoding first or last determines which of two `;` is cut.
     check("/a;b%3bc", &["/a;b%3Bc", "/a;b;c", "/a"]);
     check("/a%3bb;c", &["/a%3Bb;c", "/a;b;c", "/a%3Bb", "/a;b", "/a"]);
 }
@@ -140,13 +140,13 @@ fn ways_around_a_rule_are_seen() {
 
 #[test]
 fn the_order_of_steps_counts() {
-    // Slashes merged before or after dot segments are removed.
+    // Slashes are merged before or after dot segments are removed.
     check("/a//../b", &["/a//../b", "/a/../b", "/a/b", "/b"]);
-    // A proxy that knows no backslash, before a server that does.
+    // A proxy that does not treat backslashes as slashes, before a server that does.
     check_some("/x/a\\b/../y\\..\\admin", &["/x/admin", "/x/a/admin", "/x/y\\..\\admin"]);
-    // A proxy that decodes nothing removes one segment, a server behind it the other.
+    // A proxy that decodes nothing removes one segment, and a server behind it the other.
     check_some("/a/%2e%2e/../b", &["/a/b", "/b"]);
-    // `%2E` taken for a dot by one who decodes nothing else.
+    // A server that decodes nothing else treats `%2E` as a dot.
     check_some("/x/%2e%2e/%61dmin", &["/%61dmin", "/admin"]);
     check_some("/a/.", &["/a/.", "/a/", "/a"]);
 }
@@ -176,7 +176,7 @@ fn a_path_with_one_reading_may_be_long() {
     }
 }
 
-/// The time that a path takes is bounded by the bytes of its readings: each is scanned once, and once for each step.
+/// The bytes of its interpretations bound the time that a path takes: each is scanned once, and once for each step.
 #[test]
 fn the_bytes_of_readings_are_bounded() {
     let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/path")).unwrap();
@@ -207,7 +207,7 @@ fn the_bytes_of_readings_are_bounded() {
         );
         most_readings = most_readings.max(count);
         most_bytes = most_bytes.max(if count > 1 { bytes } else { 0 });
-        // No step makes more of a reading than its escapes take up.
+        // A step at most triples the length, when it escapes every byte.
         for reading in readings.iter() {
             let features = features(reading.as_bytes());
             for (_, step) in STEPS.iter().filter(|(changed, _)| changed & features != 0) {
@@ -215,7 +215,7 @@ fn the_bytes_of_readings_are_bounded() {
             }
         }
     }
-    // The bounds are reached, and more than refusals was looked at.
+    // The test reaches the bounds, and not all targets are rejected.
     assert!(most_readings > MAX_READINGS / 2 && most_bytes > MAX_BYTES / 2, "{most_readings}, {most_bytes}");
     assert!(refused > 0 && refused < targets.len() / 2, "{refused}");
 }
@@ -264,7 +264,7 @@ fn any_octets_are_read_or_refused() {
     }
 }
 
-/// Targets made of the pieces that matter.
+/// Random targets made of the pieces that steps change, and of others.
 fn random_targets(count: usize) -> impl Iterator<Item = Vec<u8>> {
     const PIECES: [&str; 22] = [
         "/", "/", "/", "//", "a", "b", ".", "..", ";", "%2e", "%2F", "%5c", "\\", "%61", "%3b", "%3A", "%25",
@@ -278,7 +278,7 @@ fn random_targets(count: usize) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// A linear congruential generator: the same in every run.
+/// A linear congruential generator with the same output in every run.
 struct Random(u64);
 
 impl Random {

@@ -1,19 +1,19 @@
-//! What a configuration asks of a claim.
+//! Conditions of a configuration on claims.
 
 use std::fmt;
 
 use serde_json::{Number, Value};
 
-/// What a claim must be.
+/// A condition on a claim.
 ///
-/// Written as a value, as a list (one of), or as an object with one member: `{present: true}`, `{prefix: …}`,
-/// `{suffix: …}`, `{not: …}`.
+/// Written as a value, as a list (one of its values), or as an object with one member: `{present: true}`,
+/// `{prefix: …}`, `{suffix: …}`, `{not: …}`.
 ///
-/// - A claim that is absent or null matches nothing, not even `{not: …}`: what is not known grants nothing.
+/// - A claim that is absent or null matches nothing, not even `{not: …}`: an unknown value grants nothing.
 /// - Values match without conversion (`"1"` is not 1), numbers by value (1 is 1.0).
-/// - An array matches when one of its members does. So `{not: admin}` matches an array that holds no `admin` at all,
-///   not one that also holds something else.
-/// - An object matches `{present: true}` and `{not: …}` only.
+/// - An array matches if one of its members does. So `{not: admin}` matches an array without `admin`, but not one that
+///   has `admin` and other members.
+/// - An object matches only `{present: true}` and `{not: …}`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ClaimMatcher(Kind);
 
@@ -33,20 +33,20 @@ enum Scalar {
     Suffix(String),
 }
 
-/// Why a value is no matcher.
+/// Reason why a value is not a matcher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MatcherError {
-    /// Null, or an object that is none of the four forms.
+    /// Null, or an object that has none of the four forms.
     UnknownForm,
-    /// A list that would match nothing, or (under `not`) everything.
+    /// A list that would match nothing, or (in `not`) everything.
     EmptyList,
-    /// Lists hold values, `{prefix: …}` and `{suffix: …}`, no further lists.
+    /// A list in a list. Lists contain values, `{prefix: …}` and `{suffix: …}`.
     NestedList,
-    /// `{present: …}` takes `true` only.
+    /// A `present` other than `true`.
     PresentNotTrue,
-    /// `prefix` and `suffix` take a text that is not empty.
+    /// A `prefix` or `suffix` that is not a string, or is empty.
     AffixNotText,
-    /// `not` takes a value, a list, `{prefix: …}` or `{suffix: …}`.
+    /// A `not` other than a value, a list, `{prefix: …}` or `{suffix: …}`.
     NotOfThat,
 }
 
@@ -73,7 +73,10 @@ impl fmt::Display for MatcherError {
 impl std::error::Error for MatcherError {}
 
 impl ClaimMatcher {
-    /// Reads a matcher as a configuration writes it.
+    /// Parses a matcher in the form of the configuration.
+    ///
+    /// # Errors
+    /// Fails if the value has none of the forms of a matcher.
     pub fn from_json(value: &Value) -> Result<ClaimMatcher, MatcherError> {
         Ok(ClaimMatcher(match only_member(value) {
             Some(("present", Value::Bool(true))) => Kind::Present,
@@ -86,7 +89,7 @@ impl ClaimMatcher {
         }))
     }
 
-    /// Whether the claim is what is asked. None stands for an absent claim.
+    /// True if the claim meets the condition. `None` is an absent claim.
     pub fn matches(&self, claim: Option<&Value>) -> bool {
         match (claim, &self.0) {
             (None | Some(Value::Null), _) => false,
@@ -148,7 +151,7 @@ impl Scalar {
     }
 }
 
-/// Integers are compared as integers: as doubles, 2⁵³ and 2⁵³ + 1 would be the same.
+/// Compares integers as integers: as doubles, 2⁵³ and 2⁵³ + 1 would be equal.
 fn same_number(a: &Number, b: &Number) -> bool {
     match (integer(a), integer(b)) {
         (Some(a), Some(b)) => a == b,
@@ -157,7 +160,7 @@ fn same_number(a: &Number, b: &Number) -> bool {
     }
 }
 
-/// The value where it is integral; what lies beyond an i128 saturates and is compared with nothing of its size.
+/// The value, if it is integral and below 1e38 in magnitude. Larger numbers are compared as doubles.
 fn integer(number: &Number) -> Option<i128> {
     let whole = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
     whole.or_else(|| {
@@ -194,7 +197,7 @@ mod tests {
         check(json!(9007199254740993_u64), json!(9007199254740992.0), false);
         check(json!(9007199254740993_u64), json!(9007199254740992_u64), false);
         check(json!(u64::MAX), json!(u64::MAX), true);
-        // Neighbours that are one double.
+        // Adjacent integers with the same nearest double.
         for (a, b) in [(u64::MAX, u64::MAX - 1), (1 << 53, (1 << 53) + 1), (u64::MAX / 2, u64::MAX / 2 + 1)] {
             check(json!(a), json!(b), false);
             check(json!(b), json!(a), false);
@@ -204,7 +207,7 @@ mod tests {
         check(json!(i64::MIN), json!(i64::MIN), true);
         check(json!(i64::MIN), json!(i64::MIN + 1), false);
         check(json!(i64::MIN), json!(9_223_372_036_854_775_808_u64), false);
-        // A double is the integer that it is.
+        // An integral double equals the integer.
         check(json!(9_007_199_254_740_992.0), json!(9_007_199_254_740_992_u64), true);
         check(json!(9_007_199_254_740_992.0), json!(9_007_199_254_740_993_u64), false);
         check(json!(1e300), json!(1e300), true);

@@ -1,4 +1,4 @@
-//! How a configuration names a claim.
+//! Names of claims in a configuration.
 
 use std::fmt;
 
@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::Claims;
 
-/// A member name at the top level, or a JSON Pointer (RFC 6901) when it starts with `/`.
+/// A member name at the top level, or a JSON Pointer ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)) if it starts
+/// with `/`.
 ///
-/// So a name such as `https://example.com/roles` needs no escaping, and a name that itself starts with `/` is written
-/// as a pointer: `/~1name`.
+/// So a name such as `https://example.com/roles` needs no escaping. A name that starts with `/` is written as a
+/// pointer: `/~1name`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ClaimSelector {
     text: String,
@@ -17,12 +18,12 @@ pub struct ClaimSelector {
     below: Vec<String>,
 }
 
-/// Why a text names no claim.
+/// Reason why a text does not name a claim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SelectorError {
-    /// An empty text.
+    /// The text is empty.
     Empty,
-    /// In a JSON Pointer `~` stands only in `~0` (for `~`) and `~1` (for `/`).
+    /// In a JSON Pointer, `~` is followed by something other than `0` (for `~`) or `1` (for `/`).
     BadEscape,
 }
 
@@ -38,7 +39,10 @@ impl fmt::Display for SelectorError {
 impl std::error::Error for SelectorError {}
 
 impl ClaimSelector {
-    /// Reads a name or a pointer.
+    /// Parses a name or a pointer.
+    ///
+    /// # Errors
+    /// Fails if the text is empty, or is a pointer with an invalid escape.
     pub fn parse(text: &str) -> Result<ClaimSelector, SelectorError> {
         let (member, below) = match text.strip_prefix('/') {
             None if text.is_empty() => return Err(SelectorError::Empty),
@@ -52,7 +56,7 @@ impl ClaimSelector {
         Ok(ClaimSelector { text: text.to_owned(), member, below })
     }
 
-    /// The value that is named, where there is one. A pointer may go through objects and arrays.
+    /// The value of the claim. A pointer may go through objects and arrays.
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         self.below.iter().try_fold(claims.find(&self.member)?, |value, token| match value {
             Value::Object(members) => members.get(token),
@@ -61,7 +65,7 @@ impl ClaimSelector {
         })
     }
 
-    /// As it was written.
+    /// The name or pointer as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -74,7 +78,7 @@ impl Default for ClaimSelector {
     }
 }
 
-/// RFC 6901 §3: `escaped = "~" ( "0" / "1" )`
+/// Unescapes a token ([RFC 6901 §3](https://www.rfc-editor.org/rfc/rfc6901#section-3)): `escaped = "~" ( "0" / "1" )`.
 fn unescape(token: &str) -> Result<String, SelectorError> {
     let mut pieces = token.split('~');
     let mut name = pieces.next().unwrap_or_default().to_owned();
@@ -90,7 +94,8 @@ fn unescape(token: &str) -> Result<String, SelectorError> {
     Ok(name)
 }
 
-/// RFC 6901 §4: `array-index = %x30 / ( %x31-39 *(%x30-39) )`
+/// Parses an array index ([RFC 6901 §4](https://www.rfc-editor.org/rfc/rfc6901#section-4)):
+/// `array-index = %x30 / ( %x31-39 *(%x30-39) )`.
 fn array_index(token: &str) -> Option<usize> {
     let digits = token.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || (token.len() > 1 && token.starts_with('0')) { None } else { token.parse().ok() }

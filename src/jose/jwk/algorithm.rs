@@ -1,4 +1,6 @@
-//! The signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1, RFC 8812 §3.2).
+//! Signature algorithms ([RFC 7518 §3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
+//! [RFC 8037 §3.1](https://www.rfc-editor.org/rfc/rfc8037#section-3.1),
+//! [RFC 8812 §3.2](https://www.rfc-editor.org/rfc/rfc8812#section-3.2)).
 
 use std::fmt;
 
@@ -18,11 +20,11 @@ pub enum Algorithm {
     RS384,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
     RS512,
-    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 octets.
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256, and a salt of 32 bytes.
     PS256,
-    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384, a salt of 48 octets.
+    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384, and a salt of 48 bytes.
     PS384,
-    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512, a salt of 64 octets.
+    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512, and a salt of 64 bytes.
     PS512,
     /// ECDSA on P-256 with SHA-256.
     ES256,
@@ -32,12 +34,12 @@ pub enum Algorithm {
     ES512,
     /// ECDSA on secp256k1 with SHA-256.
     ES256K,
-    /// Ed25519. Ed448, which the name also stands for, is not supported.
+    /// Ed25519. Ed448, which has the same registered name, is not supported.
     EdDSA,
 }
 
 impl Algorithm {
-    /// Every algorithm.
+    /// All algorithms.
     pub const ALL: [Algorithm; 14] = [
         Algorithm::HS256,
         Algorithm::HS384,
@@ -75,8 +77,9 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this registered name, compared exactly (RFC 7515 §4.1.1). `Ed25519`, the fully-specified name
-    /// of RFC 9864 §2.2, is [`Algorithm::EdDSA`].
+    /// The algorithm with this registered name, which is compared exactly
+    /// ([RFC 7515 §4.1.1](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.1)). `Ed25519`, the fully-specified name
+    /// of [RFC 9864 §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2), is [`Algorithm::EdDSA`].
     pub fn from_name(name: &str) -> Option<Algorithm> {
         match name {
             "Ed25519" => Some(Algorithm::EdDSA),
@@ -84,7 +87,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether whoever can verify can also sign: the key is a shared secret.
+    /// True if the key is a shared secret, so that anyone who can verify can also sign.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
     }
@@ -101,13 +104,13 @@ impl fmt::Display for Algorithm {
 pub struct Algorithms(u16);
 
 impl Algorithms {
-    /// No algorithm.
+    /// The empty set.
     pub const NONE: Algorithms = Algorithms(0);
 
-    /// All of them.
+    /// The set of all algorithms.
     pub const ALL: Algorithms = Algorithms((1 << Algorithm::ALL.len()) - 1);
 
-    /// Those whose verifiers cannot sign.
+    /// The algorithms whose verifiers cannot sign.
     pub const ASYMMETRIC: Algorithms = Algorithms(
         Algorithms::ALL.0
             & !(Algorithms::only(Algorithm::HS256).0
@@ -115,42 +118,42 @@ impl Algorithms {
                 | Algorithms::only(Algorithm::HS512).0),
     );
 
-    /// RSASSA-PSS.
+    /// The RSASSA-PSS algorithms.
     pub const RSA_PSS: Algorithms = Algorithms::only(Algorithm::PS256)
         .or(Algorithms::only(Algorithm::PS384))
         .or(Algorithms::only(Algorithm::PS512));
 
-    /// Just this one.
+    /// The set of this algorithm alone.
     pub const fn only(algorithm: Algorithm) -> Algorithms {
         Algorithms(1 << algorithm as u16)
     }
 
-    /// Whether this one is among them.
+    /// True if the set contains `algorithm`.
     pub const fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & Algorithms::only(algorithm).0 != 0
     }
 
-    /// Whether there is none.
+    /// True if the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those that are in both.
+    /// The algorithms that are in both sets.
     pub const fn and(self, other: Algorithms) -> Algorithms {
         Algorithms(self.0 & other.0)
     }
 
-    /// Those that are in either.
+    /// The algorithms that are in either set.
     pub const fn or(self, other: Algorithms) -> Algorithms {
         Algorithms(self.0 | other.0)
     }
 
-    /// Those that are not among the others.
+    /// The algorithms that are not in `other`.
     pub const fn without(self, other: Algorithms) -> Algorithms {
         Algorithms(self.0 & !other.0)
     }
 
-    /// Each of them once, in the order of [`Algorithm::ALL`].
+    /// Iterates over the algorithms, in the order of [`Algorithm::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |algorithm| self.contains(*algorithm))
     }

@@ -1,4 +1,4 @@
-//! One key: a JWK or a shared secret → what a signature is verified with.
+//! A single key: parsing of JWKs and shared secrets.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct VerifyingKey {
     spki_der: Option<Box<[u8]>>,
 }
 
-/// What the arithmetic is done with.
+/// Key material in the form that the cryptographic crates use.
 pub(crate) enum Material {
     Secret(HMACKey),
     Rsa(Box<PKey<Public>>),
@@ -34,37 +34,37 @@ pub(crate) enum Material {
     Ed25519(ed25519_compact::PublicKey),
 }
 
-/// Why a key cannot be used.
+/// Reason why a key cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyError {
-    /// Not a JSON object, or without a `kty` that is a text.
+    /// Not a JSON object, or `kty` is missing or not a string.
     NotAKey,
     /// A `kty` other than `RSA`, `EC`, `OKP` and `oct`.
     UnsupportedType,
     /// A `crv` other than `P-256`, `P-384`, `P-521`, `secp256k1` and `Ed25519`.
     UnsupportedCurve,
-    /// An `alg` that is none of the signature algorithms.
+    /// An `alg` that is not a supported signature algorithm.
     UnsupportedAlgorithm,
-    /// An algorithm that is not for this type or curve.
+    /// An algorithm that does not fit the type or curve of the key.
     AlgorithmMismatch,
     /// A `use` other than `sig`.
     NotForSignatures,
     /// `key_ops` without `verify`.
     NotForVerifying,
-    /// A member that is missing or of the wrong type, base64url that is not canonical, coordinates that are not of
-    /// full length, or a point that is not on its curve.
+    /// A member is missing or has the wrong type, base64url is not canonical, coordinates do not have full length, or a
+    /// point is not on its curve.
     Malformed,
-    /// RSA below 2048 bits, or a shared secret that is shorter than its hash.
+    /// An RSA key below 2048 bits, or a shared secret shorter than its hash.
     TooShort,
-    /// RSA above 4096 bits or with a public exponent other than 65537: jwt-simple takes no other.
+    /// An RSA key above 4096 bits, or with a public exponent other than 65537, the only one that jwt-simple accepts.
     UnsupportedRsa,
-    /// It holds private parts. Whoever reads it could sign.
+    /// The key has private parts. Anyone who can read it can sign.
     Private,
-    /// A shared secret (`oct`) in a set that came over the network.
+    /// A shared secret (`oct`) in a key set that was fetched.
     SharedSecret,
-    /// The text of a PEM file given as a shared secret: a public key would then sign.
+    /// The text of a PEM file as a shared secret: then anyone who has the public key could sign.
     PemAsSecret,
-    /// Not one PEM block `PUBLIC KEY` or `RSA PUBLIC KEY` with a key for its algorithm.
+    /// Not a single PEM block `PUBLIC KEY` or `RSA PUBLIC KEY` with a key for its algorithm.
     NotAPemKey,
     /// A PEM certificate.
     Certificate,
@@ -110,12 +110,16 @@ impl fmt::Display for KeyError {
 impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
-    /// Reads a JWK (RFC 7517 §4). Without `alg` the key is pinned by its `kty` and `crv`: RSA to the six RS and PS
-    /// algorithms, of which PS has to be asked for, EC to that of its curve, `oct` to those HS algorithms whose hash is
-    /// no longer than it is.
+    /// Parses a JWK ([RFC 7517 §4](https://www.rfc-editor.org/rfc/rfc7517#section-4)). A key with `alg` is used for
+    /// that algorithm only. The algorithms of a key without `alg` follow from its `kty` and `crv`: the six RS and PS
+    /// algorithms for RSA (PS only if configured, see [`VerifyingKey::algorithms_in`]), that of its curve for EC, and
+    /// for `oct` the HS algorithms whose hash is not longer than the key.
     ///
-    /// Takes shared secrets (`oct`), so a JWK that a stranger sent must not come here without a look at
-    /// [`VerifyingKey::is_symmetric`].
+    /// Accepts shared secrets (`oct`). Reject JWKs from untrusted sources for which [`VerifyingKey::is_symmetric`] is
+    /// true.
+    ///
+    /// # Errors
+    /// Fails if the JWK is malformed, not supported, not meant to verify signatures, too short, or has private parts.
     pub fn from_jwk(jwk: &Value) -> Result<VerifyingKey, KeyError> {
         let jwk = jwk.as_object().ok_or(KeyError::NotAKey)?;
         let kty = jwk.get("kty").and_then(Value::as_str);
@@ -148,13 +152,22 @@ impl VerifyingKey {
         VerifyingKey::new(material, alg, kid)
     }
 
-    /// Reads one PEM block (RFC 7468) that holds a public key: `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo) or
-    /// `RSA PUBLIC KEY` (RFC 8017 RSAPublicKey).
+    /// Parses one PEM block ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)) with a public key: `PUBLIC KEY`
+    /// (SubjectPublicKeyInfo, [RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7)) or
+    /// `RSA PUBLIC KEY` (RSAPublicKey, [RFC 8017 §A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
+    ///
+    /// # Errors
+    /// Fails if the text is not a single such block, if the key does not fit `algorithm`, or if the key is not
+    /// supported.
     pub fn from_pem(pem: &str, algorithm: Algorithm, kid: Option<String>) -> Result<VerifyingKey, KeyError> {
         VerifyingKey::new(Material::from_pem(pem, algorithm)?, Some(algorithm), kid)
     }
 
-    /// Takes a shared secret for one of HS256, HS384 and HS512 (RFC 7518 §3.2: at least as long as the hash).
+    /// Creates a key from a shared secret for HS256, HS384 or HS512. The secret must be at least as long as the hash
+    /// ([RFC 7518 §3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
+    ///
+    /// # Errors
+    /// Fails if the secret is too short or a PEM file, or if `algorithm` is another one.
     pub fn from_secret(
         secret: &[u8],
         algorithm: Algorithm,
@@ -184,24 +197,25 @@ impl VerifyingKey {
         Ok(VerifyingKey { kid, algorithms, default_algorithms, material, spki_der })
     }
 
-    /// Its `kid`.
+    /// The `kid`.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The algorithms that it can be used for. Never empty.
+    /// The algorithms that the key can be used for. Never empty.
     pub fn algorithms(&self) -> Algorithms {
         self.algorithms
     }
 
-    /// The algorithms that it is used for. `allowed` is a list of the operator's. Without one an RSA key that does not
-    /// name its `alg` verifies RS256, RS384 and RS512 alone: hosts do not verify RSASSA-PSS, so it is expensive.
+    /// The algorithms that the key is used for. `allowed` is the list in the configuration. Without a list, an RSA key
+    /// without `alg` verifies only RS256, RS384 and RS512: hosts do not verify RSASSA-PSS, so it is expensive.
     pub fn algorithms_in(&self, allowed: Option<Algorithms>) -> Algorithms {
         allowed.map_or(self.default_algorithms, |allowed| self.algorithms.and(allowed))
     }
 
-    /// Whether a signature of this many bytes can be one of this key's. RSA signatures are as long as the modulus (RFC
-    /// 8017 §8), and of a key of 4096 bits a signature costs several times what it costs of one of 2048.
+    /// True if a signature of this many bytes can be from this key. RSA signatures are as long as the modulus
+    /// ([RFC 8017 §8](https://www.rfc-editor.org/rfc/rfc8017#section-8)). Checking a signature with a key of 4096 bits
+    /// takes several times as long as with a key of 2048 bits.
     pub fn fits_signature(&self, bytes: usize) -> bool {
         match &self.material {
             Material::Rsa(key) => match key.as_ref() {
@@ -212,12 +226,13 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether it is a shared secret.
+    /// True if the key is a shared secret.
     pub fn is_symmetric(&self) -> bool {
         matches!(self.material, Material::Secret(_))
     }
 
-    /// Its DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), for RSA and EC keys.
+    /// DER SubjectPublicKeyInfo ([RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7)) of RSA
+    /// and EC keys.
     pub fn spki_der(&self) -> Option<&[u8]> {
         self.spki_der.as_deref()
     }
@@ -227,7 +242,7 @@ impl VerifyingKey {
     }
 }
 
-/// Shows what a key is for, not what it is.
+/// Shows the use of a key, not its material.
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyingKey")
@@ -237,10 +252,13 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, and `priv` of the AKP keys.
+/// Private members of JWKs: [RFC 7518 §6.2.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2) and
+/// [§6.3.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.3.2),
+/// [RFC 8037 §2](https://www.rfc-editor.org/rfc/rfc8037#section-2), and `priv` of AKP keys.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
-/// RFC 7517 §4.2 and §4.3.
+/// Checks `use` and `key_ops` ([RFC 7517 §4.2](https://www.rfc-editor.org/rfc/rfc7517#section-4.2),
+/// [§4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)).
 fn check_purpose(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     match jwk.get("use") {
         None => {}
@@ -270,8 +288,8 @@ const RSA: [Algorithm; 6] = [
     Algorithm::PS512,
 ];
 
-/// The key with these coordinates, if they are a point of the curve. From coordinates and not from SEC 1 octets, since
-/// the latter may leave `y` out, and finding it takes fifty kilobytes of code that nobody needs.
+/// The key with these coordinates, if they are a point on the curve. Coordinates are used instead of SEC 1 bytes
+/// because the latter may omit `y`, and computing it takes fifty kilobytes of code that is otherwise unused.
 macro_rules! on_curve {
     ($curve:ident, $x:ident, $y:ident) => {
         match ($curve::FieldBytes::try_from($x), $curve::FieldBytes::try_from($y)) {
@@ -327,11 +345,11 @@ impl Material {
     }
 
     fn from_ed25519(x: &[u8]) -> Result<Material, KeyError> {
-        // Refuses what is no point, and points of small order.
+        // Rejects values that are not points, and points of small order.
         Ed25519PublicKey::from_bytes(x).map(|key| Material::from(&key)).map_err(|_| KeyError::Malformed)
     }
 
-    /// What this can be used for. Empty for a secret that is too short for anything.
+    /// The algorithms that this material can be used for. Empty for a secret that is too short for all of them.
     fn algorithms(&self) -> Algorithms {
         match self {
             Material::Secret(secret) => {

@@ -1,4 +1,4 @@
-//! PEM (RFC 7468) → key material.
+//! Key material from PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 
 use jwt_simple::algorithms::{Ed25519PublicKey, RS256PublicKey};
 use p521::pkcs8::ObjectIdentifier;
@@ -39,7 +39,8 @@ impl Material {
     }
 }
 
-/// An uncompressed point (SEC 1 §2.3.4) in a SubjectPublicKeyInfo of this curve (RFC 5480 §2).
+/// Parses an uncompressed point (SEC 1 §2.3.4) in a SubjectPublicKeyInfo of this curve
+/// ([RFC 5480 §2](https://www.rfc-editor.org/rfc/rfc5480#section-2)).
 fn ec_point(pem: &str, crv: &str, curve: ObjectIdentifier) -> Option<Material> {
     const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
     let (_, der) = der::pem::decode_vec(pem.as_bytes()).ok()?;
@@ -54,7 +55,7 @@ fn ec_point(pem: &str, crv: &str, curve: ObjectIdentifier) -> Option<Material> {
     }
 }
 
-/// The label of the only block.
+/// The label of the only PEM block.
 fn label(pem: &str) -> Option<&str> {
     let (label, rest) = pem.strip_prefix("-----BEGIN ")?.split_once("-----")?;
     (!rest.contains("-----BEGIN ")).then_some(label)

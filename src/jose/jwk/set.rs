@@ -1,4 +1,4 @@
-//! Key sets (RFC 7517 §5).
+//! Key sets ([RFC 7517 §5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,25 +8,27 @@ use serde_json::Value;
 
 use super::{Algorithms, KeyError, VerifyingKey};
 
-/// How many members a set may have. Providers publish a handful; each costs a point decompression or the like.
+/// Maximum number of members of a set. Providers publish a handful, and parsing each takes a point decompression or
+/// similar work.
 pub const MAX_KEYS: usize = 256;
 
 /// Keys of one issuer, found by their `kid`. Never empty.
 ///
-/// A `kid` may stand twice (RFC 7517 §4.5 only asks that it should not): both keys are then tried.
+/// Several keys may have the same `kid` ([RFC 7517 §4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5) only
+/// recommends distinct values): all of them are tried.
 #[derive(Debug)]
 pub struct KeySet {
-    /// Those without a `kid` first, then by `kid`, so that keys that share one lie side by side.
+    /// Keys without a `kid` first, then by `kid`, so that keys with the same one are adjacent.
     keys: Vec<VerifyingKey>,
     unnamed: usize,
     named: HashMap<Box<str>, Range<usize>>,
     algorithms: Algorithms,
 }
 
-/// Where a set came from, and so what may be in it.
+/// Origin of a set, which determines the keys that it may contain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeySetOrigin {
-    /// The operator's configuration. Shared secrets (`oct`) are taken.
+    /// The configuration. Shared secrets (`oct`) are accepted.
     Inline,
     /// The network. Shared secrets are ignored.
     Fetched,
@@ -35,22 +37,22 @@ pub enum KeySetOrigin {
 /// A member of a set that is not used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IgnoredKey {
-    /// Its place in `keys`, from 0.
+    /// Index in `keys`, from 0.
     pub index: usize,
-    /// Why.
+    /// Reason why the member is not used.
     pub error: KeyError,
 }
 
-/// Why a set cannot be used.
+/// Reason why a set cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeySetError {
     /// Not an object with an array `keys`.
     NotAKeySet,
     /// More than [`MAX_KEYS`] members.
     TooManyKeys,
-    /// A member holds private parts, so whoever could read the set can sign. Nothing in it is to be trusted.
+    /// A member has private parts, so anyone who can read the set can sign. No key in the set can be trusted.
     PrivateKey {
-        /// Its place in `keys`, from 0.
+        /// Index in `keys`, from 0.
         index: usize,
     },
     /// No member can be used.
@@ -80,7 +82,10 @@ impl fmt::Display for KeySetError {
 impl std::error::Error for KeySetError {}
 
 impl KeySet {
-    /// Reads a JWK Set. Members that cannot be used are left out and reported.
+    /// Parses a JWK Set. Members that cannot be used are omitted from the set and reported.
+    ///
+    /// # Errors
+    /// Fails if the value is not a JWK Set, has too many members, has a private key, or has no usable key.
     pub fn from_jwks(jwks: &Value, origin: KeySetOrigin) -> Result<(KeySet, Vec<IgnoredKey>), KeySetError> {
         let members = jwks.get("keys").and_then(Value::as_array).ok_or(KeySetError::NotAKeySet)?;
         if members.len() > MAX_KEYS {
@@ -104,7 +109,10 @@ impl KeySet {
         }
     }
 
-    /// Makes a set of these keys.
+    /// Creates a set of these keys.
+    ///
+    /// # Errors
+    /// Fails if there are no keys, or more than [`MAX_KEYS`].
     pub fn from_keys(mut keys: Vec<VerifyingKey>) -> Result<KeySet, KeySetError> {
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey(Vec::new()));
@@ -112,7 +120,7 @@ impl KeySet {
         if keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
-        keys.sort_by(|a, b| a.kid().cmp(&b.kid())); // stable: namesakes keep their order
+        keys.sort_by(|a, b| a.kid().cmp(&b.kid())); // stable: keys with the same `kid` keep their order
         let unnamed = keys.iter().take_while(|key| key.kid().is_none()).count();
         let mut named: HashMap<Box<str>, Range<usize>> = HashMap::new();
         for (index, key) in keys.iter().enumerate().skip(unnamed) {
@@ -123,7 +131,7 @@ impl KeySet {
         Ok(KeySet { keys, unnamed, named, algorithms })
     }
 
-    /// What the keys can do together.
+    /// The algorithms of all keys together.
     pub fn algorithms(&self) -> Algorithms {
         self.algorithms
     }
@@ -133,7 +141,7 @@ impl KeySet {
         &self.keys
     }
 
-    /// The keys with this `kid`; None where there is none.
+    /// The keys with this `kid`; `None` if there are none.
     pub fn named(&self, kid: &str) -> Option<&[VerifyingKey]> {
         self.keys.get(self.named.get(kid)?.clone())
     }

@@ -1,4 +1,4 @@
-//! Thumbprints of keys (RFC 7638).
+//! Thumbprints of keys ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
 
 use hmac_sha256::Hash;
 use serde_json::Value;
@@ -6,9 +6,10 @@ use serde_json::Value;
 /// A SHA-256 digest.
 pub type Thumbprint = [u8; 32];
 
-/// The SHA-256 thumbprint of a JWK: the digest of the members that make the key what it is, in the order of their names
-/// (RFC 7638 §3.2, RFC 8037 §2). `None` for another kind of key, and where such a member is missing or holds what
-/// neither a name nor base64url does: that would have to be escaped.
+/// The SHA-256 thumbprint of a JWK: the digest of its required members, in the order of their names
+/// ([RFC 7638 §3.2](https://www.rfc-editor.org/rfc/rfc7638#section-3.2),
+/// [RFC 8037 §2](https://www.rfc-editor.org/rfc/rfc8037#section-2)). `None` for other types of keys, and if a required
+/// member is missing or has characters that would need escaping, which neither names nor base64url contain.
 pub fn thumbprint(jwk: &Value) -> Option<Thumbprint> {
     let required: &[&str] = match jwk.get("kty")?.as_str()? {
         "EC" => &["crv", "kty", "x", "y"],

@@ -1,4 +1,4 @@
-//! ECDSA signatures as others take them.
+//! ECDSA signatures in ASN.1 form.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,10 @@ use crate::jose::jwk::Algorithm;
 const INTEGER: u8 = 2;
 const SEQUENCE: u8 = 0x30;
 
-/// The ASN.1 form (RFC 3279 §2.2.3) of a signature in the form of JWS, two numbers of fixed length (RFC 7518 §3.4). `None`
-/// for one of another length, and for other algorithms. Whether the numbers are in range, whoever verifies has to see.
+/// Converts a signature from the form of JWS, two numbers of fixed length
+/// ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)), to the ASN.1 form
+/// ([RFC 3279 §2.2.3](https://www.rfc-editor.org/rfc/rfc3279#section-2.2.3)). `None` if the length is wrong, and for
+/// other algorithms. The verifier must check that the numbers are in range.
 pub fn ecdsa_to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
     let length = match algorithm {
         Algorithm::ES256 => 32,
@@ -21,7 +23,8 @@ pub fn ecdsa_to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
     value(SEQUENCE, &numbers)
 }
 
-/// Without zeros in front, but for one where the number would look negative, or have no octet.
+/// Encodes an integer without leading zeros, except for one if the number would otherwise look negative or have no
+/// byte.
 fn integer(number: &[u8]) -> Option<Vec<u8>> {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let digits: Cow<'_, [u8]> = match number.split_at_checked(zeros)?.1 {
@@ -31,7 +34,7 @@ fn integer(number: &[u8]) -> Option<Vec<u8>> {
     value(INTEGER, &digits)
 }
 
-/// A value with its tag and length, of at most 255 octets.
+/// Encodes a value of at most 255 bytes with its tag and length.
 fn value(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
     const LONG_FORM: u8 = 0x81;
     let length = u8::try_from(content.len()).ok()?;
@@ -43,7 +46,7 @@ fn value(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// As the crate that verifies in software writes it, where the numbers are in range.
+    /// Compares with the crate that verifies in software, for numbers in range.
     #[test]
     fn the_form_is_that_of_another_implementation() {
         for (first, rest) in [(0, 1), (0, 0x7f), (0, 0x80), (1, 0), (0x7f, 0xff), (0x80, 0), (0xfe, 0xff)] {
@@ -60,7 +63,7 @@ mod tests {
                 let expected = other.to_der().as_bytes().to_vec();
                 assert_eq!(ecdsa_to_der(Algorithm::ES256, &signature), Some(expected), "{signature:x?}");
             }
-            // The first octet of a number of 521 bits is 1 at the most.
+            // The first byte of a number of 521 bits is at most 1.
             for zeros in [1, 2, 40, 65] {
                 let signature = [number(66, zeros), number(66, 66 - zeros)].concat();
                 let Ok(other) = p521::ecdsa::Signature::from_slice(&signature) else { continue };

@@ -1,4 +1,4 @@
-//! What can be wrong with a token, and what of it a client may be told.
+//! Errors of tokens, and the part of them that a client may see.
 
 use std::fmt;
 
@@ -7,30 +7,30 @@ use crate::json::JsonErrorKind;
 /// A part of a compact JWS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// The first.
+    /// The first part.
     Header,
-    /// The second.
+    /// The second part.
     Payload,
-    /// The third.
+    /// The third part.
     Signature,
 }
 
-/// Why octets are no token.
+/// Reason why bytes are not a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Malformed {
-    /// Not two dots: a JWE has four.
+    /// The number of dots is not two. (A JWE has four.)
     NotThreeParts,
     /// A part is not canonical base64url without padding.
     Base64(Part),
-    /// A part is not JSON as we take it.
+    /// A part is not strict JSON.
     Json(Part, JsonErrorKind),
-    /// A part is JSON but no object.
+    /// A part is JSON, but not an object.
     NotAnObject(Part),
-    /// `alg` is absent or no text.
+    /// `alg` is missing or not a string.
     Alg,
-    /// `kid` is no text.
+    /// `kid` is not a string.
     Kid,
-    /// `typ` is no text.
+    /// `typ` is not a string.
     Typ,
 }
 
@@ -69,20 +69,20 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Why a signature does not count.
+/// Reason why a signature is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JwsError {
-    /// The header asks for an extension (`crit`, `b64`); none is understood.
+    /// The header requires an extension (`crit`, `b64`). No extension is supported.
     UnsupportedCritical,
-    /// No key has the `kid` of the token. A set that is fetched anew may.
+    /// No key has the `kid` of the token. A newly fetched set may have one.
     UnknownKey,
-    /// `alg` is not supported, not in the allow-list, or not what the keys are for.
+    /// `alg` is not supported, not in the allow-list, or does not fit the keys.
     AlgorithmNotAllowed,
-    /// No key that fits verifies the signature.
+    /// No candidate key verifies the signature.
     BadSignature,
 }
 
-/// A claim that an error is about.
+/// The claim that an error is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Claim {
     /// `sub`.
@@ -97,9 +97,9 @@ pub enum Claim {
     Iat,
     /// `jti`.
     Jti,
-    /// The one that the configuration takes the subject from.
+    /// The claim that the configuration uses as the subject.
     Subject,
-    /// The one at this place among the required claims.
+    /// The required claim with this index.
     Required(usize),
 }
 
@@ -118,10 +118,10 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Why a well-formed token is not accepted.
+/// Reason why a well-formed token is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenError {
-    /// The header asks for an extension (`crit`, `b64`); none is understood.
+    /// The header requires an extension (`crit`, `b64`). No extension is supported.
     UnsupportedCritical,
     /// `iss` is not one of the issuers.
     WrongIssuer,
@@ -129,44 +129,45 @@ pub enum TokenError {
     UnknownKey,
     /// `alg` is not allowed.
     AlgorithmNotAllowed,
-    /// `exp` is past.
+    /// `exp` is in the past.
     Expired,
     /// The signature does not verify.
     BadSignature,
-    /// `typ` is not one that is taken.
+    /// `typ` is not an accepted type.
     WrongType,
-    /// A claim is of the wrong type or out of range.
+    /// A claim has the wrong type or is out of range.
     MalformedClaim(Claim),
     /// `nbf` or `iat` is in the future.
     NotYetValid,
-    /// From `iat` to `exp` is longer than allowed.
+    /// The time from `iat` to `exp` is longer than allowed.
     TooLongLived,
     /// `aud` names none of the audiences.
     WrongAudience,
-    /// A claim is absent.
+    /// A claim is missing.
     MissingClaim(Claim),
-    /// The required claim at this place is there, but not as required.
+    /// The required claim with this index is present, but does not match.
     ClaimMismatch(usize),
-    /// It has more scopes than are read.
+    /// The token has more than [`MAX_SCOPES`](crate::jose::claims::MAX_SCOPES) scopes.
     TooManyScopes,
-    /// Revoked by its `jti`, its subject or its age.
+    /// The token is revoked by its `jti`, its subject or its age.
     Revoked,
-    /// It must be bound to a key or a certificate, and is not, or is to others than the request shows.
+    /// The token must be bound to a key or a certificate, but it is not bound, or not to the one that the request
+    /// presents.
     NotBound,
-    /// What should prove the possession of its key is no proof.
+    /// The proof of possession of the key is not valid.
     BadProof,
     /// The proof is for another request or another token.
     ProofMismatch,
     /// The proof was made too long ago, or in the future.
     StaleProof,
-    /// The proof has been used before.
+    /// The proof was used before.
     ReplayedProof,
-    /// Its issuer says that it is not good, and not why.
+    /// The issuer reports that the token is not active, without a reason.
     Inactive,
 }
 
 impl TokenError {
-    /// The detail code: for logs, metrics and, after the signature, the client.
+    /// Detail code for logs and metrics and, after the signature is verified, for the client.
     pub const fn code(self) -> &'static str {
         match self {
             TokenError::UnsupportedCritical => "unsupported_critical",
@@ -193,10 +194,10 @@ impl TokenError {
         }
     }
 
-    /// What the client may be told; None is nothing beyond `invalid_token`.
+    /// Detail code that the client may see; `None` for nothing beyond `invalid_token`.
     ///
-    /// Whoever cannot sign learns only what helps an honest client: that its token has expired, or that its key or
-    /// algorithm is not known here. A wrong issuer looks like an unknown key, so that nobody can ask for issuers.
+    /// A client that cannot sign learns only what helps an honest client: that its token is expired, or that its key or
+    /// algorithm is not known here. A wrong issuer looks like an unknown key, so that clients cannot probe for issuers.
     pub const fn public_code(self) -> Option<&'static str> {
         match self {
             TokenError::UnsupportedCritical => None,
@@ -223,7 +224,7 @@ impl TokenError {
         }
     }
 
-    /// Whether all is right but the proof that came with the token.
+    /// True if the error is in the proof of possession, and the token itself is valid.
     pub const fn is_of_proof(self) -> bool {
         matches!(
             self,

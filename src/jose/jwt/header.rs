@@ -1,18 +1,19 @@
-//! The JOSE header of a JWS (RFC 7515 §4).
+//! The JOSE header of a JWS ([RFC 7515 §4](https://www.rfc-editor.org/rfc/rfc7515#section-4)).
 
 use serde_json::{Map, Value};
 
 use super::{Malformed, Part};
 use crate::jose::jwk::Algorithm;
 
-/// A JOSE header. `jwk`, `jku`, `x5u` and `x5c` have no meaning here: keys come from the configuration alone.
+/// A JOSE header. Its `jwk`, `jku`, `x5u` and `x5c` never select the key of a token: keys of tokens come from the
+/// configuration alone.
 pub struct Header {
     algorithm: Option<Algorithm>,
     members: Map<String, Value>,
 }
 
 impl Header {
-    /// `alg` must be a text, `kid` and `typ` too where they are present.
+    /// Checks that `alg` is a string, and that `kid` and `typ` are strings if present.
     pub(super) fn from_json(header: Value) -> Result<Header, Malformed> {
         let Value::Object(members) = header else { return Err(Malformed::NotAnObject(Part::Header)) };
         let alg = members.get("alg").and_then(Value::as_str).ok_or(Malformed::Alg)?;
@@ -26,28 +27,30 @@ impl Header {
         Ok(Header { algorithm: Algorithm::from_name(alg), members })
     }
 
-    /// Its `alg`; None where that is `none` or anything else that is not supported.
+    /// The `alg`; `None` if it is `none` or any other algorithm that is not supported.
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
     }
 
-    /// Its `kid`.
+    /// The `kid`.
     pub fn kid(&self) -> Option<&str> {
         self.members.get("kid").and_then(Value::as_str)
     }
 
-    /// Its `typ`, as written.
+    /// The `typ` as written.
     pub fn typ(&self) -> Option<&str> {
         self.members.get("typ").and_then(Value::as_str)
     }
 
-    /// Whether it asks for nothing that changes how the token is to be read. Any `crit` does, be it empty (RFC 7515
-    /// §4.1.11), and so does `b64` (RFC 7797), be it `true`.
+    /// True if the header requires no extension, which would change the interpretation of the token. Any `crit` does,
+    /// even an empty one ([RFC 7515 §4.1.11](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11)), and so does any
+    /// `b64` ([RFC 7797](https://www.rfc-editor.org/rfc/rfc7797)), even `true`.
     pub fn is_understood(&self) -> bool {
         !self.members.contains_key("crit") && !self.members.contains_key("b64")
     }
 
-    /// Any member, for profiles of JWS that give more of them a meaning (RFC 9449 §4.2). Not verified.
+    /// Any member, for profiles of JWS that define further ones
+    /// ([RFC 9449 §4.2](https://www.rfc-editor.org/rfc/rfc9449#section-4.2)). Not verified.
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
     }

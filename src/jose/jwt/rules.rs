@@ -1,4 +1,5 @@
-//! What claims must say (RFC 7519 §4.1), whoever vouches for them: a signature, or an introspection endpoint.
+//! Conditions on claims ([RFC 7519 §4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)), for JWTs and
+//! introspection responses alike.
 
 use std::collections::HashSet;
 
@@ -8,48 +9,49 @@ use super::{Claim, TokenError};
 use crate::jose::claims::{ClaimMatcher, ClaimSelector, Claims};
 use crate::timestamp::NumericDate;
 
-/// What a set of claims must say. The issuer is not among it: whoever vouches for the claims has been found by it.
+/// Conditions on a set of claims. The issuer is not among them, because it selects the authenticator that vouches for
+/// the claims.
 #[derive(Clone, Debug)]
 pub struct ClaimRules {
-    /// Whom the token must be meant for.
+    /// Audiences that the token must be meant for.
     pub audiences: Audiences,
-    /// How far clocks may be apart, in seconds; not negative.
+    /// Maximum difference of clocks, in seconds; not negative.
     pub clock_skew: f64,
-    /// Whether `exp` must be there.
+    /// True if `exp` is required.
     pub require_exp: bool,
-    /// The longest time from `iat` to `exp`, in seconds. Where given, both must be there.
+    /// Maximum time from `iat` to `exp`, in seconds. If set, both are required.
     pub max_lifetime: Option<f64>,
-    /// Which claim names the subject.
+    /// The claim that names the subject.
     pub subject: ClaimSelector,
-    /// Claims that must be as they are asked to be.
+    /// Required claims.
     pub claims: Vec<(ClaimSelector, ClaimMatcher)>,
-    /// What is no longer accepted.
+    /// Revoked tokens.
     pub revoked: Revoked,
 }
 
-/// Whom a token must be meant for.
+/// Audiences that a token must be meant for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Audiences {
-    /// Anyone; `aud` may be absent.
+    /// Any audience; `aud` may be absent.
     Any,
-    /// At least one of these.
+    /// At least one of these audiences.
     OneOf(Vec<String>),
 }
 
-/// Tokens that are no longer accepted.
+/// Tokens that are rejected before they expire.
 #[derive(Clone, Default, Debug)]
 pub struct Revoked {
-    /// Those with such a `jti`. A token without one cannot be revoked in this way.
+    /// Tokens with one of these `jti`. A token without `jti` cannot be revoked this way.
     pub jti: HashSet<String>,
-    /// Those of such a subject.
+    /// Tokens of these subjects.
     pub subjects: HashSet<String>,
-    /// Those that were issued before. Where given, `iat` must be there.
+    /// Tokens issued before this date. If set, `iat` is required.
     pub issued_before: Option<NumericDate>,
 }
 
 impl ClaimRules {
-    /// Rules for these audiences, the rest as the configuration has it by default: 60 s of clock skew, `exp` required,
-    /// the subject from `sub`.
+    /// Rules for these audiences with the defaults of the configuration: 60 s of clock skew, `exp` required, and the
+    /// subject from `sub`.
     pub fn new(audiences: Audiences) -> ClaimRules {
         ClaimRules {
             audiences,
@@ -62,28 +64,31 @@ impl ClaimRules {
         }
     }
 
-    /// Checks the claims and names their subject.
+    /// Checks the claims and returns their subject.
+    ///
+    /// # Errors
+    /// Fails with the first condition that the claims do not meet.
     pub fn check<'c>(&self, claims: &'c Claims, now: NumericDate) -> Result<&'c str, TokenError> {
         self.check_times(claims, now)?;
         self.check_audience(claims)?;
         let subject = self.subject_of(claims)?;
-        for (location, (selector, matcher)) in self.claims.iter().enumerate() {
+        for (index, (selector, matcher)) in self.claims.iter().enumerate() {
             match selector.find(claims) {
-                None => return Err(TokenError::MissingClaim(Claim::Required(location))),
+                None => return Err(TokenError::MissingClaim(Claim::Required(index))),
                 claim if matcher.matches(claim) => {}
-                Some(_) => return Err(TokenError::ClaimMismatch(location)),
+                Some(_) => return Err(TokenError::ClaimMismatch(index)),
             }
         }
         self.check_revoked(claims, subject)?;
         Ok(subject)
     }
 
-    /// When the claims cease to be valid: their `exp` and the skew. None where they have no `exp`.
+    /// End of the validity of the claims: `exp` plus the clock skew. `None` if there is no valid `exp`.
     pub fn valid_until(&self, claims: &Claims) -> Option<NumericDate> {
         Some(NumericDate::from_json(claims.find("exp")?)?.plus(self.clock_skew))
     }
 
-    /// Whether `exp` is a date that is past.
+    /// True if `exp` is a date in the past.
     pub(super) fn is_expired(&self, claims: &Claims, now: NumericDate) -> bool {
         self.valid_until(claims).is_some_and(|end| now >= end)
     }
@@ -162,7 +167,8 @@ fn text(value: Option<&Value>, claim: Claim) -> Result<Option<&str>, TokenError>
     }
 }
 
-/// The names in `aud`: one text, or an array of texts (RFC 7519 §4.1.3). None where it is absent.
+/// The names in `aud`, which is a string or an array of strings
+/// ([RFC 7519 §4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)). `None` if it is absent.
 pub(super) fn audience(claims: &Claims) -> Result<Option<impl Iterator<Item = &str>>, TokenError> {
     let names = match claims.find("aud") {
         None => return Ok(None),

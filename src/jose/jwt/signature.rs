@@ -1,4 +1,6 @@
-//! Signatures over octets (RFC 7518 §3, RFC 8037 §3.1, RFC 8812 §3.2).
+//! Verification of signatures ([RFC 7518 §3](https://www.rfc-editor.org/rfc/rfc7518#section-3),
+//! [RFC 8037 §3.1](https://www.rfc-editor.org/rfc/rfc8037#section-3.1),
+//! [RFC 8812 §3.2](https://www.rfc-editor.org/rfc/rfc8812#section-3.2)).
 
 use p256::ecdsa::signature::Verifier as _;
 use subtle::ConstantTimeEq as _;
@@ -9,11 +11,11 @@ use superboring::sign::Verifier;
 
 use crate::jose::jwk::{Algorithm, Material, VerifyingKey};
 
-/// Stands between the core and whoever does the arithmetic.
+/// Verifies signatures, in this process or on the host.
 pub trait SignatureVerifier {
-    /// Whether `signature`, in the form that JWS gives it, is that of `key` under `algorithm` over `signing_input`.
+    /// True if `signature`, in the form of JWS, is a signature of `key` over `signing_input` with `algorithm`.
     ///
-    /// The caller has checked that `algorithm` is among those of the key. Anything that goes wrong is a `false`.
+    /// The caller has checked that `algorithm` is one of the algorithms of the key. Any failure returns `false`.
     fn verify(
         &self,
         key: &VerifyingKey,
@@ -22,22 +24,22 @@ pub trait SignatureVerifier {
         signature: &[u8],
     ) -> bool;
 
-    /// Whether the host verifies signatures of `algorithm` in native code.
+    /// True if the host verifies signatures of `algorithm` in native code.
     fn is_native(&self, algorithm: Algorithm) -> bool;
 
-    /// Whether verifying a signature of `algorithm` costs so much that its time is worth rationing: public-key arithmetic
+    /// True if verifying a signature of `algorithm` is so expensive that its time is rationed: public-key arithmetic
     /// that the host does not do.
     fn is_expensive(&self, algorithm: Algorithm) -> bool {
         !algorithm.is_symmetric() && !self.is_native(algorithm)
     }
 }
 
-/// Verifies in software, in this process.
+/// Verifies signatures in software, in this process.
 ///
-/// - ECDSA: r ‖ s, each of full length, neither zero; DER is refused. A high s is taken, on secp256k1 too: RFC 7518
-///   and RFC 8812 know no low-s rule, and a token's identity is not its signature.
+/// - ECDSA: r ‖ s, each of full length and not zero. DER is rejected. A high s is accepted, on secp256k1 too: RFC 7518
+///   and RFC 8812 have no low-s rule, and a token is not identified by its signature.
 /// - RSASSA-PSS: the salt is as long as the hash.
-/// - Ed25519: s below the group order; no points of small order.
+/// - Ed25519: s is below the group order; points of small order are rejected.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct SoftwareVerifier;
 
@@ -67,7 +69,7 @@ impl SignatureVerifier for SoftwareVerifier {
                 .is_ok_and(|signature| key.verify(input, &signature).is_ok()),
             (Material::P521(key), Algorithm::ES512) => p521::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(input, &signature).is_ok()),
-            // The crate takes a low s only, as Bitcoin does; (r, −s) is as good a signature.
+            // The crate accepts only a low s, as Bitcoin does; (r, −s) is an equally valid signature.
             (Material::Secp256k1(key), Algorithm::ES256K) => k256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(input, &signature.normalize_s()).is_ok()),
             (Material::Ed25519(key), Algorithm::EdDSA) => ed25519_compact::Signature::from_slice(signature)
@@ -87,7 +89,7 @@ fn rsa(key: &PKey<Public>, algorithm: Algorithm, input: &[u8], signature: &[u8])
         Algorithm::PS512 => (Padding::PKCS1_PSS, MessageDigest::sha512()),
         _ => return false,
     };
-    // Without a padding the verifier would panic.
+    // Without a padding, the verifier would panic.
     let verify = || {
         let mut verifier = Verifier::new(digest, key)?;
         verifier.set_rsa_padding(padding)?;

@@ -1,33 +1,39 @@
-//! What makes a token acceptable (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
+//! Conditions for the acceptance of a token ([RFC 7519 §7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2),
+//! [RFC 8725](https://www.rfc-editor.org/rfc/rfc8725),
+//! [RFC 9068 §4](https://www.rfc-editor.org/rfc/rfc9068#section-4)).
 
 use super::{Algorithms, Audiences, ClaimRules, Header, Jwt, SignatureVerifier, TokenError};
 use crate::jose::jwk::KeySet;
 use crate::timestamp::NumericDate;
 
-/// What a token must be to be accepted.
+/// Conditions that a token must meet to be accepted.
 #[derive(Clone, Debug)]
 pub struct Validation {
-    /// Who may have issued it, compared exactly.
+    /// Accepted issuers, compared exactly.
     pub issuers: Vec<String>,
-    /// The algorithms that are allowed. `None`: those of the keys, see
+    /// Allowed algorithms. `None` allows those of the keys; see
     /// [`VerifyingKey::algorithms_in`](crate::jose::jwk::VerifyingKey::algorithms_in).
     pub algorithms: Option<Algorithms>,
-    /// The types that are allowed, compared without case and without `application/`. None: absent, `JWT` and `at+jwt`.
+    /// Allowed types, compared case-insensitively and without `application/`. `None` allows tokens without a type,
+    /// `JWT` and `at+jwt`.
     pub types: Option<Vec<String>>,
-    /// What its claims must say.
+    /// Conditions on the claims.
     pub rules: ClaimRules,
 }
 
 impl Validation {
-    /// Accepts what these issuers sign and these rules allow, with the default algorithms and types.
+    /// Accepts tokens of these issuers that meet these rules, with the default algorithms and types.
     pub fn new(issuers: Vec<String>, rules: ClaimRules) -> Validation {
         Validation { issuers, algorithms: None, types: None, rules }
     }
 
-    /// Checks a token and names its subject.
+    /// Validates a token and returns its subject.
     ///
-    /// What costs nothing comes first: issuer, key, algorithm, an `exp` that is past; then the signature; then all
-    /// other claims. [`TokenError::public_code`] keeps to itself what an unsigned token could otherwise find out.
+    /// Checks without cryptography come first: issuer, key, algorithm, and an `exp` in the past. The signature follows,
+    /// then all other claims. [`TokenError::public_code`] hides what an unsigned token could otherwise discover.
+    ///
+    /// # Errors
+    /// Fails with the first condition that the token does not meet.
     pub fn validate<'j>(
         &self,
         jwt: &'j Jwt<'_>,
@@ -47,7 +53,10 @@ impl Validation {
         self.rules.check(jwt.claims(), now)
     }
 
-    /// Whether there is any point in asking for keys: what [`Validation::validate`] would say before it needs them.
+    /// Checks that fetching keys for the token is worthwhile: the checks of [`Validation::validate`] that need no keys.
+    ///
+    /// # Errors
+    /// Fails if the token would be rejected whatever the keys.
     pub fn precheck(&self, jwt: &Jwt<'_>, now: NumericDate) -> Result<(), TokenError> {
         self.check_origin(jwt)?;
         if self.rules.is_expired(jwt.claims(), now) { Err(TokenError::Expired) } else { Ok(()) }
@@ -60,12 +69,12 @@ impl Validation {
         if self.knows_issuer(jwt) { Ok(()) } else { Err(TokenError::WrongIssuer) }
     }
 
-    /// Whether the token, unverified, says that it is from one of the issuers.
+    /// True if the unverified token names one of the issuers.
     pub fn knows_issuer(&self, jwt: &Jwt<'_>) -> bool {
         jwt.issuer().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer))
     }
 
-    /// Whether the token, unverified, says that it is meant for one of the audiences.
+    /// True if the unverified token names one of the audiences.
     pub fn knows_audience(&self, jwt: &Jwt<'_>) -> bool {
         match &self.rules.audiences {
             Audiences::Any => true,
@@ -83,7 +92,8 @@ impl Validation {
     }
 }
 
-/// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).
+/// Compares media types case-insensitively; `application/` may be omitted
+/// ([RFC 7515 §4.1.9](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
 fn same_type(a: &str, b: &str) -> bool {
     short(a).eq_ignore_ascii_case(short(b))
 }

@@ -105,11 +105,7 @@ mod tests {
             let found = discovery.read(document.as_bytes());
             let found =
                 found.map(|(address, cluster)| (format!("{}{}", address.authority, address.path), cluster));
-            assert_eq!(
-                found,
-                expected.map(|(location, cluster)| (location.to_owned(), cluster)),
-                "{document}"
-            );
+            assert_eq!(found, expected.map(|(url, cluster)| (url.to_owned(), cluster)), "{document}");
         };
         let same = r#"{"issuer": "https://idp/one", "jwks_uri": "https://idp/keys?x=1", "more": [1]}"#;
         check(None, same, Ok(("idp/keys?x=1", "idp")));
