@@ -43,7 +43,7 @@ pub struct Question {
 /// A listening endpoint. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     state: Arc<Mutex<State>>,
 }

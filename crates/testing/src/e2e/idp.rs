@@ -17,7 +17,7 @@ pub const MACHINE: &str = "machine";
 #[derive(Debug)]
 pub struct Idp {
     child: Child,
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     /// The `iss` of its tokens.
     pub issuer: String,

@@ -41,7 +41,7 @@ pub fn answers(status: u16, body: &str) -> Does {
 /// A listening provider. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Provider {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     shared: Arc<Shared>,
 }

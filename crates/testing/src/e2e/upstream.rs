@@ -15,7 +15,7 @@ type Seen = HashMap<Vec<String>, Vec<Message>>;
 /// A listening service. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Upstream {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     seen: Arc<Mutex<Seen>>,
     connections: Arc<AtomicUsize>,

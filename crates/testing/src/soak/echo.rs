@@ -9,7 +9,7 @@ use crate::e2e::wire::Message;
 /// A listening service. Its threads live as long as the process.
 #[derive(Debug)]
 pub struct Echo {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
 }
 
