@@ -22,7 +22,7 @@ fn shadow() -> serde_json::Value {
     policy
 }
 
-/// Adds headers to every request that must not reach the upstream.
+/// Adds forged headers to a request, which must not reach the upstream.
 fn forged(request: Request) -> Request {
     request.field("X-Auth-User", "root").field("x_auth.by", "root").field("x-forwarded-user", "root")
 }

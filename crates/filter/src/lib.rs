@@ -66,20 +66,20 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Handles the creation of a context. A root context has `root` 0 and needs no work before it is configured.
+    /// Returns the host.
     pub fn host(&self) -> &H {
         &self.host
     }
 
-    /// Handles the response to a callout. `headers` is the number of header fields, 0 if there is no response;
-    /// `body_size` is the size of the body in bytes.
+    /// Handles the creation of a context. A root context has `root` 0 and needs no work before it is configured.
     pub fn on_context_create(&self, context: u32, root: u32) {
         if root != 0 {
             self.created.set((context, root));
         }
     }
 
-    /// Handles a tick of a root context.
+    /// Handles the response to a callout. `headers` is the number of header fields, 0 if there is no response;
+    /// `body_size` is the size of the body in bytes.
     pub fn on_http_call_response(&self, root: u32, number: u32, headers: usize, body_size: usize) {
         if let Some(instance) = self.instance(root) {
             self.take_answer(&instance, number, headers, body_size);
@@ -87,6 +87,7 @@ impl<H: Host> Filter<H> {
         }
     }
 
+    /// Handles a tick of a root context.
     pub fn on_tick(&self, root: u32) {
         self.retire_instances(root);
         // The log level can change while the proxy runs. Lines below it are not formatted.

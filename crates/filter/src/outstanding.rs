@@ -15,9 +15,9 @@ pub struct Outstanding {
     pub number: u32,
     /// The authenticator that needs the response.
     pub authenticator: usize,
-    /// Maximum length of the response body, in bytes.
+    /// The core's number of the callout.
     pub call: CallId,
-    /// The longest body that is read, in bytes.
+    /// Maximum length of the response body, in bytes.
     pub max_body: usize,
 }
 

@@ -1,5 +1,5 @@
 //! The filter on a fake host that misbehaves in ways that a real proxy cannot be made to: refused mutations and
-//! properties, responses in another order, ended streams whose context still answers.
+//! properties, responses in another order, ended streams whose context still exists.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use authgate_filter::Action;
