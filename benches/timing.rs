@@ -1,11 +1,11 @@
-//! Whether the time that a refusal takes says what was wrong with a credential: `make timing`.
+//! Timing side channels: tests if the duration of a denial depends on what was wrong with a credential (`make timing`).
 //!
-//! Each case has two classes of credentials, all of them refused in the same words. The core decides them one after the
-//! other, in random order, from one and the same buffer; the times of both classes are then compared by Welch's t-test,
-//! as [`welch::compare`] says. From [`LEAKS`] on the test fails, from [`PROBABLE`] on the table says so.
+//! Each case has two classes of credentials, all of which are denied with the same message. The core decides them in
+//! random order, from the same buffer. [`welch::compare`] then compares the times of both classes by Welch's t-test.
+//! The test fails from [`LEAKS`] on; from [`PROBABLE`] on the table says so.
 //!
-//! Two cases look at the test itself: a comparison that ends at the first wrong octet, which must be found, and one class
-//! against itself, in which nothing may be.
+//! Two cases test the test itself: a comparison that ends at the first wrong byte, which must be found, and a class
+//! compared with itself, in which nothing may be found.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,20 +40,20 @@ use authgate::timestamp::NumericDate;
 use crate::table::{Table, median};
 use authgate_testing::digest_client::Challenge;
 
-/// From this |t| on there is a leak, as good as certainly. Over 100,000 calls it stands for about a twentieth of what
-/// calls usually differ by.
+/// Value of |t| from which on a leak is almost certain. Over 100,000 calls it corresponds to about a twentieth of the
+/// usual deviation of a call.
 const LEAKS: f64 = 10.0;
-/// From this on there may be one: worth another run, on an idle machine.
+/// |t| from which on a leak is possible; repeat the test on an idle machine.
 const PROBABLE: f64 = 4.5;
-/// Calls for each class, where one takes microseconds.
+/// Calls for each class, if a call takes microseconds.
 const CALLS: usize = 100_000;
-/// A case is measured in so many blocks, each with users, keys and inputs of its own: of few inputs, each of which has its
-/// own way through the caches, the mean would tell.
+/// Number of blocks of a case, each with different users, keys and inputs. With only a few inputs, each with its own
+/// path through the caches, their mean would differ without a leak.
 const BLOCKS: usize = 64;
-/// The first calls of a block find caches cold; they do not count.
+/// First calls of a block, which do not count, since caches are cold.
 const WARM_UP: usize = 100;
 
-/// What is compared.
+/// Two classes of credentials that are compared.
 struct Case {
     name: String,
     calls: usize,
@@ -61,16 +61,16 @@ struct Case {
     block: Box<dyn Fn(usize) -> Block>,
 }
 
-/// Credentials of both classes, and what decides over them.
+/// Credentials of both classes, and the subject that decides them.
 struct Block {
     classes: [Vec<Vec<u8>>; 2],
     subject: Subject,
 }
 
-/// What decides over a credential.
+/// The code under test.
 enum Subject {
     Policy(Box<Policy>),
-    /// Compares with this, octet by octet, until one differs.
+    /// Compares with this secret, byte by byte, until one differs.
     EarlyExit(Vec<u8>),
 }
 
@@ -101,7 +101,7 @@ fn main() {
             case.calls.to_string(),
             cell(first),
             cell(second),
-            // Below that it is noise.
+            // A smaller difference is noise.
             if t < PROBABLE { String::new() } else { format!("{difference:+.1}") },
             format!("{t:.1}"),
             verdict.to_owned(),
@@ -113,7 +113,7 @@ fn main() {
 }
 
 impl Case {
-    /// Nanoseconds of each call, by class.
+    /// Returns the nanoseconds of each call, by class.
     fn measure(&self) -> [Vec<f64>; 2] {
         let mut times = [Vec::with_capacity(self.calls), Vec::with_capacity(self.calls)];
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -145,7 +145,7 @@ impl Case {
 }
 
 impl Subject {
-    /// Nanoseconds of one refusal.
+    /// Returns the nanoseconds of a denial.
     fn time(&self, credential: &[u8]) -> f64 {
         match self {
             Subject::EarlyExit(secret) => {
@@ -164,7 +164,7 @@ impl Subject {
         }
     }
 
-    /// What a client that shows nothing is asked.
+    /// Returns the challenge for a client without credentials.
     fn challenge(&self, algorithm: &str) -> Challenge {
         let Subject::Policy(policy) = self else { panic!("no policy") };
         decided(policy, b"", |decision, _| {
@@ -181,7 +181,8 @@ impl Subject {
     }
 }
 
-/// Decides a request with this credential, and none where it is empty. Gives the nanoseconds that it took, too.
+/// Decides a request with this credential, or without one if it is empty, and passes the decision and its nanoseconds
+/// to `look`.
 fn decided<T>(policy: &Policy, credential: &[u8], look: impl FnOnce(Decision<'_>, f64) -> T) -> T {
     let mut fields: Vec<(&[u8], &[u8])> =
         vec![(b":method", b"GET"), (b":authority", b"api.example.com"), (b":path", b"/x")];

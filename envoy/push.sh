@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Pushes the images in dist/ and prints what to pin. `make push IMAGE=registry/name:tag` calls it; arguments go to skopeo.
+# Pushes the images in dist/ and prints the references to pin. `make push IMAGE=registry/name:tag` runs it; skopeo gets
+# its arguments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,7 @@ command -v skopeo >/dev/null || fail "skopeo is needed: apt-get install skopeo, 
 digestfile=$(mktemp)
 trap 'rm -f "$digestfile"' EXIT
 
-# Istio pins the digest of the manifest, so it has to arrive as it is here.
+# Istio pins the digest of the manifest, so the manifest must be pushed unchanged.
 push() {
     local layout=$1 image=$2 local_digest
     shift 2

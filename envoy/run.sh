@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts Envoy with the sample in the foreground and, once it listens, prints what to try. `make run` prepares and calls it.
+# Starts Envoy with the sample in the foreground and, once it listens, prints commands to try. `make run` prepares and
+# runs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ if listens; then
     exit 1
 fi
 
-# Ends with Envoy, whose process id is this shell's after `exec`.
+# Stops if Envoy, whose process id is that of this shell after `exec`, ends.
 say_when_ready() {
     until listens; do
         kill -0 "$$" 2>/dev/null || return

@@ -1,7 +1,7 @@
-//! What goes out when a request is refused, as a person would read it: each body is compared with a file in
-//! `tests/cases/bodies`, and each challenge is parsed back by somebody else's parser.
+//! Bodies and challenges of denied requests, as clients receive them: each body is compared with a file in
+//! `tests/cases/bodies`, and each challenge is parsed by an independent parser.
 //!
-//! `UPDATE=1 cargo test --test bodies` writes the files anew; look at what changed before you commit it.
+//! `UPDATE=1 cargo test --test bodies` rewrites the files; review the changes before committing them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use std::collections::BTreeSet;
@@ -13,7 +13,8 @@ use authgate::principal::AuthenticatorId;
 use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason};
 use serde_json::Value;
 
-/// Each reason code, and whose credentials were presented: those of the first or second offer, or nobody's.
+/// Each reason code, and the authenticator whose credentials were presented: that of the first or second challenge set,
+/// or none.
 const REASONS: [(Reason, Option<usize>); 18] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
@@ -35,7 +36,7 @@ const REASONS: [(Reason, Option<usize>); 18] = [
     (Reason::Unavailable, None),
 ];
 
-/// What of a token there is to tell beside `expired`.
+/// Token errors with a detail of their own, beside `expired`.
 const TOKEN_ERRORS: [TokenError; 17] = [
     TokenError::UnsupportedCritical,
     TokenError::WrongIssuer,
@@ -58,13 +59,13 @@ const TOKEN_ERRORS: [TokenError; 17] = [
 
 const FORMS: [(Form, &str); 3] = [(Form::Text, "txt"), (Form::Html, "html"), (Form::Problem, "json")];
 
-/// Characters that mean something to JSON, HTML and quoted strings.
+/// Characters with a special meaning in JSON, HTML and quoted strings.
 const REALM: &str = r#"the "main" \ <realm>"#;
 const SCOPE: &str = "read a<b>&'c";
 const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource/mcp";
 const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 
-/// A refusal by a rule that takes Basic and then Bearer.
+/// A denial by a rule that accepts Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
     let offer = |authenticator, scheme, is_bearer| ChallengeSet {
@@ -94,7 +95,7 @@ fn hidden() -> Hidden {
     Hidden { insufficient_scope: true, not_authorized: true, rule_denied: true, no_rule: true }
 }
 
-/// The body is what the file of this name holds.
+/// Compares the body with the file of this name.
 fn check(name: &str, denial: &Denial, format: &DenialFormat) -> Vec<String> {
     let mut faults = Vec::new();
     for (form, extension) in FORMS {
@@ -186,7 +187,7 @@ fn a_hidden_reason_looks_like_any_other() {
         assert_eq!(answer(Reason::RuleDenied, None), no_rule);
         assert_eq!(answer(Reason::NotAuthorized, Some(0)), no_rule);
         assert_eq!(answer(Reason::InsufficientScope, Some(1)), no_rule);
-        // What is not hidden stays as it is.
+        // Reasons that are not hidden are unchanged.
         assert_eq!(answer(Reason::MissingCredentials, None).0, 401);
         assert_eq!(answer(Reason::CrossOrigin, None).0, 403);
     }
@@ -206,7 +207,7 @@ fn a_reason_that_is_kept_back_is_nowhere() {
             assert_eq!(challenges(&response), challenges(&denial.response(&told, form)), "{reason:?}");
             let said = response.fields.iter().map(|(_, value)| value.as_ref());
             let said = said.chain([response.body.as_str()]).collect::<Vec<_>>().join("\n");
-            // `insufficient_scope` is an error code of RFC 6750 too, without which a client cannot ask for more.
+            // RFC 6750 defines `insufficient_scope` as well. A client needs it to request more scopes.
             let leaks = [reason.code(), "error_description", "expired", "Accepted", "accepted", "detail"];
             let leaks: Vec<_> = leaks.iter().filter(|leak| said.contains(**leak)).collect();
             let known = match reason {

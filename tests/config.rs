@@ -1,9 +1,9 @@
-//! Configurations with faults in their form: each is found, named by its place, and shows no secret.
+//! Configurations that are malformed: each fault is reported with its location, and no message shows a secret.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use authgate::config::{self, ConfigError};
 
-/// `yaml` is refused with exactly these messages.
+/// Checks that `yaml` is rejected with exactly these messages.
 fn check(yaml: &str, expected: &[&str]) {
     let value: serde_json::Value = serde_yaml_ng::from_str(yaml).unwrap();
     let found: Vec<String> = match config::from_value(value) {

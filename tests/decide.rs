@@ -1,5 +1,5 @@
-//! The core as a whole: a configuration and requests in, decisions out. The cases are in `tests/cases/decide/*.yaml`;
-//! each file says what its fields mean by using them, and `Case` and `File` below say it in types.
+//! The whole core: a configuration and requests in, decisions out. The cases are in `tests/cases/decide/*.yaml`; `Case`
+//! and `File` below define their fields.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 #[path = "decide/sequence.rs"]
@@ -31,16 +31,16 @@ use digest_client::Challenge;
 use providers::Providers;
 use sequence::Sequence;
 
-/// The time of all cases: 2023-11-14T22:13:20Z.
+/// Time of all cases: 2023-11-14T22:13:20Z.
 const NOW: f64 = 1_700_000_000.0;
 
-/// One configuration and what requests get from it.
+/// A configuration and the decisions about requests.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The filter's configuration. `{jwk: ALG, …}` in it stands for the public test key of that algorithm, with these
-    /// members too (null takes one out); `{other: true}` among them for another key. `{thumbprint: ALG}`, here and in
-    /// tokens and proofs, stands for that of the test key.
+    /// The filter's configuration. `{jwk: ALG, …}` is replaced by the public test key of that algorithm, merged with
+    /// these members (null removes a member); `{other: true}` among them selects another key. `{thumbprint: ALG}`,
+    /// which tokens and proofs may also contain, is replaced by the thumbprint of the test key.
     config: Value,
     /// Tokens by name.
     #[serde(default)]
@@ -50,29 +50,29 @@ struct File {
     proofs: BTreeMap<String, mint::Proof>,
     #[serde(default)]
     cases: Vec<Case>,
-    /// Requests that one worker gets one after the other.
+    /// Requests that a single worker receives one after the other.
     #[serde(default)]
     sequences: Vec<Sequence>,
 }
 
-/// A token that is signed when the test runs.
+/// A token, signed when the test runs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Token {
     #[serde(default = "es256")]
     alg: String,
-    /// Added to `alg`; `null` takes a member out.
+    /// Members merged over `alg`; `null` removes a member.
     #[serde(default)]
     header: serde_json::Map<String, Value>,
-    /// The header's text, in place of both.
+    /// Text of the header, which replaces both.
     header_text: Option<String>,
     #[serde(default)]
     claims: Value,
-    /// The payload's text, in place of `claims`.
+    /// Text of the payload, which replaces `claims`.
     payload_text: Option<String>,
-    /// Replaces the text after the second dot.
+    /// Text that replaces the signature, after the second dot.
     signature: Option<String>,
-    /// Signs with another key of the same kind.
+    /// True to sign with another key of the same kind.
     #[serde(default)]
     wrong_key: bool,
 }
@@ -81,61 +81,63 @@ struct Token {
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    /// `METHOD target`.
+    /// The request line: `METHOD target`.
     request: String,
     #[serde(default = "host")]
     authority: String,
-    /// `name: value`, in their order. `<token NAME>` stands for a token, `<proof NAME>` for a proof, `<basic USER:PASSWORD>` for `Basic …`,
-    /// `<basic64 TEXT>` for base64, `<long N USER>` for `Basic …` with a password of N times `p`, `<repeat N TEXT>` for
-    /// that many, `<xHH>` for an octet, `<digest USER:PASSWORD …>` for the answer to a Digest challenge, see [`digest`].
+    /// Headers `name: value`, in order. Placeholders: `<token NAME>` is a token, `<proof NAME>` a proof, `<basic
+    /// USER:PASSWORD>` is `Basic …`, `<basic64 TEXT>` is base64, `<long N USER>` is `Basic …` with a password of N
+    /// times `p`, `<repeat N TEXT>` is N times the text, `<xHH>` a byte, and `<digest USER:PASSWORD …>` the response to
+    /// a Digest challenge, see [`digest`].
     #[serde(default)]
     fields: Vec<String>,
-    /// The fields of a request that is decided before, and passes.
+    /// Headers of a request that is decided first, and allowed.
     #[serde(default)]
     before: Vec<String>,
-    /// The SHA-256 of the client's certificate, in hexadecimal digits.
+    /// SHA-256 of the client's certificate, in hexadecimal.
     certificate: Option<String>,
-    /// An address, or `unknown`.
+    /// The client address, or `unknown`.
     #[serde(default = "peer")]
     peer: String,
-    /// What identity providers have answered before, as in [`Later::fetched`].
+    /// Earlier responses of identity providers, as in [`Later::fetched`].
     #[serde(default)]
     fetched: BTreeMap<String, Value>,
-    /// Whether the request can wait.
+    /// True if the request may wait.
     #[serde(default)]
     may_wait: bool,
-    /// `allow`, `STATUS reason`, `STATUS reason/detail`; where nothing is refused, `STATUS answer`; where it waits,
-    /// `await AUTHENTICATOR`. In shadow, where each request passes, `shadow: ` and what would have become of it.
+    /// The decision: `allow`, `STATUS reason` or `STATUS reason/detail`; `STATUS answer` for a reply that is not a
+    /// denial; `await AUTHENTICATOR` for a pending request. In shadow, where every request passes, `shadow: ` and the
+    /// decision that would have been enforced.
     expect: String,
-    /// What the same request gets afterwards.
+    /// Later decisions about the same request.
     #[serde(default)]
     later: Vec<Later>,
-    /// The same for the same request a second time; absent: nothing changes.
+    /// The decision about the same request a second time; absent if it does not change.
     again: Option<String>,
-    /// The WWW-Authenticate fields, exactly, but for nonces, which are written `…`.
+    /// The WWW-Authenticate headers, exactly, except that nonces are written `…`.
     challenges: Option<Vec<String>>,
-    /// The other fields of the answer, exactly.
+    /// The other headers of the response, exactly.
     answer: Option<Vec<String>>,
-    /// All fields that go on, exactly; `:path` first where it changes.
+    /// All headers of the forwarded request, exactly; `:path` first if it changes.
     upstream: Option<Vec<String>>,
-    /// What the body has to contain.
+    /// Texts that the body must contain.
     #[serde(default)]
     body: Vec<String>,
-    /// What it must not contain.
+    /// Texts that the body must not contain.
     #[serde(default)]
     body_lacks: Vec<String>,
-    /// The gRPC status.
+    /// The gRPC status of the response.
     grpc: Option<u8>,
 }
 
-/// The same request once more, after something has happened.
+/// The same request again, after an event.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Later {
-    /// What identity providers answer to what they were asked: a key set for each authenticator, or a status.
+    /// Responses of identity providers to their callouts: a key set for each authenticator, or a status.
     #[serde(default)]
     fetched: BTreeMap<String, Value>,
-    /// Seconds that pass before; then the state is told the time.
+    /// Seconds that pass first; the state then gets a tick.
     #[serde(default)]
     passed: f64,
     #[serde(default)]
@@ -260,7 +262,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     let first = decide(policy, &request, &mut state, now);
     let second = decide(policy, &request, &mut state, now);
     let decision = match &case.again {
-        // From memory: nothing of the outcome may change.
+        // Decided from the cache: the outcome must not change.
         None if first.mutations != second.mutations
             || outcome(policy, &first) != outcome(policy, &second) =>
         {
@@ -301,7 +303,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     let challenges = response.iter().flat_map(|response| &response.fields);
     let challenges = challenges.filter(|(name, _)| *name == "www-authenticate");
     let challenges: Vec<&str> = challenges.map(|(_, value)| value.as_ref()).collect();
-    // Another parser reads each as one.
+    // An independent parser reads exactly one challenge from each header.
     if let Some(other) =
         challenges.iter().find(|field| http_auth::parse_challenges(field).map_or(0, |read| read.len()) != 1)
     {
@@ -344,7 +346,7 @@ fn check(policy: &Policy, tokens: &BTreeMap<String, String>, case: &Case) -> Res
     no_secret_of(&request, &challenges.join("\n"), body)
 }
 
-/// What the host says of the client's connection.
+/// The host's facts about the client's connection.
 struct Connection {
     certificate: Option<CertificateDigest>,
 }
@@ -372,7 +374,7 @@ fn context(now: f64) -> Context<'static> {
     }
 }
 
-/// As in [`Case::expect`].
+/// Formats a decision as in [`Case::expect`].
 fn outcome(policy: &Policy, decision: &Decision<'_>) -> String {
     match (&decision.verdict, &decision.shadowed) {
         (verdict, None) => verdict_text(policy, verdict),
@@ -395,10 +397,11 @@ fn verdict_text(policy: &Policy, verdict: &Verdict) -> String {
     format!("{status} {}{detail}", denial.reason.code())
 }
 
-/// The answer to the first Digest challenge that the same request gets without one. Behind user and password it may say
-/// `alg=NAME` for the challenge of this algorithm, `age=SECONDS` for one from the past, `worker=N` for one of another
-/// worker, `method=NAME` for an answer to another method, `ha1=HEX` for one made of this in place of the password, `NAME=VALUE` for another auth-param, `put:NAME=VALUE` for one
-/// that does not go into the digest, and `drop:NAME` to leave one out.
+/// Returns the response to the first Digest challenge that the same request gets without credentials. After user and
+/// password, options can follow: `alg=NAME` selects the challenge of this algorithm, `age=SECONDS` uses a challenge
+/// from the past, `worker=N` one of another worker, `method=NAME` responds for another method, `ha1=HEX` replaces the
+/// password, `NAME=VALUE` replaces an auth-param, `put:NAME=VALUE` replaces it without including it in the digest, and
+/// `drop:NAME` removes it.
 fn digest(
     policy: &Policy,
     state: &mut State,
@@ -457,12 +460,12 @@ fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
     }
 }
 
-/// Nothing that a request carries in credentials comes back in an answer.
+/// Checks that no response repeats anything from the credentials of a request.
 fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
     let values = ["authorization", "cookie", "x-jwt", "x-api-key", "dpop"].into_iter();
     let values = values.flat_map(|name| request.values(name));
     for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
-        // The values of a Digest answer stand in quotes, and one of its names in challenges too.
+        // The values of Digest credentials are quoted, and one of the names also occurs in challenges.
         let word = String::from_utf8_lossy(word).trim_matches([',', '"']).to_owned();
         if word.len() > 8 && word != "algorithm" && (challenges.contains(&word) || body.contains(&word)) {
             return Err(format!("the answer repeats {word:?}"));
@@ -471,13 +474,13 @@ fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(
     Ok(())
 }
 
-/// The request's fields after the edits, as `name: value`; `:path` first where it changes.
+/// Returns the request's headers after the mutations, as `name: value`; `:path` first if it changes.
 fn after(request: &Request<'_>, edits: &HeaderMutations<'_>) -> Vec<String> {
     let line = |name: &[u8], value: &[u8]| {
         format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
     };
     let path = edits.set.iter().filter(|(name, _)| *name == ":path");
-    // A host may add a header that is set to those of the same name, so the edits have to remove these themselves.
+    // A host may append a header instead of replacing it, so the mutations must remove existing ones themselves.
     let kept = request.fields.iter().filter(|(name, _)| !edits.remove.contains(name));
     let written = edits.set.iter().filter(|(name, _)| *name != ":path");
     let path = path.map(|(name, value)| line(name.as_bytes(), value));
@@ -485,8 +488,8 @@ fn after(request: &Request<'_>, edits: &HeaderMutations<'_>) -> Vec<String> {
     path.chain(kept).chain(written.map(|(name, value)| line(name.as_bytes(), value))).collect()
 }
 
-/// Replaces `<token NAME>`, `<xHH>` and the like, see [`Case::fields`].
+/// Replaces `<token NAME>`, `<xHH>` and the other placeholders of [`Case::fields`].
 fn expand(text: &str, tokens: &BTreeMap<String, String>) -> Vec<u8> {
-    // Proofs are kept beside tokens, by all that stands there.
+    // Proofs are stored beside tokens, under the whole placeholder.
     placeholders::expand(text, |what| tokens[what.strip_prefix("token ").unwrap_or(what)].clone())
 }

@@ -1,13 +1,14 @@
-//! What the documents say holds: their configurations are read by the real reader, refused ones are refused in these
-//! words, no field and no code is missing from the reference, no module from the map, and every link leads somewhere.
+//! The documents agree with the code: their configurations are loaded by the real reader, invalid ones are rejected
+//! with the quoted messages, every field and code is in the reference, every module is on the map, and every link has a
+//! target.
 //!
-//! The information string of a fenced block says what is done with it, for YAML and JSON alike:
+//! The info string of a fenced block, in YAML and JSON alike, says how it is checked:
 //!
-//! - `yaml authgate`: a configuration. Where `rules` or `authenticators` are left out, [`complete`] adds them.
-//! - `yaml authgate spec.pluginConfig`: the configuration stands there in the block.
-//! - `yaml authgate refused`: a configuration with faults; the next block holds the messages, one a line.
-//! - `yaml envoy`, `sh run`, `text output`: for `tests/envoy/guides.rs`. `yaml istio`, `yaml overlay FILE`, and whatever
-//!   has an `apiVersion`: for `tests/manifests`.
+//! - `yaml authgate`: a configuration. [`complete`] adds missing `rules` or `authenticators`.
+//! - `yaml authgate spec.pluginConfig`: a configuration at this path in the block.
+//! - `yaml authgate refused`: an invalid configuration; the next block contains the messages, one a line.
+//! - `yaml envoy`, `sh run`, `text output`: for `tests/envoy/guides.rs`. `yaml istio`, `yaml overlay FILE`, and blocks
+//!   with an `apiVersion`: for `tests/manifests`.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
 
 use std::collections::BTreeSet;
@@ -47,9 +48,9 @@ fn every_configuration_is_read() {
                         panic!("{place}:\n{}\n{}", errors.join("\n"), block.text);
                     }
                 }
-                // Those of others, which others check.
+                // Third-party configurations, checked elsewhere.
                 [_, "envoy" | "istio"] => continue,
-                // A configuration that nobody checks would rot.
+                // Every configuration must be checked.
                 ["yaml" | "json", ..] => {
                     let is_ours = ["authenticators", "rules:", "\"rules\"", "require"];
                     assert!(!is_ours.iter().any(|word| block.text.contains(word)), "{place}: not checked");
@@ -94,7 +95,7 @@ fn the_answer_in_the_readme_is_the_real_one() {
 fn the_reference_names_every_field_and_every_code() {
     let reference = read(REFERENCE);
     let types = files_below(&root().join("src/config")).into_iter().filter(|path| {
-        // What the types are read with has no fields of an operator's.
+        // These files read the types and contain no fields of the configuration.
         !["error.rs", "reader.rs", "schema.rs", "shape.rs", "source.rs", "value.rs", "keyword.rs"]
             .iter()
             .any(|name| path.ends_with(name))
@@ -125,7 +126,7 @@ fn every_code_has_a_remedy() {
     }
 }
 
-/// The table that `tests/envoy/differential.rs` holds the filters to.
+/// The table is the one that `tests/envoy/differential.rs` checks.
 #[test]
 fn the_page_of_differences_has_each_row_of_the_table() {
     let rows: Vec<Value> = serde_yaml_ng::from_str(&read("tests/data/differential.yaml")).unwrap();
@@ -143,7 +144,7 @@ fn the_page_of_differences_has_each_row_of_the_table() {
     }
 }
 
-/// Commands that no test runs are at least those of the Makefile.
+/// No test runs these commands, but each is a target of the Makefile.
 #[test]
 fn every_target_of_make_exists() {
     let makefile = read("Makefile");
@@ -166,7 +167,7 @@ fn every_target_of_make_exists() {
     assert!(count > 15, "{count} commands found");
 }
 
-/// The map in ARCHITECTURE.md has each room of the core, each crate and each folder beside them, and nothing else.
+/// The map in ARCHITECTURE.md lists every room of the core, every crate and every folder, and nothing else.
 #[test]
 fn the_map_names_every_room() {
     let map = read("ARCHITECTURE.md");
@@ -185,7 +186,7 @@ fn the_map_names_every_room() {
     assert!(map.lines().count() <= 200, "ARCHITECTURE.md has {} lines", map.lines().count());
 }
 
-/// The files and folders in a folder; the names of folders end in `/`.
+/// Returns the files and folders in a folder; names of folders end in `/`.
 fn entries(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap());
     let name = |entry: fs::DirEntry| {
@@ -227,9 +228,9 @@ fn every_link_leads_somewhere() {
 
 /// A fenced block.
 struct Block<'a> {
-    /// Where it starts, from 1.
+    /// Line number of the fence, from 1.
     line: usize,
-    /// The words after the fence.
+    /// Words after the opening fence.
     info: Vec<&'a str>,
     text: String,
 }
@@ -261,12 +262,12 @@ fn without_blocks(text: &str) -> String {
     outside.collect::<Vec<_>>().join("\n")
 }
 
-/// YAML reads JSON too.
+/// Parses YAML, which includes JSON.
 fn value(block: &Block<'_>, place: &str) -> Value {
     serde_yaml_ng::from_str(&block.text).unwrap_or_else(|error| panic!("{place}: {error}"))
 }
 
-/// What stands at a dotted path.
+/// Returns the value at a dotted path.
 fn find(mut value: Value, path: Option<&&str>, place: &str) -> Value {
     for step in path.iter().flat_map(|path| path.split('.')) {
         let member = match step.parse::<usize>() {
@@ -275,14 +276,14 @@ fn find(mut value: Value, path: Option<&&str>, place: &str) -> Value {
         };
         value = member.unwrap_or_else(|| panic!("{place}: no {step}")).take();
     }
-    // A JSON text, as a `google.protobuf.StringValue` holds it.
+    // A JSON text, as in a `google.protobuf.StringValue`.
     match value {
         Value::String(text) => serde_json::from_str(&text).unwrap_or_else(|error| panic!("{place}: {error}")),
         other => other,
     }
 }
 
-/// Adds what an excerpt leaves out: one rule for all of its authenticators, or the authenticators that its rules name.
+/// Completes an excerpt: adds one rule for all of its authenticators, or the authenticators that its rules name.
 fn complete(configuration: &mut Value) {
     let Some(members) = configuration.as_object_mut() else { return };
     if !members.contains_key("authenticators") {
@@ -313,7 +314,7 @@ fn policy(configuration: Value) -> Result<Policy, Vec<String>> {
     }
 }
 
-/// A value of the kind that the name tells.
+/// Returns a value of the kind that the variable's name indicates.
 fn environment(name: &str) -> String {
     const HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
     if name.ends_with("_UNSET") {
@@ -325,13 +326,13 @@ fn environment(name: &str) -> String {
     } else if name.contains("HTDIGEST") {
         format!("carol:legacy:{}\n", "8".repeat(64))
     } else if name.ends_with("_SHA256") {
-        format!("{:064}", name.len()) // several in one list differ
+        format!("{:064}", name.len()) // different for each name in a list
     } else {
-        "A".repeat(88) // long enough for every algorithm, and base64 too
+        "A".repeat(88) // long enough for every algorithm, and valid base64
     }
 }
 
-/// The names that an operator can write: fields, variants and words of the configuration's types.
+/// Returns the names that a configuration may contain: fields, variants and keywords of the configuration's types.
 fn field_names(source: &str) -> BTreeSet<String> {
     let (mut names, mut renamed, mut in_variants) = (BTreeSet::new(), None, false);
     for line in source.lines() {
@@ -367,7 +368,7 @@ fn snake_case(variant: &str) -> String {
     name
 }
 
-/// The codes that a source file gives, as in `=> "no_rule",`.
+/// Returns the codes in a source file, as in `=> "no_rule",`.
 fn codes(path: &str) -> BTreeSet<String> {
     let source = read(path);
     let quoted = source.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
@@ -376,14 +377,14 @@ fn codes(path: &str) -> BTreeSet<String> {
     quoted.filter(|text| is_code(text) && !is_part(text)).map(str::to_owned).collect()
 }
 
-/// As GitHub makes one of a heading.
+/// Returns the anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The documents, by their path from the root.
+/// Returns all documents, with their path from the root.
 fn documents() -> impl Iterator<Item = (String, String)> {
     let at_the_root = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
     let mut names: Vec<String> = at_the_root.into_iter().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! Replays the corpus of each fuzzing target: what was found once is looked at on every machine.
+//! Replays the corpus of each fuzz target, so every machine checks what fuzzing found.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
 
 #[path = "../fuzz/src/lib.rs"]
@@ -24,7 +24,7 @@ fn the_corpus_of_every_target_holds() {
         let files = files(&folder("corpus").join(name));
         assert!(files.len() >= 3, "{name} has next to no corpus");
         for file in files {
-            println!("{}", file.display()); // shown where it panics
+            println!("{}", file.display()); // identifies the input if it panics
             check(&std::fs::read(&file).unwrap());
         }
     }

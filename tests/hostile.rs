@@ -1,6 +1,6 @@
-//! Whatever a client sends: the core answers, in bounded time, and lets through nobody whose credential is not right.
+//! Arbitrary requests: the core decides in bounded time, and allows no request without a valid credential.
 //!
-//! Requests are random or mutated from good ones, from a fixed seed: a failure names the seed of its request.
+//! Requests are random, or mutations of valid ones, from a fixed seed. A failure reports the seed of its request.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use authgate_testing::{digest_client, mint};
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use digest_client::{Answer, Challenge, sha256};
 
-/// A request as it is handed over.
+/// A request as a host passes it.
 #[derive(Clone, Debug)]
 struct Sent {
     method: Vec<u8>,
@@ -34,7 +34,7 @@ struct Sent {
     fields: Vec<(String, Vec<u8>)>,
 }
 
-/// xorshift64*, so that a seed always makes the same requests.
+/// xorshift64*: a seed always gives the same requests.
 struct Random(u64);
 
 impl Random {
@@ -58,7 +58,7 @@ impl Random {
     }
 }
 
-/// A policy with one state for all that is tried on it: what held must open no door for anything else.
+/// A policy with a single state for all of its requests: a cached credential must not make anything else pass.
 struct Gate {
     policy: Policy,
     state: RefCell<State>,
@@ -70,7 +70,7 @@ impl Gate {
     }
 }
 
-/// Policies that read credentials from everywhere, and one good credential for each way in.
+/// Returns policies that read credentials from every location, with a valid credential for each.
 fn policies() -> Vec<Gate> {
     let key = |algorithm| mint::SigningKey::for_algorithm(algorithm).jwk();
     let jwt = |issuer: &str, algorithm, from: Value| json!({"jwt": {"issuer": issuer, "audiences": ["api"], "keys": {"jwks": {"keys": [key(algorithm)]}}, "from": from}});
@@ -105,8 +105,8 @@ fn policies() -> Vec<Gate> {
     made.collect()
 }
 
-/// What decides: never a panic, never slow, never a way in. The limit is wide, since this runs unoptimised beside
-/// others; what it finds is an exponent, not a constant.
+/// Checks a decision: it never panics, is never slow, and never allows an invalid request. The time limit is wide,
+/// since this runs without optimisation beside other tests; it detects exponential behaviour, not constant factors.
 fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str) {
     let pseudo: [(&[u8], &[u8]); 4] = [
         (b":method", &sent.method),
@@ -176,7 +176,7 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
     mint::sign(&claims, &mint::SigningKey::for_algorithm(algorithm), algorithm)
 }
 
-/// Alice's answer to a challenge of this policy, for `GET /`.
+/// Returns alice's response to a challenge of this policy, for `GET /`.
 fn answer(gate: &Gate, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
@@ -211,7 +211,7 @@ fn sent(path: &[u8], fields: &[(&str, &[u8])]) -> Sent {
 
 #[test]
 fn good_credentials_pass_where_they_should() {
-    // So that the tests below refuse something.
+    // Valid credentials pass, so the denials below are meaningful.
     let policies = policies();
     let good = [
         sent(b"/", &[("authorization", basic("alice:correct horse").as_bytes())]),
@@ -243,7 +243,7 @@ fn every_single_change_of_a_token_or_password_is_refused() {
     let policies = policies();
     let jwt = token("people", "ann", Algorithm::EdDSA).into_bytes();
     let pair = STANDARD.encode("alice:correct horse").into_bytes();
-    // The good ones are remembered first.
+    // Put the valid credentials into the cache first.
     check(&policies[..1], &sent(b"/", &[("authorization", &[b"Bearer ", &jwt[..]].concat())]), true, "token");
     check(
         &policies[..1],
@@ -260,7 +260,7 @@ fn every_single_change_of_a_token_or_password_is_refused() {
                 let mut removed = credential.clone();
                 removed.remove(at);
                 for changed in [replaced, inserted, removed, credential[..at].to_vec()] {
-                    // A space before a credential is one of several behind the scheme.
+                    // A space before a credential is one of several after the scheme.
                     let same = changed.strip_prefix(b" ").unwrap_or(&changed) == credential;
                     let value = [scheme, &changed[..]].concat();
                     let what = format!("{at}, {octet}: {}", value.escape_ascii());
@@ -275,7 +275,7 @@ fn every_single_change_of_a_token_or_password_is_refused() {
 fn every_single_change_of_a_digest_answer_is_refused_or_means_nothing() {
     let policies = policies();
     let good = answer(&policies[0], 1).into_bytes();
-    // Space between params, quotes around tokens and the case of hexadecimal digits are not part of what is said.
+    // Spaces between params, quotes around tokens and the case of hexadecimal digits have no meaning.
     let meaning = |octets: &[u8]| {
         let said = octets.iter().filter(|octet| !matches!(octet, b' ' | b'\t' | b'"'));
         said.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
@@ -289,13 +289,13 @@ fn every_single_change_of_a_digest_answer_is_refused_or_means_nothing() {
             let mut removed = good.clone();
             removed.remove(at);
             for changed in [replaced, inserted, removed, good[..at].to_vec()] {
-                // An escape in a quoted string may mean nothing too.
+                // An escape in a quoted string may have no meaning either.
                 let same = octet == b'\\' || meaning(&changed) == meaning(&good);
                 let what = format!("{at}, {octet}: {}", changed.escape_ascii());
                 let request = sent(b"/", &[("authorization", &changed)]);
                 check(&policies[..1], &request, same, &what);
                 if !same {
-                    // Were it only too late, it would be right.
+                    // `StaleNonce` would mean that the response is valid except for its age.
                     assert_ne!(reason(&policies[0], &request), Some(Reason::StaleNonce), "{what}");
                 }
             }
@@ -359,7 +359,7 @@ fn large_and_deep_requests_are_answered_in_time() {
         for before in
             ["/", "/?", "/?access_token=", "/?a&access_token", "/public/", "/a/b/c/", "/public;", "/%2e%2e/"]
         {
-            // The policy with a regex and a template: it does most.
+            // The policy with a regular expression and a template, since it does the most work.
             check(&policies[3..], &sent(&with(before), &[]), false, &what);
         }
         let mut odd = sent(b"/", &[]);
@@ -375,7 +375,7 @@ fn large_and_deep_requests_are_answered_in_time() {
     check(&policies, &sent(&path, &[]), false, "3,000 parameters");
 }
 
-/// Pieces of which requests are made: what parsers look for, and what they do not expect.
+/// Fragments of requests: those that parsers look for, and those that they do not expect.
 const PIECES: &[&[u8]] = &[
     b"Basic",
     b"Bearer",
@@ -485,7 +485,7 @@ const NAMES: &[&str] = &[
 #[test]
 fn random_requests_get_nowhere() {
     let policies = policies();
-    // Right for somebody else's place or issuer, expired, unsigned, or for another audience.
+    // Valid at another location or for another issuer, expired, unsigned, or for another audience.
     let wrong: Vec<Vec<u8>> = [
         basic("alice:correct horse "),
         basic("Alice:correct horse"),
@@ -534,7 +534,7 @@ fn random_requests_get_nowhere() {
     }
 }
 
-/// A few pieces, now and then a whole credential that is wrong, now and then with one octet changed.
+/// Returns some fragments, sometimes a whole invalid credential, and sometimes with one byte changed.
 fn words(random: &mut Random, wrong: &[Vec<u8>]) -> Vec<u8> {
     let mut text = Vec::new();
     for _ in 0..=random.below(7) {

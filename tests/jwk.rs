@@ -1,4 +1,4 @@
-//! Keys and key sets: which are read, what they are pinned to, which are refused and why.
+//! Keys and key sets: which are accepted, what they are pinned to, and why others are rejected.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice
-)] // tests may
+)] // a test may panic
 
 use authgate::jose::jwk::{
     Algorithm, Algorithms, IgnoredKey, KeyError, KeySet, KeySetError, KeySetOrigin, MAX_KEYS, VerifyingKey,
@@ -16,7 +16,7 @@ use base64::Engine as _;
 use mint::{SECRET, SigningKey, encode, pem};
 use serde_json::{Value, json};
 
-/// The members that are given are set, those that are null are taken out.
+/// Sets the given members, and removes those that are null.
 fn changed(mut jwk: Value, members: Value) -> Value {
     let object = jwk.as_object_mut().unwrap();
     for (name, value) in members.as_object().unwrap() {
@@ -125,7 +125,7 @@ fn keys_that_are_refused() {
         (changed(ec(), json!({"y": x_of(ec())})), Malformed),
         (changed(ec(), json!({"x": encode(&octets(&x_of(ec()))[1..])})), Malformed),
         (changed(ec(), json!({"x": encode(&[&[0][..], &octets(&x_of(ec()))].concat())})), Malformed),
-        // The octets of the right point, cut in the wrong place.
+        // The bytes of the correct point, split in the wrong place.
         (
             changed(
                 ec(),
@@ -168,7 +168,7 @@ fn members_that_do_not_matter() {
         json!({"key_ops": [1, "verify"]}),
         json!({"x5c": ["!"], "x5t": 1, "x5u": "https://example.com", "ext": true, "exp": 1, "k": "AQAB"}),
         json!({"kid": ""}),
-        json!({"n": encode(&[&[0][..], &n].concat())}), // a sign octet, as some write
+        json!({"n": encode(&[&[0][..], &n].concat())}), // a leading sign byte, which some libraries write
     ] {
         check_jwk(changed(rsa(), members), Ok(&[Algorithm::RS256]));
     }
@@ -199,9 +199,9 @@ fn pem_keys() {
         (pem("ed25519"), EdDSA, Err(Private)),
         (pem("rsa.crt"), RS256, Err(Certificate)),
         (pem("rsa1024.pub"), RS256, Err(TooShort)),
-        (pem("rsa8192.pub"), RS256, Err(NotAPemKey)), // the parser takes at most 4096 bits
+        (pem("rsa8192.pub"), RS256, Err(NotAPemKey)), // the parser accepts at most 4096 bits
         (pem("rsa-e3.pub"), RS256, Err(UnsupportedRsa)),
-        // Which of several keys is meant nobody can say.
+        // With several keys it is ambiguous which one is meant.
         (&pem("rsa.pub").repeat(2), RS256, Err(NotAPemKey)),
         (&[pem("rsa.pub"), pem("p256.pub")].concat(), RS256, Err(NotAPemKey)),
         (&[pem("p256.pub"), pem("rsa.pub")].concat(), ES256, Err(NotAPemKey)),
@@ -224,7 +224,7 @@ fn pem_keys() {
     }
 }
 
-/// The second verifier gets what openssl would give it.
+/// The host's verifier gets the encoding that OpenSSL produces.
 #[test]
 fn subject_public_key_info_is_that_of_openssl() {
     use Algorithm::*;

@@ -1,4 +1,4 @@
-//! Validation: the order of the checks, each claim, and what a client may learn.
+//! JWT validation: the order of the checks, each claim, and the information that a client may receive.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice
-)] // tests may
+)] // a test may panic
 
 use authgate_testing::mint;
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ fn validation() -> Validation {
     Validation::new(vec![ISSUER.to_owned(), "https://other.example.com".to_owned()], rules)
 }
 
-/// Claims that are accepted, with these changes; null takes a claim out.
+/// Returns accepted claims with these changes; null removes a claim.
 fn claims(changes: Value) -> String {
     let mut claims = json!({"iss": ISSUER, "aud": "api", "sub": "alice", "exp": NOW + 600.0});
     for (name, value) in changes.as_object().unwrap() {
@@ -67,7 +67,7 @@ fn check_all<const N: usize>(validation: &Validation, cases: [(Value, Result<&st
     }
 }
 
-/// Each token is wrong in everything that comes later too, so that the first thing wrong shows.
+/// Each token also fails every later check, so the first failing check is visible.
 #[test]
 fn the_order_of_the_checks() {
     let all = json!({
@@ -106,7 +106,7 @@ fn the_order_of_the_checks() {
         (r#"{"alg":"none","kid":"ours"}"#, with(json!({"exp": 1})), &theirs, AlgorithmNotAllowed),
         (r#"{"alg":"HS512","kid":"ours"}"#, with(json!({"exp": 1})), &theirs, AlgorithmNotAllowed),
         (typed, with(json!({"exp": 1})), &theirs, Expired),
-        (typed, with(json!({})), &theirs, BadSignature), // an exp that is no date says nothing yet
+        (typed, with(json!({})), &theirs, BadSignature), // a malformed exp is not an expiry
         (typed, with(json!({})), &ours, WrongType),
         (plain, with(json!({})), &ours, MalformedClaim(Claim::Exp)),
         (plain, with(json!({"exp": NOW + 600.0})), &ours, MalformedClaim(Claim::Nbf)),
@@ -126,7 +126,7 @@ fn the_order_of_the_checks() {
     assert_eq!(validate(&validation, plain, &claims, &ours), Ok("alice".to_owned()));
 }
 
-/// Whoever cannot sign learns of nothing but these three, and cannot ask which issuers are known.
+/// A client that cannot sign learns of these three errors only, and cannot find out which issuers are configured.
 #[test]
 fn what_a_client_may_be_told() {
     use TokenError::*;
@@ -222,7 +222,7 @@ fn times() {
         &validation(),
         [
             (json!({"exp": NOW + 0.5}), Ok("alice")),
-            (json!({"exp": NOW}), Ok("alice")), // within the skew
+            (json!({"exp": NOW}), Ok("alice")), // within the clock skew
             (json!({"exp": NOW - 59.5}), Ok("alice")),
             (json!({"exp": NOW - 60.0}), Err(Expired)),
             (json!({"exp": NOW - 60.5}), Err(Expired)),

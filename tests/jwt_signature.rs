@@ -1,4 +1,4 @@
-//! Signatures: every algorithm verifies what it signed and nothing else, and no header talks a key into anything.
+//! Signatures: every algorithm verifies its own signatures and no others, and no header changes how a key is used.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice
-)] // tests may
+)] // a test may panic
 
 use authgate::jose::jwk::{Algorithm, Algorithms, KeySet, VerifyingKey};
 use authgate::jose::jwt::{Jws, JwsError, Malformed, Part, SignatureVerifier, SoftwareVerifier};
@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mint::{SECRET, SigningKey, encode, pem, set, sign_text};
 use serde_json::json;
 
-/// What became of a token: malformed, refused or verified.
+/// Result for a token: malformed, rejected or verified.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Verified,
@@ -38,7 +38,7 @@ const BAD_SIGNATURE: Outcome = Outcome::Refused(JwsError::BadSignature);
 const NOT_ALLOWED: Outcome = Outcome::Refused(JwsError::AlgorithmNotAllowed);
 const UNKNOWN_KEY: Outcome = Outcome::Refused(JwsError::UnknownKey);
 
-/// A header, a payload and a signature by this key over them.
+/// Returns a header, a payload and a signature over both by this key.
 fn parts(header: &str, key: &SigningKey, algorithm: Algorithm) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let payload = br#"{"sub":"alice"}"#;
     let input = format!("{}.{}", encode(header.as_bytes()), encode(payload));
@@ -73,7 +73,7 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         );
         check(&token, &set(vec![SigningKey::other(algorithm).jwk()]), BAD_SIGNATURE, "another key");
 
-        // One flipped bit. In the header that of a member which means nothing, so that it still parses.
+        // One flipped bit. In the header, it is in a member without a meaning, so the header still parses.
         let padded = format!(r#"{{"alg":"{algorithm}","x":"0"}}"#);
         let (header_x, _, signature_x) = parts(&padded, &key, algorithm);
         let flipped = padded.replace(r#""0""#, r#""1""#);
@@ -105,7 +105,7 @@ fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         ] {
             check(&join(&header, &payload, &signature), &ours, BAD_SIGNATURE, "signature of another length");
         }
-        // The same octets under each other algorithm.
+        // The same bytes under each other algorithm.
         for claimed in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
             let header = json!({"alg": claimed.name()}).to_string();
             let token = join(header.as_bytes(), &payload, &signature);
@@ -122,7 +122,7 @@ fn ed25519_by_its_fully_specified_name() {
     assert_eq!(outcome(token.as_bytes(), &set(vec![key.jwk()]), None), Outcome::Verified);
 }
 
-/// JWS has no low-s rule (RFC 7518 §3.4); the twin of a signature is one too.
+/// JWS has no low-s rule (RFC 7518 §3.4), so the negated twin of a signature is valid too.
 #[test]
 fn ecdsa_takes_the_twin_but_no_zero_and_no_der() {
     fn negated(order: &[u8], s: &[u8]) -> Vec<u8> {
@@ -184,12 +184,12 @@ fn no_spelling_of_none() {
             }
         }
     }
-    // Without its last part it is no token at all.
+    // Without its last part it is not a token.
     let token = format!("{}.{}", encode(br#"{"alg":"none"}"#), encode(b"{}"));
     assert_eq!(outcome(token.as_bytes(), &keys[0], None), Outcome::Malformed(Malformed::NotThreeParts));
 }
 
-/// CVE-2015-9235 and its many children: what the verifier holds is public, so whoever makes a MAC with it forges.
+/// CVE-2015-9235 and its variants: the verification key is public, so a MAC keyed with it must not be accepted.
 #[test]
 fn a_public_key_is_no_mac_secret() {
     for algorithm in [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA] {
@@ -304,16 +304,16 @@ fn which_keys_are_tried() {
     check(vec![jwk(1, a), jwk(2, b)], Some("A"), 1, UNKNOWN_KEY);
     check(vec![jwk(1, a), jwk(2, b)], None, 2, Outcome::Verified);
     check(vec![jwk(1, a), jwk(2, b)], None, 3, BAD_SIGNATURE);
-    check(vec![jwk(1, a), jwk(2, a)], a, 2, Outcome::Verified); // a name that stands twice
-    check(vec![jwk(1, None), jwk(2, b)], a, 1, Outcome::Verified); // a key without a name
-    check(vec![jwk(1, None), jwk(2, b)], a, 2, UNKNOWN_KEY); // and one that may come with a refetch
-    check(vec![jwk(1, None), jwk(2, b)], b, 1, BAD_SIGNATURE); // where the name is known, it decides
+    check(vec![jwk(1, a), jwk(2, a)], a, 2, Outcome::Verified); // two keys with the same kid
+    check(vec![jwk(1, None), jwk(2, b)], a, 1, Outcome::Verified); // a key without kid
+    check(vec![jwk(1, None), jwk(2, b)], a, 2, UNKNOWN_KEY); // and an unknown kid, which a refetch may provide
+    check(vec![jwk(1, None), jwk(2, b)], b, 1, BAD_SIGNATURE); // if the kid is known, only its keys are tried
     let many = |count: u8| (1..=count).map(|n| jwk(n, None)).collect::<Vec<_>>();
     check(many(9), None, 8, Outcome::Verified);
     check(many(9), None, 9, BAD_SIGNATURE);
     check(many(9), a, 8, Outcome::Verified);
 
-    // Only what fits is counted and tried.
+    // Only keys that fit are counted and tried.
     let mut mixed: Vec<_> = (0..20).map(|_| SigningKey::for_algorithm(Algorithm::EdDSA).jwk()).collect();
     mixed.push(jwk(1, None));
     check(mixed, None, 1, Outcome::Verified);
@@ -323,7 +323,7 @@ fn which_keys_are_tried() {
     check(vec![ed.jwk()], None, 1, NOT_ALLOWED);
 }
 
-/// An RSA signature is as long as the modulus: keys of other sizes cost nothing and take no key's turn.
+/// An RSA signature is as long as the modulus: keys of other sizes cost nothing and do not count as tried.
 #[test]
 fn keys_of_other_sizes_are_not_tried() {
     struct Counting(std::cell::Cell<usize>);
@@ -346,7 +346,7 @@ fn keys_of_other_sizes_are_not_tried() {
     let verifier = Counting(std::cell::Cell::new(0));
     assert_eq!(Jws::parse(token.as_bytes()).unwrap().verify(&keys, None, &verifier), Ok(()));
     assert_eq!(verifier.0.get(), 1);
-    // A signature of a length that no key has is tried with none.
+    // A signature whose length fits no key is not verified with any.
     let (signed, _) = token.rsplit_once('.').unwrap();
     let short = format!("{signed}.{}", encode(&[1; 255]));
     let found = Jws::parse(short.as_bytes()).unwrap().verify(&keys, None, &verifier);
@@ -368,7 +368,7 @@ fn the_allow_list_narrows_what_keys_can_do() {
         let allowed = allowed.iter().copied().collect();
         assert_eq!(outcome(token.as_bytes(), &keys, Some(allowed)), expected, "{signed} where {allowed:?}");
     }
-    // Without a list RSASSA-PSS is for keys that name it.
+    // Without a list of algorithms, RSASSA-PSS requires a key that names it.
     for (alg, signed, expected) in [
         (None, Algorithm::RS384, Outcome::Verified),
         (None, Algorithm::PS384, NOT_ALLOWED),
@@ -379,7 +379,7 @@ fn the_allow_list_narrows_what_keys_can_do() {
         let token = sign_text(&json!({"alg": signed.name()}).to_string(), "{}", &key, signed);
         assert_eq!(outcome(token.as_bytes(), &keys, None), expected, "{signed} of a key for {alg:?}");
     }
-    // A pinned key does no more than its algorithm, whatever is allowed.
+    // A pinned key verifies only its algorithm, whatever is allowed.
     let pinned = set(vec![key.jwk_with(json!({"alg": "RS256"}))]);
     let token = sign_text(r#"{"alg":"RS512"}"#, "{}", &key, Algorithm::RS512);
     assert_eq!(outcome(token.as_bytes(), &pinned, Some(Algorithms::only(Algorithm::RS512))), NOT_ALLOWED);
@@ -450,7 +450,7 @@ fn what_is_no_token() {
     }
 }
 
-/// No length and no octet makes it do anything but answer.
+/// Tokens of any length and any bytes are rejected without a panic.
 #[test]
 fn long_tokens_are_answered() {
     let key = SigningKey::for_algorithm(Algorithm::HS256);

@@ -1,5 +1,5 @@
-//! The manifests in `envoy/`: their policies are taken, what runs is pinned, nothing is open, and every secret that a
-//! policy asks for is handed to the module, from the proxy's environment.
+//! The manifests in `envoy/`: their policies are valid, images are pinned, no admin port is open, and every secret that
+//! a policy reads is passed to the module from the proxy's environment.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use std::cell::RefCell;
@@ -18,12 +18,12 @@ fn read(path: &str) -> Value {
     serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What stands at a JSON Pointer.
+/// Returns the value at a JSON Pointer.
 fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"))
 }
 
-/// The variables that a policy reads, which has to be taken.
+/// Returns the variables that a policy reads. The policy must be valid.
 fn variables(policy: &Value) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let environment = |name: &str| {
@@ -43,7 +43,7 @@ fn names(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
-/// A digest in place of a tag.
+/// True if the image has a digest instead of a tag.
 fn is_pinned(image: &Value) -> bool {
     let digest = image.as_str().unwrap().rsplit_once("@sha256:").map(|(_, digest)| digest);
     digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|octet| octet.is_ascii_hexdigit()))
@@ -115,7 +115,7 @@ fn a_remote_module_is_pinned_and_closed_and_gets_its_secrets() {
     let variables = variables(at(config, "/configuration/value"));
     assert_eq!(variables, names(&vm["environment_variables"]["host_env_keys"]));
     assert!(!variables.is_empty());
-    // As in the sample, word for word.
+    // The same settings as in the sample.
     let settings = |manifest: &Value| {
         let hcm =
             at(manifest, "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config").clone();
@@ -131,14 +131,14 @@ fn a_remote_module_is_pinned_and_closed_and_gets_its_secrets() {
     assert_eq!(settings(&manifest), settings(&read("envoy/envoy.yaml")));
 }
 
-/// `tests/host` has no YAML.
+/// `tests/host` has no YAML parser.
 #[test]
 fn the_other_host_gets_the_policy_of_the_sample() {
     let sample = at(&read("envoy/envoy.yaml"), FILTER)["configuration"]["value"].clone();
     assert_eq!(read("tests/host/sample.json"), sample);
 }
 
-/// Anyone can mint tokens for the demo, so its key is in the demo alone.
+/// Anyone can mint tokens with the demo's key, so only the demo may trust it.
 #[test]
 fn no_manifest_trusts_the_key_of_the_demo() {
     let demo = at(&read("envoy/envoy.yaml"), FILTER)["configuration"]["value"]["authenticators"]["idp"]["jwt"]["keys"]["jwks"]

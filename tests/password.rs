@@ -1,4 +1,4 @@
-//! Password hashes against what the real tools make; tests/data/htpasswd/README.md tells which.
+//! Password hashes, compared with those of real tools; see tests/data/htpasswd/README.md.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a test may panic")]
 
 use authgate::password::{
@@ -25,7 +25,7 @@ const FILES: [(&str, usize); 13] = [
     ),
 ];
 
-/// The password of a user named `password.variant`, as make.sh has it.
+/// Returns the password of a user named `password.variant`, as in make.sh.
 fn password_of(user: &str) -> &'static str {
     match user.split('.').next().unwrap() {
         "plain" => "Hunter2-hunter2",
@@ -41,7 +41,7 @@ fn parse(text: &str) -> Result<PasswordHash, HashError> {
     PasswordHash::parse(text, Plaintext::Allow)
 }
 
-/// Every line of the files: user, password, and the text of the hash.
+/// Returns every line of the files: user, password, and hash.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     FILES.iter().flat_map(|(text, _)| text.lines()).map(|line| {
         let (user, hash) = line.split_once(':').unwrap();
@@ -49,7 +49,7 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     })
 }
 
-/// One line of each variant: the first of its kind.
+/// Returns one line of each variant, the first of its kind.
 fn variants() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     lines().filter(|(user, ..)| user.starts_with("plain."))
 }
@@ -66,7 +66,7 @@ fn each_hash_takes_its_password_and_no_other() {
                 assert_eq!(entry.hash.verify(password), Ok(expected), "{}: {password:?}", entry.user);
             };
             check(password, true);
-            // bcrypt knows a password by its first 72 octets.
+            // bcrypt uses only the first 72 bytes of a password.
             let cut = bcrypt && password.len() > 72;
             check(&[password, b"x"].concat(), cut);
             check(&[b"x", password].concat(), false);
@@ -93,7 +93,7 @@ fn a_password_has_at_most_1024_octets() {
     let longest = "p".repeat(MAX_PASSWORD_LEN);
     let hash = parse(&format!("{{PLAIN}}{longest}")).unwrap();
     assert!(hash.verify(longest.as_bytes()) == Ok(true));
-    // It would be right, were it hashed.
+    // The password matches, but is too long to be checked.
     let longer = "p".repeat(MAX_PASSWORD_LEN + 1);
     assert!(parse(&format!("{{PLAIN}}{longer}")).unwrap().verify(longer.as_bytes()) == Ok(false));
 }
@@ -121,7 +121,7 @@ fn each_hash_tells_what_it_is() {
         let (.., text) = lines().find(|line| line.0 == user).unwrap();
         let hash = parse(text).unwrap();
         assert_eq!((hash.scheme(), hash.cost()), (scheme, cost), "{user}");
-        // MD5-crypt is both: fast to guess, and slow for long guesses.
+        // MD5-crypt is both: fast to guess, and slow for long passwords.
         let slow = !weak || scheme == HashScheme::Apr1;
         assert_eq!((hash.is_weak(), hash.is_slow()), (weak, slow), "{user}");
         assert_eq!(format!("{hash:?}"), format!("PasswordHash({scheme:?}, ..)"));
@@ -159,7 +159,7 @@ fn a_hash_that_was_cut_short_takes_nothing() {
         for len in 0..text.len() {
             let Some(cut) = text.get(..len) else { continue };
             let Ok(hash) = parse(cut) else { continue };
-            // Where the length says little of the whole, a cut one may be read, but never takes the password.
+            // Formats without a fixed length may parse when cut, but never match the password.
             use HashScheme::{Argon2d, Argon2i, Argon2id, Plain, SaltedSha1};
             let varies = matches!(hash.scheme(), SaltedSha1 | Plain | Argon2id | Argon2i | Argon2d);
             assert!(varies, "{user} cut to {len}: {hash:?}");
@@ -178,7 +178,7 @@ fn a_hash_with_another_character_takes_nothing() {
             for character in ["$", ":", "+", "é", "=", ".", "0", "1", "Z", "", "A0"] {
                 let changed = [&text[..at], character, &text[at + 1..]].concat();
                 let Ok(hash) = parse(&changed) else { continue };
-                // What a larger cost does is tried elsewhere.
+                // Larger costs are tested elsewhere.
                 let cheap = hash.scheme() != HashScheme::Bcrypt || hash.cost() < 6;
                 if changed != text && cheap && hash.cost() <= 10_000 {
                     assert!(hash.verify(password.as_bytes()) == Ok(false), "{user}: {character:?} at {at}");
@@ -190,7 +190,7 @@ fn a_hash_with_another_character_takes_nothing() {
 
 #[test]
 fn nothing_that_is_read_or_checked_panics() {
-    // xorshift64: the same garbage in each run.
+    // xorshift64: the same random input in each run.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = move |below: usize| {
         state ^= state << 13;
@@ -218,7 +218,7 @@ fn nothing_that_is_read_or_checked_panics() {
         let _ = parse_htpasswd(&format!("user:{text}\nuser:{text}"), Plaintext::Refuse);
         if let Ok(hash) = parse(&text) {
             read += 1;
-            // Slow ones are too many to be checked each time.
+            // Slow hashes are too many to check each time.
             if hash.is_weak() || next(200) == 0 {
                 assert!(hash.verify(&password) == Ok(false));
             }
@@ -227,7 +227,7 @@ fn nothing_that_is_read_or_checked_panics() {
     assert!(read > 1_000, "{read} were read");
 }
 
-/// Odd costs within the bounds, with digests that no password has.
+/// Unusual costs within the bounds, with digests that match no password.
 #[test]
 fn no_cost_within_the_bounds_panics() {
     let check = |text: String| {
@@ -260,7 +260,7 @@ fn no_cost_within_the_bounds_panics() {
     let digest = ".".repeat(43);
     for log_n in ["/", "0", "1", "2", "5", "6", "7", "8"] {
         for r in [".", "/", "0", "5", "T", "j"] {
-            // N from 4: at 2 there is nothing to mix.
+            // N is at least 4: with 2 there is nothing to mix.
             check(format!("$y$j{log_n}{r}$......${digest}"));
             check(format!("$y$j{log_n}{r}$..${digest}"));
         }
@@ -416,11 +416,11 @@ fn costs_at_the_bounds_are_read() {
     let (d43, salt) = ("A".repeat(43), "A".repeat(11));
     let check = |text: &str, cost: u64| assert_eq!(parse(text).map(|hash| hash.cost()), Ok(cost), "{text}");
     check("$2y$12$RGYh6UbLEnMY2rgHnvzXtOQxCBj6yXFIQIOIzHoJtiatjHvtx3Bte", 12);
-    // What argon2-cffi, PHP and OWASP's sheet give.
+    // Costs that argon2-cffi, PHP and OWASP's cheat sheet use.
     check(&format!("$argon2id$v=19$m=65536,t=3,p=4${salt}${d43}"), 196_608);
     check(&format!("$argon2id$v=19$m=65536,t=4,p=1${salt}${d43}"), 262_144);
     check(&format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${d43}"), 38_912);
-    // What passlib and OWASP's sheet give.
+    // Costs that passlib and OWASP's cheat sheet use.
     check(&format!("$scrypt$ln=16,r=8,p=1${salt}${d43}"), 524_288);
     check(&format!("$scrypt$ln=16,r=8,p=2${salt}${d43}"), 1_048_576);
     check(&format!("$scrypt$ln=13,r=8,p=10${salt}${d43}"), 655_360);

@@ -1,4 +1,4 @@
-//! Configurations that are wrong: what an operator is told, word by word. The cases are in `tests/cases/config-errors.yaml`.
+//! Invalid configurations: every message, word by word. The cases are in `tests/cases/config-errors.yaml`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use authgate::config::{self, ConfigError};

@@ -1,4 +1,4 @@
-//! Whatever a client sends as a DPoP proof: the core answers, in bounded time, and takes none that is not right.
+//! Arbitrary DPoP proofs: the core decides in bounded time, and accepts valid ones only.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use authgate_testing::mint;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 const NOW: f64 = 1_700_000_000.0;
 
-/// A configuration, its state, and a token that is bound to the ES256 key.
+/// A configuration, its state, and a token bound to the ES256 key.
 struct Gate {
     policy: Policy,
     state: State,
@@ -45,7 +45,7 @@ impl Gate {
         Gate { state: State::new(&policy, CredentialCache::new([1; 16], policy.limits)), policy, token }
     }
 
-    /// Why a request with this proof is refused; `None` where it passes.
+    /// Returns the reason for which a request with this proof is denied; `None` if it is allowed.
     fn refuses(&mut self, path: &str, proof: &[u8]) -> Option<Reason> {
         let authorization = format!("DPoP {}", self.token);
         let pairs: [(&[u8], &[u8]); 5] = [
@@ -100,7 +100,7 @@ fn every_single_change_of_a_proof_is_refused() {
             }
         }
     }
-    // Nothing of it has used the proof.
+    // No earlier request has used up the proof.
     assert_eq!(gate.refuses("/a", &proof), None);
 }
 
@@ -174,7 +174,7 @@ fn large_and_odd_proofs_are_refused_in_time() {
     gate.passes_at_last();
 }
 
-/// Truly signed, for addresses that are put together at random.
+/// Validly signed proofs for URLs that are composed at random.
 #[test]
 fn odd_addresses_match_only_their_own() {
     const PARTS: [&str; 26] = [

@@ -1,6 +1,6 @@
-//! Which rule a request selects: what the index gives is what a scan by the contract gives, rule by rule and reading by
-//! reading. Rules and requests come from `tests/cases/rules.yaml` and at random, made so that they meet; the smallest of
-//! a random case that fails is added to that file, so that it is tried from then on.
+//! Rule selection: the index gives the same result as a scan according to the documentation, rule by rule and
+//! interpretation by interpretation. Rules and requests come from `tests/cases/rules.yaml` and from a random generator
+//! that makes them likely to match. The smallest failing random case is added to that file, so later runs repeat it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
 
 #[path = "rules/model.rs"]
@@ -28,16 +28,17 @@ use model::{Request, Rules};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/rules.yaml");
 
-/// How many sets of rules are tried, unless `PROPTEST_CASES` says otherwise; each with [`random::REQUESTS`] requests.
+/// Number of rule sets, unless `PROPTEST_CASES` is set; each gets [`random::REQUESTS`] requests.
 const SETS: u32 = 512;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    /// What each rule matches; null: every request.
+    /// The `match` of each rule; null matches every request.
     rules: Rules,
-    /// `METHOD target [authority [peer]]`, where `-` stands for none, and the rule's name or the reason of the refusal.
+    /// Requests `METHOD target [authority [peer]]`, where `-` means absent, and the expected rule name or denial
+    /// reason.
     requests: BTreeMap<String, String>,
 }
 
@@ -70,7 +71,7 @@ fn the_index_gives_what_a_scan_gives() {
     match result {
         Ok(()) => {}
         Err(TestError::Fail(why, (rules, requests))) => {
-            // A panic says something else.
+            // A panic has another message.
             let request = requests.iter().find(|request| request.to_string() == why.message());
             let case = keep(rules, request.unwrap_or_else(|| panic!("{why}")));
             panic!("added to {CASES}, with what the contract says:\n{case}");
@@ -79,7 +80,7 @@ fn the_index_gives_what_a_scan_gives() {
     }
 }
 
-/// Adds a case to the file, and gives its text.
+/// Adds a case to the file, and returns its text.
 fn keep(rules: Rules, request: &Request) -> String {
     let expected = model::selected(&rules, request);
     let name = "at random: say here what it was".to_owned();
@@ -89,7 +90,7 @@ fn keep(rules: Rules, request: &Request) -> String {
     text
 }
 
-/// Rules that let everybody pass, so that each decision names its rule.
+/// Returns a policy of public rules, so each decision names its rule.
 fn policy(rules: &Rules) -> Policy {
     let rule = |matches: &Option<_>| match matches {
         None => json!({"public": true}),
@@ -101,7 +102,7 @@ fn policy(rules: &Rules) -> Policy {
     built.unwrap_or_else(|errors| panic!("{configuration}: {errors:?}")).policy
 }
 
-/// The name of the rule, or why there is none.
+/// Returns the name of the rule, or the reason why there is none.
 fn selected(policy: &Policy, request: &Request) -> String {
     let context =
         Context { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };

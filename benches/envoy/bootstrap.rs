@@ -1,4 +1,4 @@
-//! Envoy's bootstrap: listeners that differ in one filter, before the same direct response.
+//! Envoy bootstraps: listeners that differ in one filter, in front of the same direct response.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use crate::policy::{self, sha};
 use authgate_testing::e2e::mint::{ISSUER, jwks};
 
-/// A listener: its name, and the filter that it has before the router.
+/// The name of a listener, and its filter before the router.
 pub type Listener = (&'static str, Option<Value>);
 
-/// The module of authgate with a configuration. Listeners of one `vm_id` share a VM.
+/// Returns authgate's module with a configuration. Listeners with the same `vm_id` share a VM.
 pub fn authgate(module: &Path, vm_id: &str, configuration: Value) -> Option<Value> {
     let configuration =
         json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration});
     wasm(module, vm_id, configuration)
 }
 
-/// A module with a text for a configuration.
+/// Returns a module with a text as its configuration.
 pub fn plain(module: &Path, vm_id: &str, text: &str) -> Option<Value> {
     wasm(module, vm_id, json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}))
 }
@@ -41,7 +41,7 @@ fn wasm(module: &Path, vm_id: &str, configuration: Value) -> Option<Value> {
     }))
 }
 
-/// Envoy's own Basic filter. It knows {SHA} only.
+/// Returns Envoy's own Basic filter, which supports {SHA} only.
 pub fn basic_auth() -> Option<Value> {
     Some(json!({
         "name": "envoy.filters.http.basic_auth",
@@ -52,7 +52,7 @@ pub fn basic_auth() -> Option<Value> {
     }))
 }
 
-/// Envoy's own JWT filter, with or without its memory of tokens.
+/// Returns Envoy's own JWT filter, with or without its token cache.
 pub fn jwt_authn(cached: bool) -> Option<Value> {
     let mut provider = json!({
         "issuer": ISSUER,
@@ -72,14 +72,14 @@ pub fn jwt_authn(cached: bool) -> Option<Value> {
     }))
 }
 
-/// The same with something in it that Envoy reads and nobody uses.
+/// Adds a value to the bootstrap that Envoy reads and nothing uses.
 pub fn with_ballast(mut bootstrap: Value, ballast: Value) -> Value {
     let metadata = json!({"filter_metadata": {"ballast": ballast}});
     bootstrap["static_resources"]["listeners"][0]["metadata"] = metadata;
     bootstrap
 }
 
-/// The bootstrap with these listeners on free ports of the loopback interface.
+/// Returns a bootstrap with these listeners on free ports of the loopback interface.
 pub fn bootstrap(listeners: &[Listener]) -> Value {
     json!({
         "admin": {"address": address()},
@@ -87,8 +87,8 @@ pub fn bootstrap(listeners: &[Listener]) -> Value {
     })
 }
 
-/// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there. They
-/// are before the service on `upstream`.
+/// Returns the bootstrap of an Envoy that reads its listeners from a file, and reloads them when another file is moved
+/// there. They forward to the service on the port `upstream`.
 pub fn from_file(listeners: &Path, upstream: u16) -> Value {
     let service = json!({"socket_address": {"address": "127.0.0.1", "port_value": upstream}});
     json!({
@@ -107,7 +107,7 @@ pub fn from_file(listeners: &Path, upstream: u16) -> Value {
     })
 }
 
-/// A listener before the service, as a file of listeners has it.
+/// Returns a listener in front of the service as a resource of a listener file.
 pub fn forwarding(listener: &Listener) -> Value {
     let mut resource = self::listener(listener, json!({"route": {"cluster": "upstream"}}));
     resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
@@ -119,7 +119,7 @@ fn answering(listener: &Listener) -> Value {
     self::listener(listener, json!({"direct_response": answer}))
 }
 
-/// A listener whose only route does this.
+/// Returns a listener whose only route has this action.
 fn listener((name, filter): &Listener, action: Value) -> Value {
     let mut route = json!({"match": {"prefix": "/"}});
     for (member, value) in action.as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What is measured, and what is asked of it: the limits of the project stand here as data.
+//! The measured cases, and the project's limits on them.
 
 use std::path::Path;
 
@@ -10,59 +10,59 @@ use crate::digest;
 use crate::policy::{self, BOB, PASSWORD, basic, house};
 use authgate_testing::e2e::mint::{self, claims, claims_but};
 
-/// The listener without a filter: what everything else is counted from.
+/// Name of the listener without a filter, the baseline of all others.
 pub const BARE: &str = "no filter";
-/// The filter that does nothing.
+/// Name of the filter that does nothing.
 pub const EMPTY: &str = "empty filter";
 
-/// As many users as a large htpasswd file has.
+/// Number of users in a large htpasswd file.
 pub const MANY_USERS: usize = 100_000;
 
-/// One kind of request to one listener.
+/// A kind of request to a listener.
 #[derive(Clone)]
 pub struct Case {
-    /// Its name in tables.
+    /// Name in tables.
     pub name: &'static str,
-    /// Where it goes.
+    /// Name of the listener.
     pub listener: &'static str,
-    /// What is sent.
+    /// The requests.
     pub traffic: Traffic,
-    /// The status of every answer.
+    /// Expected status of every response.
     pub status: u16,
     /// The case in which Envoy's own filter does the same.
     pub native: Option<&'static str>,
 }
 
-/// What is sent.
+/// The requests of a case.
 #[derive(Clone)]
 pub enum Traffic {
     /// The same request each time.
     Same(Vec<u8>),
-    /// A credential each time that this listener has not seen.
+    /// A different credential each time, new to the listener.
     Fresh {
         /// The path.
         path: &'static str,
-        /// Makes the credential of a serial number: a token, or what stands in `Authorization`. Listeners get those of
-        /// the same numbers.
+        /// Creates the credential with a serial number: a token, or the value of `Authorization`. All listeners get the
+        /// same numbers.
         mint: fn(u64) -> String,
-        /// Whether it is a token.
+        /// True if the credential is a token.
         is_token: bool,
     },
 }
 
-/// What a ratio may be at most.
+/// Maximum ratio of two costs.
 pub struct Limit {
-    /// This case …
+    /// Name of the case.
     pub case: &'static str,
-    /// … over this one.
+    /// Name of the case that it is compared with.
     pub over: &'static str,
-    /// More is a miss.
+    /// The limit; a larger ratio is a miss.
     pub at_most: f64,
-    /// Better still.
+    /// A lower ratio to aim for.
     pub goal: Option<f64>,
 }
 
-/// All limits on ratios of CPU per request over [`BARE`].
+/// All limits on ratios of CPU time per request, each minus that of [`BARE`].
 pub const LIMITS: &[Limit] = &[
     limit("Basic {SHA}", EMPTY, 1.8).or_better(1.5),
     limit("Basic bcrypt", EMPTY, 1.8).or_better(1.5),
@@ -93,7 +93,7 @@ impl Limit {
     }
 }
 
-/// All cases.
+/// Returns all cases.
 pub fn cases() -> Vec<Case> {
     let rs256 = bearer(&mint::token("RS256", &claims("alice")));
     let es256 = bearer(&mint::token("ES256", &claims("alice")));
@@ -103,7 +103,7 @@ pub fn cases() -> Vec<Case> {
     let alice = basic("alice", PASSWORD);
     let user = basic("user-7", PASSWORD);
     [
-        // The yardsticks. They get a credential too, since Envoy has to read it.
+        // The baselines. They get a credential too, since Envoy has to read it.
         allowed(BARE, "bare", "/basic/x", &alice),
         allowed(EMPTY, "empty", "/basic/x", &alice),
         allowed("basic_auth {SHA}", "basic_auth", "/basic/x", &alice),
@@ -113,7 +113,7 @@ pub fn cases() -> Vec<Case> {
         fresh("jwt_authn RS256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_rs256),
         fresh("jwt_authn ES256, new tokens", "jwt_authn", "/jwt/x", policy::fresh_es256),
         fresh("jwt_authn RS256, its cache, new tokens", "jwt_authn-cache", "/jwt/x", policy::fresh_rs256),
-        // What the host alone charges, call by call; see benches/floor.
+        // The cost of single host calls; see benches/floor.
         allowed("floor: entries", "floor", "/basic/x", &alice),
         allowed("floor: + map", "floor-m", "/basic/x", &alice),
         allowed("floor: + clock", "floor-mc", "/basic/x", &alice),
@@ -130,7 +130,7 @@ pub fn cases() -> Vec<Case> {
         allowed("ES256", "house", "/jwt/x", &es256).beside("jwt_authn ES256"),
         allowed("HS256", "house", "/shared/x", &hs256),
         allowed("EdDSA", "house", "/jwt/x", &eddsa),
-        // The same where there is one authenticator, so that one identity field is written.
+        // The same with a single authenticator, so that one identity header is written.
         allowed("Basic {SHA}, alone", "staff", "/basic/x", &alice),
         allowed("RS256, alone", "tokens", "/jwt/x", &rs256),
         // Each token once.
@@ -139,7 +139,7 @@ pub fn cases() -> Vec<Case> {
         fresh("ES256, new tokens", "house-fresh", "/jwt/x", policy::fresh_es256)
             .beside("jwt_authn ES256, new tokens"),
         fresh("HS256, new tokens", "house-fresh", "/shared/x", policy::fresh_hs256),
-        // Each way to be refused.
+        // Each kind of denial.
         same("401 missing", "house", "/basic/x", None, 401),
         same("401 malformed", "house", "/basic/x", Some("Basic !!!!"), 401),
         same("401 wrong password", "house", "/basic/x", Some(&basic("alice", "no")), 401),
@@ -147,14 +147,14 @@ pub fn cases() -> Vec<Case> {
         same("401 bad signature", "house", "/jwt/x", Some(&bearer(&policy::badly_signed())), 401),
         same("403 insufficient scope", "house", "/admin/x", Some(&scoped), 403),
         same("403 no rule", "house", "/nowhere", Some(&alice), 403),
-        // Small and large.
+        // Small and large configurations.
         allowed("10 users", "users-10", "/x", &user),
         allowed("100,000 users", "users-100000", "/x", &user),
         allowed("1 rule", "rules-1", "/team-last/x", &alice),
         allowed("1,000 rules", "rules-1000", "/team-last/x", &alice),
         fresh("1 key, new tokens", "keys-1", "/x", policy::token_of_first_key),
         fresh("100 keys, new tokens", "keys-100", "/x", policy::token_of_first_key),
-        // Each answer once, to a nonce that is the same.
+        // Each response once, to the same nonce.
         Case {
             name: "Digest",
             listener: "digest",
@@ -169,8 +169,8 @@ pub fn cases() -> Vec<Case> {
     .into()
 }
 
-/// The listeners of all cases. New tokens and great numbers have listeners of their own, so that what they leave in
-/// memory is not in the way of others.
+/// Returns the listeners of all cases. New tokens and large configurations have their own listeners, so that their
+/// memory does not affect other cases.
 pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
     vec![
         ("bare", None),
@@ -202,10 +202,10 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
     ]
 }
 
-/// The configuration of `benches/floor` that has the host verify a signature of this algorithm.
+/// Returns the configuration of `benches/floor` that makes the host verify a signature of this algorithm.
 fn verifying(algorithm: Algorithm) -> String {
     let answer = known_answers::ALL.iter().find(|answer| answer.algorithm == algorithm).expect("an answer");
-    // `VerifySignatureArguments`: four fields of some octets each, by their numbers.
+    // `VerifySignatureArguments`: four bytes fields, by number.
     let fields = [b"sha256".as_slice(), answer.spki, answer.signature, known_answers::MESSAGE];
     let mut question = Vec::new();
     for (number, field) in (1_u64..).zip(fields) {
@@ -241,7 +241,7 @@ impl Case {
         Self { native: Some(native), ..self }
     }
 
-    /// Its request without credentials, where what is asked for it is a credential: it has to be refused.
+    /// Returns the request without credentials, if the case sends credentials and expects 200: it must be denied.
     pub fn stripped(&self) -> Option<Vec<u8>> {
         let text = match &self.traffic {
             Traffic::Fresh { path, .. } => return Some(request(path, None)),
@@ -256,14 +256,14 @@ impl Case {
     }
 }
 
-/// What a small client sends.
+/// Returns the request of a minimal client.
 pub fn request(path: &str, authorization: Option<&str>) -> Vec<u8> {
     let authorization = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
     let fields = "Host: api.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n";
     format!("GET {path} HTTP/1.1\r\n{fields}{authorization}\r\n").into_bytes()
 }
 
-/// RFC 6750 §2.1.
+/// Returns a Bearer credential ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
 pub fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }

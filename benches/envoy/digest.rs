@@ -1,4 +1,4 @@
-//! Digest under measurement: a nonce from the core, made with the key that the listener has too, and answers to it.
+//! Digest credentials for measurements: a nonce from the core, made with the listener's key, and responses to it.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::policy::PASSWORD;
 use authgate_testing::digest_client::{Answer, Challenge, sha256};
 
-/// One rule over one user.
+/// Returns a policy with one rule and one user.
 pub fn digest() -> Value {
     let secret = sha256(&format!("alice:bench:{PASSWORD}"));
     json!({
@@ -31,7 +31,7 @@ pub fn digest() -> Value {
     })
 }
 
-/// The answer with this count to one nonce for all.
+/// Returns the response with this count to a nonce that all responses share.
 pub fn answer(serial: u64) -> String {
     static CHALLENGE: OnceLock<Challenge> = OnceLock::new();
     let challenge = CHALLENGE.get_or_init(challenge);

@@ -1,5 +1,5 @@
-//! Whether the filter holds: mixed load on two workers for a long time, each answer looked at, while configurations take
-//! turns every second. What is sent and what has to come back is in `tests/soak`.
+//! Endurance: mixed load on two workers for a long time, with every response checked, while configurations alternate
+//! every second. The requests and expected responses are in `crates/testing/src/soak`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,24 +18,24 @@ const MIB: f64 = (1 << 20) as f64;
 const WORKERS: usize = 2;
 /// Enough that both workers always have a request to work on.
 const CONNECTIONS: usize = 16;
-/// From then on nothing may grow: what configurations that were replaced hold is given back after a minute, and what is
-/// given back is used again. A third of the time, within these bounds.
+/// Bounds of the warm-up, which is a third of the time. After it, memory must not grow: replaced configurations are
+/// freed after a minute, and their memory is reused.
 const WARM_UP: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(300));
-/// How often memory is looked at.
+/// Interval between memory samples.
 const EVERY: Duration = Duration::from_secs(5);
-/// What a VM may take more from then on, in MiB: some pages, since what is remembered differs in size.
+/// Allowed growth of a VM after the warm-up, in MiB: some pages, since cached values differ in size.
 const PAGES: f64 = 0.5;
-/// What Envoy may take more, in MiB: that of each VM, its counters, its allocator's caches.
+/// Allowed growth of Envoy after the warm-up, in MiB: that of each VM, counters, and allocator caches.
 const NOISE: f64 = 4.0;
 
-/// Memory at a time.
+/// Memory at one time.
 struct Sample {
     at: Duration,
     vm: f64,
     resident: f64,
 }
 
-/// Soaks for so long.
+/// Runs the soak for this duration.
 pub fn over_time(options: &Options, lasts: Duration) -> Verdicts {
     let directory = directory("soak");
     let listeners = directory.join("listeners.json");
@@ -89,7 +89,7 @@ fn start(directory: &Path, listeners: &PathBuf, listener: &Value, service: u16) 
     Envoy::start_with_arguments(WORKERS, directory, &from_file(listeners, service), &[], DRAINING)
 }
 
-/// By the middle of the first samples after the warm-up, and the middle of as many last ones.
+/// Returns the growth: the median of the last samples minus the median of the first ones after the warm-up.
 fn added(samples: &[Sample], warm: Duration, of: impl Fn(&Sample) -> f64) -> f64 {
     let warm: Vec<f64> = samples.iter().filter(|sample| sample.at >= warm).map(of).collect();
     let few = (warm.len() / 5).max(1);
@@ -124,7 +124,7 @@ fn figures(outcome: &Outcome) -> Table {
     )
 }
 
-/// Some samples over all of the time.
+/// Returns a table of some samples over the whole duration.
 fn memory(samples: &[Sample]) -> Table {
     let each = samples.len().div_ceil(12).max(1);
     let shown = samples.iter().enumerate().filter(|(at, _)| at % each == 0 || at + 1 == samples.len());

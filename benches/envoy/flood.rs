@@ -1,5 +1,5 @@
-//! A flood of wrong passwords from one address against users with bcrypt, and what clients at other addresses notice of
-//! it: with the share of the time that slow hashes have by default, with `throttle` too, and without a limit.
+//! A flood of wrong passwords from one address against users with bcrypt, and its effect on clients at other addresses:
+//! with the default share of CPU time for slow hashes, also with `throttle`, and without a limit.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,29 +16,28 @@ use crate::table::Table;
 use authgate_testing::e2e::client::{Connection, Request, get};
 use authgate_testing::e2e::process::{Envoy, directory, module};
 
-/// For how long the flood lasts.
+/// Duration of the flood.
 const LASTS: Duration = Duration::from_secs(8);
-/// Wrong passwords a second, over so many connections: a connection that waits for its answer sends nothing, so that
-/// fewer are sent where the worker does not keep up.
+/// Wrong passwords a second, and the number of connections. A connection that waits for its response sends nothing, so
+/// fewer are sent if the worker does not keep up.
 const ATTEMPTS: u32 = 2_000;
 const ATTACKERS: u32 = 200;
-/// The address of all attackers.
+/// Address of all attackers.
 const ATTACKER: &str = "127.0.0.1";
-/// Clients with good credentials that have logged in before the flood, and how often each sends a request. They are at
-/// addresses of their own.
+/// Clients with valid credentials that logged in before the flood, and the interval between the requests of each. Each
+/// has its own address.
 const CLIENTS: usize = 10;
 const EVERY: Duration = Duration::from_millis(100);
-/// The interval between first logins, each from an address that was not seen before. A client that is told to wait asks again
-/// at once.
+/// Interval between first logins, each from a new address. A client that is told to wait retries at once.
 const LOGIN_EVERY: Duration = Duration::from_millis(500);
-/// Whoever waits for longer than this has gone.
+/// Time after which a client gives up.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same of somebody who logs in.
+/// Time after which a client that logs in gives up.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(2);
-/// All users have `bob`'s password, hashed with cost 10.
+/// Number of users. All have `bob`'s password, hashed with cost 10.
 const USERS: usize = 100;
 
-/// Floods one worker under each configuration, once with guesses at users that exist and once at others.
+/// Floods a worker under each configuration, once with guesses at existing users and once at unknown ones.
 pub fn over_budgets(options: &Options) -> Verdicts {
     let (default, throttled) = (json!({}), json!({"throttle": {}}));
     let free = json!({"slow_hashes": {"cpu_share": 1}});
@@ -67,7 +66,7 @@ pub fn over_budgets(options: &Options) -> Verdicts {
     ];
     Table::new(heads, runs.iter().map(|(name, run)| run.row(name)).collect()).print(options.markdown);
     let mut verdicts = Verdicts::none();
-    // Without a limit there is nothing to keep.
+    // Without a limit there is nothing to guarantee.
     let limited = runs.iter().take(4);
     let most = |of: &dyn Fn(&Run) -> f64| limited.clone().map(|(_, run)| of(run)).fold(0.0, f64::max);
     verdicts.add(
@@ -81,7 +80,7 @@ pub fn over_budgets(options: &Options) -> Verdicts {
     verdicts
 }
 
-/// What came of one flood.
+/// Results of one flood.
 struct Run {
     wrong: u64,
     hashed: u64,
@@ -89,7 +88,7 @@ struct Run {
     logins: Waits,
 }
 
-/// How long each waited, and whether it was let in.
+/// Response times, each with a flag that is true if the request was allowed.
 #[derive(Default)]
 struct Waits(Vec<(Duration, bool)>);
 
@@ -110,9 +109,9 @@ impl Run {
             &[],
         );
         let port = envoy.ports["gate"];
-        // Compiled for good, saved up, and known at each address.
+        // Wait until the code is compiled with optimisation, the budget has recovered, and each address is known.
         for client in 0..CLIENTS {
-            // The first hashes take longer; what they take has to come in again.
+            // The first hashes take longer; the budget has to recover from them.
             while ask(&mut open(&address(client), port), &known()) != Some(200) {
                 thread::sleep(Duration::from_millis(200));
             }
@@ -160,7 +159,7 @@ impl Run {
             });
             thread::sleep(LASTS);
             assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new(), "the module trapped");
-            // Whoever still waits is let go.
+            // Clients that still wait are disconnected.
             drop(envoy);
         });
         let (good, logins) = (good.into_inner().expect("waits"), logins.into_inner().expect("waits"));
@@ -185,7 +184,7 @@ impl Run {
 }
 
 impl Waits {
-    /// How many were let in while they were patient.
+    /// Returns the percentage that was allowed within this time.
     fn percent(&self, patience: Duration) -> f64 {
         let in_time = self.0.iter().filter(|(wait, passed)| *passed && *wait <= patience).count();
         100.0 * in_time as f64 / self.0.len().max(1) as f64
@@ -203,12 +202,12 @@ fn known() -> Request {
     get("/").basic("user-0", BOB)
 }
 
-/// Another password for each number.
+/// Returns a different wrong password for each number.
 fn guess(name: &str, n: u64) -> Request {
     get("/").basic(&format!("{name}-{}", n % USERS as u64), &format!("wrong-{n}"))
 }
 
-/// The address of a client that is no attacker.
+/// Returns the address of a client that is not an attacker.
 fn address(n: usize) -> String {
     format!("127.0.1.{}", n + 1)
 }
@@ -217,7 +216,7 @@ fn open(source: &str, port: u16) -> Option<Connection> {
     Connection::open_from(source, port).ok()
 }
 
-/// The status of the answer; `None` where there is none, and the connection is then gone.
+/// Returns the status of the response; `None` if there is none, and closes the connection then.
 fn ask(connection: &mut Option<Connection>, request: &Request) -> Option<u16> {
     let answer = connection.as_mut()?.send(request, "flood").ok();
     if answer.is_none() {
@@ -232,7 +231,7 @@ fn wait(connection: &mut Option<Connection>, request: &Request, waits: &Mutex<Wa
     waits.lock().expect("waits").0.push((start.elapsed(), passed));
 }
 
-/// Does something at this pace until the end, over a connection that is opened anew when it is gone.
+/// Runs a function at this interval until the end, over a connection that is reopened after it was closed.
 fn paced(
     end: Instant,
     every: Duration,

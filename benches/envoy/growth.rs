@@ -1,4 +1,4 @@
-//! What grows with size: the time to load a large configuration, the memory of the VM, the module itself.
+//! Costs that grow with size: the time to load a large configuration, the memory of the VM, the module itself.
 
 use std::fs;
 use std::time::Instant;
@@ -19,12 +19,12 @@ const MIB: f64 = (1 << 20) as f64;
 const LOADING: &str = "loading 100,000 users";
 const MODULE: &str = "size of the module";
 
-/// Whether any of this is asked for.
+/// True if the options select any of these measurements.
 pub fn is_wanted(options: &Options) -> bool {
     options.wants(MODULE) || options.wants(LOADING)
 }
 
-/// The limits on what does not depend on requests.
+/// Measures the limits that do not depend on requests.
 pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
     if options.wants(MODULE) {
         let octets = fs::metadata(module()).expect("the module").len();
@@ -46,16 +46,16 @@ pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
 
 /// One start of Envoy with one listener.
 struct Start {
-    /// Until it serves. It has then configured the filter three times: to look whether that works, in its main thread
+    /// Seconds until Envoy serves. By then it has configured the filter three times: for validation, in its main thread
     /// and in its worker.
     seconds: f64,
-    /// Memory of the largest VM.
+    /// Memory of the largest VM, in bytes.
     vm: u64,
 }
 
 impl Start {
-    /// With a configuration of the filter, and with one that Envoy reads without giving it to the filter: what is left of
-    /// a difference is then not Envoy's own reading of its file.
+    /// Starts Envoy with a configuration of the filter. `ballast` is a configuration that Envoy reads without passing
+    /// it to the filter; a comparison with it excludes the time that Envoy takes to read its file.
     fn of(configuration: Value, ballast: Option<Value>) -> Self {
         let listener = ("loading", authgate(&module(), "loading", configuration));
         let bootstrap =
@@ -67,11 +67,11 @@ impl Start {
     }
 }
 
-/// Memory while a worker sees very many different tokens.
+/// Measures memory while a worker sees very many different tokens.
 pub fn over_tokens(options: &Options) -> Verdicts {
     const SAMPLES: usize = 10;
     const CHUNK: usize = 1000;
-    /// What Envoy itself may take in the meantime: its counters, its allocator's caches.
+    /// Allowed growth of Envoy itself, in MiB: counters and allocator caches.
     const NOISE: f64 = 1.0;
 
     let bootstrap = bootstrap(&[("house", authgate(&module(), "house", house()))]);

@@ -1,19 +1,19 @@
-//! Load over keep-alive connections: one request at a time on each, every answer looked at.
+//! Load over keep-alive connections: one request at a time on each, with every response checked.
 //!
-//! Reading spins. A thread that slept for an answer would have to be woken by Envoy, at Envoy's expense, and the more
-//! often the faster Envoy is: a filter's cost would drown in that.
+//! Reading spins. If a thread slept until a response arrived, Envoy would have to wake it, at Envoy's expense, and more
+//! often the faster Envoy is: the cost of a filter would be lost in that.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many connections one case has: enough that Envoy always finds a request to work on and does not go to sleep.
+/// Connections of a case: enough that Envoy always finds a request to work on and does not sleep.
 const CONNECTIONS: usize = 8;
-/// Far above what any request takes.
+/// Timeout, far longer than any request takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A few connections to one listener.
+/// Several connections to one listener.
 pub struct Load(Vec<Connection>);
 
 struct Connection {
@@ -22,12 +22,12 @@ struct Connection {
 }
 
 impl Load {
-    /// Connects to a port of this machine.
+    /// Connects to a local port.
     pub fn open(port: u16) -> Result<Self> {
         (0..CONNECTIONS).map(|_| Connection::open(port)).collect::<Result<_>>().map(Self)
     }
 
-    /// Sends these requests and reads their answers, all of which must have the status.
+    /// Sends these requests and reads their responses, all of which must have the status.
     pub fn drive<'r>(&mut self, requests: impl Iterator<Item = &'r [u8]>, status: u16) -> Result<()> {
         let connections = &mut self.0;
         let mut sent = 0;
@@ -36,7 +36,8 @@ impl Load {
             if sent >= CONNECTIONS {
                 connection.expect(status)?;
             }
-            // A request is far smaller than the socket's buffer, which is empty: the previous answer is here.
+            // A request is far smaller than the socket's buffer, which is empty because the previous response has
+            // arrived.
             connection.stream.write_all(request)?;
             sent += 1;
         }
@@ -55,7 +56,7 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 16 * 1024] })
     }
 
-    /// Reads one answer to its end. Envoy gives all of these a length.
+    /// Reads a whole response. Envoy sends all of these with a length.
     fn expect(&mut self, status: u16) -> Result<()> {
         let mut filled = 0;
         let mut end = None;
@@ -80,7 +81,7 @@ impl Connection {
         loop {
             match self.stream.read(&mut self.buffer[filled..]) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock && start.elapsed() < TIMEOUT => {
-                    // Whoever else wants this processor, Envoy perhaps, gets it.
+                    // Let other threads, possibly Envoy's, use this processor.
                     thread::yield_now();
                 }
                 other => return other,

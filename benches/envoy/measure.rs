@@ -10,25 +10,28 @@ use crate::options::Options;
 use crate::usage::cpu_nanoseconds;
 use authgate_testing::e2e::process::Envoy;
 
-/// Microseconds of CPU per request, of each case as often as it was measured: those of [`BARE`] as they are, those of all
-/// others over [`BARE`].
+/// Microseconds of CPU time per request, one value for each measurement of a case: absolute for [`BARE`], minus
+/// [`BARE`] for all others.
 pub type Samples = BTreeMap<&'static str, Vec<f64>>;
 
-/// Minting takes longer than sending.
+/// Maximum number of new credentials in a slice, since minting takes longer than sending.
 const MOST_FRESH: usize = 300;
-/// What a slice has at least, however slow the case is.
+/// Minimum number of requests in a slice, however slow the case is.
 const FEWEST: usize = 4;
-/// How long a case is warmed up, and with how many requests.
+/// Duration of the warm-up of a case, and its maximum number of requests.
 const WARM_UP: Duration = Duration::from_millis(300);
 const MOST_TO_WARM_UP: usize = 5000;
-/// So many requests are sent between looks at the clock.
+/// Number of requests between reads of the clock.
 const CHUNK: usize = 8;
-/// Most ratios stand on the empty filter, so it is measured once more after so many cases.
+/// Most ratios depend on the empty filter, so it is measured again after this number of cases.
 const EMPTY_EVERY: usize = 8;
-/// After that long without a request, Envoy has tidied up after the last one, and sleeps.
+/// Idle time after which Envoy has cleaned up after the last request, and sleeps.
 const SETTLE: Duration = Duration::from_millis(3);
 
-/// Measures these cases. Panics where an answer is not the one that is expected.
+/// Measures these cases.
+///
+/// # Panics
+/// If a response is not the expected one.
 pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
     let start = Instant::now();
     let mut bench = Bench { envoy, tokens: Tokens::default() };
@@ -49,8 +52,8 @@ pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
         for (number, at) in order(round, cases.len()).into_iter().enumerate() {
             let again = if number % EMPTY_EVERY == 0 { place(EMPTY) } else { None };
             for at in again.into_iter().chain([at]) {
-                // A machine's pace drifts: each slice is compared with one of the bare listener right before it, of the
-                // same requests, since Envoy has more to read of a token than of a password.
+                // The machine's speed drifts, so each slice is compared with a slice of the bare listener immediately
+                // before it. Both send the same requests, since Envoy has more to read of a token than of a password.
                 let Some(bare) = place(BARE) else { continue };
                 let case = cases[at];
                 let unfiltered =
@@ -74,7 +77,7 @@ pub fn measure(envoy: &Envoy, cases: &[&Case], options: &Options) -> Samples {
     samples
 }
 
-/// Another order in each round, so that no case always follows the same one.
+/// Returns a different order for each round, so that no case always follows the same one.
 fn order(round: usize, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.rotate_left(round * 7 % count);
@@ -100,7 +103,7 @@ impl Bench<'_> {
         }
     }
 
-    /// A filter that is not there would look fast.
+    /// Checks that the filter denies requests without credentials: a missing filter would look fast.
     fn refuses_without_credentials(&self, case: &Case) {
         if let Some(stripped) = case.stripped() {
             let answer = self.open(case).drive([stripped.as_slice()].into_iter(), 401);
@@ -108,7 +111,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Warms the case up, so that V8 has compiled all of it for good, and says how many requests a slice of it has.
+    /// Warms a case up, so that V8 has compiled all of its code with optimisation, and returns the number of requests
+    /// in a slice.
     fn requests_per_slice(&mut self, case: &Case, options: &Options) -> usize {
         let (most, warm_up) = match case.traffic {
             Traffic::Same(_) => (options.requests, MOST_TO_WARM_UP),
@@ -117,7 +121,7 @@ impl Bench<'_> {
         self.tokens.start_round();
         let requests = self.tokens.requests(case, FEWEST + warm_up);
         let requests: Vec<&[u8]> = requests.iter().map(Vec::as_slice).collect();
-        // What is remembered from the first on is not what the first ones cost.
+        // Requests with cached credentials do not cost what the first ones cost.
         let (first, rest) = requests.split_at(FEWEST);
         let mut load = self.open(case);
         self.drive(case, &mut load, first);
@@ -134,7 +138,7 @@ impl Bench<'_> {
         ((options.slice.as_secs_f64() / each) as usize).clamp(FEWEST.min(most), most)
     }
 
-    /// Microseconds of CPU per request.
+    /// Returns microseconds of CPU time per request.
     fn slice(&mut self, case: &Case, count: usize) -> f64 {
         let warm_up = (count / 10).clamp(1, 50);
         let requests = self.tokens.requests(case, warm_up + count);
@@ -152,7 +156,7 @@ impl Bench<'_> {
     }
 }
 
-/// The tokens of a round: each is used once by each listener that wants new ones.
+/// Tokens of a round. Each listener that requires new tokens uses each of them once.
 #[derive(Default)]
 struct Tokens {
     serial: u64,

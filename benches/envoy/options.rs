@@ -1,8 +1,8 @@
-//! What the bench was asked for.
+//! Command-line options of the bench.
 
 use std::time::Duration;
 
-/// What to say to whoever asks, or asks wrongly.
+/// Usage text.
 pub const USAGE: &str = "\
 make bench ARGS='…', or ENVOY=… cargo bench --profile drive --bench envoy -- …
 
@@ -21,32 +21,35 @@ make bench ARGS='…', or ENVOY=… cargo bench --profile drive --bench envoy --
 /// The command line.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only cases whose name contains this; lower case.
+    /// Part of the name of the selected cases, in lower case.
     pub filter: Option<String>,
-    /// How often each case is measured.
+    /// Number of measurements of each case.
     pub rounds: usize,
-    /// The most requests in one measurement.
+    /// Maximum number of requests in one measurement.
     pub requests: usize,
-    /// How long one measurement should take at most, as far as [`Options::requests`] can bring that about.
+    /// Maximum duration of one measurement, as far as [`Options::requests`] allows it.
     pub slice: Duration,
-    /// No round starts after that long.
+    /// Time after which no round starts.
     pub limit: Duration,
-    /// Tables in Markdown.
+    /// True to print tables in Markdown.
     pub markdown: bool,
-    /// Missed limits are an error.
+    /// True to fail if a limit is missed.
     pub check: bool,
-    /// Measure memory over many tokens, and nothing else.
+    /// True to measure memory over many tokens, and nothing else.
     pub memory: bool,
-    /// How many tokens that is.
+    /// Number of tokens for that.
     pub tokens: usize,
-    /// Measure what a flood of wrong passwords does, and nothing else.
+    /// True to measure a flood of wrong passwords, and nothing else.
     pub flood: bool,
-    /// Soak for that long, and nothing else.
+    /// Duration of a soak; nothing else is measured.
     pub soak: Option<Duration>,
 }
 
 impl Options {
-    /// Reads the command line; the error says what is wrong with it.
+    /// Parses the command line.
+    ///
+    /// # Errors
+    /// A message about the first invalid argument.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             filter: None,
@@ -91,7 +94,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether a case of this name is asked for.
+    /// True if the options select a case with this name.
     pub fn wants(&self, name: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| name.to_lowercase().contains(filter))
     }

@@ -1,4 +1,4 @@
-//! The configurations under measurement, and what gets past them.
+//! The measured configurations, and valid credentials for them.
 
 use base64::prelude::{BASE64_STANDARD as BASE64, BASE64_URL_SAFE_NO_PAD as BASE64URL, Engine as _};
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use sha1::{Digest as _, Sha1};
 
 use authgate_testing::e2e::mint::{self, ISSUER, OTHER_ISSUER, SECRET, claims, claims_but};
 
-/// The password of every user with a {SHA} hash.
+/// Password of every user with a {SHA} hash.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// `bob`'s password.
+/// Password of `bob`.
 pub const BOB: &str = "wonderland";
-/// What `htpasswd -nB -C 10` made of it.
+/// Hash of that password from `htpasswd -nB -C 10`.
 pub const BOB_HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
-/// A policy of ordinary size: every scheme on a path of its own.
+/// Returns a policy of ordinary size: every scheme, each on its own path.
 pub fn house() -> Value {
     json!({
         "authenticators": {
@@ -37,12 +37,12 @@ pub fn house() -> Value {
     })
 }
 
-/// One authenticator of [`house`], and one rule.
+/// Returns a policy with one authenticator of [`house`] and one rule.
 pub fn alone(name: &str) -> Value {
     json!({"authenticators": {name: house()["authenticators"][name]}, "rules": [{"require": name}]})
 }
 
-/// One rule over an htpasswd text of so many users, `user-0` and so on.
+/// Returns a policy with one rule and an htpasswd text of `count` users, `user-0` and so on.
 pub fn users(count: usize) -> Value {
     let hash = sha(PASSWORD);
     let htpasswd: String = (0..count).map(|n| format!("user-{n}:{hash}\n")).collect();
@@ -52,7 +52,7 @@ pub fn users(count: usize) -> Value {
     })
 }
 
-/// So many rules of every kind that is indexed, of which the last takes `/team-last`.
+/// Returns a policy with `count` rules of every kind that is indexed. The last one matches `/team-last`.
 pub fn rules(count: usize) -> Value {
     let rule = |n: usize| match n % 3 {
         _ if n + 1 == count => json!({"match": {"prefix": "/team-last"}, "require": "staff"}),
@@ -66,7 +66,8 @@ pub fn rules(count: usize) -> Value {
     })
 }
 
-/// One rule over a set of so many keys. Shared secrets, since their arithmetic hides least what finding one costs.
+/// Returns a policy with one rule and a set of `count` keys. They are shared secrets, whose cheap arithmetic hides the
+/// cost of finding a key least.
 pub fn keys(count: usize) -> Value {
     let key = |n: usize| {
         let secret = BASE64URL.encode(key_secret(n));
@@ -81,7 +82,8 @@ pub fn keys(count: usize) -> Value {
     })
 }
 
-/// One rule over so many API keys, `key-0` and so on. Nothing is remembered, so that each request looks its key up.
+/// Returns a policy with one rule and `count` API keys, `key-0` and so on. Nothing is cached, so each request looks its
+/// key up.
 pub fn api_keys(count: usize) -> Value {
     let key = |n: usize| {
         let digest = hmac_sha256::Hash::hash(format!("key-{n}").as_bytes());
@@ -97,7 +99,7 @@ pub fn api_keys(count: usize) -> Value {
     })
 }
 
-/// A token of the first key of [`keys`].
+/// Returns a token signed with the first key of [`keys`].
 pub fn token_of_first_key(serial: u64) -> String {
     let header = json!({"alg": "HS256", "kid": "key-0", "typ": "JWT"});
     mint::hs256(&key_secret(0), header.to_string(), fresh_claims(serial).to_string())
@@ -107,19 +109,19 @@ fn key_secret(n: usize) -> Vec<u8> {
     format!("{n:064}").into_bytes()
 }
 
-/// An HS256 token that no other serial gives.
+/// Returns an HS256 token that is different for each serial.
 pub fn fresh_hs256(serial: u64) -> String {
     let mut claims = fresh_claims(serial);
     claims["iss"] = OTHER_ISSUER.into();
     mint::token("HS256", &claims)
 }
 
-/// An RS256 token that no other serial gives.
+/// Returns an RS256 token that is different for each serial.
 pub fn fresh_rs256(serial: u64) -> String {
     mint::token("RS256", &fresh_claims(serial))
 }
 
-/// An ES256 token that no other serial gives.
+/// Returns an ES256 token that is different for each serial.
 pub fn fresh_es256(serial: u64) -> String {
     mint::token("ES256", &fresh_claims(serial))
 }
@@ -128,12 +130,12 @@ fn fresh_claims(serial: u64) -> Value {
     claims_but(&format!("user-{serial}"), json!({"jti": format!("{serial:016x}")}))
 }
 
-/// A token that has run out.
+/// Returns an expired token.
 pub fn expired() -> String {
     mint::token("RS256", &claims_but("alice", json!({"iat": 1_599_999_000, "exp": 1_600_000_000})))
 }
 
-/// A well-formed token with another one's signature.
+/// Returns a well-formed token with another token's signature.
 pub fn badly_signed() -> String {
     let parts =
         |token: String| token.rsplit_once('.').map(|(l, r)| (l.to_owned(), r.to_owned())).expect("a JWS");
@@ -142,12 +144,13 @@ pub fn badly_signed() -> String {
     format!("{input}.{signature}")
 }
 
-/// The {SHA} form of htpasswd, which Envoy's `basic_auth` takes too.
+/// Returns the {SHA} form of htpasswd, which Envoy's `basic_auth` supports too.
 pub fn sha(password: &str) -> String {
     format!("{{SHA}}{}", BASE64.encode(Sha1::digest(password)))
 }
 
-/// The value of `Authorization` for a user and a password (RFC 7617 §2).
+/// Returns the value of `Authorization` for a user and a password ([RFC 7617
+/// §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
 pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
 }

@@ -1,24 +1,24 @@
-//! What the measurements say: costs over the listener without a filter, and limits met or missed.
+//! Results of the measurements: costs relative to the listener without a filter, and limits met or missed.
 
 use crate::cases::{BARE, Case, EMPTY, LIMITS, Limit};
 use crate::measure::Samples;
 use crate::table::{Table, median, spread};
 
-/// What the samples say: CPU per request over the listener without a filter.
+/// CPU time per request, computed from samples, minus that of the listener without a filter.
 pub struct Costs<'s>(pub &'s Samples);
 
 impl Costs<'_> {
-    /// Microseconds; none where the case was not measured.
+    /// Returns the cost in microseconds; `None` if the case was not measured.
     pub fn of(&self, case: &str) -> Option<f64> {
         Some(median(self.0.get(case)?))
     }
 
-    /// One case over another.
+    /// Returns the ratio of one case to another.
     pub fn ratio(&self, case: &str, over: &str) -> Option<f64> {
         Some(self.of(case)? / self.of(over)?)
     }
 
-    /// All cases.
+    /// Returns a table of all cases.
     pub fn table(&self, cases: &[&Case]) -> Table {
         let heads = vec!["case", "µs", "over the empty filter", "over Envoy's own", "spread"];
         Table::new(heads, cases.iter().filter_map(|case| self.row(case)).collect())
@@ -39,7 +39,7 @@ impl Costs<'_> {
     }
 }
 
-/// What was asked for and what came out.
+/// Limits and their results.
 pub struct Verdicts(Vec<Verdict>);
 
 struct Verdict {
@@ -59,7 +59,7 @@ enum Outcome {
 
 impl Outcome {
     fn of(measured: f64, at_most: f64, goal: Option<f64>) -> Self {
-        // Noise can make a cost of next to nothing negative, which tells nothing.
+        // Noise can make a cost close to zero negative, which proves nothing.
         match measured {
             _ if !(0.0..=at_most).contains(&measured) => Self::Missed,
             _ if goal.is_some_and(|goal| measured <= goal) => Self::GoalMet,
@@ -77,12 +77,12 @@ impl Outcome {
 }
 
 impl Verdicts {
-    /// None yet.
+    /// Creates an empty list.
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Those on ratios of CPU time, as far as they were measured.
+    /// Returns the verdicts on ratios of CPU time that were measured.
     pub fn on_ratios(costs: &Costs<'_>) -> Self {
         let verdict = |limit: &Limit| {
             let ratio = costs.ratio(limit.case, limit.over)?;
@@ -97,7 +97,7 @@ impl Verdicts {
         Self(LIMITS.iter().filter_map(verdict).collect())
     }
 
-    /// One more, on an amount with a unit.
+    /// Adds a verdict on an amount with a unit.
     pub fn add(&mut self, what: &str, measured: f64, at_most: f64, unit: &str) {
         self.0.push(Verdict {
             what: what.to_owned(),
@@ -108,12 +108,12 @@ impl Verdicts {
         });
     }
 
-    /// Whether no limit is missed.
+    /// True if no limit is missed.
     pub fn all_met(&self) -> bool {
         self.0.iter().all(|verdict| verdict.outcome != Outcome::Missed)
     }
 
-    /// As a table.
+    /// Returns the verdicts as a table.
     pub fn table(&self) -> Table {
         let row = |verdict: &Verdict| {
             vec![

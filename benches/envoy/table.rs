@@ -1,18 +1,18 @@
-//! Tables, for a terminal or in Markdown, and the numbers in them.
+//! Tables, for a terminal or in Markdown, and statistics for them.
 
-/// A table. The first column is text, the rest numbers.
+/// A table. The first column is text, the others are numbers.
 pub struct Table {
     heads: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table under these heads.
+    /// Creates a table with these column heads.
     pub fn new(heads: Vec<&'static str>, rows: Vec<Vec<String>>) -> Self {
         Self { heads, rows }
     }
 
-    /// Prints it.
+    /// Prints the table.
     pub fn print(&self, markdown: bool) {
         let lines = || {
             std::iter::once(self.heads.iter().map(|&head| head.to_owned()).collect()).chain(self.rows.clone())
@@ -43,13 +43,13 @@ impl Table {
     }
 }
 
-/// The middle of some numbers; of an even number of them, the mean of the two middle ones.
+/// Returns the median; for an even number of values, the mean of the two middle ones.
 pub fn median(numbers: &[f64]) -> f64 {
     let sorted = sorted(numbers);
     (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
 }
 
-/// Half of the distance between the quartiles.
+/// Returns half of the interquartile range.
 pub fn spread(numbers: &[f64]) -> f64 {
     let sorted = sorted(numbers);
     let quartile = |quarter: usize| sorted[(sorted.len() - 1) * quarter / 4];

@@ -1,29 +1,30 @@
-//! What a process has used, as Linux tells it.
+//! Resource usage of a process, as reported by Linux.
 
 use std::fs;
 
-/// Nanoseconds that all threads of a process have been on a CPU.
+/// Returns the CPU time of all threads of a process, in nanoseconds.
 pub fn cpu_nanoseconds(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of Envoy");
     tasks
         .flatten()
-        // A thread may end in between; it takes its time along, which is little.
+        // A thread may end in between; its CPU time is lost, but small.
         .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
         .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
         .sum()
 }
 
-/// Octets of a process that are in memory.
+/// Returns the resident memory of a process, in bytes.
 pub fn resident(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("the state of Envoy");
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-/// Octets of memory of the largest VM in a process.
+/// Returns the memory of the largest VM in a process, in bytes.
 ///
-/// Envoy does not tell, but V8 reserves gigabytes for each memory of WebAssembly and opens as much from its start as the
-/// module has asked for: the memory is a writable mapping with a huge closed one right behind it.
+/// Envoy does not report it. V8 reserves gigabytes for each WebAssembly memory, and makes as much of its start
+/// accessible as the module has requested: the memory is a writable mapping with a huge inaccessible one immediately
+/// after it.
 pub fn largest_vm(pid: u32) -> u64 {
     const RESERVED: u64 = 1 << 30;
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the mappings of Envoy");

@@ -1,4 +1,4 @@
-//! What is compared: credentials that are refused, and the policies that refuse them.
+//! The compared credentials, all of which are denied, and their policies.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use authgate::config;
@@ -13,22 +13,22 @@ use crate::{BLOCKS, Block, CALLS, Case, Random, Subject};
 use authgate_testing::digest_client::{Answer, Challenge, md5, sha256};
 use authgate_testing::e2e::mint::{OTHER_ISSUER, SECRET, claims_but, token};
 
-/// How many users or keys there are in a block: so few that all stay in the first cache. Of 64 some do not, and whoever
-/// looks for all alike, as a hit does, waits for those 2 ns more often.
+/// Number of users or keys in a block. All of so few fit into the first-level cache. Of 64, some would not, and a
+/// lookup that touches all of them equally, as a hit does, would wait for those 2 ns more often.
 const MANY: usize = 8;
-/// How many inputs of each class.
+/// Number of inputs of each class.
 const INPUTS: usize = 128;
 
-/// The password of most users.
+/// Password of most users.
 const PASSWORD: &str = "correct horse battery staple";
-/// How many letters of a guess are wrong.
+/// Number of wrong letters in a guess.
 const WRONG_LETTERS: usize = 8;
-/// Of Digest.
+/// Realm of Digest.
 const REALM: &str = "legacy";
-/// That of others: as long, and another from the first letter on.
+/// Password of the other users: of the same length, and different from the first letter on.
 const OTHER_PASSWORD: &str = "another thing altogether, so";
-/// Their hashes: `authgate hash --cost 4`, `openssl passwd -apr1`, crypt(3) with 1,000 rounds of SHA-crypt and with
-/// yescrypt over four blocks, and scrypt over sixteen.
+/// Hashes of both passwords: `authgate hash --cost 4`, `openssl passwd -apr1`, crypt(3) with 1,000 rounds of SHA-crypt
+/// and with yescrypt over four blocks, and scrypt over sixteen.
 const BCRYPT: [&str; 2] = [
     "$2b$04$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq",
     "$2b$04$c6oMKiDJh66sXqq6gAmDoeOophOzD0yQNHulPuvtHSurOANZp0SBq",
@@ -51,7 +51,7 @@ const YESCRYPT: [&str; 2] = [
     "$y$j/.$saltsaltsalt$IYDE65WN26e6/CIRKYbxUQ5GK0Kx4AuAZmlLqT2PlnD",
 ];
 
-/// All of them.
+/// Returns all cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         case("early-exit comparison: first octet wrong, last wrong", CALLS, |at| early_exit(at, [0, 63])),
@@ -71,19 +71,20 @@ pub fn cases() -> Vec<Case> {
         ("scrypt, 2 KiB", known(SCRYPT), CALLS),
         ("yescrypt, 512 octets", known(YESCRYPT), CALLS),
     ] {
-        // A hash of something else would be refused just as well.
+        // A hash of another password would be denied just as well, so check that these are correct.
         for (start, password) in [("user", PASSWORD), ("than", OTHER_PASSWORD)] {
             let right = basic(&format!("{start}-00000"), password);
             assert!(subject(users(0, &hashes)).lets_in(&right), "{kind}: not the hash of {start}'s password");
         }
-        // Whose names start with this: those of "user" have the one password, those of "than" the other.
+        // The classes are prefixes of user names: "user" users have one password, "than" users the other.
         let mut add = |what: &str, classes: [&'static str; 2]| {
             let hashes = hashes.clone();
             cases.push(case(&format!("{kind}: {what}"), calls, move |at| Block {
                 classes: classes.map(|start| {
                     let user = |n| format!("{start}-{at:02}{:03}", n % (MANY / 2));
                     let input = |n| basic(&user(n), &guess(at, n));
-                    // How long SHA-crypt takes is drawn by lot for each password; of a few the mean would tell.
+                    // The duration of SHA-crypt varies at random with the password; the mean over a few would differ
+                    // without a leak.
                     (0..if calls == CALLS { INPUTS } else { calls / BLOCKS }).map(input).collect()
                 }),
                 subject: subject(users(at, &hashes)),
@@ -95,7 +96,7 @@ pub fn cases() -> Vec<Case> {
         }
         add("first letters right, first letters wrong", ["user", "than"]);
     }
-    // Unknown names draw the hash of a user, of either kind.
+    // An unknown name is checked against the hash of a random user, of either kind.
     let mixed = |at| {
         let kinds =
             [format!("{{PLAIN}}{PASSWORD}"), format!("{{SHA}}{}", BASE64.encode(Sha1::digest(PASSWORD)))];
@@ -174,7 +175,7 @@ fn inputs(input: impl Fn(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
     (0..INPUTS).map(input).collect()
 }
 
-/// A secret, and copies that are wrong in one octet.
+/// Returns a secret, and copies with one wrong byte.
 fn early_exit(at: usize, wrong: [usize; 2]) -> Block {
     let secret = random_octets(at as u64, 64);
     let wrong_in = |octet: usize, n: usize| {
@@ -192,8 +193,9 @@ fn basic(user: &str, password: &str) -> Vec<u8> {
     format!("Basic {}", BASE64.encode(format!("{user}:{password}"))).into_bytes()
 }
 
-/// The first letters of [`PASSWORD`], and others that block and number alone say. Both classes guess the same, so that
-/// what is hashed is the same: in some processes MD5 takes 0.05 % longer or shorter for letters in other places.
+/// Returns the first letters of [`PASSWORD`], followed by letters that depend only on block and number. Both classes
+/// guess the same, so the hashed input is the same: in some processes MD5 takes 0.05 % longer or shorter for letters in
+/// other positions.
 fn guess(at: usize, n: usize) -> String {
     let letters = random_octets((at << 16 | n) as u64, WRONG_LETTERS);
     let letters: String = letters.iter().map(|octet| char::from(b'A' + octet % 26)).collect();
@@ -222,12 +224,12 @@ fn users(at: usize, hashes: &[String; 2]) -> Value {
     })
 }
 
-/// A key that somebody holds.
+/// Returns a configured key.
 fn held(at: usize, n: usize) -> String {
     format!("key-{at:02}{:03}-{}", n % MANY, "k".repeat(32))
 }
 
-/// Keys that all are past their end.
+/// Returns keys that have all expired.
 fn api_keys(at: usize) -> Value {
     let entry = |n: usize| {
         let digest = hmac_sha256::Hash::hash(held(at, n).as_bytes());
@@ -260,7 +262,7 @@ fn digest_users(at: usize) -> Value {
     })
 }
 
-/// An answer with one digit of its digest wrong.
+/// Returns a response with one wrong digit in its digest.
 fn digest(challenge: &Challenge, user: &str, n: usize, wrong: usize) -> Vec<u8> {
     let cnonce = format!("{n:08x}");
     let answer = Answer::new(challenge, user, PASSWORD, "GET", "/x").with("cnonce", &cnonce).signed();
@@ -269,7 +271,7 @@ fn digest(challenge: &Challenge, user: &str, n: usize, wrong: usize) -> Vec<u8> 
     answer.with("response", std::str::from_utf8(&digits).unwrap()).field().into_bytes()
 }
 
-/// A token with one octet of its MAC wrong.
+/// Returns a token with one wrong byte in its MAC.
 fn forged(at: usize, n: usize, octet: usize) -> Vec<u8> {
     let claims = claims_but(&format!("user-{at:02}{n:03}"), json!({"iss": OTHER_ISSUER}));
     let token = token("HS256", &claims);

@@ -1,25 +1,26 @@
-//! Whether two classes of inputs take equally long, as dudect asks it (Reparaz, Balasch and Verbauwhede, DATE 2017).
+//! A test for equal durations of two classes of inputs, after dudect (Reparaz, Balasch and Verbauwhede, DATE 2017).
 
-/// How many thresholds measurements are cropped at.
+/// Number of thresholds at which measurements are cropped.
 const CROPS: usize = 100;
 
-/// A test says nothing of fewer measurements than this.
+/// Minimum number of measurements of a test.
 const AT_LEAST: usize = 1_000;
 
-/// What the test says where it is surest.
+/// Result at the threshold with the largest |t|.
 #[derive(Clone, Copy)]
 pub struct Finding {
-    /// |t|.
+    /// The statistic |t|.
     pub t: f64,
-    /// By how much the mean of the second class is larger.
+    /// Mean of the second class minus that of the first.
     pub difference: f64,
 }
 
-/// The largest |t| of Welch's test over all measurements, and over those below each of [`CROPS`] thresholds: what the
-/// machine does meanwhile makes some calls slow, in both classes alike, and hides small differences.
+/// Returns the largest |t| of Welch's test over all measurements, and over those below each of [`CROPS`] thresholds.
+/// Cropping removes calls that other activity of the machine slows down, in both classes alike. Such calls hide small
+/// differences.
 ///
-/// The thresholds are percentiles of both classes together, at `1 - 0.5^(10·i/100)`: few at the fast end, many at the slow
-/// one, where the tail is.
+/// The thresholds are percentiles of both classes together, at `1 - 0.5^(10·i/100)`: few at the fast end, many at the
+/// slow end, where the tail is.
 pub fn compare(classes: &[Vec<f64>; 2]) -> Finding {
     let mut all: Vec<f64> = classes.concat();
     all.sort_by(f64::total_cmp);
@@ -33,7 +34,7 @@ pub fn compare(classes: &[Vec<f64>; 2]) -> Finding {
     findings.fold(Finding { t: 0.0, difference: 0.0 }, |best, next| if next.t > best.t { next } else { best })
 }
 
-/// Welch's t: the difference of the means over its standard error.
+/// Computes Welch's t: the difference of the means divided by its standard error.
 fn finding(classes: &[Vec<f64>; 2]) -> Finding {
     let [(mean_a, error_a), (mean_b, error_b)] =
         classes.each_ref().map(|times| mean_and_squared_error(times));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the two tokens of the sample, and prints the key set for envoy.yaml. For the demo only: the key is public.
+"""Creates the two tokens of the sample, and prints the key set for envoy.yaml. For the demo only: the key is public.
 
-Needs Python 3 and the `openssl` command. A key is made where there is none:
+Needs Python 3 and the `openssl` command. A missing key is generated:
 
     python3 envoy/demo/mint.py
 """
@@ -28,7 +28,7 @@ def base64url(octets):
 
 
 def r_and_s(der):
-    """A DER ECDSA-Sig-Value as the two numbers side by side that RFC 7518 §3.4 wants."""
+    """Converts a DER ECDSA-Sig-Value to the concatenated numbers of RFC 7518 §3.4."""
     octets, at = b"", 2
     for _ in range(2):
         length = der[at + 1]

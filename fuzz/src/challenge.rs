@@ -1,4 +1,4 @@
-//! Challenges, read back by a parser that is not ours.
+//! Challenges, parsed by an independent parser.
 
 use authgate::http::challenge::{Challenge, Realm};
 
@@ -15,7 +15,7 @@ pub fn check(octets: &[u8]) {
             let mut challenge = Challenge::new("Bearer", &realm).with_token("stale", "true");
             let mut expected = vec![("realm", realm.as_str()), ("stale", "true")];
             for (name, value) in [("error_description", description), ("scope", scope)] {
-                // What else is put into challenges is ours, or was checked when it was configured.
+                // All other values in challenges are constants, or were checked when they were configured.
                 if plain(value) {
                     challenge = challenge.with(name, value);
                     expected.push((name, value));

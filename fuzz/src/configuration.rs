@@ -1,5 +1,5 @@
-//! Configurations: whatever comes is taken or refused with words; and one that is taken means the same however it is
-//! written.
+//! Configurations: any input is accepted or rejected with messages, and an accepted one has the same meaning in every
+//! form.
 
 use authgate::config::{self, ConfigError};
 use authgate::policy;
@@ -11,7 +11,7 @@ pub fn check(octets: &[u8]) {
     let Ok(value) = config::value(octets) else { return };
     let text = value.to_string();
     let read = config::value(text.as_bytes()).expect("our own JSON");
-    // Of some numbers that nobody writes the JSON parser misses the last bit.
+    // For some unusual numbers the JSON parser gets the last bit wrong.
     if read != value {
         return;
     }
@@ -19,14 +19,14 @@ pub fn check(octets: &[u8]) {
     let outcome = outcome(value.clone());
     assert_eq!(self::outcome(read), outcome);
     if let Some(encoded) = structure::encode(&value) {
-        // 64 levels of JSON are more than a decoder of Structs goes down.
+        // A decoder of Structs supports fewer levels than the 64 of JSON.
         let Ok(decoded) = config::value(&encoded) else { return };
         assert_eq!(config::fingerprint(&decoded), config::fingerprint(&value));
         assert_eq!(self::outcome(decoded), outcome, "as a Struct: {text}");
     }
 }
 
-/// All that is said of a configuration: its warnings, or its faults.
+/// Returns all messages about a configuration: its warnings, or its errors.
 fn outcome(value: Value) -> Result<Vec<String>, Vec<String>> {
     let told = |errors: Vec<ConfigError>| {
         assert!(!errors.is_empty(), "refused without a word");

@@ -1,4 +1,4 @@
-//! `Authorization`, beside a literal parser of its grammar.
+//! The parser of `Authorization`, compared with a literal parser of its grammar.
 
 use authgate::http::authorization::{Credentials, CredentialsError, auth_params};
 
@@ -15,13 +15,13 @@ pub fn check(octets: &[u8]) {
     }
     match found {
         Ok(Credentials { scheme, content }) => {
-            // Nothing is made up, and nothing is lost between the two but spaces.
+            // The scheme and the content are parts of the value, with only spaces between them.
             assert!(!scheme.is_empty() && scheme.iter().copied().all(grammar::tchar));
             let rest = value.strip_prefix(scheme).expect("starts with its scheme");
             let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
             assert_eq!(&rest[spaces..], content);
             assert!(content.is_empty() || spaces > 0);
-            // A comma that separates anything but params is never passed over.
+            // A comma may only separate params.
             if let Some(at) = content.iter().position(|octet| *octet == b',')
                 && !content.contains(&b'"')
             {
@@ -39,7 +39,7 @@ pub fn check(octets: &[u8]) {
     check_params(octets);
 }
 
-/// The params that we find are those that the grammar finds; where it finds some twice, or too many, we find none.
+/// The parsed params are those that the grammar gives; with duplicates, or too many, there are none.
 fn check_params(content: &[u8]) {
     let found = auth_params(content);
     let literal = grammar::auth_params(content).map(|params| {
@@ -53,7 +53,7 @@ fn check_params(content: &[u8]) {
         assert_eq!(found.is_some(), takes, "{}", content.escape_ascii());
     }
     let Some(found) = found else { return };
-    // White space around the whole is a field's, not the grammar's.
+    // White space around the value belongs to the header, not to the grammar.
     let literal = grammar::auth_params(grammar::trim(content)).expect("what we take is by the grammar");
     let literal: Vec<_> =
         literal.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();

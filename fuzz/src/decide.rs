@@ -1,8 +1,8 @@
-//! The decision as a whole: nobody passes without a credential that a plain reading of the request finds in it, whatever
-//! else stands there.
+//! The whole decision: no request passes without a credential that a simple parser of the request finds, whatever else
+//! the request contains.
 //!
-//! Input is a path and then fields, each `name: value`, on lines. In it `BASIC`, `SHARED`, `PEOPLE`, `BOUND` and `PROOF`
-//! in braces stand for what is good, so that the fuzzer has not to guess signatures.
+//! The input is a path and then headers, each `name: value`, on separate lines. `BASIC`, `SHARED`, `PEOPLE`, `BOUND`
+//! and `PROOF` in braces are replaced by valid credentials, so the fuzzer does not have to guess signatures.
 
 use authgate::decision::Verdict;
 use authgate::policy::Access;
@@ -19,7 +19,7 @@ pub fn check(octets: &[u8]) {
         let value = &line[at + 1..];
         fields.push((&line[..at], value.strip_prefix(b" ").unwrap_or(value)));
     }
-    // A host gives no pseudo-header twice, and names in lower case.
+    // A host passes each pseudo-header at most once, and names in lower case.
     fields.retain(|(name, _)| !name.is_empty() && !name.iter().any(u8::is_ascii_uppercase));
     let request = request(path, &fields);
     let house = house();
@@ -36,7 +36,7 @@ pub fn check(octets: &[u8]) {
             assert!(["alice", "ann"].contains(&subject.as_str()), "passes as {subject}");
             let identity = decision.mutations.set.iter().filter(|(name, _)| *name == "x-user");
             assert_eq!(identity.count(), 1, "no identity");
-            // The cookie that held does not go on, and nothing of a credential becomes identity.
+            // The verified cookie is not forwarded, and no part of a credential becomes identity.
             for (name, value) in &decision.mutations.set {
                 let is_session = |pair: &[u8]| pair.trim_ascii_start().starts_with(b"session=");
                 assert!(*name != "cookie" || !value.split(|octet| *octet == b';').any(is_session));
@@ -67,7 +67,7 @@ pub fn check(octets: &[u8]) {
         }
         Verdict::Reply(_) | Verdict::Pending(_) => panic!("nothing to answer, nothing to wait for"),
     }
-    // Forged identity is taken out of every request.
+    // Forged identity is removed from every request.
     for (name, _) in &fields {
         let normal: Vec<u8> =
             name.iter().map(|octet| if octet.is_ascii_alphanumeric() { *octet } else { b'-' }).collect();
@@ -89,7 +89,7 @@ fn filled(octets: &[u8]) -> Vec<u8> {
     names.into_iter().fold(octets.to_vec(), |text, (name, value)| fill(&text, name, value))
 }
 
-/// Whether a credential that is good stands, whole, in a place where it may.
+/// True if a whole valid credential is at a location where it is accepted.
 fn holds_good_credential(path: &[u8], fields: &[(&[u8], &[u8])]) -> bool {
     let good = &*GOOD;
     let values = |wanted: &str| {
@@ -111,7 +111,7 @@ fn holds_good_credential(path: &[u8], fields: &[(&[u8], &[u8])]) -> bool {
         values(field).iter().any(|value| value.trim_ascii() == credential.as_bytes())
             || contains(path, credential.as_bytes())
             || values("cookie").iter().any(|value| contains(value, credential.as_bytes()))
-            // In the query any octet may be written as an escape.
+            // In the query any byte may be percent-encoded.
             || path.contains(&b'%')
     };
     let proved = values("dpop").iter().any(|value| value.trim_ascii() == good.proof.as_bytes());

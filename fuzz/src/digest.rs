@@ -1,7 +1,7 @@
-//! Answers to Digest: only what a plain reading of RFC 7616 finds right passes.
+//! Digest credentials: only those pass that a simple implementation of RFC 7616 considers valid.
 //!
-//! Input is what follows `Digest `. In it `{NONCE}` stands for a nonce that is ours, `{RESPONSE}` for the digest that
-//! what is said needs.
+//! The input is the text after `Digest `. `{NONCE}` in it is replaced by a valid nonce, and `{RESPONSE}` by the digest
+//! for the other params.
 
 use authgate::decision::Verdict;
 
@@ -22,7 +22,7 @@ pub fn check(octets: &[u8]) {
         assert_eq!(permit.first().principal.subject, "alice");
         let params = params(text.trim_ascii()).expect("params by the grammar");
         assert!(is_right(&params, &nonce), "{}", octets.escape_ascii());
-        // And once only.
+        // A response is accepted only once.
         assert!(!matches!(house.decide(&target).verdict, Verdict::Allow(_)), "taken twice");
     } else if let Some(params) = params(&text) {
         assert!(!is_right(&params, &nonce), "refused, though it is right: {}", text.escape_ascii());
@@ -31,7 +31,7 @@ pub fn check(octets: &[u8]) {
 
 type Params = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// All different, and in lower case.
+/// Returns the params, with unique names in lower case.
 fn params(text: &[u8]) -> Option<Params> {
     let mut params = grammar::auth_params(text)?;
     for (name, _) in &mut params {
@@ -66,7 +66,8 @@ fn is_right(params: &Params, nonce: &str) -> bool {
             == response(params).map(String::into_bytes)
 }
 
-/// RFC 7616 §3.4.1, for alice's secret and GET.
+/// Returns the response of [RFC 7616 §3.4.1](https://www.rfc-editor.org/rfc/rfc7616#section-3.4.1) for alice's secret
+/// and GET.
 fn response(params: &Params) -> Option<String> {
     let secret = sha256_hex(b"alice:legacy:horse");
     let request = sha256_hex(&[b"GET:", param(params, "uri")?].concat());

@@ -1,7 +1,7 @@
-//! Proofs of possession: one that was not signed for this token, this method, this address and this time proves nothing.
+//! DPoP proofs: one that was not signed for this token, method, URL and time is rejected.
 //!
-//! Input is what stands in `DPoP`; `{PROOF}` stands for the one that is good, and `{HEADER}`, `{CLAIMS}` and
-//! `{SIGNATURE}` for its parts.
+//! The input is the value of `DPoP`; `{PROOF}` in it is replaced by the valid proof, and `{HEADER}`, `{CLAIMS}` and
+//! `{SIGNATURE}` by its parts.
 
 use authgate::decision::Verdict;
 
@@ -21,13 +21,13 @@ pub fn check(octets: &[u8]) {
     let text = names.into_iter().fold(octets.to_vec(), |text, (name, value)| fill(&text, name, value));
     let authorization = format!("DPoP {}", good.bound);
     for (field, expected) in [(&text[..], text == good.proof.as_bytes()), (good.proof.as_bytes(), true)] {
-        // A proof is used up; what is asked here is whether it is one.
+        // A proof can be used only once; this check is about its validity, so the state is reset.
         let house = house();
         house.forget();
         let decision = request(b"/bound", &[(b"authorization", authorization.as_bytes()), (b"dpop", field)]);
         let decision = house.decide(&decision);
         let passes = matches!(decision.verdict, Verdict::Allow(_));
-        // White space around a field's value is no part of it.
+        // White space around a header's value is not part of it.
         assert!(
             passes == expected || field.trim_ascii() == good.proof.as_bytes(),
             "{}",

@@ -1,4 +1,4 @@
-//! A policy that reads credentials from everywhere, and credentials that are good for it.
+//! A policy that reads credentials from every location, and valid credentials for it.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -19,28 +19,28 @@ use ed25519_compact::{KeyPair, Seed};
 use hmac_sha256::{HMAC, Hash};
 use serde_json::{Value, json};
 
-/// The time of all requests.
+/// Time of all requests.
 pub const NOW: f64 = 1_700_000_000.0;
-/// The secret of issuer `shared`.
+/// Secret of issuer `shared`.
 pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub const API_KEY: &str = "a-key-of-ann";
 pub const PASSWORD: &str = "correct horse";
 
-/// Credentials that hold.
+/// Valid credentials.
 pub struct Good {
-    /// `alice:correct horse` as Basic sends it.
+    /// Basic credentials of `alice:correct horse`.
     pub basic: String,
-    /// Of issuer `shared`, HS256.
+    /// HS256 token of issuer `shared`.
     pub shared: String,
-    /// Of issuer `people`, EdDSA.
+    /// EdDSA token of issuer `people`.
     pub people: String,
-    /// Of issuer `bound`, with the thumbprint of the key that signs proofs.
+    /// Token of issuer `bound`, with the thumbprint of the key that signs proofs.
     pub bound: String,
-    /// Proves it, for `GET /bound`.
+    /// DPoP proof for that token and `GET /bound`.
     pub proof: String,
 }
 
-/// With a policy and its state for each thread: a memory that is shared would make one input depend on another.
+/// A policy and its state, one for each thread: shared caches would make one input depend on another.
 pub struct House {
     pub policy: Policy,
     state: RefCell<State>,
@@ -98,7 +98,7 @@ impl House {
         House { policy, state }
     }
 
-    /// Forgets what was used up.
+    /// Resets the state, so that nonces and proofs count as unused.
     pub fn forget(&self) {
         *self.state.borrow_mut() = fresh(&self.policy);
     }
@@ -119,7 +119,7 @@ impl Good {
         let claims = |issuer: &str| json!({"iss": issuer, "sub": "ann", "aud": "api", "exp": NOW + 100.0});
         let proving = pair(2);
         let x = BASE64URL.encode(*proving.pk);
-        // RFC 7638, RFC 8037 §2: the members that are needed, in the order of their names.
+        // RFC 7638, RFC 8037 §2: the required members, sorted by name.
         let thumbprint = Hash::hash(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes());
         let mut bound = claims("bound");
         bound["cnf"] = json!({"jkt": BASE64URL.encode(thumbprint)});
@@ -163,7 +163,7 @@ fn input(header: &Value, claims: &Value) -> String {
     format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()))
 }
 
-/// A request from 10.0.0.1 for `https://api.example.com`.
+/// Returns a request from 10.0.0.1 for `https://api.example.com`.
 pub fn request<'a>(path: &'a [u8], fields: &[(&'a [u8], &'a [u8])]) -> Request<'a> {
     let pseudo: [(&[u8], &[u8]); 4] =
         [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"api.example.com"), (b":path", path)];
@@ -171,7 +171,7 @@ pub fn request<'a>(path: &'a [u8], fields: &[(&'a [u8], &'a [u8])]) -> Request<'
     Request::new(pseudo.into_iter().chain(fields), Some(IpAddr::from([10, 0, 0, 1])))
 }
 
-/// The text with every `name` in it written as `value`.
+/// Replaces every `name` in a text by `value`.
 pub fn fill(text: &[u8], name: &str, value: &str) -> Vec<u8> {
     let mut text = text.to_vec();
     while let Some(at) = text.windows(name.len()).position(|window| window == name.as_bytes()) {

@@ -1,6 +1,7 @@
-//! The grammar of RFC 9110 §11.4 and §5.6, rule by rule, each giving what is left. Slow, and easy to compare with the text.
+//! The grammar of RFC 9110 §11.4 and §5.6, rule by rule. Each function returns the rest of the text. Slow, but easy to
+//! compare with the RFC.
 
-/// `tchar`
+/// Matches `tchar`.
 pub fn tchar(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
@@ -22,7 +23,7 @@ pub fn tchar(octet: u8) -> bool {
         )
 }
 
-/// `token = 1*tchar`
+/// Parses `token = 1*tchar`.
 pub fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = 0;
     while end < text.len() && tchar(text[end]) {
@@ -31,7 +32,7 @@ pub fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if end == 0 { None } else { Some((&text[..end], &text[end..])) }
 }
 
-/// `OWS = *( SP / HTAB )`, and `BWS` is the same.
+/// Skips `OWS = *( SP / HTAB )`; `BWS` is the same.
 pub fn ows(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
@@ -39,14 +40,14 @@ pub fn ows(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Without the white space around it.
+/// Removes surrounding white space.
 pub fn trim(text: &[u8]) -> &[u8] {
     let text = ows(text);
     let end = text.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
     &text[..end]
 }
 
-/// `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, and what it means.
+/// Parses `quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE`, and returns the unescaped text.
 pub fn quoted_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let [b'"', rest @ ..] = text else { return None };
     let mut rest = rest;
@@ -67,7 +68,7 @@ pub fn quoted_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// `auth-param = token BWS "=" BWS ( token / quoted-string )`
+/// Parses `auth-param = token BWS "=" BWS ( token / quoted-string )`.
 pub fn auth_param(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>, &[u8])> {
     let (name, rest) = token(text)?;
     let [b'=', rest @ ..] = ows(rest) else { return None };
@@ -79,7 +80,7 @@ pub fn auth_param(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>, &[u8])> {
     Some((name.to_vec(), value.to_vec(), rest))
 }
 
-/// `auth-param *( OWS "," OWS auth-param )`, all of `text`.
+/// Parses all of `text` as `auth-param *( OWS "," OWS auth-param )`.
 pub fn auth_params(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut params = Vec::new();
     let mut rest = text;
@@ -94,7 +95,7 @@ pub fn auth_params(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     }
 }
 
-/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, all of `text`.
+/// True if all of `text` is `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 pub fn token68(text: &[u8]) -> bool {
     let stem: &[u8] = {
         let mut stem = text;
@@ -109,7 +110,8 @@ pub fn token68(text: &[u8]) -> bool {
     !stem.is_empty() && stem.iter().all(allowed)
 }
 
-/// `credentials = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`: scheme and what follows the spaces.
+/// Parses `credentials = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`, and returns the scheme and the text after the
+/// spaces.
 pub fn credentials(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = token(text)?;
     if rest.is_empty() {

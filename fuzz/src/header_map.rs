@@ -1,4 +1,4 @@
-//! Header maps as the ABI has them: what is written is read back, and whatever comes is read within its bounds.
+//! Header maps of the ABI: serialized maps are parsed back, and any input is read within its bounds.
 
 use authgate_filter::header_map::{pairs, serialise};
 

@@ -1,4 +1,4 @@
-//! htpasswd and htdigest files: each line is an entry, a fault, or nothing, as a plain reading of it says.
+//! htpasswd and htdigest files: each line is an entry, an error, or blank, as in a simple parser.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub fn check(octets: &[u8]) {
                     let (_, line) = lines.iter().find(|(number, _)| *number == error.line).expect("a line");
                     assert_eq!(error.kind == HtpasswdErrorKind::NoColon, !line.contains(':'));
                     assert_eq!(error.kind == HtpasswdErrorKind::EmptyUser, line.starts_with(':'));
-                    // A fault is told without the hash, which has no spaces.
+                    // An error message does not contain the hash, which has no spaces.
                     let told = error.to_string();
                     let secret = line.split_once(':').map_or("", |(_, hash)| hash);
                     assert!(secret.len() < 24 || secret.contains(' ') || !told.contains(secret));
@@ -38,7 +38,7 @@ pub fn check(octets: &[u8]) {
     }
 }
 
-/// The lines that say something, with their numbers.
+/// Returns the lines that are neither blank nor comments, with their numbers.
 fn lines(text: &str) -> Vec<(usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));

@@ -1,10 +1,10 @@
-//! JSON with every member kept, for comparison: what ours refuses beyond the grammar can be seen here.
+//! JSON with every member kept, for comparison: it shows what the strict reader rejects beyond the grammar.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A value, as far as its shape goes.
+/// The shape of a value.
 pub enum Shape {
     Scalar,
     Array(Vec<Shape>),
@@ -16,7 +16,7 @@ impl Shape {
         serde_json::from_slice(text).ok()
     }
 
-    /// Whether a name stands twice in one object.
+    /// True if an object contains a duplicate name.
     pub fn repeats_a_name(&self) -> bool {
         match self {
             Shape::Scalar => false,
@@ -30,7 +30,7 @@ impl Shape {
         }
     }
 
-    /// How deep arrays and objects nest.
+    /// Returns the nesting depth of arrays and objects.
     pub fn depth(&self) -> usize {
         match self {
             Shape::Scalar => 0,

@@ -1,4 +1,4 @@
-//! Key sets: every member is a key or is named among those that are none, and no key takes a signature that nobody made.
+//! Key sets: every member is a key or is reported as ignored, and no key verifies a signature made without it.
 
 use authgate::jose::jwk::{KeySet, KeySetOrigin};
 use authgate::jose::jwt::{SignatureVerifier, SoftwareVerifier};
@@ -27,7 +27,7 @@ pub fn check(octets: &[u8]) {
             }
         }
         assert_eq!(set.unnamed().len(), unnamed);
-        // The arithmetic costs much more than all else: one key, one algorithm.
+        // Arithmetic costs much more than everything else: one key, one algorithm.
         if let Some(key) = set.keys().first()
             && let Some(algorithm) = key.algorithms().iter().next()
         {

@@ -1,6 +1,6 @@
-//! Tokens: strict JSON beside `serde_json`, and the form of a JWT beside what its parts say.
+//! Tokens: strict JSON compared with `serde_json`, and the parts of a JWT compared with its text.
 //!
-//! Input is a header, a line feed and claims, both as JSON; or a token.
+//! The input is a header, a line feed and claims, both as JSON; or a token.
 
 use authgate::jose::jwt::Jwt;
 use base64::Engine as _;
@@ -35,7 +35,7 @@ pub fn check(octets: &[u8]) {
     assert_eq!(found.jws().header().is_understood(), !is_extended);
 }
 
-/// Encoding the parts again gives the token: there is one way to write it.
+/// Re-encoding the parts gives the token: each token has a single encoding.
 fn check_token(token: &[u8]) {
     let Ok(found) = Jwt::parse(token) else { return };
     let parts: Vec<_> = token.split(|octet| *octet == b'.').collect();
@@ -47,7 +47,7 @@ fn check_token(token: &[u8]) {
     }
 }
 
-/// What we take, serde_json takes for the same; what it takes and we do not, repeats a name or is too deep.
+/// Both parsers agree on all accepted texts. A text that only serde_json accepts repeats a name or is too deep.
 fn check_json(text: &[u8]) {
     let (ours, theirs) = (authgate::json::parse(text), serde_json::from_slice::<Value>(text));
     let shape = Shape::of(text);

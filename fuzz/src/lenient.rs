@@ -1,7 +1,7 @@
-//! Cookies, queries and methods beside a lenient reader: nobody passes with a credential that such a reader finds and that
-//! the filter did not verify.
+//! Cookies, queries and methods compared with a lenient parser: no request passes with a credential that such a parser
+//! finds and the filter did not verify.
 //!
-//! Input is a method, a path and then Cookie fields, on lines. `{PEOPLE}` stands for a good token.
+//! The input is a method, a path and then Cookie headers, on separate lines. `{PEOPLE}` is replaced by a valid token.
 
 use authgate::decision::Verdict;
 use authgate::http::request::Request;
@@ -26,13 +26,13 @@ pub fn check(octets: &[u8]) {
     let decision = house.decide(&request);
     let rule = decision.rule.map(|rule| rule.number);
     let Verdict::Allow(_) = decision.verdict else { return };
-    // Whoever converts the method selects the same rule.
+    // The upper-case method selects the same rule.
     let upper_case = Request { method: &method.to_ascii_uppercase(), ..request.clone() };
     assert_eq!(house.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
     if decision.rule.is_some_and(|rule| matches!(rule.access, Access::Public)) {
         return;
     }
-    // What goes on holds no credential, however it is taken apart.
+    // The forwarded request contains no credential, however it is split.
     let set = |name: &str| {
         decision.mutations.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
     };

@@ -1,6 +1,7 @@
-//! What must hold of whatever comes: one module a target, each with a `check` that panics where it does not.
+//! Properties that hold for any input: one module for each target, with a `check` that panics if a property is
+//! violated.
 //!
-//! The binaries beside it give them to libFuzzer; `tests/fuzz.rs` replays the corpus on any toolchain.
+//! The binaries in `fuzz_targets` pass them to libFuzzer; `tests/fuzz.rs` replays the corpus on any toolchain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a check may panic
 
 pub mod challenge;
@@ -20,10 +21,10 @@ pub mod lenient;
 pub mod path;
 pub mod structure;
 
-/// The name of a target, which its binary and its corpus have too, and its check.
+/// The name of a target, which its binary and its corpus share, and its check.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     ("challenge", challenge::check),
     ("configuration", configuration::check),

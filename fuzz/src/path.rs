@@ -1,5 +1,5 @@
-//! Paths: what they can be read as is closed, so that a chain of proxies finds nothing new; and nothing that a rule would
-//! have to know stays hidden.
+//! Paths: the set of interpretations is closed, so a chain of proxies finds no other, and no interpretation that a rule
+//! would have to match is missing.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub fn check(octets: &[u8]) {
     for reading in &all {
         assert!(reading.starts_with('/') && reading.bytes().all(|octet| octet.is_ascii_graphic()));
         assert!(!reading.contains("%00"));
-        // Read again, it gives nothing that is not there already.
+        // Interpreting an interpretation gives no new one.
         let again = PathInterpretations::of(reading.as_bytes()).expect("a reading can be read");
         for reading in again.iter() {
             assert!(all.contains(reading), "{} also reads {reading}", octets.escape_ascii());
@@ -31,7 +31,7 @@ pub fn check(octets: &[u8]) {
     }
 }
 
-/// What one server after another might do, each step as plainly as it can be written.
+/// Returns the results of steps that one server after another might apply, each in its simplest form.
 fn literal(path: &str) -> Vec<String> {
     let decoded = path.replace("%2E", ".").replace("%2F", "/").replace("%5C", "\\");
     let slashed = decoded.replace('\\', "/");
@@ -49,6 +49,6 @@ fn literal(path: &str) -> Vec<String> {
     }
     let ends_in_dots = cut.last().is_some_and(|last| matches!(*last, "." | ".."));
     let whole = format!("/{}", kept.join("/"));
-    // Whether a slash stays at the end is as the server likes it.
+    // Servers differ in keeping the trailing slash.
     if ends_in_dots || cut.last().is_some_and(|last| !last.is_empty()) { vec![whole] } else { Vec::new() }
 }

@@ -1,4 +1,4 @@
-//! `google.protobuf.Struct`, the form in which plain YAML arrives: it says what its JSON says.
+//! `google.protobuf.Struct`, the form of plain YAML in Envoy: it has the meaning of the same JSON.
 
 use authgate::config;
 use prost::Message as _;
@@ -10,14 +10,14 @@ pub fn check(octets: &[u8]) {
     if let Ok(value) = &found {
         assert!(value.is_object(), "a configuration that is no object");
     }
-    // What is JSON is read as that, whatever else it could be.
+    // Valid JSON is read as JSON, whatever else it could be.
     if octets.trim_ascii().is_empty() || authgate::json::parse(octets).is_ok() {
         return;
     }
     let literal = prost_types::Struct::decode(octets).ok().map(object);
     match (literal, found) {
         (Some(Some(literal)), found) => assert_eq!(found.expect("a Struct"), literal),
-        // A number that JSON has not, or no Struct at all.
+        // A number that JSON does not support, or not a Struct.
         (Some(None) | None, found) => assert!(found.is_err()),
     }
 }
@@ -45,7 +45,7 @@ fn json(value: prost_types::Value) -> Option<Value> {
     }
 }
 
-/// The Struct that says what a JSON object says; `None` where a double could not.
+/// Encodes a JSON object as a Struct; `None` if a number is not exact as a double.
 pub fn encode(value: &Value) -> Option<Vec<u8>> {
     match kind(value)? {
         Kind::StructValue(fields) => Some(fields.encode_to_vec()),

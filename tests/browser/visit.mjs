@@ -1,5 +1,5 @@
-// Opens a page that asks for a password, as people come upon it, and says as JSON what they saw. Screenshots are left in
-// a directory. tests/envoy/browser.rs starts it: node visit.mjs CHROMIUM URL USER PASSWORD DIRECTORY
+// Opens a page that asks for a password, as people encounter it, and prints the results as JSON. Screenshots are stored
+// in a directory. tests/envoy/browser.rs runs it: node visit.mjs CHROMIUM URL USER PASSWORD DIRECTORY
 import { chromium } from "playwright-core";
 
 const [executablePath, url, username, password, directory] = process.argv.slice(2);
@@ -18,15 +18,16 @@ const browser = await chromium.launch({
 });
 
 /**
- * What a visitor sees who types these into the prompts, where one is null cancels it and follows the page's advice, and
- * cancels the last. `options` are of the browser's context.
+ * Visits the page, types the answers into its password prompts, and returns what the visitor sees. A null answer cancels
+ * the prompt and follows the page's advice; the prompt after the last answer is cancelled. `options` are those of the
+ * browser context.
  */
 async function visit(name, options, answers = []) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const [asked, complaints] = [[], []];
   page.on("request", (request) => asked.push(request.url()));
-  // That the answer was a 401 is said as an error too.
+  // The browser also reports a 401 response as an error.
   page.on("console", (message) => /status of 401/.test(message.text()) || complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
   const prompts = await answerPrompts(context, page, answers);
@@ -48,7 +49,7 @@ async function visit(name, options, answers = []) {
   return { status: response.status(), asked, complaints, prompts, ...seen };
 }
 
-/** Has the prompts for a password answered, and gives the list of what they say. */
+/** Answers the password prompts, and returns the list of prompts. */
 async function answerPrompts(context, page, answers) {
   const prompts = [];
   const session = await context.newCDPSession(page);

@@ -1,4 +1,4 @@
-//! Requests that one worker gets one after the other: what it remembers of them counts.
+//! Requests that a single worker receives one after the other, so its caches matter.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -27,36 +27,36 @@ pub struct Sequence {
     steps: Vec<Step>,
 }
 
-/// A request, perhaps sent several times; see `Case` for what the fields mean there too.
+/// A request, possibly sent several times; see `Case` for fields of the same name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    /// Seconds after the start.
+    /// Time of the request, in seconds after the start.
     #[serde(default)]
     at: f64,
-    /// How often it is sent; each time with the same outcome.
+    /// Number of times that the request is sent, with the same outcome each time.
     #[serde(default = "once")]
     times: u32,
     #[serde(default = "get")]
     request: String,
-    /// `<n>` is the number of the time that it is sent.
+    /// Headers; `<n>` is replaced by the number of the repetition.
     #[serde(default)]
     fields: Vec<String>,
     #[serde(default = "super::peer")]
     peer: String,
-    /// What identity providers answer before, as in `Later`.
+    /// Responses of identity providers before the request, as in `Later`.
     #[serde(default)]
     fetched: BTreeMap<String, Value>,
-    /// Whether the request can wait.
+    /// True if the request may wait.
     #[serde(default = "yes")]
     may_wait: bool,
-    /// How long a slow hash, or a signature in software, takes, in seconds.
+    /// Duration of a slow hash, or of a signature in software, in seconds.
     #[serde(default)]
     hash: f64,
     expect: String,
-    /// The Retry-After of the answer.
+    /// The Retry-After of the response.
     retry_after: Option<String>,
-    /// All fields that go on, exactly.
+    /// All headers of the forwarded request, exactly.
     upstream: Option<Vec<String>>,
 }
 
@@ -72,7 +72,7 @@ fn get() -> String {
     "GET /".to_owned()
 }
 
-/// A host whose clock goes on each time it is asked for: a hash stands between two looks at it.
+/// A host whose clock advances each time it is read, as if a hash were computed between two reads.
 struct Host {
     hash: f64,
     asked: Cell<u32>,
@@ -130,7 +130,7 @@ impl Step {
             pairs.push((name.to_owned(), expand(&value, tokens)));
         }
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        // As in the filter: the address is not looked up unless it is asked for.
+        // As in the filter, the address is looked up only if it is needed.
         let request = Request::new(pairs, None);
         let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
         let now = NumericDate::from_seconds(NOW + self.at).unwrap();

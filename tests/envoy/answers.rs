@@ -1,4 +1,4 @@
-//! Each row of the answer table that this version reaches: accepted, and refused with status, challenge and reason.
+//! Each row of the response table that this version can reach: allowed, or denied with status, challenge and reason.
 
 use serde_json::json;
 
@@ -225,7 +225,7 @@ fn a_grpc_client_gets_a_grpc_status() {
             assert_eq!(caching, (vec!["no-store"], vec!["Accept"]), "{name}, {content_type}");
         }
     }
-    // What Envoy does not take for gRPC gets an HTTP status: else a refusal would be a plain 200.
+    // A content type that Envoy does not consider gRPC gets an HTTP status; otherwise a denial would be a plain 200.
     for content_type in [
         "application/grpc;x",
         "application/grpc ; charset=utf-8",

@@ -1,4 +1,4 @@
-//! API keys: in fields, the query and cookies, with two keys of one holder during a rotation.
+//! API keys in headers, the query and cookies, including two keys of one client during a rotation.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use authgate_testing::e2e::client::{Request, get, request};
 use authgate_testing::e2e::fixture::{ALICE, BASIC, policy};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// Each with what `printf %s KEY | sha256sum` says of it.
+/// Each key with its digest from `printf %s KEY | sha256sum`.
 const CI: (&str, &str) =
     ("ci-key-5f0c1d9a7e", "d2f8b97303ad0497b907ecb2a3abf7e434fe22e44f57f755b0575f8cbb6469d4");
 const OLD: (&str, &str) =

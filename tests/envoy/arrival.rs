@@ -1,4 +1,4 @@
-//! How a configuration arrives: as a Struct or a StringValue, with secrets from the environment, beside others in one VM.
+//! Delivery of configurations: as a Struct or a StringValue, with secrets from the environment, and several in one VM.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
     let names = ["ALICE_HASH", "BOB_HASH", "HTPASSWD", "JWT_SECRET"];
     let good = || get("/").basic("alice", ALICE);
     let from_host = listener("host", from_environment(), good()).environment(json!({"host_env_keys": names}));
-    // An editor's newline at the end belongs to no secret.
+    // A trailing newline from an editor is not part of a secret.
     let inline = listener("inline", from_environment(), good()).environment(json!({"key_values": {
         "ALICE_HASH": format!("{alice}\n"), "BOB_HASH": bob, "HTPASSWD": file, "JWT_SECRET": format!("{SECRET}-inline\n"),
     }}));
@@ -101,7 +101,7 @@ fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
     proxy.finish();
 }
 
-/// A policy that lets one user in, with a realm of its own.
+/// A policy that allows a single user, with its own realm.
 fn only(name: &'static str, user: &str, hash: &str, password: &str) -> Listener {
     let policy = policy(&format!(
         r#"
@@ -127,7 +127,7 @@ fn two_configurations_in_one_vm_never_see_each_other() {
     let challenge = |name: &str| format!(r#"Basic realm="{name}", charset="UTF-8""#);
     let (first, second) = (challenge("first"), challenge("second"));
     let (code, missing) = ("invalid_credentials", "missing_credentials");
-    // More than once: what the one has verified and remembered must not count for the other.
+    // Repeated: credentials cached under one configuration must not count for the other.
     for _ in 0..3 {
         check(
             &proxy,
@@ -158,7 +158,7 @@ fn two_configurations_in_one_vm_never_see_each_other() {
             [denied("its own realm", get("/shared"), 401, missing).challenge(&[&second])],
         );
     }
-    // Interleaved on connections that stay open, more than there are workers.
+    // Interleaved over more open connections than there are workers.
     let mut pairs: Vec<_> = (0..8).map(|_| (proxy.connect("first"), proxy.connect("second"))).collect();
     for round in 0..48 {
         let (one, two) = &mut pairs[round % 8];

@@ -1,5 +1,5 @@
-//! Honest clients while one attacker sends what costs a worker the most. They lose no request; `make attacks` lets each
-//! attack last 30 s and compares latencies, too, which takes an idle machine.
+//! Honest clients while an attacker sends the requests that cost a worker most. No honest request may be lost. `make
+//! attacks` runs each attack for 30 s and also compares latencies, which requires an idle machine.
 
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -18,19 +18,19 @@ use authgate_testing::e2e::mint::{self, claims, now, with_signature};
 use authgate_testing::e2e::process::seconds;
 use authgate_testing::e2e::proxy::Proxy;
 
-/// Between two requests of an honest client.
+/// Pause between two requests of an honest client.
 const PACE: Duration = Duration::from_millis(20);
 
-/// An attack that goes on until it is told to stop.
+/// An attack that continues until it is stopped.
 struct Attack<'a> {
     name: &'a str,
-    /// The next request of the honest client with this number.
+    /// Returns the next request of the honest client with this number.
     honest: &'a (dyn Fn(usize) -> Request + Sync),
     attack: &'a (dyn Fn(&AtomicBool) + Sync),
 }
 
 impl Attack<'_> {
-    /// Sends honest requests from three addresses, first alone and then beside the attack.
+    /// Sends honest requests from three addresses, first alone and then during the attack.
     fn run(&self, proxy: &Proxy, listener: &str) {
         let lasts = seconds(4);
         let alone = self.honest_clients(proxy, listener, lasts / 3);
@@ -49,7 +49,7 @@ impl Attack<'_> {
             self.name,
             beside.len(),
         );
-        // A few seconds on a machine that does other things say nothing about latencies.
+        // A few seconds on a busy machine say nothing about latencies.
         if lasts >= Duration::from_secs(30) {
             assert!(ratio <= 2.0, "{}: the median grew by {ratio:.2}", self.name);
         }
@@ -87,7 +87,7 @@ fn median(waits: &[Duration]) -> Duration {
     waits[waits.len() / 2]
 }
 
-/// Sends requests from one address over so many connections, each with a pause after each answer.
+/// Sends requests from one address over several connections, with a pause after each response.
 fn attack(
     port: u16,
     connections: usize,
@@ -131,7 +131,7 @@ fn active(changes: Value) -> Value {
     answer
 }
 
-/// Honest clients have a new token each, which the endpoint knows.
+/// Each honest client has a new token, which the endpoint knows.
 fn know(endpoint: &Endpoint) -> impl Fn(usize) -> Request + Sync {
     (0..20_000).for_each(|n| endpoint.reply(&format!("honest-{n}"), Reply::Json(active(json!({})))));
     |n| get("/").bearer(&format!("honest-{n}"))
@@ -158,13 +158,13 @@ fn requests_that_wait_leave_room_for_others() {
                 stream.set_write_timeout(Some(Duration::from_millis(20))).ok()?;
                 stream.write_all(head.as_bytes()).ok()?;
                 if upload {
-                    // As much as the proxy buffers; it stops reading then.
+                    // As much as the proxy buffers before it stops reading.
                     let chunk = [b"100000\r\n".as_slice(), &vec![b'x'; 1 << 20], b"\r\n"].concat();
                     let _ = stream.write_all(&chunk);
                 }
                 Some(stream)
             };
-            // One junk token over and over, junk tokens of their own, and uploads.
+            // One junk token over and over, different junk tokens, and uploads.
             let mut streams: Vec<_> = (0..1100).map(|_| open("junk", false)).collect();
             streams.extend(
                 (0..300).map(|_| open(&format!("junk-{}", serial.fetch_add(1, Ordering::SeqCst)), false)),
@@ -181,7 +181,7 @@ fn requests_that_wait_leave_room_for_others() {
     proxy.finish();
 }
 
-/// Resident memory of a process, in bytes.
+/// Returns the resident memory of a process, in bytes.
 fn resident(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
@@ -191,7 +191,7 @@ fn resident(pid: u32) -> usize {
 #[test]
 fn signatures_in_software_leave_time_for_others() {
     let mut keys = mint::jwks();
-    // RSA keys without `alg` and `kid`, which allow as much as keys can.
+    // RSA keys without `alg` and `kid`, which allow as many algorithms as keys can.
     let rsa: Value = keys["keys"][0].clone();
     let bare = json!({"kty": "RSA", "n": rsa["n"], "e": rsa["e"]});
     keys["keys"].as_array_mut().expect("keys").extend(vec![bare; 8]);

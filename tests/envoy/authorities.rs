@@ -1,4 +1,4 @@
-//! Rules for hosts, and authorities that are written to slip past them.
+//! Host rules, and authorities that are crafted to bypass them.
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes, refused};
@@ -7,7 +7,7 @@ use authgate_testing::e2e::fixture::{BEARER, good, policy};
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
 
-/// Two hosts are guarded, every other is open.
+/// A policy that guards two hosts; all others are public.
 fn hosts(name: &'static str) -> Listener {
     let policy = policy(
         r#"
@@ -88,9 +88,9 @@ fn no_authority_gets_past_its_rule() {
             ],
         );
     }
-    // Nor do credentials help. (Where Envoy strips, it makes good names of some.)
+    // Credentials do not help either. (Where Envoy strips ports and dots, some of these become valid names.)
     check(&proxy, "raw", BAD.map(|host| refused(host, get("/").host(host).bearer(&token_for("t")))));
-    // Where Envoy lets them through, the reason is ours.
+    // Authorities that Envoy accepts are denied by authgate.
     check(
         &proxy,
         "raw",

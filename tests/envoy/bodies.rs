@@ -1,4 +1,4 @@
-//! The forms of a refusal as clients get them, and reasons that are hidden.
+//! Formats of denials as clients receive them, and hidden reasons.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, good, house};
 use authgate_testing::e2e::mint::scoped_token;
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
-/// The house with other `denials`.
+/// The default policy with other `denials`.
 fn with(name: &'static str, denials: Value) -> Listener {
     let mut policy = house();
     policy["denials"] = denials;
     listener(name, policy, good())
 }
 
-/// Status, content type, `Vary`, and what the body has to contain.
+/// Checks status, content type, `Vary`, and texts in the body.
 fn check(
     proxy: &Proxy,
     listener: &str,
@@ -98,7 +98,7 @@ fn each_client_gets_the_form_that_it_likes() {
     let quiet = check(&proxy, "quiet", &get("/jwt").bearer("x"), (401, TEXT, true, &[]));
     assert_eq!(quiet.answer.body, "401 Unauthorized\n");
     assert_eq!(quiet.answer.all("www-authenticate"), [r#"Bearer realm="restricted", error="invalid_token""#]);
-    // HEAD: the fields of GET, and no body.
+    // HEAD gets the headers of GET, without a body.
     for (accept, content_type) in [("*/*", TEXT), ("text/html", HTML), ("application/json", PROBLEM)] {
         let head = check(
             &proxy,
@@ -131,7 +131,7 @@ fn what_is_hidden_looks_as_if_it_were_not_there() {
         answers.push(fields);
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
-    // The same over gRPC.
+    // The same requests over gRPC.
     for sent in &requests {
         let exchange = proxy.send("hidden", &sent.clone().field("content-type", "application/grpc"));
         let answer = &exchange.answer;
@@ -139,7 +139,7 @@ fn what_is_hidden_looks_as_if_it_were_not_there() {
         assert_eq!(found, (200, vec!["5"], vec!["Not Found"]), "{answer:?}");
         assert!(answer.all("www-authenticate").is_empty(), "{answer:?}");
     }
-    // Whoever may, gets there.
+    // An authorized client still gets through.
     assert_eq!(proxy.send("hidden", &get("/alice").basic("alice", ALICE)).status, 200);
     proxy.finish();
 }

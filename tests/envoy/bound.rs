@@ -1,4 +1,4 @@
-//! Tokens that are bound to a key or to a certificate: of no use to anybody else.
+//! Sender-constrained tokens: bound to a key or a certificate, and useless to any other client.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn plain() -> Request {
     get("/good").bearer(&token_for("good"))
 }
 
-/// What a client with the key of `alg` has.
+/// Credentials of a client with the key of `alg`.
 pub struct Holder {
     alg: &'static str,
     jwk: Value,
@@ -42,13 +42,13 @@ impl Holder {
     pub fn new(alg: &'static str) -> Self {
         let mut jwk = public_jwk(alg);
         jwk.as_object_mut().expect("a key").retain(|name, _| !["kid", "alg", "use"].contains(&name.as_str()));
-        // serde_json writes members in the order of their names, as RFC 7638 §3.3 wants them.
+        // serde_json sorts members by name, as RFC 7638 §3.3 requires.
         let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(jwk.to_string().as_bytes()));
         let token = token("RS256", &claims_but("dora", json!({"cnf": {"jkt": thumbprint}})));
         Self { alg, jwk, token }
     }
 
-    /// A proof for `GET path` with claims replaced; a null takes one out.
+    /// Returns a proof for `GET path` with claims replaced; null removes a claim.
     pub fn proof(&self, path: &str, jti: &str, changes: Value) -> String {
         let header = json!({"typ": "dpop+jwt", "alg": self.alg, "jwk": self.jwk});
         let ath = BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(self.token.as_bytes()));
@@ -154,7 +154,7 @@ fn a_proof_counts_once_for_its_request() {
                 es256.send("/a", &es256.proof("/a", "new", json!({"iat": now() + 20}))),
                 "stale_proof",
             ),
-            // Envoy joins them or not; one is expected.
+            // Envoy may join the headers; exactly one is expected.
             refused(
                 "two proofs",
                 es256
@@ -273,7 +273,7 @@ fn a_certificate_counts_where_envoy_has_seen_it() {
     check(&proxy, "unasked", [refused("a certificate that is not asked for", forged(own_token()))]);
     check(&proxy, "plain", [refused("no TLS", own_token()), refused("no TLS, a field", forged(own_token()))]);
 
-    // Another client than the listener's own.
+    // A client with another certificate than the listener's default client.
     let send = |listener: &str, client: &Client, request: &Request| {
         let (mut connection, is_resumed) = client.connect(proxy.port(listener)).expect("a session");
         (proxy.send_over(&mut connection, request).status, is_resumed)

@@ -1,4 +1,4 @@
-//! The page in a real browser: as it looks, and how its prompt for a password is answered.
+//! The HTML page in a real browser: its appearance, and the password prompt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use authgate_testing::e2e::process::{directory, root};
 use authgate_testing::e2e::programs::{is_there, or_skip};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// A Chromium: `CHROMIUM`, else one of the names that systems have it under.
+/// Returns a Chromium: `CHROMIUM`, or the first of its usual names that exists.
 fn chromium() -> Option<String> {
     let named = std::env::var("CHROMIUM").ok();
     let names = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
@@ -22,7 +22,7 @@ fn chromium() -> Option<String> {
     })
 }
 
-/// Width and height by a PNG's header.
+/// Returns width and height from a PNG header.
 fn size(path: &Path) -> (u32, u32) {
     let image = fs::read(path).expect("a screenshot");
     assert_eq!(image[..8], *b"\x89PNG\r\n\x1a\n", "{}", path.display());
@@ -30,7 +30,7 @@ fn size(path: &Path) -> (u32, u32) {
     (number(16), number(20))
 }
 
-/// How bright a colour is, from 0 to 1, of `rgb(r, g, b)`.
+/// Returns the brightness of an `rgb(r, g, b)` colour, from 0 to 1.
 fn brightness(colour: &Value) -> f64 {
     let colour = colour.as_str().expect("a colour");
     let inner = colour.split_once('(').and_then(|(_, rest)| rest.split_once(')')).expect("rgb(…)").0;
@@ -86,7 +86,7 @@ fn a_browser_shows_the_page_and_its_prompt_lets_in() {
         assert_eq!(seen["asked"].as_array().map(Vec::len), Some(1), "{name} asks for more: {seen}");
         assert_eq!(seen["complaints"], Value::Array(Vec::new()), "{name}");
     }
-    // Asked again after a wrong password, or after having tried again, and let in with the right one.
+    // After a wrong password or a retry the browser prompts again, and the correct password is accepted.
     let wrong = &report["wrong"];
     assert_eq!((&wrong["status"], &wrong["prompts"]), (&401.into(), &json!([prompt, prompt])), "{wrong}");
     assert!(wrong["text"].as_str().is_some_and(|text| text.contains("invalid_credentials")), "{wrong}");

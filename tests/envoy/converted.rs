@@ -1,5 +1,5 @@
-//! What `authgate convert` makes of Envoy's own filters decides as they do, in the same Envoy. Where we are stricter on
-//! purpose, the comments of a converted configuration say so, and a case here says it too.
+//! Configurations that `authgate convert` creates from Envoy's own filters make the same decisions, in the same Envoy.
+//! Where authgate is stricter on purpose, the comments of the converted configuration say so, and a case covers it.
 
 mod pairs;
 
@@ -20,13 +20,13 @@ use authgate_testing::e2e::proxy::Proxy;
 const JWT_AUTHN: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 const BASIC_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth";
 
-/// How long such a token lives cannot be said; where that is bounded, it is refused.
+/// The lifetime of a token without `iat` is unknown, so it is rejected where lifetimes are bounded.
 const NEEDS_IAT: &str = "no iat";
 
-/// A token for the audience that one rule asks for in the place of the provider's.
+/// A token for the audience that one rule requires instead of the provider's.
 const OTHER_AUDIENCE: &str = "the audience of the rule";
 
-/// What the tool makes of a filter, as a configuration; whether it says that this is all of it.
+/// Converts a filter, and returns the configuration and a flag that is true if the tool reports a complete conversion.
 fn converted(filter: &Value) -> (Value, bool) {
     let mut child = Command::new(authgate_testing::tool())
         .args(["convert", "-"])
@@ -42,7 +42,7 @@ fn converted(filter: &Value) -> (Value, bool) {
     (serde_yaml_ng::from_slice(&output.stdout).unwrap(), output.status.success())
 }
 
-/// The filter, and what was made of it.
+/// Returns two listeners: one with the filter, one with its conversion.
 fn both(name: [&'static str; 2], filter: &Value, good: &Request) -> [Listener; 2] {
     let [native, ours] = name;
     [
@@ -51,7 +51,8 @@ fn both(name: [&'static str; 2], filter: &Value, good: &Request) -> [Listener; 2
     ]
 }
 
-/// Both let the request pass, or neither does; a field that both write to the upstream is the same.
+/// Sends a request to both. Either both allow it or both deny it, and headers that both write to the upstream are
+/// equal.
 fn compare(proxy: &Proxy, [native, ours]: [&str; 2], what: &str, asked: &Request, fields: &[&str]) -> bool {
     let (theirs, own) = (proxy.send(native, asked), proxy.send(ours, asked));
     let passes = |status: u16| status == 200;
@@ -120,8 +121,8 @@ fn a_converted_filter_decides_like_the_native_one() {
 
     let (mut passed, mut refused) = (0, 0);
     let mut ask = |names, what: &str, asked: Request| {
-        // What the comments say has no equal is not compared: fields of a token for another audience, and passwords,
-        // which the converted configuration keeps to itself.
+        // Not compared, since the comments say that they have no equivalent: headers of a token for another audience,
+        // and passwords, which the converted configuration does not forward.
         let fields: &[&str] = match names == jwt {
             true if what == OTHER_AUDIENCE => &[],
             true => &["x-user", "x-team", "authorization"],
@@ -213,7 +214,7 @@ fn a_converted_filter_decides_like_the_native_one() {
     proxy.finish();
 }
 
-/// An htpasswd file of the kind that `basic_auth` knows.
+/// Returns an htpasswd file in the format that `basic_auth` supports.
 fn users() -> String {
     let line = |user: &str, password: &str| {
         format!("{user}:{{SHA}}{}\n", BASE64_STANDARD.encode(Sha1::digest(password)))

@@ -1,6 +1,6 @@
-//! Envoy's own `jwt_authn` and `basic_auth` get the same credentials as authgate, in the same Envoy: valid ones, and valid
-//! ones in which one thing is changed. Where they disagree, a row of `tests/data/differential.yaml` says who is stricter
-//! and why; what no row explains is a fault, and so is a row that explains nothing any more.
+//! Envoy's own `jwt_authn` and `basic_auth` get the same credentials as authgate, in the same Envoy: valid ones, and
+//! valid ones with a single change. Where the filters disagree, a row of `tests/data/differential.yaml` states which
+//! one is stricter and why. A disagreement without a row is a fault, and so is a row without a disagreement.
 
 mod basic;
 mod fields;
@@ -22,16 +22,16 @@ use authgate_testing::e2e::proxy::{Exchange, Proxy};
 const JWT_AUTHN: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 const BASIC_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth";
 
-/// Credentials, and what was changed in them.
+/// Credentials, and the change that was made to them.
 pub struct Case {
-    /// Names the change; what all cases of this name get is the same.
+    /// Name of the change. All cases with the same name have the same result.
     pub mutation: String,
-    /// The values of the Authorization fields.
+    /// Values of the Authorization headers.
     pub fields: Vec<Vec<u8>>,
 }
 
 impl Case {
-    /// One field.
+    /// Creates a case with a single header.
     pub fn new(mutation: impl Into<String>, field: impl AsRef<[u8]>) -> Case {
         Case { mutation: mutation.into(), fields: vec![field.as_ref().to_vec()] }
     }
@@ -41,12 +41,12 @@ impl Case {
     }
 }
 
-/// Why the two disagree over some mutations.
+/// The reason why the filters disagree over some mutations.
 #[derive(Deserialize)]
 struct Row {
     what: String,
     stricter: Side,
-    /// Names of mutations; a `…` stands for any text.
+    /// Names of mutations; `…` matches any text.
     mutations: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ enum Side {
     Envoy,
 }
 
-/// What became of the cases of one mutation: who was stricter, and how often.
+/// Results of each mutation: how often which side was stricter.
 type Findings = BTreeMap<String, BTreeMap<Option<Side>, usize>>;
 
 #[test]
@@ -103,7 +103,7 @@ fn patterns(rows: &[Row]) -> impl Iterator<Item = (usize, &str)> {
     rows.iter().enumerate().flat_map(|(at, row)| row.mutations.iter().map(move |text| (at, text.as_str())))
 }
 
-/// The same rules for both: as much as either can be told.
+/// Configures both with the same rules, as far as both support them.
 fn listeners() -> Vec<Listener> {
     let keys = tokens::keys();
     let jwt_authn = json!({
@@ -139,7 +139,7 @@ fn listeners() -> Vec<Listener> {
     ]
 }
 
-/// Sends each case to both. Where both let it pass the upstream is told the same user.
+/// Sends each case to both. If both allow it, the upstream must receive the same user.
 fn compare(proxy: &Proxy, [native, ours]: [&str; 2], cases: Vec<Case>) -> Findings {
     let mut connections = [Kept::new(proxy, native), Kept::new(proxy, ours)];
     let mut findings = Findings::new();
@@ -166,13 +166,13 @@ fn compare(proxy: &Proxy, [native, ours]: [&str; 2], cases: Vec<Case>) -> Findin
     findings
 }
 
-/// Who the upstream is told, one character for each octet.
+/// Returns the user that the upstream received, one character for each byte.
 fn user(exchange: &Exchange) -> String {
     let seen: Vec<_> = exchange.upstream.iter().flat_map(|request| request.all("x-user")).collect();
     seen.join(" and ")
 }
 
-/// The octets that authgate escapes, since not every service reads them alike.
+/// Decodes the bytes that authgate escapes because services interpret them differently.
 fn unescaped(user: &str) -> String {
     let mut parts = user.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -182,7 +182,7 @@ fn unescaped(user: &str) -> String {
     })
 }
 
-/// A connection that is used until it is closed.
+/// A connection that is reused until it is closed.
 struct Kept<'p> {
     proxy: &'p Proxy,
     listener: &'p str,

@@ -1,4 +1,4 @@
-//! Digest: the answers of a client of our own, told to answer wrongly, and those of real clients.
+//! Digest: responses of a client that can be told to respond incorrectly, and of real clients.
 
 use std::process::Command;
 use std::thread;
@@ -19,7 +19,7 @@ const SHA256: &str = r#"Digest realm="legacy", qop="auth", algorithm=SHA-256, no
 const STALE: &str =
     r#"Digest realm="legacy", qop="auth", algorithm=SHA-256, nonce="…", charset=UTF-8, stale=true"#;
 
-/// `carol` with these kinds of digest.
+/// Returns an htdigest file for `carol` with these kinds of digest.
 fn htdigest(hashes: &[fn(&str) -> String]) -> String {
     let secret = format!("carol:legacy:{PASSWORD}");
     hashes.iter().map(|hash| format!("carol:legacy:{}\n", hash(&secret))).collect()
@@ -163,7 +163,7 @@ fn nonces_grow_old_and_are_known_where_their_key_is() {
     proxy.finish();
 }
 
-/// The kinds of digest that `carol` has, and the algorithm that a client then uses.
+/// Returns a listener for each kind of digest that `carol` can have.
 fn kinds() -> Vec<Listener> {
     vec![
         with("md5", json!({"htdigest": htdigest(&[md5])})),
@@ -194,7 +194,7 @@ fn curl_logs_in() {
             String::from_utf8_lossy(&output.stdout).into_owned()
         };
         let right = format!("carol:{PASSWORD}");
-        // Over one connection curl answers the first challenge again and again, counting.
+        // Over one connection, curl responds to the first challenge again and again, with an increasing `nc`.
         let statuses = curl(&right, &["/a?b=c%20d&e", "/b", "/c", "/a?b=c%20d&e"]);
         assert_eq!(statuses, "200 200 200 200 ", "{name}");
         let upstream = proxy.arrived(&format!("curl-{name}-{}", right.len()));

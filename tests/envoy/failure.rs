@@ -1,4 +1,5 @@
-//! A filter that has trapped, or that its host keeps from running: what callers get, and how an operator notices.
+//! A filter that has trapped, or whose host restricts it: the responses that clients get, and the signs for an
+//! operator.
 
 use std::fs;
 use std::thread;
@@ -13,22 +14,22 @@ use authgate_testing::e2e::process::{Envoy, directory, module, testing_module};
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::e2e::wire::Message;
 
-/// A module for tests traps at this field.
+/// Header on which a module built for tests traps.
 const TRAP: &str = "authgate-trap";
 
-/// One user for all but `/public`.
+/// A policy that requires credentials everywhere except on `/public`.
 fn gate(name: &'static str) -> Listener {
     let yaml = "{authenticators: {staff: {basic: {users: {alice: $ALICE}}}},
         rules: [{match: {prefix: /public}, public: true}, {name: of-$NAME, require: staff}]}";
     listener(name, policy(&yaml.replace("$NAME", name)), good())
 }
 
-/// What it finds where the listener was refused.
+/// Result of the check if the listener was rejected.
 const REFUSED: (u16, u16) = (NONE, NONE);
 
-/// For an answer that is expected not to come.
+/// Time limit for responses that are expected not to arrive.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Stands for its status.
+/// Status of a response that did not arrive.
 const NONE: u16 = 0;
 
 /// An Envoy with the service behind it.
@@ -38,7 +39,7 @@ struct Host {
 }
 
 impl Host {
-    /// Takes listeners from a file: then one that is refused keeps no other from being served.
+    /// Starts Envoy with listeners from a file, so that a rejected listener does not prevent others from being served.
     fn start(name: &str, listeners: &[Listener]) -> Self {
         let (directory, upstream) = (directory(name), Upstream::start());
         let file = directory.join("listeners.json");
@@ -55,7 +56,7 @@ impl Host {
         let stream = stream(port).expect("a connection to envoy");
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         Connection::over(stream).send(request, listener).unwrap_or_else(|error| {
-            // A request that is kept and never answered does not pass either.
+            // A request that never gets a response does not pass either.
             Message { start: format!("none {NONE} {error}"), ..Message::default() }
         })
     }
@@ -64,17 +65,17 @@ impl Host {
         self.ask(listener, request).second_word().parse().expect("a status")
     }
 
-    /// The two requests of the documented check: without credentials, and with good ones.
+    /// Runs the documented check: a request without credentials, and one with valid credentials.
     fn health(&self, listener: &str) -> (u16, u16) {
         let without = self.ask(listener, &get("/x"));
         let status: u16 = without.second_word().parse().expect("a status");
-        // A 401 of somebody else's would be no answer of ours.
+        // A 401 must have authgate's challenge; otherwise it comes from another component.
         assert!(status != 401 || without.all("www-authenticate") == [BASIC], "{without:?}");
         (status, self.status(listener, &alice()))
     }
 }
 
-/// What the check has to find.
+/// Expected result of the check.
 const HEALTHY: (u16, u16) = (401, 200);
 
 fn alice() -> Request {
@@ -98,12 +99,12 @@ fn after_a_trap_requests_are_refused_but_under_fail_open() {
     assert_eq!(host.status("shipped", &trap), 200, "the module that is shipped has no trap");
     assert_eq!(host.health("shipped"), HEALTHY);
 
-    // FAIL_CLOSED: nothing passes any more, however long one waits.
+    // FAIL_CLOSED: nothing passes any more, however long a client waits.
     assert_eq!(host.status("closed", &trap), 503);
     let trapped = Instant::now();
     assert_eq!(host.health("closed"), (503, 503));
 
-    // FAIL_RELOAD: nothing passes until the module runs anew, and then it does as before; also after a second fault.
+    // FAIL_RELOAD: nothing passes until the module is restarted. Then it works as before, also after a second trap.
     for _ in 0..2 {
         assert_eq!(host.status("reload", &trap), 503);
         let found = (0..300).find_map(|_| {
@@ -117,7 +118,7 @@ fn after_a_trap_requests_are_refused_but_under_fail_open() {
     let reloads = host.envoy.admin("/stats?filter=vm_reload_success");
     assert!(reloads.lines().any(|line| line.ends_with(": 2")), "{reloads}");
 
-    // FAIL_OPEN: everything passes, and with it whatever callers say of themselves.
+    // FAIL_OPEN: everything passes, including forged identity.
     host.status("open", &trap);
     let forged = get("/x").field("x-auth-user", "root");
     for _ in 0..3 {
@@ -141,7 +142,7 @@ fn the_module_that_is_shipped_cannot_be_told_to_trap() {
     assert!(!has(&read(module())));
 }
 
-/// All that the module exports, and that it may call.
+/// All exports and imports of the module.
 const CALLBACKS: &[&str] = &[
     "proxy_on_configure",
     "proxy_on_context_create",
@@ -183,30 +184,31 @@ fn all_but<'a>(missing: &str) -> Vec<&'a str> {
     CALLBACKS.iter().chain(CALLS).copied().filter(|name| *name != missing).collect()
 }
 
-/// The table of docs/security.md: which partial lists fail open, and that the documented check tells.
+/// The table of docs/security.md: which partial lists fail open, and that the documented check detects them.
 #[test]
 fn a_partial_list_of_capabilities_is_noticed() {
-    // What callers get without credentials and with good ones, where this is missing.
+    // Responses without credentials and with valid ones, if this capability is missing.
     let found: &[(&str, (u16, u16))] = &[
         ("", HEALTHY),
-        // Envoy never asks the filter: everything passes.
+        // Envoy never calls the filter: everything passes.
         ("proxy_on_request_headers", (200, 200)),
-        // The configuration cannot be read, or what every request needs cannot be had: it is refused.
+        // The configuration cannot be read, or a function that every request needs is missing: the listener is
+        // rejected.
         ("proxy_get_buffer_bytes", REFUSED),
         ("proxy_get_current_time_nanoseconds", REFUSED),
         ("proxy_log", REFUSED),
         ("proxy_set_tick_period_milliseconds", REFUSED),
         ("random_get", REFUSED),
-        // It cannot tell which configuration a request belongs to, has none, or cannot decide.
+        // The filter cannot determine the configuration of a request, has none, or cannot decide.
         ("proxy_on_context_create", (503, 503)),
         ("proxy_on_configure", (503, 503)),
         ("proxy_get_header_map_pairs", (503, 503)),
-        // It cannot refuse: such a request is kept.
+        // The filter cannot send a denial: the request stays paused.
         ("proxy_send_local_response", (NONE, 200)),
-        // It cannot change what goes on.
+        // The filter cannot change the request.
         ("proxy_remove_header_map_value", (401, 503)),
         ("proxy_replace_header_map_value", (401, 503)),
-        // Decisions stand; something else is missing.
+        // Decisions are the same; another feature is missing.
         ("proxy_on_tick", HEALTHY),
         ("proxy_on_request_body", HEALTHY),
         ("proxy_on_request_trailers", HEALTHY),
@@ -224,17 +226,17 @@ fn a_partial_list_of_capabilities_is_noticed() {
         let says = format!("{}: Unable to create Wasm", name(missing));
         assert_eq!(host.envoy.log().contains(&says), *expected == REFUSED, "without {missing}");
     }
-    // What trails a request is looked at in a callback of its own.
+    // Trailers are checked in a callback of their own.
     let trailing = alice().chunked("x", &[("x-auth-user", "root")]);
     for (listener, passes) in [("all", false), ("proxy_on_request_trailers", true)] {
         assert_eq!(host.status(listener, &trailing), 200);
         let told = host.upstream.seen(listener);
         assert_eq!(told.iter().any(|request| !request.trailers.is_empty()), passes, "{listener}");
     }
-    // A list of what the module may call, and nothing else: its callbacks are gone, and nobody is asked for anything.
+    // A list of imports only: the callbacks are gone, and no credentials are required.
     assert_eq!(host.health("calls-only"), (200, 200));
     assert_eq!(host.upstream.seen("calls-only").len(), 2);
-    // The second sign: who is configured says so from its first tick on, asked or not.
+    // The second sign: a configured instance publishes this metric from its first tick, with or without requests.
     let is_configured = |name: &str| {
         let stats = host.envoy.admin("/stats?filter=authgate_configuration_hash");
         stats.contains(&format!("plugin.{name}: "))
@@ -254,7 +256,7 @@ fn a_partial_list_of_capabilities_is_noticed() {
     assert!(is_asked("all") && !is_asked("proxy_on_request_headers") && !is_asked("calls-only"));
 }
 
-/// Names of listeners and of the marks of their requests.
+/// Returns the name for a listener and for the marks of its requests.
 fn name(missing: &'static str) -> &'static str {
     if missing.is_empty() { "all" } else { missing }
 }

@@ -1,4 +1,4 @@
-//! Identity that a client writes itself must not reach the service, however it is spelled and whatever the route.
+//! Identity headers that a client forges must not reach the service, however they are spelled and whatever the route.
 
 use authgate_testing::e2e::check::{Case, check, passes};
 use authgate_testing::e2e::client::{Request, get, request};
@@ -18,10 +18,10 @@ const SPELLINGS: [&str; 9] = [
     "x_forwarded_user",
 ];
 
-/// A user, and the authenticator that vouches.
+/// A user, and the authenticator that verified it.
 type Identity = (&'static str, &'static str);
 
-/// How each kind of route is passed, and as whom.
+/// Each kind of route, with a request that passes and its identity.
 fn routes() -> [(&'static str, Request, Option<Identity>); 5] {
     let post = |path| request("POST", path);
     [

@@ -1,4 +1,4 @@
-//! What a real gRPC client makes of refusals: grpcio, over HTTP/2.
+//! Denials as a real gRPC client interprets them: grpcio, over HTTP/2.
 
 use std::process::Command;
 
@@ -59,7 +59,7 @@ fn a_grpc_client_gets_the_code_that_says_it() {
             ("/admin/Get", bearer(&scoped_token("x", "read")), "PERMISSION_DENIED", "insufficient_scope"),
             ("/denied/Get", json!([]), "PERMISSION_DENIED", "rule_denied"),
             ("/jwt/Get", twice, "INVALID_ARGUMENT", "ambiguous_credentials"),
-            // The service speaks no gRPC; that it was asked is what counts.
+            // The service does not support gRPC; only the request that reaches it matters.
             (
                 "/jwt/Get",
                 json!([["authorization", format!("Bearer {}", token_for("x"))], ["x-case", "grpcio"]]),

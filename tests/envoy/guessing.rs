@@ -1,4 +1,4 @@
-//! Guessing passwords past the throttle and the budget for slow hashes: from one address, while others are logged in.
+//! Password guessing against the throttle and the budget for slow hashes: from one address, while others are logged in.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,7 +12,7 @@ use authgate_testing::e2e::fixture::{ALICE, BOB, policy};
 use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::wire::Message;
 
-/// What `htpasswd -nB -C 10` made of `wonderland`.
+/// Hash of `wonderland` from `htpasswd -nB -C 10`.
 const BCRYPT_10: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
 const ATTACKER: &str = "127.0.0.9";
@@ -26,14 +26,15 @@ fn ask(connection: &mut Connection, request: &Request) -> Message {
     connection.send(request, "guess").expect("an answer")
 }
 
-/// All of an answer that does not change with time.
+/// Returns the parts of a response that do not change with time.
 fn lasting(answer: &Message) -> (String, Vec<String>, String) {
     let mut names: Vec<String> = answer.fields.iter().map(|(name, _)| name.to_lowercase()).collect();
     names.sort();
     (answer.start.clone(), names, answer.body.clone())
 }
 
-/// Asserts that the attacker cannot tell the victim's credential from a wrong one, and that the victim keeps its access.
+/// Asserts that the attacker cannot distinguish the victim's credential from a wrong one, and that the victim keeps its
+/// access.
 fn is_no_oracle(attacker: &mut Connection, victim: &mut Connection, right: &Request, wrong: &Request) {
     let refused = ask(attacker, wrong);
     assert_eq!(refused.second_word(), "429", "{refused:?}");
@@ -92,7 +93,7 @@ fn a_source_that_has_spent_its_hashes_cannot_tell_right_guesses_from_wrong_ones(
     let proxy = Proxy::start("guessing-spent", vec![gate]);
     let mut victim = open(VICTIM, &proxy, "gate");
     let mut attacker = open(ATTACKER, &proxy, "gate");
-    // The first hashes take longer, until their code is compiled for good.
+    // The first hashes take longer, until V8 has compiled their code with optimisation.
     logs_in(&mut victim, &user(0), Duration::from_secs(30));
     let guess = |n: usize| get("/").basic("user-0", &format!("wrong-password-{n}"));
     let mut guesses = 0;
@@ -104,7 +105,7 @@ fn a_source_that_has_spent_its_hashes_cannot_tell_right_guesses_from_wrong_ones(
     proxy.finish();
 }
 
-/// How long it takes until somebody is let in, who comes again as long as it is told to.
+/// Returns the time until a client is allowed that retries as long as it gets a 429.
 fn logs_in(connection: &mut Connection, request: &Request, at_most: Duration) -> Duration {
     let start = Instant::now();
     loop {
@@ -148,7 +149,7 @@ throttle: {failures: 3, window: 1m, block: 1m}
     proxy.finish();
 }
 
-/// Ends a flood, even when the test fails meanwhile.
+/// Ends a flood, even if the test fails before.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -157,7 +158,7 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// For how long each flood lasts.
+/// Duration of each flood.
 const FLOOD: Duration = Duration::from_secs(4);
 
 #[test]

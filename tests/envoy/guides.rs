@@ -1,7 +1,7 @@
-//! The guides in `docs/`: their commands are run against the sample, and filters of Envoy's own are taken by Envoy.
+//! The guides in `docs/`: their commands run against the sample, and Envoy loads the configurations of its own filters.
 //!
-//! A block `sh run` is run by bash, in the order of its document, in a folder that looks like the root of the repository
-//! and may be written to; a block `text output` after it is what it prints. `yaml envoy` is an HTTP filter.
+//! bash runs the blocks `sh run` in the order of their document, in a writable folder that looks like the root of the
+//! repository. A following block `text output` is the expected output. `yaml envoy` is an HTTP filter.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ use authgate_testing::e2e::bootstrap::bootstrap;
 use authgate_testing::e2e::fixture::house_listener;
 use authgate_testing::e2e::process::{Envoy, directory, envoy, module, validate};
 
-/// A fenced block of a document: what stands behind the fence, and its text.
+/// A fenced block of a document: its info string and its text.
 struct Block {
     place: String,
     info: String,
@@ -57,7 +57,7 @@ fn blocks(path: &Path) -> Vec<Block> {
     blocks
 }
 
-/// A folder like the root of the repository, with `envoy` and the tool in its `bin`.
+/// Creates a folder that looks like the root of the repository, with `envoy` and the tool in its `bin`.
 fn scratch(name: &str) -> PathBuf {
     let (root, scratch) = (Path::new(env!("CARGO_MANIFEST_DIR")), directory(name));
     for folder in ["dist", "bin"] {

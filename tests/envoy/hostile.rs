@@ -1,4 +1,4 @@
-//! What a client sends to break the filter. After each of these a good request still gets 200: nothing has trapped.
+//! Requests that try to break the filter. After each of them a good request still gets 200, so nothing has trapped.
 
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes, refused};
@@ -130,7 +130,7 @@ fn one_connection_through_good_and_bad() {
         let exchange = proxy.send_over(&mut connection, &request);
         assert!([400, 401].contains(&exchange.status), "{:?} to {request}", exchange.answer);
         assert!(exchange.upstream.is_empty(), "{request} reached upstream");
-        // Envoy closes by itself after a 400.
+        // Envoy itself closes the connection after a 400.
         if exchange.answer.all("connection") == ["close"] {
             connection = proxy.connect("house");
         }

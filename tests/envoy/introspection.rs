@@ -1,4 +1,4 @@
-//! Opaque tokens, asked of an endpoint that does what endpoints do: it answers, is slow, breaks, and is flooded.
+//! Opaque tokens and an introspection endpoint that responds, is slow, fails, or is flooded.
 
 use std::io::Write as _;
 use std::thread;
@@ -17,7 +17,7 @@ use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
 const SECRET: &str = "the secret of the gateway: %";
 
-/// The configuration of an authenticator that asks the endpoint, with members replaced.
+/// Returns an introspection authenticator, with members replaced.
 fn introspection(changes: Value) -> Value {
     let mut introspection = json!({
         "endpoint": "https://idp.example.com/introspect?tenant=1",
@@ -32,14 +32,14 @@ fn introspection(changes: Value) -> Value {
     json!({ "introspection": introspection })
 }
 
-/// A listener for which tokens are asked for, but on `/public`.
+/// Returns a listener that introspects tokens, except on `/public`.
 fn asking(name: &'static str, endpoint: &Endpoint, changes: Value) -> Listener {
     let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: opaque}]}");
     policy["authenticators"] = json!({"opaque": introspection(changes)});
     listener(name, policy, get("/public")).cluster("idp", endpoint.port)
 }
 
-/// What is said of a good token, with members replaced; a null takes one out.
+/// Returns the response for an active token, with members replaced; null removes a member.
 fn active(changes: Value) -> Value {
     let mut answer =
         json!({"active": true, "sub": "ann", "aud": "api", "client_id": "app", "exp": now() + 600});
@@ -58,7 +58,7 @@ fn unavailable(hazard: &str, token: &str) -> Case {
     denied(hazard, with(token), 503, "unavailable")
 }
 
-/// Sends all requests at once, and waits for what becomes of them.
+/// Sends all requests at once, and waits for their results.
 fn at_once(proxy: &Proxy, listener: &str, requests: &[Request]) -> Vec<Exchange> {
     thread::scope(|scope| {
         let sent: Vec<_> =
@@ -165,7 +165,7 @@ fn the_endpoint_is_asked_and_what_it_says_is_done() {
         [passes("a token without sub", with("opaque-token-without-sub")).upstream("x-auth-user", "app")],
     );
 
-    // A JWT of a known issuer is that one's affair, whatever the endpoint would say and has said of it.
+    // Only its authenticator decides a JWT of a configured issuer, whatever the endpoint would say or has said.
     let jwt = token_for("jane");
     let expired = token("ES256", &claims_but("late", json!({"exp": 1_600_000_000})));
     let foreign = token("ES256", &claims_but("x", json!({"iss": "https://else.example.com"})));
@@ -243,7 +243,7 @@ fn what_the_endpoint_does_not_say_is_no_pass() {
         }
         endpoint.reply(&token, Reply::Json(good.clone()));
     }
-    // It is not held against the token.
+    // A failed introspection does not affect the token later.
     thread::sleep(Duration::from_millis(600));
     for (name, _, _) in &faults {
         let token = token_of(name);
@@ -270,7 +270,7 @@ fn answers_are_shared_remembered_and_forgotten() {
     let proxy = Proxy::start("introspection-cache", listeners);
     let late = |answer: Value| Reply::Late(Duration::from_millis(300), answer);
 
-    // One call for all who come while it lasts, whatever comes of it, and if nothing is to be remembered.
+    // Concurrent requests share a single call, whatever its result and even if nothing may be cached.
     for (listener, token, answer, expected) in [
         ("long", "opaque-token-shared-good", active(json!({})), 200),
         ("long", "opaque-token-shared-bad", json!({"active": false}), 401),
@@ -287,13 +287,13 @@ fn answers_are_shared_remembered_and_forgotten() {
     check(&proxy, "never", [passes("nothing is remembered", with("opaque-token-never-good"))]);
     assert_eq!(endpoint.asked("opaque-token-never-good").len(), 2);
 
-    // A body that waits with its header section arrives whole, and not before.
+    // The body of a waiting request arrives complete, and only after the decision.
     endpoint.reply("opaque-token-with-body", late(active(json!({}))));
     let post = request("POST", "/").bearer("opaque-token-with-body").chunked(&"x".repeat(50_000), &[]);
     let exchange = proxy.send("long", &post);
     assert_eq!((exchange.status, exchange.upstream[0].body.len()), (200, 50_000));
 
-    // Revoked, or expired: forgotten when the time is over, and refusals are too.
+    // Revoked and expired tokens are forgotten after their time to live, and so are rejections.
     let (good, bad, short) = ("opaque-token-revoked", "opaque-token-issued", "opaque-token-short");
     endpoint.reply(good, Reply::Json(active(json!({}))));
     endpoint.reply(short, Reply::Json(active(json!({"exp": now() + 2}))));
@@ -368,7 +368,7 @@ fn a_flood_of_made_up_tokens_is_bounded() {
     assert_eq!(endpoint.most_at_a_time(), 2);
     let asked = tokens.iter().map(|token| endpoint.asked(token).len()).sum::<usize>();
     assert_eq!(asked, 2);
-    // The refused ones are known now.
+    // The rejected tokens are cached now.
     let known: Vec<&String> = tokens.iter().filter(|token| !endpoint.asked(token).is_empty()).collect();
     for token in known {
         check(
@@ -388,7 +388,7 @@ fn a_flood_of_made_up_tokens_is_bounded() {
     proxy.finish();
 }
 
-/// The proxy logs the path as it is when a client leaves, or when the proxy itself answers.
+/// The access log shows the path at the time the client disconnects or the proxy replies.
 #[test]
 fn a_request_that_ends_while_it_waits_shows_no_token_in_the_access_log() {
     const TOKEN: &str = "opaque-token-in-the-query";

@@ -1,4 +1,4 @@
-//! One request, two readers: what the filter refuses because a service behind it could read it in another way.
+//! Requests with two interpretations: authgate denies a request that a service behind it could interpret differently.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn a_method_in_lower_case_does_not_reach_a_public_rule_over_http_1() {
         "methods",
         [
             denied("DELETE", request("DELETE", "/data"), 401, "missing_credentials").challenge(&[BASIC]),
-            // Envoy 1.40.0 refuses these by itself over HTTP/1.1, with an empty 400; over HTTP/2 they reach the filter.
+            // Over HTTP/1.1, Envoy 1.40.0 itself rejects these with an empty 400; over HTTP/2 they reach the filter.
             refused("delete", request("delete", "/data")),
             refused("Delete", request("Delete", "/data").basic("alice", ALICE)),
             passes("DELETE, as alice", request("DELETE", "/data").basic("alice", ALICE)),
@@ -77,7 +77,7 @@ fn connection_cannot_name_identity() {
             denied("another spelling", upgrade("/basic", ",X_Auth_By"), 400, "bad_connection"),
             denied("a removed name", upgrade("/public", ", x-forwarded-user"), 400, "bad_connection"),
             denied("a credential", upgrade("/basic", ", authorization"), 400, "bad_connection"),
-            // Envoy 1.40.0 forwards the header as it is: this is why the others are refused.
+            // Envoy 1.40.0 forwards the header unchanged, which is why the others are denied.
             passes("another header", upgrade("/basic", ", x-other"))
                 .upstream("connection", "Upgrade, x-other"),
         ],

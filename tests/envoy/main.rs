@@ -1,7 +1,7 @@
 //! authgate in a real Envoy, over raw sockets. `make test` prepares what these tests need and runs them.
 //!
-//! Each test starts one Envoy with a listener for each configuration, sends cases from tables, and ends with
-//! [`proxy::Proxy::finish`]. A missing Envoy or module is a failure, never a skip.
+//! Each test starts an Envoy with one listener for each configuration, sends cases from tables, and ends with
+//! `Proxy::finish`. A missing Envoy or module is a failure; the test is not skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,11 +11,6 @@
     clippy::string_slice
 )]
 
-// The harness.
-
-// What every scenario starts from.
-
-// The scenarios.
 mod answers;
 mod api_keys;
 mod arrival;

@@ -1,4 +1,4 @@
-//! Metadata of protected resources, as an MCP client asks for it.
+//! Protected resource metadata, as an MCP client requests it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Against a real identity provider.
+//! authgate with a real identity provider.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,10 +18,10 @@ use authgate_testing::e2e::proxy::Proxy;
 
 const WORKERS: usize = 4;
 
-/// What clients see.
+/// The origin that clients use.
 const ORIGIN: &str = "https://api.example.com";
 
-/// A JWT authenticator that discovers the provider's keys.
+/// Returns a JWT authenticator that discovers the provider's keys.
 fn discovery(idp: &Idp) -> Value {
     json!({"jwt": {
         "issuer": idp.issuer,
@@ -32,7 +32,7 @@ fn discovery(idp: &Idp) -> Value {
     }})
 }
 
-/// One that asks its introspection endpoint. What one client is called, and its secret, have to be encoded on the way.
+/// Returns an introspection authenticator. One client's id and secret contain characters that must be encoded.
 fn introspection(idp: &Idp, client_auth: &str) -> Value {
     let (client_id, client_secret) = match client_auth {
         "basic" => ("gate:way", "c%2f+: &secret"),
@@ -46,7 +46,7 @@ fn introspection(idp: &Idp, client_auth: &str) -> Value {
         "client_auth": client_auth,
         "issuer": idp.issuer,
         "audiences": ["opaque"],
-        // For tokens that a client got for itself there is no `sub`.
+        // A token that a client requested for itself has no `sub`.
         "subject_claim": "client_id",
         "dpop": {"origin": ORIGIN},
     }})
@@ -103,7 +103,7 @@ fn tokens_of_a_real_provider_are_taken() {
                 denied("without the scope", at("/admin", &opaque), 403, "insufficient_scope")
                     .challenge(&[insufficient]),
                 invalid("one that was never issued", "XdChZqkrOcgGBpklBGpPvkt1zwSLt7_SoyZlpxQE1Lh"),
-                // The provider says 400 `unsupported_token_type` to it.
+                // The provider responds with 400 `unsupported_token_type`.
                 invalid("a JWT, of which the endpoint knows nothing", &jwt),
             ],
         );
@@ -118,13 +118,13 @@ fn tokens_of_a_real_provider_are_taken() {
             invalid("neither", "XdChZqkrOcgGBpklBGpPvkt1zwSLt7_SoyZlpxQE1Lh"),
         ],
     );
-    // Each worker asks for itself, for the two that are no JWTs.
+    // Each worker introspects the two opaque tokens itself.
     let asked = idp.count("/token/introspection") - asked;
     assert!((2..=2 * WORKERS as u64).contains(&asked), "{asked}");
     proxy.finish();
 }
 
-/// A proof of possession (RFC 9449 §4.2) for a request that shows this token, or asks for one.
+/// Returns a proof of possession (RFC 9449 §4.2) for a request with this token, or for a token request.
 fn proof(method: &str, htu: &str, jti: &str, token: Option<&str>) -> String {
     let mut jwk = public_jwk("ES256");
     jwk.as_object_mut().expect("a key").retain(|name, _| !["kid", "alg", "use"].contains(&name.as_str()));
@@ -147,7 +147,7 @@ fn bound_tokens_of_a_real_provider_are_proved() {
     let authenticators = json!({"partners": discovery(&idp), "opaque": introspection(&idp, "basic")});
     let require = json!({"any_of": ["opaque", "partners"]});
     let listeners = vec![with("mixed", &idp, authenticators, require)];
-    // One worker: each knows by itself which proofs were used.
+    // A single worker, since each worker tracks used proofs itself.
     let proxy = Proxy::start("provider-bound", listeners);
     for (token, authenticator) in [(&jwt, "partners"), (&opaque, "opaque")] {
         let sent = |path: &str, jti: &str| {
@@ -181,7 +181,7 @@ fn bound_tokens_of_a_real_provider_are_proved() {
     proxy.finish();
 }
 
-/// While requests come in all the time, the provider publishes a new key, signs with it and withdraws the old one.
+/// The provider publishes a new key, signs with it and withdraws the old one, while requests keep arriving.
 #[test]
 fn keys_rotate_while_traffic_flows() {
     let Some(idp) = Idp::start() else { return };
@@ -210,7 +210,7 @@ fn keys_rotate_while_traffic_flows() {
         thread::sleep(Duration::from_millis(300));
         idp.publish_key();
         let new = idp.token(MACHINE, "urn:api", None);
-        // At once, before any worker has asked again.
+        // Immediately, before any worker has fetched the keys again.
         *current.lock().unwrap_or_else(PoisonError::into_inner) = request(&new);
         thread::sleep(Duration::from_millis(700));
         idp.withdraw_keys();

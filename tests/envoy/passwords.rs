@@ -1,4 +1,4 @@
-//! Every format of htpasswd, from entries that the real tools made.
+//! Every htpasswd format, with entries from the real tools.
 
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes};
@@ -8,7 +8,7 @@ use authgate_testing::e2e::proxy::Proxy;
 
 const HTPASSWD: &str = include_str!("../data/e2e/htpasswd");
 
-/// The password of each entry is its user's name with `-secret` behind it.
+/// Returns the users. The password of each is the user's name followed by `-secret`.
 fn users() -> Vec<&'static str> {
     let lines = HTPASSWD.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| line.split_once(':').expect("user:hash").0).collect()

@@ -1,4 +1,4 @@
-//! `/admin` in every disguise, with and without Envoy's normalisation: none gets past its rule.
+//! `/admin` in every disguise, with and without Envoy's normalisation: none bypasses its rule.
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes, refused};
@@ -7,7 +7,7 @@ use authgate_testing::e2e::fixture::{BEARER_ADMIN, good, policy};
 use authgate_testing::e2e::mint::{scoped_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// `/admin` is guarded; all else is denied, or open where `rest` says so.
+/// A policy that guards `/admin`; all other paths are denied, or public if `rest` says so.
 fn guarded(name: &'static str, rest: &str) -> Listener {
     let policy = policy(&format!(
         r#"
@@ -24,7 +24,7 @@ fn guarded(name: &'static str, rest: &str) -> Listener {
     listener(name, policy, good())
 }
 
-/// Each could be taken for `/admin` by something that routes or serves it.
+/// Paths that a router or service could interpret as `/admin`.
 const DISGUISES: [&str; 44] = [
     "/admin",
     "/admin/",
@@ -114,12 +114,12 @@ fn no_disguise_of_a_path_gets_past_its_rule() {
             ],
         );
     }
-    // Paths are case-sensitive: this is another resource, which only a rule for all else opens.
+    // Paths are case-sensitive: this is another resource, which only a rule for all other paths makes public.
     check(&proxy, "closed", [denied("another case", get("/ADMIN"), 403, "no_rule")]);
     check(&proxy, "closed-raw", [denied("another case", get("/ADMIN"), 403, "no_rule")]);
     check(&proxy, "open", [passes("another case", get("/ADMIN")).upstream_target("/ADMIN")]);
     check(&proxy, "open-raw", [passes("another case", get("/ADMIN")).upstream_target("/ADMIN")]);
-    // What Envoy leaves to us is refused as ambiguous, also with the right credentials.
+    // Paths that Envoy does not reject are denied as ambiguous, even with valid credentials.
     check(
         &proxy,
         "open-raw",

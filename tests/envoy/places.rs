@@ -1,4 +1,4 @@
-//! Where a token may stand (header, query, cookie), what is taken out, and what stays byte for byte.
+//! Locations of a token (header, query, cookie): what is removed, and what stays unchanged byte for byte.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Wrong configurations: `envoy --mode validate` fails, its output names the place and shows no secret.
+//! Invalid configurations: `envoy --mode validate` fails, and its output names the location and shows no secret.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use authgate_testing::e2e::client::get;
 use authgate_testing::e2e::fixture::{good, house, house_listener, policy};
 use authgate_testing::e2e::process::validate;
 
-/// In every wrong configuration somewhere; in no output.
+/// Every invalid configuration contains one of these; no output may.
 const SECRETS: [&str; 4] = [
     "hunter2-is-no-hash",
     "KMxBxzIwEmfvrwjrASLsourzvow5I7eO9CtJaX399s4VEB4MVLi2a",
@@ -17,7 +17,7 @@ const SECRETS: [&str; 4] = [
 
 const WRONG: &str = include_str!("../data/e2e/wrong.yaml");
 
-/// Puts a value at a pointer; a null takes the member out.
+/// Sets a value at a pointer; null removes the member.
 fn put(policy: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').expect("a JSON Pointer");
     let parent = policy.pointer_mut(parent).unwrap_or_else(|| panic!("nothing at {parent}"));
@@ -31,7 +31,7 @@ fn put(policy: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// What is wrong with what Envoy says of a listener's configuration, which has to be refused.
+/// Returns the fault in Envoy's output about a listener's configuration, which must be rejected.
 fn fault(name: &str, listener: Listener, expected: &[&str]) -> Option<String> {
     let validation = validate(name, &bootstrap(&[listener], 1, "/dev/null"));
     if validation.accepted {
@@ -45,7 +45,8 @@ fn fault(name: &str, listener: Listener, expected: &[&str]) -> Option<String> {
     })
 }
 
-/// Every row of a table in `wrong.yaml` is refused, its place is named, and no secret is shown.
+/// Checks that every row of a table in `wrong.yaml` is rejected, that its location is named, and that no secret is
+/// shown.
 fn check(table: &str) {
     let tables: Value = serde_yaml_ng::from_str(WRONG).expect("YAML");
     let base = tables[table]["at"].as_str().expect("a pointer");
@@ -56,7 +57,7 @@ fn check(table: &str) {
         put(&mut policy, &pointer, row["put"].clone());
         let expected: Vec<_> =
             row["says"].as_array().expect("texts").iter().filter_map(Value::as_str).collect();
-        // The two forms take turns: both have to end in the same errors.
+        // The two forms alternate: both must give the same errors.
         let wrong = listener("wrong", policy, good());
         let wrong = if index % 2 == 0 { wrong } else { wrong.in_a_string() };
         let fault = fault(&format!("{table}-{index}"), wrong, &expected);

@@ -1,4 +1,4 @@
-//! Configurations that change while Envoy runs: what one has remembered is worth nothing to the next.
+//! Configurations that change while Envoy runs: credentials cached under one configuration do not count under the next.
 
 use std::fs;
 use std::path::Path;
@@ -14,19 +14,19 @@ use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::soak::{self, Echo, Policy, Stage};
 
-/// One user, with the hash that stands for this name in policies.
+/// A policy with one user, and the hash of this placeholder.
 fn with_hash(hash: &str) -> serde_json::Value {
     policy(&format!(
         "{{authenticators: {{staff: {{basic: {{users: {{alice: {hash}}}}}}}}}, rules: [{{require: staff}}]}}"
     ))
 }
 
-/// A listener with this policy, as a file of listeners has it.
+/// Returns a listener with this policy as a resource of a listener file.
 fn resource(policy: serde_json::Value) -> serde_json::Value {
     listener("gate", policy, good()).to_resource()
 }
 
-/// Has Envoy take a listener with this policy, and waits until it has said yes or no.
+/// Passes a listener with this policy to Envoy, and waits until Envoy has accepted or rejected it.
 pub fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counter: &str) {
     let count = || envoy.map(|envoy| envoy.admin(&format!("/stats?filter=listener_manager.lds.{counter}")));
     let before = count();
@@ -39,7 +39,7 @@ pub fn put(envoy: Option<&Envoy>, path: &Path, policy: serde_json::Value, counte
             count() != before
         });
         assert_ne!(count(), before, "{counter}");
-        // The workers take it up a moment later.
+        // The workers apply it a moment later.
         thread::sleep(Duration::from_millis(500));
     }
 }
@@ -57,7 +57,7 @@ fn a_password_that_was_changed_is_changed_at_once() {
         let answer = connection.send(&get("/").basic("alice", password), "reload").expect("an answer");
         answer.second_word().parse::<u16>().expect("a status")
     };
-    // Twice each: the second time from memory.
+    // Twice each: the second time from the cache.
     let expect = |what: &str, old: u16, new: u16| {
         for _ in 0..2 {
             assert_eq!((status(ALICE), status(BOB)), (old, new), "{what}");
@@ -66,7 +66,7 @@ fn a_password_that_was_changed_is_changed_at_once() {
     expect("the first password", 200, 401);
     put(Some(&envoy), &listeners, with_hash("$BOB"), "update_success");
     expect("the second", 401, 200);
-    // A configuration that is refused leaves the last one in place.
+    // A rejected configuration leaves the last one in force.
     put(Some(&envoy), &listeners, with_hash("$NOBODY"), "update_rejected");
     expect("a refused configuration", 401, 200);
     put(Some(&envoy), &listeners, with_hash("$ALICE"), "update_success");
@@ -74,7 +74,7 @@ fn a_password_that_was_changed_is_changed_at_once() {
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
 }
 
-/// Two workers under mixed load, while good and bad configurations take turns every second. `make soak` does it for
+/// Two workers under mixed load, while valid and invalid configurations alternate every second. `make soak` runs it for
 /// longer.
 #[test]
 fn no_request_is_answered_by_a_policy_that_is_not_in_force() {
@@ -131,7 +131,7 @@ fn metrics_speak_of_the_configuration_in_force() {
     put(Some(&envoy), &listeners, key("second"), "update_success");
     wait_for("key.second: 4070908800");
     assert!(before.is_some() && hash().is_some() && before != hash(), "{before:?}");
-    // A refused one leaves no trace.
+    // A rejected configuration leaves no trace.
     let before = hash();
     put(Some(&envoy), &listeners, json!({"rules": [{"require": "nobody"}]}), "update_rejected");
     thread::sleep(Duration::from_millis(1200));

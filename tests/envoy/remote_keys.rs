@@ -1,5 +1,5 @@
-//! Keys that are fetched: a provider that is well, and one that fails in every way. Whatever it does, nothing gets through
-//! that should not, and what should does again as soon as the provider is well.
+//! Fetched keys: a working provider, and one that fails in every way. Whatever it does, invalid tokens never pass, and
+//! valid ones pass again as soon as the provider works.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use authgate_testing::e2e::proxy::Proxy;
 
 const ISSUER: &str = "https://idp";
 
-/// One authenticator, of this name, with these keys for all requests.
+/// A policy with one authenticator of this name, with these keys for all requests.
 pub fn policy(name: &str, issuer: &str, keys: Value) -> Value {
     json!({
         "authenticators": {name: {"jwt": {"issuer": issuer, "audiences": ["api"], "keys": keys}}},
@@ -22,7 +22,7 @@ pub fn policy(name: &str, issuer: &str, keys: Value) -> Value {
     })
 }
 
-/// A listener whose keys are at `/NAME` of the provider, or found by metadata below that.
+/// Returns a listener whose keys are at `/NAME` of the provider, or are discovered from metadata below it.
 fn gate(name: &'static str, how: &str, provider: &Provider, key: &ProviderKey) -> Listener {
     let site = format!("http://idp.example.com/{name}");
     let mut keys =
@@ -35,7 +35,7 @@ fn gate(name: &'static str, how: &str, provider: &Provider, key: &ProviderKey) -
     listener(name, policy(name, issuer, json!({how: keys})), good).cluster("idp", provider.port)
 }
 
-/// Waits until it is so, at most ten seconds.
+/// Waits until a condition is true, for at most ten seconds.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -80,7 +80,7 @@ fn keys_are_fetched_before_anybody_asks_and_found_by_metadata() {
         assert!(forged.answer.body.contains("invalid_token"), "{:?}", forged.answer.body);
     }
 
-    // Another key under the same name takes its place with the next refresh, and what held by the first is forgotten.
+    // The next refresh replaces the key with this `kid`, and drops cached tokens of the old one.
     let (old, new) = (token(ISSUER, &key), ProviderKey::new("a"));
     assert_eq!(proxy.send("well", &old).status, 200);
     provider.on("/well", keys(&[new.jwk()]));
@@ -91,7 +91,7 @@ fn keys_are_fetched_before_anybody_asks_and_found_by_metadata() {
     proxy.finish();
 }
 
-/// A way to fail, and what is logged of it.
+/// A fault of the provider, and its log line.
 struct Fault {
     name: &'static str,
     how: &'static str,
@@ -222,7 +222,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
         }
     };
 
-    // From the start.
+    // The provider fails from the start.
     let start = Instant::now();
     assert_eq!(statuses(&key, "early"), all(503, 0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -235,7 +235,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
         assert!(line.contains(part), "{line} lacks {part}");
     }
 
-    // It gets well.
+    // The provider recovers.
     let heal = || {
         faults.iter().for_each(|fault| provider.on(fault.path, fault.good.clone()));
         other.set_down(false);
@@ -243,7 +243,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
     heal();
     eventually("all are well", || statuses(&key, "ann") == all(200, 1));
 
-    // And worse again: the keys are kept for a while, and for no longer.
+    // The provider fails again: the keys are kept for a limited time.
     faults.iter().for_each(|fault| provider.on(fault.path, fault.bad.clone()));
     other.set_down(true);
     assert_eq!(statuses(&key, "bob"), all(200, 1));

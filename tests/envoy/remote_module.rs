@@ -1,4 +1,4 @@
-//! `envoy/remote.yaml`: the module comes over HTTP, and only the one whose checksum is written down runs.
+//! `envoy/remote.yaml`: Envoy fetches the module over HTTP, and runs only the one with the configured checksum.
 
 use std::io::{BufReader, Write};
 use std::net::TcpListener;
@@ -12,10 +12,10 @@ use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::e2e::wire::Message;
 
 const SAMPLE: &str = include_str!("../../envoy/remote.yaml");
-/// `alice:wonderland`
+/// `alice:wonderland`.
 const HTPASSWD: &str = "alice:$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
-/// Serves the module to whoever asks; its thread lives as long as the test process.
+/// Serves the module to any client. Its thread lives as long as the test process.
 fn artifacts() -> u16 {
     let module = std::fs::read(module()).expect("the module");
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
@@ -34,7 +34,7 @@ fn artifacts() -> u16 {
     port
 }
 
-/// The sample on free ports, with the module from here.
+/// The sample on free ports, with the module from this server.
 fn sample(sha256: &str) -> (Value, Upstream) {
     let upstream = Upstream::start();
     let mut sample: Value = serde_yaml_ng::from_str(SAMPLE).expect("YAML");
@@ -82,7 +82,7 @@ fn the_module_is_fetched_and_decides() {
     assert_eq!(envoy.signs_of_a_trap(), Vec::<String>::new());
 }
 
-/// Another file than the one that was looked at, or none at all: nothing passes, public paths neither.
+/// With another module than the configured one, or without any, nothing passes, not even public paths.
 #[test]
 fn a_module_with_another_checksum_lets_nothing_pass() {
     let (sample, upstream) = sample(&"0".repeat(64));

@@ -1,4 +1,4 @@
-//! Rules that take several credentials: right and wrong ones at once, in both orders.
+//! Rules that require several credentials: valid and invalid ones together, in both orders.
 
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
@@ -6,7 +6,7 @@ use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_
 use authgate_testing::e2e::mint::{expired_token, other_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// Basic in Authorization and a token in `x-jwt`; a field that is none is not sent. Both orders.
+/// Returns requests with Basic in Authorization and a token in `x-jwt`, in both orders. `None` omits the header.
 fn with(path: &str, password: Option<&str>, token: Option<&str>) -> [Request; 2] {
     let basic = |request: Request| match password {
         Some(password) => request.basic("alice", password),
@@ -19,7 +19,7 @@ fn with(path: &str, password: Option<&str>, token: Option<&str>) -> [Request; 2]
     [device(basic(get(path))), basic(device(get(path)))]
 }
 
-/// Both orders of the fields, on the rule and on the one that names its members the other way round.
+/// Returns both orders of the headers, for both paths: the second rule lists its members in reverse.
 fn four(paths: [&str; 2], password: Option<&str>, token: Option<&str>) -> Vec<(String, Request)> {
     let named =
         |path: &str, order: usize| format!("{path}, {password:?}, a token: {}, {order}", token.is_some());
@@ -49,12 +49,12 @@ fn any_of_holds_with_one_and_takes_the_other_out() {
     for (hazard, request) in four(paths, None, Some(&right)) {
         check(&proxy, "house", [clean(passes(hazard, request).identity("d", "device"))]);
     }
-    // A wrong one beside a right one does not refuse, and must not reach the service either.
+    // An invalid credential beside a valid one does not deny the request, and must not reach the service either.
     for (wrong, code) in [(expired.as_str(), "expired"), ("x.y.z", "malformed_credentials")] {
         for (hazard, request) in four(paths, Some(ALICE), Some(wrong)) {
             check(&proxy, "house", [clean(passes(hazard, request).identity("alice", "staff"))]);
         }
-        // Both wrong: the answer speaks of the rule's first.
+        // Both are invalid: the response is about the rule's first authenticator.
         for (path, code) in [("/any", "invalid_credentials"), ("/yna", code)] {
             for request in with(path, Some("guess"), Some(wrong)) {
                 check(&proxy, "house", [denied(path, request, 401, code).any_challenge()]);
@@ -64,7 +64,7 @@ fn any_of_holds_with_one_and_takes_the_other_out() {
     for (hazard, request) in four(paths, Some("guess"), Some(&right)) {
         check(&proxy, "house", [clean(passes(hazard, request).identity("d", "device"))]);
     }
-    // Two right ones: the rule's first is the principal, whatever the order of the fields.
+    // Both are valid: the principal is that of the rule's first authenticator, whatever the order of the headers.
     for (path, user, by) in [("/any", "alice", "staff"), ("/yna", "d", "device")] {
         for request in with(path, Some(ALICE), Some(&right)) {
             check(&proxy, "house", [clean(passes(path, request).identity(user, by))]);
@@ -107,7 +107,7 @@ fn all_of_needs_each() {
             check(&proxy, "house", [denied(hazard, request, 401, code).any_challenge()]);
         }
     }
-    // Both wrong: the answer speaks of the rule's first.
+    // Both are invalid: the response is about the rule's first authenticator.
     for (path, code) in [("/all", "invalid_credentials"), ("/lla", "expired")] {
         for request in with(path, Some("guess"), Some(&expired)) {
             check(&proxy, "house", [denied(path, request, 401, code).any_challenge()]);
@@ -165,7 +165,7 @@ fn optional_takes_no_garbage_for_nothing() {
             let hazard = String::from_utf8_lossy(value).into_owned();
             let mut case = denied(hazard, get("/optional").authorization(value), 401, "").any_challenge();
             if value == b"," {
-                // A list of two nothings.
+                // A list of two empty elements.
                 case =
                     authgate_testing::e2e::check::refused("a comma", get("/optional").authorization(value));
             }

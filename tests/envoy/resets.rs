@@ -1,5 +1,5 @@
-//! Streams that end while their requests wait. Envoy keeps the context of such a stream until the end of the event
-//! loop's turn; a decision that is made in the same turn must not touch it.
+//! Streams that end while their requests wait. Envoy keeps the context of such a stream until the end of the event loop
+//! iteration; a decision in the same iteration must not touch it.
 
 #[path = "resets/waves.rs"]
 mod waves;
@@ -21,7 +21,7 @@ use authgate_testing::e2e::process::seconds;
 use authgate_testing::e2e::provider::{Does, Provider, keys};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// A listener whose tokens are introspected, but for `/public`.
+/// Returns a listener that introspects tokens, except on `/public`.
 fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {
     let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: opaque}]}");
     policy["authenticators"] = json!({"opaque": {"introspection": {
@@ -31,7 +31,7 @@ fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {
     listener(name, policy, get("/public")).cluster(name, endpoint.port)
 }
 
-/// A listener whose keys are fetched from `/NAME`, but for `/public`.
+/// Returns a listener that fetches its keys from `/NAME`, except for `/public`.
 fn fetching(name: &'static str, provider: &Provider, max_wait: &str) -> Listener {
     let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: partners}]}");
     let uri = format!("http://idp.example.com/{name}");
@@ -51,7 +51,7 @@ fn signal(name: &str, proxy: &Proxy) {
     assert!(status.is_ok_and(|status| status.success()), "kill {name}");
 }
 
-/// Stops Envoy, does `both` and lets Envoy go on, so that it finds both in one turn, in their order.
+/// Suspends Envoy, runs `both` and resumes Envoy, so that it handles both events in one iteration, in order.
 fn in_one_turn(proxy: &Proxy, both: impl FnOnce()) {
     signal("-STOP", proxy);
     thread::sleep(Duration::from_millis(50));
@@ -92,7 +92,7 @@ fn a_stream_that_is_reset_in_the_turn_of_its_decision_is_left_alone() {
     let jwt = format!("Bearer {}", key.token("https://idp", "ann"));
     let open = |listener| Connection::open(proxy.port(listener)).expect("a connection");
 
-    // The key set comes, or the time to wait is over, in the turn of the reset.
+    // The key set arrives, or the deadline passes, in the same iteration as the reset.
     let [mut set, mut tick] = ["set", "tick"].map(open);
     for connection in [&mut set, &mut tick] {
         let ids: Vec<_> =
@@ -104,7 +104,7 @@ fn a_stream_that_is_reset_in_the_turn_of_its_decision_is_left_alone() {
             thread::sleep(Duration::from_millis(1700));
         });
     }
-    // The answer comes.
+    // The response arrives.
     for (listener, endpoint) in [("refused", refused), ("accepted", accepted), ("body", body)] {
         let mut connection = open(listener);
         let mut resets = Vec::new();
@@ -116,7 +116,7 @@ fn a_stream_that_is_reset_in_the_turn_of_its_decision_is_left_alone() {
             if !is_alone {
                 connection.send(&h2::data(id, b"content", false)).expect("content");
             }
-            // Trailers and the reset of a request arrive together.
+            // The trailers of a request and its reset arrive together.
             if !is_alone && n % 2 == 0 {
                 resets.extend(h2::trailers(id, &[("x-auth-user", "root")]));
             }
@@ -133,7 +133,7 @@ fn a_stream_that_is_reset_in_the_turn_of_its_decision_is_left_alone() {
     proxy.finish();
 }
 
-/// Ten seconds, or as long as `AUTHGATE_SECONDS` says: `make soak` asks for more.
+/// Lasts ten seconds, or `AUTHGATE_SECONDS`, which `make soak` increases.
 #[test]
 fn requests_that_are_reset_at_any_time_bring_nothing_down() {
     let endpoint = Endpoint::start();

@@ -1,5 +1,5 @@
-//! Keys that change under load, on four workers: no token that is valid is refused, and none that was withdrawn passes
-//! for longer than the time between two fetches.
+//! Keys that change under load, on four workers: no valid token is rejected, and no token of a withdrawn key passes for
+//! longer than the interval between two fetches.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use authgate_testing::e2e::mint::ProviderKey;
 use authgate_testing::e2e::provider::{Provider, keys};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// How often keys are fetched, and what a fetch and the tick before it may take on a busy machine.
+/// Interval between fetches, and an allowance for a fetch and the tick before it on a busy machine.
 const REFRESH: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -28,7 +28,7 @@ fn a_new_key_is_taken_at_once_and_an_old_one_refused_after_the_refresh() {
     let token = |key: &ProviderKey, subject: &str| get("/").bearer(&key.token("https://idp", subject));
     let gate = listener("gate", policy, token(&new, "good")).cluster("idp", provider.port);
     let proxy = Proxy::start_with_workers(4, "rotation", vec![gate]);
-    // Some tokens come again, others are new: remembered or not makes no difference.
+    // Some tokens are repeated, others are new: caching makes no difference.
     let tokens =
         |key: &ProviderKey| -> Vec<Request> { (0..64).map(|n| token(key, &format!("user-{n}"))).collect() };
     let (olds, news) = (tokens(&old), tokens(&new));
@@ -46,7 +46,7 @@ fn a_new_key_is_taken_at_once_and_an_old_one_refused_after_the_refresh() {
                     let is_new = turn % 2 == 1 && published.load(Ordering::SeqCst);
                     let request = &if is_new { news } else { olds }[turn % 64];
                     let sent = Instant::now();
-                    // Each over a connection of its own, so that each worker gets some.
+                    // Each over a new connection, so that each worker gets some.
                     let status = proxy.send("gate", request).status;
                     answers.lock().unwrap().push((sent, is_new, status));
                     thread::sleep(Duration::from_millis(3));

@@ -1,4 +1,4 @@
-//! The sample as it is committed: its routes, its credentials, and what an operator is told to keep.
+//! The sample as committed: its routes, its credentials, and its security settings.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the sample")
 }
 
-/// The sample on free ports, with the module under test.
+/// Returns the sample on free ports, with the module under test.
 pub fn sample() -> Value {
     let free =
         TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port");
@@ -84,7 +84,7 @@ fn the_sample_lets_in_whom_it_says() {
         assert!(answer.body.contains(code), "{request}: {}", answer.body);
     }
     assert_eq!(send(&get("/docs/%2e%2e%2fadmin")).second_word(), "400", "an encoded slash");
-    // Counted within two seconds, with labels.
+    // Published within two seconds, with labels.
     let counted = |name: &str| {
         (0..100).any(|_| {
             let metrics = envoy.admin("/stats/prometheus?filter=authgate");

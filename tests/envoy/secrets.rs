@@ -1,4 +1,5 @@
-//! Secrets of every kind, sent in every place, and then looked for wherever an operator or a caller could find them.
+//! Secrets of every kind, sent in every location, and then searched for wherever an operator or a client could find
+//! them.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ fn hash_of(name: &str) -> String {
     policy("{alice: $ALICE, bob: $BOB}")[name].as_str().expect("a hash").to_owned()
 }
 
-/// What the environment holds: each secret that has a place there.
+/// The environment: each secret that can come from it.
 fn environment() -> Vec<(&'static str, String)> {
     vec![
         ("SECRETS_ALICE", hash_of("alice")),
@@ -69,7 +70,7 @@ fn secretive() -> Value {
     )
 }
 
-/// Each with what of it is a secret.
+/// Requests, each with its status and its secrets.
 fn requests() -> Vec<(Request, u16, Vec<String>)> {
     let basic = |user: &str, password: &str, status| {
         let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));
@@ -97,10 +98,10 @@ fn requests() -> Vec<(Request, u16, Vec<String>)> {
     let own = [(good, 200), (expired_token(), 401), (forged, 401), (broken, 401), (elsewhere, 401)];
     let own = own.map(|(token, status)| (token, status, false));
     for (token, status, is_shared) in own.into_iter().chain([(shared, 200, true)]) {
-        // A part of a token is as bad as the whole.
+        // A part of a token is as sensitive as the whole.
         let parts: Vec<String> = token.split('.').filter(|part| part.len() > 40).map(str::to_owned).collect();
         requests.push((get("/jwt").bearer(&token), status, parts.clone()));
-        // `others` reads no other place.
+        // `others` reads no other location.
         if !is_shared {
             requests.push((get(format!("/jwt?access_token={token}")), status, parts.clone()));
             requests.push((get("/jwt").field("cookie", format!("session={token}")), status, parts));
@@ -153,7 +154,7 @@ fn no_secret_is_found_anywhere() {
         answers.push_str(&format!("{:?}\n", exchange.answer));
         last = Some(exchange);
     }
-    // All is written by now: the last line of the access log, and what the tick publishes.
+    // By now everything is written: the last line of the access log, and the metrics of the tick.
     proxy.access_log_line(&last.expect("an exchange"));
     std::thread::sleep(std::time::Duration::from_millis(1200));
 
@@ -165,7 +166,7 @@ fn no_secret_is_found_anywhere() {
         ("/stats/prometheus", proxy.admin("/stats/prometheus")),
         ("/config_dump", proxy.admin("/config_dump")),
     ];
-    // Each place is the one that it should be, or nothing would be found in it.
+    // Each place contains what it should; otherwise a search in it would prove nothing.
     let signs = [
         "invalid_credentials",
         "reason=invalid_token",
@@ -180,7 +181,7 @@ fn no_secret_is_found_anywhere() {
     secrets.sort();
     secrets.dedup();
     assert!(secrets.len() > 25 && secrets.iter().all(|secret| secret.len() >= 12), "{secrets:?}");
-    // What stands in the policy itself stands in the dump too, as the reference says; nowhere else.
+    // Secrets inside the policy are in the configuration dump too, as the reference says, and nowhere else.
     let inline = hash_of("bob");
     for (place, text) in &places {
         assert_eq!(text.contains(&inline), *place == "/config_dump", "{place}");

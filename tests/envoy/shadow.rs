@@ -1,4 +1,4 @@
-//! Shadow: what would be refused is seen by the operator, and by nobody else.
+//! Shadow: denials that are not enforced are visible to the operator and to nobody else.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use authgate_testing::e2e::mint::{expired_token, token_for};
 use authgate_testing::e2e::process::validate;
 use authgate_testing::e2e::proxy::Proxy;
 
-/// The house, of which nothing is enforced but `/jwt`.
+/// The default policy, in shadow except for `/jwt`.
 fn shadow() -> serde_json::Value {
     let mut policy = house();
     policy["shadow"] = json!(true);
@@ -22,7 +22,7 @@ fn shadow() -> serde_json::Value {
     policy
 }
 
-/// What every request here carries beside what it is about, and what must not arrive.
+/// Adds forged headers to a request, which must not reach the upstream.
 fn forged(request: Request) -> Request {
     request.field("X-Auth-User", "root").field("x_auth.by", "root").field("x-forwarded-user", "root")
 }
@@ -31,7 +31,7 @@ fn untouched(hazard: &str, request: Request) -> authgate_testing::e2e::check::Ca
     passes(hazard, forged(request)).anonymous().upstream_lacks("x-forwarded-user")
 }
 
-/// Whether the admin interface says so within a few seconds: counts are published once a second.
+/// True if the admin interface shows the line within a few seconds: counters are published once a second.
 fn shows(proxy: &Proxy, line: &str) {
     let shown = (0..150).any(|_| {
         let is_there = proxy.admin("/stats").lines().any(|found| found == line);
@@ -100,7 +100,7 @@ fn a_request_goes_on_untouched_but_for_forged_identity() {
     shows(&proxy, &format!("{name}.shadow_allowed.reason.none.authenticator.staff.rule.basic: 1"));
     shows(&proxy, &format!("{name}.shadow_answered.reason.none.authenticator.none.rule.none: 1"));
     shows(&proxy, &format!("{name}.denied.reason.missing_credentials.authenticator.none.rule.basic: 1"));
-    // All rules but one, and what no rule matches; the other configuration has none.
+    // All rules but one, plus the implicit one for requests that no rule matches; the other configuration has none.
     shows(&proxy, "wasmcustom.authgate_shadow_rules: 18");
     let log = proxy.log();
     for line in [

@@ -1,4 +1,4 @@
-//! What operators see: metrics in Prometheus' text, access logs, log lines, and the dashboard that is made of them.
+//! Telemetry for operators: metrics in Prometheus format, access logs, log lines, and the dashboard of these metrics.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write as _};
@@ -16,7 +16,7 @@ use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::wire::Message;
 
-/// The house with an API key that ends, and all that access logs can show.
+/// The default policy with an API key that expires, and all properties for access logs.
 fn told(name: &'static str) -> Listener {
     let mut policy = house();
     let digest = |key: &str| hex(&hmac_sha256::Hash::hash(key.as_bytes()));
@@ -38,7 +38,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The metrics once ticks have told them, which is when a line is among them and one starts with `start`.
+/// Returns the metrics once they contain a line, and another one that starts with `start`.
 fn metrics_with(proxy: &Proxy, line: &str, start: &str) -> String {
     let mut metrics = String::new();
     for _ in 0..100 {
@@ -52,7 +52,7 @@ fn metrics_with(proxy: &Proxy, line: &str, start: &str) -> String {
     panic!("{line} is not in\n{metrics}");
 }
 
-/// The value of the one line with this start.
+/// Returns the value of the only line with this start.
 fn value(metrics: &str, start: &str) -> f64 {
     let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(start));
     let found = lines.next().unwrap_or_else(|| panic!("{start} is not in\n{metrics}"));
@@ -77,7 +77,8 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     }
     let cache =
         |result: &str, count: u32| format!("authgate_credential_cache_total{{result=\"{result}\"}} {count}");
-    // Two lookups of Basic, two of keys and one of a token had to check; a wrong password is wrong twice.
+    // Five cache misses: two lookups of Basic, two of keys and one of a token. The repeated wrong password is a
+    // `hit_wrong`.
     let metrics = metrics_with(&proxy, &cache("miss", 5), "authgate_configuration_hash{plugin=\"other\"} ");
     for line in [
         cache("hit", 1),
@@ -97,7 +98,7 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
         ))
     };
     assert_eq!((expiry("ci"), expiry("old")), (4_070_908_800.0, 1_577_836_800.0));
-    // Its cluster does not exist, which the second tick tells.
+    // The cluster of `fetched` does not exist, which the second tick reports.
     let failures = || {
         let metrics = proxy.admin("/stats/prometheus?filter=authgate");
         value(&metrics, "authgate_jwks_fetch_failures_total{authenticator=\"fetched\"} ")
@@ -116,7 +117,7 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     let since = gauge("authgate_configured_timestamp_seconds{plugin=\"edge\"} ");
     let age = authgate_testing::e2e::mint::now() as f64 - since;
     assert!((0.0..300.0).contains(&age), "{age}");
-    // No label is left in a name, and none is empty.
+    // No label remains in a name, and no label is empty.
     assert!(
         metrics.lines().filter(|line| !line.starts_with('#')).all(|line| {
             let (name, labels) = line.split_once('{').unwrap_or((line, ""));
@@ -132,7 +133,7 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     proxy.finish();
 }
 
-/// The metrics that its queries ask for.
+/// Returns the metrics in the dashboard's queries.
 fn names_in_the_dashboard() -> BTreeSet<String> {
     let dashboard: Value =
         serde_json::from_str(include_str!("../../envoy/grafana-dashboard.json")).expect("JSON");
@@ -174,7 +175,7 @@ fn the_access_log_says_who_and_why() {
     for (request, expected) in cases {
         check("told", request, &expected.replace("DETAILS", "authgate"));
     }
-    // What is not asked for costs nothing, and the details are there all the same.
+    // Without `filter_state` nothing is set, but the response code details are still there.
     check(
         "silent",
         get("/basic").basic("alice", ALICE),
@@ -188,7 +189,7 @@ fn the_access_log_says_who_and_why() {
     proxy.finish();
 }
 
-/// A rule by address cannot be decided where the client has none: on a pipe.
+/// A rule with `sources` cannot be decided if the client has no address, as on a pipe.
 #[test]
 fn what_cannot_be_decided_is_a_warning_at_a_bounded_rate() {
     let yaml = "{rules: [{match: {prefix: /in, sources: [10.0.0.0/8]}, public: true}, {public: true}]}";
@@ -204,7 +205,7 @@ fn what_cannot_be_decided_is_a_warning_at_a_bounded_rate() {
         let answer = Message::read(&mut connection, false).expect("an answer").expect("an answer");
         assert_eq!(answer.second_word(), "503", "{answer:?}");
     }
-    // Lines that were written, and lines that one which came with a tick says were not.
+    // The number of lines written, and the number that ticks report as suppressed.
     let is_told = "denied: reason=unavailable detail=- rule=- authenticator=-";
     let word_before =
         |line: &str| line.split(" more since").next()?.rsplit(' ').next()?.parse::<usize>().ok();
@@ -236,7 +237,7 @@ fn refusals_are_logged_where_the_log_is_asked_for_them() {
     let refused = || assert_eq!(proxy.send("gate", &get("/basic").basic("alice", "guess")).status, 401);
     refused();
     proxy.admin_post("/logging?wasm=debug");
-    // The module hears of it with the next tick.
+    // The module learns of the change with the next tick.
     thread::sleep(Duration::from_millis(1500));
     refused();
     let seen = proxy.log().lines().filter(|found| found.contains(line)).count();

@@ -1,5 +1,5 @@
-//! Who guesses: blocked after too many failures, by the address that Envoy settled on, and never for long; and hashes that
-//! are slow take no more than their share of a worker's time.
+//! Throttling: a client address, as determined by Envoy, is blocked after too many failures, for a limited time. Slow
+//! hashes use no more than their share of a worker's time.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +19,19 @@ rules:
 throttle: {failures: 10, window: 1m, block: 4s}
 "#;
 
-/// What `htpasswd -nB -C 10` made of `wonderland`.
+/// Hash of `wonderland` from `htpasswd -nB -C 10`.
 const BCRYPT_10: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
 fn alice() -> Request {
     get("/").basic("alice", ALICE)
 }
 
-/// Right, and not remembered, unless it has passed before.
+/// A valid credential that is not cached, unless it has passed before.
 fn bob() -> Request {
     get("/").basic("bob", BOB)
 }
 
-/// Another password each time, since wrong ones are remembered.
+/// A different wrong password for each number, since wrong ones are cached too.
 fn wrong(n: usize) -> Request {
     get("/").basic("alice", &format!("wrong-password-{n}"))
 }
@@ -43,7 +43,7 @@ fn seconds(answer: &Message) -> u64 {
     }
 }
 
-/// Fails ten times, and says when the last time began.
+/// Fails ten times, and returns the time at which the last failure was sent.
 fn fails_ten_times(proxy: &Proxy) -> Instant {
     let mut last = Instant::now();
     for n in 0..10 {
@@ -71,25 +71,25 @@ fn the_eleventh_failure_is_blocked_and_the_block_ends() {
     let blocked = Instant::now();
     is_throttled(&proxy.send("gate", &wrong(10)));
     is_throttled(&proxy.send("gate", &bob()));
-    // What a client says of its address counts for nothing.
+    // An address in a client's header has no effect.
     is_throttled(&proxy.send("gate", &bob().field("x-forwarded-for", "10.9.8.7")));
     let grpc = proxy.send("gate", &bob().field("content-type", "application/grpc"));
     assert_eq!((grpc.status, grpc.answer.all("grpc-status")), (200, vec!["8"]), "{:?}", grpc.answer);
-    // What this address presented before passes, and so does what is no guess.
+    // Credentials that this address presented before pass, and so do requests without a guess.
     assert_eq!(proxy.send("gate", &alice()).status, 200);
     assert_eq!(proxy.send("gate", &get("/")).status, 401);
     assert_eq!(proxy.send("gate", &get("/public")).status, 200);
 
-    // Somebody else has nothing to do with it.
+    // Another address is not affected.
     let mut other = Connection::open_from("127.0.0.2", proxy.port("gate")).expect("a connection");
     let mut send = |request: &Request| other.send(request, "other").expect("an answer");
     assert_eq!(send(&wrong(11)).second_word(), "401");
     assert_eq!(send(&bob()).second_word(), "200");
-    // Whose password is remembered now, but not for this address.
+    // The password is cached now, but not for this address.
     is_throttled(&proxy.send("gate", &bob()));
     assert_eq!(proxy.send("gate", &alice()).status, 200);
 
-    // From the last failure on, no less than said and not much more.
+    // The block lasts for its duration from the last failure, and not much longer.
     is_throttled(&proxy.send("gate", &wrong(12)));
     loop {
         let sent = Instant::now();
@@ -129,20 +129,20 @@ fn slow_hashes_leave_a_worker_time_for_others() {
     let listeners = ["free", "rationed"].into_iter().zip(["1", "0.05"]);
     let listeners = listeners.map(|(name, share)| listener(name, rationed(share), good.clone())).collect();
     let proxy = Proxy::start("slow-hashes", listeners);
-    // The first hashes take longer, until their code is compiled for good. Both listeners share a VM.
+    // The first hashes take longer, until V8 has compiled their code with optimisation. Both listeners share a VM.
     for n in 0..15 {
         assert_eq!(proxy.send("free", &guess(n)).status, 401, "without a limit");
     }
     assert_eq!(proxy.send("rationed", &good).status, 200);
     let mut answers = Vec::new();
-    // A hash takes a twentieth of a second, so that half a second is spent before long.
+    // A hash takes 50 ms, so half a second is soon spent.
     while answers.last() != Some(&429) {
         assert!(answers.len() < 200, "hashes without end: {answers:?}");
         answers.push(proxy.send("rationed", &guess(answers.len())).status);
     }
     assert!(answers.len() > 1, "not even one beside the good one");
     assert!(answers.iter().rev().skip(1).all(|status| *status == 401), "{answers:?}");
-    // What this address presented before passes as ever. Whether a guess was made before is not told.
+    // Credentials that this address presented before still pass. A client cannot tell whether a guess was made before.
     assert_eq!(proxy.send("rationed", &guess(0)).status, 429);
     let start = Instant::now();
     for n in 0..100 {

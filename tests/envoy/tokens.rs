@@ -1,4 +1,4 @@
-//! Tokens: each algorithm, each issuer, and what attackers do to them.
+//! Tokens: each algorithm, each issuer, and known attacks.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn invalid(hazard: impl Into<String>, token: &str) -> Case {
     invalid_for(hazard, token, "invalid_token")
 }
 
-/// Refused, and the client is told the detail.
+/// A rejected token whose client receives the detail.
 fn invalid_for(hazard: impl Into<String>, token: &str, code: &'static str) -> Case {
     denied(hazard, jwt(token), 401, code).challenge(&[INVALID_TOKEN])
 }
@@ -45,7 +45,7 @@ fn each_algorithm_accepts_its_own_signature_and_no_other() {
                 .challenge(&[INVALID_TOKEN]),
         ];
         check(&proxy, "house", cases);
-        // A key of one algorithm, named by a header that says another.
+        // A key of one algorithm, selected by a header that names another.
         for named in ALGORITHMS.into_iter().filter(|named| *named != alg) {
             let confused = jws(alg, json!({"alg": named, "kid": alg}).to_string(), claims("t").to_string());
             check(&proxy, "house", [invalid(format!("{alg} that says {named}"), &confused)]);

@@ -1,4 +1,4 @@
-//! Third-party signatures, verified inside Envoy by its own cryptography and by ours.
+//! Third-party signatures, verified inside Envoy by Envoy's cryptography and in software.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn envoy_and_the_module_agree_with_all_vectors() {
     );
     assert!(run.output.contains(&says), "{}", run.output);
 
-    // And it can fail.
+    // Wrong expectations are detected.
     let mut wrong = vectors;
     for vector in &mut wrong {
         vector["valid"] = json!(!vector["valid"].as_bool().unwrap());

@@ -1,5 +1,5 @@
-//! Requests that wait for keys: nothing of them reaches the service before the decision, whatever Envoy is told to do with
-//! content and trailers; they do not wait for ever, nor in any number, and take their place along when they leave.
+//! Requests that wait for keys: nothing of them reaches the service before the decision, however Envoy is configured
+//! for bodies and trailers. Their time and number are limited, and a request that leaves frees its slot.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -21,7 +21,7 @@ use authgate_testing::e2e::upstream::Upstream;
 
 const ISSUER: &str = "https://idp";
 
-/// A listener whose keys are at `/NAME` of the provider, and for which requests wait so long.
+/// Returns a listener whose keys are at `/NAME` of the provider, with this `max_wait`.
 fn gate(name: &'static str, max_wait: &str, provider: &Provider, key: &ProviderKey) -> Listener {
     let uri = format!("http://idp.example.com/{name}");
     let keys = json!({"remote": {"uri": uri, "cluster": "idp", "max_wait": max_wait}});
@@ -36,7 +36,7 @@ fn after(time: Duration, does: Does) -> Does {
     Does::Waits(time, Box::new(does))
 }
 
-/// Sends all at once, each over a connection of its own.
+/// Sends all requests at once, each over a new connection.
 fn send_all(proxy: &Proxy, requests: &[(&str, Request)]) -> Vec<(Exchange, Duration)> {
     let start = Instant::now();
     thread::scope(|scope| {
@@ -106,7 +106,7 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
             _ => {}
         }
     }
-    // Envoy runs the module on its main thread too.
+    // Envoy also runs the module on its main thread.
     assert!(provider.asked("/plain").len() <= 2, "all wait for one call");
     proxy.finish();
 }
@@ -162,7 +162,7 @@ fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
     proxy.finish();
 }
 
-/// The bound on requests that wait, for each authenticator on each worker, and the share of one source address.
+/// Limit on pending requests for each authenticator on each worker, and the share of one source address.
 const MAX_WAITING: usize = 1024;
 const MAX_WAITING_OF_SOURCE: usize = 256;
 
@@ -216,17 +216,17 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         stream.set_nonblocking(false).expect("a stream that blocks");
         assert!(!refused, "one of the first has been answered");
     }
-    // Another configuration has room of its own, and what needs no keys needs none.
+    // Another configuration has its own slots, and requests that need no keys need no slot.
     assert_eq!(status(&mut enter_at("other", 0), moment), None);
     assert_eq!(proxy.send("full", &get("/public")).status, 200);
     assert_eq!(proxy.send("full", &get("/")).status, 401);
-    // Some leave: their places are free, and only theirs.
+    // Some clients disconnect: their slots are freed, and only theirs.
     waiting.drain(..3).for_each(drop);
     thread::sleep(Duration::from_millis(800)); // longer than a tick
     let mut late: Vec<_> = (0..4).map(|_| (enter(), thread::sleep(Duration::from_millis(20))).0).collect();
     let statuses: Vec<_> = late.iter_mut().map(|stream| status(stream, moment)).collect();
     assert_eq!(statuses, [None, None, None, Some("503".to_owned())]);
-    // The provider is there: all are decided.
+    // The provider is available: all requests are decided.
     provider.set_down(false);
     waiting.extend(late.into_iter().take(3));
     let statuses: BTreeSet<_> = waiting
@@ -234,7 +234,7 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
         .map(|stream| status(stream, Duration::from_secs(10)).unwrap_or_default())
         .collect();
     assert_eq!(statuses, BTreeSet::from(["200".to_owned()]));
-    // Now that there are keys, tokens that name others have them fetched once, not each.
+    // Keys are available now. Tokens with another `kid` cause a single fetch, not one each.
     let asked = provider.asked("/full").len();
     let stranger = ProviderKey::new("b");
     for n in 0..20 {
@@ -250,7 +250,7 @@ fn a_request_that_waits_while_its_configuration_is_replaced_is_decided() {
     let directory = directory("waiting-reload");
     let listeners = directory.join("listeners.json");
     let (service, key) = (Upstream::start(), ProviderKey::new("a"));
-    // The service answers all requests, also those for keys, with what is no key set.
+    // The service responds to all requests, including those for keys, with a body that is not a key set.
     let waits = json!({"remote": {"uri": "http://idp/keys", "cluster": "upstream", "max_wait": "3s"}});
     let known = json!({"jwks": {"keys": [key.jwk()]}});
     put(None, &listeners, policy("partners", ISSUER, waits), "update_success");

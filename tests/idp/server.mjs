@@ -1,18 +1,18 @@
 // The identity provider of the end-to-end tests: npm `oidc-provider` on a free port of 127.0.0.1, which it prints.
 //
-// It ends when its standard input does, so that it never outlives the test that started it.
+// It ends when its standard input is closed, so it never outlives the test that started it.
 //
-// Beside the provider's own endpoints there are some for the test to steer it:
-//   POST /control/publish   publishes a new key, which signs from then on, beside the ones before
-//   POST /control/withdraw  withdraws all keys but the one that signs
-//   GET  /control/counts    how often each path was asked for, as JSON
+// Beside the provider's own endpoints there are some for the test to control it:
+//   POST /control/publish   publishes a new key and signs with it; the previous ones stay published
+//   POST /control/withdraw  withdraws all keys except the one that signs
+//   GET  /control/counts    returns the number of requests for each path, as JSON
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { Provider, errors } from 'oidc-provider';
 
-// What tokens can be asked for, by resource indicator (RFC 8707).
+// Resources for which tokens can be requested, by resource indicator (RFC 8707).
 const resources = {
   'urn:api': { audience: 'api', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } },
   'urn:opaque': { audience: 'opaque', accessTokenFormat: 'opaque' },
@@ -21,7 +21,7 @@ const resources = {
 const clients = [
   { client_id: 'machine', token_endpoint_auth_method: 'client_secret_basic' },
   { client_id: 'bound', token_endpoint_auth_method: 'client_secret_basic', dpop_bound_access_tokens: true },
-  // Characters that RFC 6749 §2.3.1 wants encoded before base64.
+  // Characters that must be encoded before base64 (RFC 6749 §2.3.1).
   { client_id: 'gate:way', token_endpoint_auth_method: 'client_secret_basic', client_secret: 'c%2f+: &secret' },
   { client_id: 'gateway-post', token_endpoint_auth_method: 'client_secret_post' },
 ].map((client) => ({
@@ -32,7 +32,7 @@ const clients = [
   ...client,
 }));
 
-// Kept here, so that tokens outlive the keys that are withdrawn.
+// Stored here, so that tokens outlive withdrawn keys.
 const stored = new Map();
 
 class Adapter {
@@ -61,7 +61,7 @@ function newKey() {
   return { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' };
 }
 
-// A provider's keys are fixed, so other keys are another provider. The first of them signs.
+// The keys of a provider are fixed, so a change of keys creates another provider. The first key signs.
 function provide() {
   const provider = new Provider(`http://127.0.0.1:${server.address().port}`, {
     adapter: Adapter,

@@ -1,9 +1,9 @@
-// Each manifest in envoy/ and each manifest in the documents is what its reader's schema says, with no field that the
-// schema does not know. `make check-manifests` prepares and calls this.
+// Checks each manifest in envoy/ and in the documents against the schema of its consumer, which must know every field.
+// `make check-manifests` prepares and runs this.
 //
 // The schemas are those of the custom resources, as npm packages: a validator for values, and types, which find unknown
-// fields (a cluster drops those without a word). Istio's TrafficExtension has no package yet. Its members are those of a
-// WasmPlugin, with some of them one level deeper, so it is read as one.
+// fields (a cluster drops those silently). Istio's TrafficExtension has no package yet. Its members are those of a
+// WasmPlugin, some of them one level deeper, so it is checked as one.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ function filesBelow(folder) {
   });
 }
 
-/** A TrafficExtension as a WasmPlugin: what stands under `wasm` there stands beside the rest here. */
+/** Converts a TrafficExtension to a WasmPlugin, which has the members of `wasm` one level higher. */
 function asWasmPlugin(place, { kind, spec, ...rest }) {
   const { wasm, ...shared } = spec;
   const known = ["selector", "targetRefs", "phase", "priority", "match"];
@@ -101,13 +101,13 @@ for (const path of filesBelow("envoy").filter((path) => /\.ya?ml$/.test(path))) 
       const built = execFileSync("kubectl", ["kustomize", join(root, path, "..")], { encoding: "utf8" });
       for (const resource of parseAllDocuments(built)) checkManifest(`${path}, built`, resource.toJS());
     } else if (!checkManifest(path, manifest) && !manifest.static_resources && !manifest.services) {
-      // Envoy's own are checked by Envoy, docker-compose.yaml by compose-spec.
+      // Envoy itself checks its manifests, and compose-spec checks docker-compose.yaml.
       faults.push(`${path}: nothing checks a ${manifest.kind}`);
     }
   }
 }
 
-/** Files of a folder that a guide shows, laid over the base whose name their own begin with. */
+/** Checks the files of an overlay that a guide shows, combined with the base that their paths begin with. */
 function checkOverlay(guide, files) {
   const folder = mkdtempSync(join(tmpdir(), "overlay-"));
   try {
@@ -147,7 +147,7 @@ for (const path of documents) {
 checkTypes();
 
 if (checked.length < 8) faults.push(`only ${checked.length} manifests found`);
-// A check that lets a typo pass would be none.
+// Verify that the check finds a typo.
 const typo = { apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", spec: { url: "oci://x/y", phase: "AUTHN", failStratgy: "x" } };
 const before = faults.length;
 checked.length = 0;

@@ -1,7 +1,7 @@
-"""envoy/docker-compose.yaml is a Compose file, mounts what is there, and starts Envoy with what Envoy takes.
+"""Checks that envoy/docker-compose.yaml is a Compose file, mounts existing files, and starts Envoy with a valid bootstrap.
 
-`make check-manifests` prepares and calls this. Without containers: a folder with the mounts in it stands for the
-container's root, and the command is run there as it is written, but that Envoy only validates.
+`make check-manifests` prepares and runs this. No container is started: a folder with the mounts replaces the
+container's root, and the command runs there unchanged, except that Envoy only validates its configuration.
 """
 
 import os
@@ -24,7 +24,7 @@ compose.to_spec()
 try:
     PyCompose.from_yaml(text.replace("command:", "comand:", 1)).validate()
     sys.exit("a typo was not found")
-except Exception as error:  # what it raises is its own affair
+except Exception as error:  # any exception means that the typo was found
     if isinstance(error, SystemExit):
         raise
 
@@ -40,7 +40,7 @@ if built not in [(path.parent / mount).resolve() for mount in mounts]:
 
 
 def run(container):
-    """Runs the command in a folder that looks like the container; returns the configuration that Envoy took."""
+    """Runs the command in a folder that looks like the container; returns the configuration that Envoy accepted."""
     for mount in service["volumes"]:
         source, target = mount.split(":")[:2]
         place = container / target.lstrip("/")

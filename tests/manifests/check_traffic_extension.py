@@ -1,8 +1,8 @@
-"""envoy/istio/trafficextension.yaml is what Istio's schema says. `make check-manifests` prepares and calls this.
+"""Checks envoy/istio/trafficextension.yaml against Istio's schema. `make check-manifests` prepares and runs this.
 
-No package for npm has the resource yet; `cloudcoil.models.istio` has, generated from Istio's own definitions. It asks for a
-newer Python and a whole client of Kubernetes, while only its types are needed here: so they are read with pydantic alone,
-and with empty classes where the client would be.
+No npm package has the resource yet. `cloudcoil.models.istio` has it, generated from Istio's own definitions, but requires a
+newer Python and a whole Kubernetes client. Only its types are needed here, so they are loaded with pydantic alone, and
+with empty classes in place of the client.
 """
 
 import importlib.util
@@ -28,14 +28,14 @@ CLIENT = [
 
 
 class Client:
-    """Stands for whatever is not a type of the resource."""
+    """Replaces every name that is not a type of the resource."""
 
     def __class_getitem__(cls, _):
         return cls
 
 
 class Model(pydantic.BaseModel):
-    # A cluster drops a field that it does not know without a word.
+    # A cluster silently drops a field that it does not know.
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
 
@@ -69,7 +69,7 @@ def main():
     manifest = yaml.safe_load((ROOT / "envoy/istio/trafficextension.yaml").read_text())
     extension.model_validate(manifest)
 
-    # A check that lets a typo pass would be none.
+    # Verify that the check finds a typo.
     def refuses(what, change):
         wrong = yaml.safe_load(yaml.safe_dump(manifest))
         change(wrong)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the images in two clean clones of HEAD, and compares them. The clones differ in their paths, in where cargo keeps
-# its sources, and in time. `make reproducible` calls it. Needs the toolchain's target to be there, and some minutes.
+# Builds the images in two clean clones of HEAD, and compares them. The clones differ in their paths, in the location of
+# cargo's sources, and in time. `make reproducible` runs it. It needs the toolchain's target, and takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -21,7 +21,7 @@ build() {
     )
 }
 
-# The same crates in another place, without getting them twice.
+# The same crates at another location, without downloading them twice.
 ln -s "$cargo_home" "$folder/elsewhere"
 
 build "$folder/a" "$cargo_home" &

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Pushes the images to a real registry on the loopback interface, pulls them back, and starts Envoy from what arrived.
+"""Pushes the images to a real registry on the loopback interface, pulls them, and starts Envoy with the pulled module.
 
-`make test-oci` prepares and calls it. It needs Debian's docker-registry and skopeo, and ends the registry that it starts.
+`make test-oci` prepares and runs this. It needs Debian's docker-registry and skopeo, and stops the registry that it starts.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def free_port():
 
 
 class Registry:
-    """docker-registry with an empty storage, until the end of the block."""
+    """docker-registry with empty storage, running until the end of the block."""
 
     def __init__(self, folder):
         self.port = free_port()
@@ -81,7 +81,7 @@ class Registry:
 
 
 def blobs(layout):
-    """The blobs of a layout, by their digests, each of which has to be right."""
+    """Returns the blobs of a layout by digest, after checking each digest."""
     found = {}
     for path in (layout / "blobs/sha256").iterdir():
         found["sha256:" + path.name] = path.read_bytes()
@@ -90,7 +90,7 @@ def blobs(layout):
 
 
 def check(registry, tag, layout, media_types, folder):
-    """What arrived under a tag is what was packed, octet for octet; returns the manifest and the blobs."""
+    """Checks that the pushed image equals the packed one, byte for byte; returns the manifest and the blobs."""
     [described] = json.loads((layout / "index.json").read_text())["manifests"]
     expect(described["mediaType"], MANIFEST, f"{tag}: the only entry of the layout")
     digest = described["digest"]
@@ -141,7 +141,7 @@ def main():
         config = json.loads(found[manifest["config"]["digest"]])
         expect(config["layerDigests"], [layer], "the layers that the CNCF's configuration names")
 
-        # The sample in a real Envoy, from the file that was pulled.
+        # The sample in a real Envoy, with the module that was pulled.
         environment = {**os.environ, "AUTHGATE_WASM": str(folder / "plugin.wasm")}
         run("cargo", "test", "--locked", "--workspace", "--quiet", "--test", "envoy", "sample::", env=environment)
         for wrong in ["", "authgate", "127.0.0.1:5000/authgate", "authgate@sha256:00"]:

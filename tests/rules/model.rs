@@ -1,5 +1,5 @@
-//! What `docs/configuration.md` says of rules, written down word by word and as slowly as it takes: nothing of it comes
-//! from the crate under test.
+//! A model of the rules in `docs/configuration.md`, literal and without optimisation. It uses nothing from the crate
+//! under test.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
-/// What each rule matches: any of these; none: every request.
+/// The alternatives of each rule; `None` matches every request.
 pub type Rules = Vec<Option<Vec<Match>>>;
 
-/// `match`, as an operator writes it.
+/// One `match`, as in a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Match {
@@ -33,7 +33,7 @@ pub struct Match {
     pub sources: Option<Vec<String>>,
 }
 
-/// A request, as far as rules look at it.
+/// The parts of a request that rules match.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// `METHOD target [authority [peer]]`, where `-` stands for none.
+    /// Parses `METHOD target [authority [peer]]`, where `-` means absent.
     pub fn parse(text: &str) -> Request {
         let mut words = text.split(' ').map(|word| (word != "-").then(|| word.to_owned()));
         let mut next = || words.next().flatten();
@@ -55,7 +55,7 @@ impl Request {
         }
     }
 
-    /// Its pseudo fields.
+    /// Returns the pseudo-headers.
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         let optional = [(":authority", &self.authority), (":path", &self.target)];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
@@ -72,7 +72,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// The name of the first rule that every reading of the path selects, or the reason of the refusal.
+/// Returns the name of the rule that every interpretation of the path selects first, or the reason for the denial.
 pub fn selected(rules: &Rules, request: &Request) -> String {
     let found = selected_by_method(rules, request);
     let upper_case = Request { method: request.method.to_uppercase(), ..request.clone() };
@@ -95,7 +95,7 @@ fn selected_by_method(rules: &Rules, request: &Request) -> String {
     if request.peer.is_none() && all().any(|matched| matched.sources.is_some()) {
         return code("unavailable");
     }
-    // A regex that runs over more than this could be made to take long.
+    // A regular expression over more than this could take long.
     if all().any(|matched| matched.regex.is_some()) && readings.iter().map(String::len).sum::<usize>() > 8192
     {
         return code("ambiguous_path");
@@ -119,7 +119,7 @@ fn code(code: &str) -> String {
     code.to_owned()
 }
 
-/// All that is given holds.
+/// True if all given conditions match.
 fn takes(matched: &Match, request: &Request, host: Option<&str>, reading: &str) -> bool {
     let holds = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
         None => true,
@@ -139,13 +139,13 @@ fn whole(regex: &str) -> Regex {
     Regex::new(&format!(r"\A(?:{regex})\z")).unwrap()
 }
 
-/// By whole segments; a `/` at the end of the prefix means nothing.
+/// True if a path is below a prefix, by whole segments; a trailing `/` of the prefix has no meaning.
 fn is_below(prefix: &str, reading: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     reading.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `{name}` is one segment that is not empty, `{name=**}` at the end the rest.
+/// True if a path matches a template: `{name}` is one non-empty segment, and `{name=**}` at the end is the rest.
 fn fits_template(template: &str, reading: &str) -> bool {
     let mut segments = reading.split('/');
     for part in template.split('/') {
@@ -160,7 +160,8 @@ fn fits_template(template: &str, reading: &str) -> bool {
     segments.next().is_none()
 }
 
-/// Unreserved escapes are decoded, what cannot stand in a path is taken as its escapes, and their digits are upper case.
+/// Normalises a pattern: unreserved escapes are decoded, characters that are invalid in a path are escaped, and hex
+/// digits are in upper case.
 fn normal(pattern: &str) -> String {
     let escaped: String = pattern
         .bytes()
@@ -173,7 +174,10 @@ fn normal(pattern: &str) -> String {
     decode(&upper(&escaped), UNRESERVED)
 }
 
-/// In lower case, without port and one dot at the end; an error where it is no host.
+/// Normalises an authority: lower case, without port and one trailing dot.
+///
+/// # Errors
+/// If the authority is not a host.
 fn host(authority: &str) -> Result<Option<String>, ()> {
     if authority.is_empty() {
         return Ok(None);
@@ -195,7 +199,7 @@ fn host(authority: &str) -> Result<Option<String>, ()> {
     }
 }
 
-/// `*.x` takes one or more labels before it.
+/// True if a host matches a pattern; `*.x` requires one or more labels before `x`.
 fn host_fits(pattern: &str, found: &str) -> bool {
     match pattern.strip_prefix("*.") {
         None => host(pattern).unwrap().as_deref() == Some(found),
@@ -212,7 +216,7 @@ fn lies_in(peer: IpAddr, block: &str) -> bool {
         None => (block, usize::MAX),
     };
     let (network, peer) = (bits(address.parse().unwrap()), bits(peer));
-    // An IPv4 address may stand in an IPv6 one, with 96 bits before it.
+    // An IPv4 network may match an IPv4-mapped IPv6 address, which has 96 bits before it.
     let mapped = if address.contains(':') && network.len() == 32 { 96 } else { 0 };
     let length = length.saturating_sub(mapped).min(network.len());
     network.len() == peer.len() && network.starts_with(peer.get(..length).unwrap())
@@ -228,8 +232,8 @@ fn bits(address: IpAddr) -> String {
 const UNRESERVED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 const PCHAR: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@";
 
-/// Every reading of a target's path: all that the steps lead to, in any order. None where it cannot be read at all, or
-/// has more than 128, or more than one and more than 16 KiB of them.
+/// Returns every interpretation of a target's path: all results of the steps, in any order. `None` if the path is
+/// malformed, has more than 128 interpretations, or has several that are longer than 16 KiB in total.
 fn readings(target: &str) -> Option<BTreeSet<String>> {
     let path = target.split(['?', '#']).next().unwrap();
     let bad = Regex::new("%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$|00)").unwrap();
@@ -256,20 +260,20 @@ fn readings(target: &str) -> Option<BTreeSet<String>> {
 fn steps(path: &str) -> Vec<String> {
     let slashed = path.replace('\\', "/");
     let mut readings = vec![
-        // Escapes of dots, of unreserved characters, or of all that may stand in a path; what may not, as escapes.
+        // Decode dots, unreserved characters, or all characters that are valid in a path, and escape invalid ones.
         decode(path, "."),
         decode(path, UNRESERVED),
         normal(&decode(path, PCHAR)),
-        // What may be a slash.
+        // Characters that may be decoded to a slash.
         path.replace("%2F", "/"),
         slashed.replace("%5C", "/"),
         slashed,
-        // Parameters.
+        // Path parameters.
         path.split('/').map(|segment| segment.split(';').next().unwrap()).collect::<Vec<_>>().join("/"),
         // Slashes.
         Regex::new("/+").unwrap().replace_all(path, "/").into_owned(),
     ];
-    // Dot segments, by RFC 3986 and as file systems do it.
+    // Dot segments, according to RFC 3986 and as file systems resolve them.
     let mut kept = Vec::new();
     for segment in path.split('/').skip(1) {
         match segment {
@@ -283,7 +287,7 @@ fn steps(path: &str) -> Vec<String> {
         kept.push("");
         readings.push(format!("/{}", kept.join("/")));
     }
-    // What may be the start of a host, after two slashes or after many.
+    // A host after two or more slashes.
     for slashes in ["//", "///"] {
         if path.starts_with(slashes) {
             let rest = if slashes == "//" { path.get(2..).unwrap() } else { path.trim_start_matches('/') };
@@ -293,13 +297,13 @@ fn steps(path: &str) -> Vec<String> {
     readings
 }
 
-/// The hex digits of escapes in upper case.
+/// Converts the hex digits of escapes to upper case.
 fn upper(path: &str) -> String {
     let escape = Regex::new("%[0-9A-Fa-f]{2}").unwrap();
     escape.replace_all(path, |found: &regex_lite::Captures<'_>| found[0].to_uppercase()).into_owned()
 }
 
-/// The escapes of these characters as themselves. No `%` comes of it, so that none is decoded twice.
+/// Decodes the escapes of these characters. None of them is `%`, so nothing is decoded twice.
 fn decode(path: &str, characters: &str) -> String {
     characters.chars().fold(path.to_owned(), |path, character| {
         path.replace(&format!("%{:02X}", u32::from(character)), &character.to_string())

@@ -1,4 +1,4 @@
-//! Rules and requests at random, of few names, so that they meet.
+//! Random rules and requests from a small set of names, so they often match.
 
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -7,10 +7,10 @@ use proptest::sample::{select, subsequence};
 
 use super::model::{Match, Request, Rules};
 
-/// How many requests each set of rules gets.
+/// Number of requests for each set of rules.
 pub const REQUESTS: usize = 16;
 
-/// A set of rules, and requests to it.
+/// Generates a set of rules, and requests to it.
 pub fn rules_and_requests() -> impl Strategy<Value = (Rules, Vec<Request>)> {
     let matches = weighted(0.95, vec(matched(), 1..4));
     (vec(matches, 1..10), vec(request(), REQUESTS))
@@ -54,7 +54,7 @@ fn matched() -> impl Strategy<Value = Match> {
     let parts = (path, methods, weighted(0.3, some_of(HOSTS)), weighted(0.15, some_of(SOURCES)));
     parts.prop_map(|(path, (methods, except_methods), hosts, sources)| {
         let matched = Match { methods, except_methods, hosts, sources, ..path };
-        // What matches everything is written in another way.
+        // A `match` of every request is written in another way.
         if matched == Match::default() { Match { prefix: Some("/".to_owned()), ..matched } } else { matched }
     })
 }
@@ -63,7 +63,7 @@ fn some_of(words: &'static [&'static str]) -> impl Strategy<Value = Vec<String>>
     subsequence(words, 1..words.len().min(4)).prop_map(|some| some.into_iter().map(str::to_owned).collect())
 }
 
-/// A segment of a pattern, in any spelling.
+/// Generates a segment of a pattern, in any spelling.
 fn segment() -> impl Strategy<Value = String> {
     const COMMON: &[&str] = &["a", "b", "ab"];
     const ODD: &[&str] = &["A", "a;b", "a@b", "a%40b", "%61", "a%2Db", "caf%c3%a9", "café", "a\"", "..."];
@@ -152,7 +152,7 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
-/// Mostly paths that rules take, many of them with more than one reading.
+/// Generates paths, most of which match rules and many of which have several interpretations.
 fn target() -> BoxedStrategy<Option<String>> {
     const PLAIN: &[&str] = &["/a", "/b", "/ab", "/A", "/x", "/a@b", "/caf%C3%A9", "/a-b"];
     const ODD: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Build steps that cargo has none for. `make` calls them.
+//! Build steps that cargo does not support. `make` calls them.
 //!
 //! ```text
 //! cargo run -p xtask -- trim IN.wasm OUT.wasm

@@ -1,10 +1,10 @@
-//! Packs the module as OCI images, each into a layout (a folder) that `skopeo` pushes as it is.
+//! Packs the module as OCI images, each into an image layout (a folder) that `skopeo` can push unchanged.
 //!
-//! Who pulls what differs. Istio's agent, Envoy Gateway and Higress take a plain image whose last layer is an archive with
-//! `plugin.wasm` in it, and refuse an index and everything else. Tools of the CNCF's Wasm working group take the module
-//! itself as the layer. So there are two, of the same module.
+//! Consumers expect different layouts. Istio's agent, Envoy Gateway and Higress accept a plain image whose last layer
+//! is an archive with `plugin.wasm`, and reject an index and everything else. Tools of the CNCF's Wasm working group
+//! expect the module itself as the layer. So the same module is packed into two images.
 //!
-//! Nothing but the module, the package's manifest and the arguments goes in, so equal inputs give equal digests.
+//! Only the module, the package's manifest and the arguments are inputs, so equal inputs give equal digests.
 
 use std::error::Error;
 use std::fs;
@@ -25,36 +25,39 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const WASM_LAYER: &str = "application/wasm";
 
-/// The name in the archive: those who pull it look for this one.
+/// File name in the archive, which consumers look for.
 const FILE: &str = "plugin.wasm";
 
 const ARCHITECTURE: &str = "wasm";
 const OS: &str = "wasip1";
 
-/// What is packed, and what is said about it.
+/// The module and its metadata.
 struct Release {
     module: Vec<u8>,
-    /// Seconds since 1970: that of the commit, not of the build.
+    /// Seconds since 1970 of the commit, not of the build.
     created: u64,
     version: String,
     /// Annotations of the manifest.
     annotations: Map<String, Value>,
 }
 
-/// An OCI image layout (image-spec 1.1, "Image Layout Specification") that is being written.
+/// An OCI image layout (image-spec 1.1, "Image Layout Specification") during writing.
 struct Layout {
     folder: PathBuf,
 }
 
-/// A blob of a layout.
+/// Descriptor of a blob in a layout.
 struct Descriptor {
     media_type: &'static str,
     digest: String,
     size: usize,
 }
 
-/// Writes a plain image into `folder` and one in the CNCF's layout beside it, in `FOLDER-cncf`. `created` is a number of
-/// seconds since 1970, `revision` the commit. Returns the digest of the plain image's manifest.
+/// Writes a plain image to `folder`, and one in the CNCF's layout beside it, to `FOLDER-cncf`. `created` is in seconds
+/// since 1970, `revision` is the commit. Returns the digest of the plain image's manifest.
+///
+/// # Errors
+/// If an input cannot be read, or an image cannot be written.
 pub fn pack(module: &Path, folder: &Path, created: &str, revision: &str) -> Result<String, Box<dyn Error>> {
     let module = fs::read(module).map_err(|error| format!("{}: {error}", module.display()))?;
     let created = created.parse().map_err(|_| "the time of creation: expected seconds since 1970")?;
@@ -65,7 +68,7 @@ pub fn pack(module: &Path, folder: &Path, created: &str, revision: &str) -> Resu
     plain(&release, Layout::create(folder)?)
 }
 
-/// The module in an archive, as an image for a platform that is called `wasip1/wasm`.
+/// Writes an image for the platform `wasip1/wasm` with the module in an archive.
 fn plain(release: &Release, layout: Layout) -> Result<String, Box<dyn Error>> {
     let archive = archive(release)?;
     let layer = layout.blob(LAYER, &compressed(&archive)?)?;
@@ -80,7 +83,7 @@ fn plain(release: &Release, layout: Layout) -> Result<String, Box<dyn Error>> {
     layout.finish(release, &config, &layer, Some(("module.wasm.image/variant", "compat")))
 }
 
-/// The module itself, by the CNCF's "Wasm OCI Artifact layout".
+/// Writes an image with the module itself, in the CNCF's "Wasm OCI Artifact layout".
 fn cncf(release: &Release, layout: Layout) -> Result<String, Box<dyn Error>> {
     let layer = layout.blob(WASM_LAYER, &release.module)?;
     let config = json!({
@@ -94,7 +97,7 @@ fn cncf(release: &Release, layout: Layout) -> Result<String, Box<dyn Error>> {
 }
 
 impl Release {
-    /// With the pre-defined annotation keys of the image-spec, as far as the package's manifest says what they hold.
+    /// Collects the pre-defined annotations of the image-spec from the package's manifest.
     fn new(module: Vec<u8>, created: u64, revision: &str) -> Result<Release, Box<dyn Error>> {
         let package = package()?;
         let of_package = |member: &str| -> Result<String, String> {
@@ -119,7 +122,7 @@ impl Release {
 }
 
 impl Layout {
-    /// Begins anew where there was one. Any other folder is left alone.
+    /// Creates a layout, and replaces an existing one. Any other folder is left unchanged.
     fn create(folder: &Path) -> Result<Layout, Box<dyn Error>> {
         if folder.join("oci-layout").exists() {
             fs::remove_dir_all(folder)?;
@@ -140,7 +143,7 @@ impl Layout {
         Ok(Descriptor { media_type, digest, size: content.len() })
     }
 
-    /// Writes the manifest, with one more annotation, and the index that names it; returns the manifest's digest.
+    /// Writes the manifest, with one more annotation, and the index that refers to it. Returns the manifest's digest.
     fn finish(
         self,
         release: &Release,
@@ -177,7 +180,7 @@ impl Descriptor {
     }
 }
 
-/// The manifest of the package `authgate`, as cargo reads it.
+/// Returns the manifest of the package `authgate`, as cargo reads it.
 fn package() -> Result<Value, Box<dyn Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -191,7 +194,7 @@ fn package() -> Result<Value, Box<dyn Error>> {
     Ok(packages.into_iter().find(named).ok_or("cargo metadata: no package authgate")?.clone())
 }
 
-/// A tar archive with the module in it, and nothing of the machine that made it.
+/// Returns a tar archive with the module, and without any data about the build machine.
 fn archive(release: &Release) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut header = tar::Header::new_ustar();
     header.set_path(FILE)?;
@@ -207,7 +210,7 @@ fn archive(release: &Release) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(archive.into_inner()?)
 }
 
-/// gzip (RFC 1952) without a time, a name or an operating system in its header.
+/// Compresses with gzip (RFC 1952), without a time, a name or an operating system in the header.
 fn compressed(octets: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     const UNKNOWN_SYSTEM: u8 = 255;
     let builder = GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM);

@@ -1,16 +1,16 @@
-//! Exports what the filter uses, and keeps nothing else.
+//! Exports the callbacks that the filter uses, and removes unreachable code.
 //!
-//! A host enters the VM for every callback that a module exports, which costs more than most of them do, and the SDK
-//! exports all of the ABI. The filter has the callbacks that it needs, `authgate_on_…`; they are exported under the ABI's
-//! names in place of the SDK's, and what nothing reaches any more is dropped. The imports of what is in tables and never
-//! called are dropped too.
+//! A host calls into the VM for every callback that a module exports, which costs more than most of them do, and the
+//! SDK exports the whole ABI. The filter has the callbacks that it needs, `authgate_on_…`. They are exported under the
+//! ABI's names in place of the SDK's, and code that is no longer reachable is removed. So are imports that are only in
+//! tables and never called.
 
 use std::error::Error;
 use std::path::Path;
 
 use walrus::Module;
 
-/// What the module exports, under these names.
+/// Exports of the module, by name.
 const EXPORTS: &[&str] = &[
     "memory",
     "_initialize",
@@ -26,8 +26,8 @@ const EXPORTS: &[&str] = &[
     "proxy_on_request_trailers",
 ];
 
-/// What only the SDK's own root context could ask of a host. It exists in its tables alone, nothing makes one: a host
-/// that lacks these, or keeps them from the module, has all that is needed.
+/// Imports that only the SDK's own root context calls. It is only in tables and never created, so a host that does not
+/// provide these, or restricts the module, still provides everything that is needed.
 const NEVER_CALLED: &[&str] = &[
     "proxy_dequeue_shared_queue",
     "proxy_done",
@@ -45,10 +45,13 @@ const NEVER_CALLED: &[&str] = &[
     "proxy_set_shared_data",
 ];
 
-/// The prefix of the filter's own callbacks.
+/// Prefix of the filter's own callbacks.
 const OURS: &str = "authgate_on_";
 
-/// Trims the module in `input` into `output`.
+/// Trims the module in `input` and writes it to `output`.
+///
+/// # Errors
+/// If a file cannot be read or written, or the module is not as expected.
 pub fn file(input: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     let module = std::fs::read(input).map_err(|error| format!("{}: {error}", input.display()))?;
     let trimmed = trim(&module)?;
@@ -75,7 +78,7 @@ fn trim(module: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
         .map(|export| (export.id(), export.name.clone()))
         .collect();
     for (id, name) in dropped {
-        // A callback of ours that is not exported would never be called.
+        // A callback of the filter that is not exported would never be called.
         if name.starts_with(OURS) {
             return Err(format!("{name} is exported under no name of the ABI").into());
         }

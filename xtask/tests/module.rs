@@ -1,4 +1,4 @@
-//! The module's interface with its host, name by name: what is not listed is neither offered nor asked for.
+//! The module's interface with its host, name by name: it has no other exports or imports.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // a test may panic
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use wasmparser::{Parser, Payload};
 
-/// A host enters the VM for each of these.
+/// The host calls into the VM for each of these.
 const EXPORTS: &[&str] = &[
     "_initialize",
     "memory",
@@ -22,8 +22,8 @@ const EXPORTS: &[&str] = &[
     "proxy_on_vm_start",
 ];
 
-/// What it asks for: of the ABI what the filter calls, of WASI what the standard library needs for the environment,
-/// randomness and the end of a panic.
+/// Imports: the ABI functions that the filter calls, and the WASI functions that the standard library needs for the
+/// environment, randomness and the exit after a panic.
 const IMPORTS: &[&str] = &[
     "env.proxy_call_foreign_function",
     "env.proxy_continue_stream",
@@ -56,7 +56,7 @@ fn module() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make test`", path.display()))
 }
 
-/// Exports and imports, the latter with their module.
+/// Returns exports and imports, the latter with their module.
 fn interface() -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut exports, mut imports) = (BTreeSet::new(), BTreeSet::new());
     for payload in Parser::new(0).parse_all(&module()) {
@@ -88,7 +88,7 @@ fn the_module_imports_what_is_called_and_nothing_else() {
     assert_eq!(interface().1, expected);
 }
 
-/// Each worker compiles all of it.
+/// Each worker compiles the whole module.
 #[test]
 fn the_module_is_small() {
     const LIMIT: usize = 1_363_149; // 1.3 MiB

@@ -1,4 +1,4 @@
-//! Images as the tools that pull them read them, and the same each time.
+//! Images, read as the tools that pull them do, and reproducible.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-/// 2026-01-02T03:04:05Z
+/// 2026-01-02T03:04:05Z, in seconds since 1970.
 const CREATED: &str = "1767323045";
 
 fn folder(name: &str) -> PathBuf {
@@ -29,7 +29,7 @@ fn oci(folder: &Path, created: &str) -> Output {
     command.arg("oci").arg(module).arg(folder.join("image")).args([created, "0123abcd"]).output().unwrap()
 }
 
-/// Every file of a layout by its name, after each blob was found to be what its name says.
+/// Returns every file of a layout by name, after checking that the digest of each blob matches its name.
 fn files(layout: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for name in ["oci-layout", "index.json"] {
@@ -48,7 +48,7 @@ fn sha256(octets: &[u8]) -> String {
     Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// What a descriptor points to.
+/// Returns the blob that a descriptor refers to.
 fn blob<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8] {
     let content = &files[descriptor["digest"].as_str().unwrap()];
     assert_eq!(descriptor["size"], content.len(), "{descriptor}");
@@ -59,7 +59,7 @@ fn json(octets: &[u8]) -> Value {
     serde_json::from_slice(octets).unwrap()
 }
 
-/// The manifest of a layout, its configuration and its layer, after what both images have in common was checked.
+/// Returns the manifest of a layout, its configuration and its layer, after checking what both images have in common.
 fn image(files: &BTreeMap<String, Vec<u8>>) -> (Value, Value, Vec<u8>) {
     assert_eq!(json(&files["oci-layout"])["imageLayoutVersion"], "1.0.0");
     let index = json(&files["index.json"]);
@@ -133,7 +133,7 @@ fn the_other_image_is_the_module_itself() {
 fn equal_inputs_give_equal_images() {
     let (one, other) = (folder("one"), folder("other"));
     assert!(oci(&one, CREATED).status.success());
-    // Over what was there before.
+    // Overwrites the previous image.
     assert!(oci(&other, "0").status.success());
     assert_ne!(files(&one.join("image")), files(&other.join("image")));
     assert!(oci(&other, CREATED).status.success());

@@ -1,4 +1,4 @@
-//! A filter that does nothing: what any filter costs that is built with the SDK.
+//! A filter that does nothing: the minimum cost of a filter that is built with the SDK.
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;

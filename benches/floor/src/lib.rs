@@ -1,8 +1,8 @@
-//! The floor that the host sets: a filter straight on the ABI that makes host calls and does nothing with them.
+//! The floor set by the host: a filter directly on the ABI that makes host calls and does nothing else.
 //!
-//! Its configuration is a list of letters, the calls that it makes for each request: `m` reads the header map, `c` the
-//! clock, `v` has a signature verified, `r` takes a field out, `w` writes one. No letter at all: what entering the VM
-//! twice costs. What follows a space is what `v` asks, in hexadecimal.
+//! Its configuration is a list of letters, the calls for each request: `m` reads the header map, `c` reads the clock,
+//! `v` verifies a signature, `r` removes a header, `w` writes one. Without letters, only the two calls into the VM are
+//! measured. The arguments of `v` follow after a space, in hexadecimal.
 
 use std::cell::RefCell;
 use std::ptr::null_mut;
@@ -105,7 +105,7 @@ fn call(letter: &u8) {
                     &mut data,
                     &mut size,
                 );
-                // A floor that refuses the signature would look fast: the answer is `{1: true}`, or there is a trap.
+                // A floor that rejects the signature would look fast, so any result other than `{1: true}` traps.
                 assert!(owned(data, size).starts_with(&[8, 1]), "the signature is good");
             }),
             b'r' => {
@@ -121,7 +121,7 @@ fn call(letter: &u8) {
     }
 }
 
-/// What the host left in memory that it got from `proxy_on_memory_allocate`.
+/// Returns the bytes that the host wrote to memory from `proxy_on_memory_allocate`.
 fn owned(data: *mut u8, size: usize) -> Vec<u8> {
     // SAFETY: that memory is a `Vec<u8>` of this length.
     if data.is_null() { Vec::new() } else { unsafe { Vec::from_raw_parts(data, size, size) } }

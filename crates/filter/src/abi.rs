@@ -1,4 +1,4 @@
-//! The callbacks of the proxy-wasm ABI. No context object for each request, and no copy of each header field.
+//! The callbacks of the proxy-wasm ABI, without a context object for each request or a copy of each header.
 
 use super::proxy_wasm_host::ProxyWasmHost;
 use super::{Action, Filter};

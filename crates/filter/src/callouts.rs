@@ -1,4 +1,4 @@
-//! Sends the callouts that the core asks for, and gives it the responses.
+//! Sends the callouts that the core requests, and passes the responses to it.
 
 use super::{Filter, HeaderMap, Host, PluginInstance};
 use crate::header_map;
@@ -8,7 +8,7 @@ use authgate::remote::callout::{CallId, CalloutError, Effect, HttpResponse, Seve
 use authgate::remote::jwks::Tick;
 
 impl<H: Host> Filter<H> {
-    /// The time and a random number.
+    /// Returns the current time and a random number.
     pub(super) fn tick(&self) -> Tick {
         let mut bytes = [0; 4];
         let is_random = self.host.fill_random(&mut bytes);
@@ -16,8 +16,8 @@ impl<H: Host> Filter<H> {
         Tick { now: self.host.now(), jitter: if is_random { jitter } else { 0.5 } }
     }
 
-    /// Carries out what the events so far have led to. The root context has to be in effect: the host brings answers to
-    /// the context that asked, and that of a request may be gone by then.
+    /// Carries out the pending effects of the core. The root context must be effective: the host delivers responses to
+    /// the context that sent the callout, and a stream's context may be gone by then.
     pub(super) fn carry_out(&self, instance: &PluginInstance) {
         loop {
             let effects = instance.state.try_borrow_mut().map(|mut state| state.take_effects());
@@ -45,7 +45,8 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Gives the answer that the host brings to the callout with this number. Without any header field there is none.
+    /// Passes the response to the callout with this number to the core. Zero header fields mean that there is no
+    /// response.
     pub(super) fn take_answer(
         &self,
         instance: &PluginInstance,

@@ -17,18 +17,18 @@ use authgate::policy::{self, Built};
 /// Log lines a second about requests in shadow.
 const SHADOW_LINES: u32 = 10;
 
-/// Log lines a second about refusals that are warnings.
+/// Log lines a second about denials at warning level.
 const WARNING_LINES: u32 = 5;
 
 impl<H: Host> Filter<H> {
-    /// Takes the configuration of a root context; false refuses it, and requests get 503.
+    /// Handles the configuration of a root context. False rejects it, and requests get 503.
     pub fn on_configure(&self, root: u32) -> bool {
         #[cfg(feature = "testing")]
         if let Some(is_right) = super::vectors::run(&self.host, &self.host.configuration()) {
             return is_right;
         }
         let environment = |name: &str| self.host.environment(name);
-        // The bytes are freed before more memory is needed: a VM never shrinks.
+        // Free the bytes before more memory is needed: the memory of a VM never shrinks.
         let configuration = self.host.configuration();
         let value = config::value(&configuration);
         drop(configuration);

@@ -1,5 +1,5 @@
-//! Counts decisions, for somebody else to publish. Labels come from the policy and from a fixed list of reasons, so their
-//! number is bounded whatever clients send.
+//! Counters of decisions, published by [`metrics`](crate::metrics). Labels come from the policy and from a fixed list
+//! of reasons, so their number is bounded whatever clients send.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use authgate::decision::{Decision, Verdict};
 use authgate::policy::Policy;
 use authgate::principal::AuthenticatorId;
 
-/// What a decision is counted under.
+/// Labels of a counted decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels {
-    /// `allowed`, `denied`, or `answered` without asking anybody; the same with `shadow_` before it for what would have
-    /// been, while the request went on.
+    /// `allowed`, `denied`, or `answered` for a reply without authentication. A `shadow_` prefix marks the decision
+    /// about a request in shadow, which continued.
     outcome: &'static str,
-    /// Of a refusal.
+    /// Reason code of a denial.
     reason: Option<&'static str>,
-    /// Its place in the policy.
+    /// Index of the authenticator in the policy.
     authenticator: Option<AuthenticatorId>,
-    /// Its place in the policy.
+    /// Index of the rule in the policy.
     rule: Option<usize>,
 }
 
-/// Decisions since they were last taken.
+/// Number of decisions since they were last taken.
 #[derive(Default)]
 pub struct Counters {
     counts: BTreeMap<Labels, u64>,
 }
 
 impl Counters {
-    /// Counts one. What is still to be decided is counted when it is.
+    /// Counts a decision. A pending request is counted when it is decided.
     pub fn count(&mut self, decision: &Decision<'_>) {
         let (verdict, is_enforced) = match &decision.shadowed {
             None => (&decision.verdict, true),
@@ -36,7 +36,6 @@ impl Counters {
         };
         let outcome = |enforced, shadowed| if is_enforced { enforced } else { shadowed };
         let (outcome, reason, authenticator) = match verdict {
-            // It is counted when it is decided.
             Verdict::Pending(_) => return,
             Verdict::Allow(permit) => {
                 let by = permit.as_ref().map(|permit| permit.first().authenticator);
@@ -53,14 +52,15 @@ impl Counters {
         *self.counts.entry(labels).or_default() += 1;
     }
 
-    /// What was counted since the last time.
+    /// Takes the counts since the last call.
     pub fn take(&mut self) -> BTreeMap<Labels, u64> {
         std::mem::take(&mut self.counts)
     }
 }
 
 impl Labels {
-    /// The name of the counter: labels stand in it, since the ABI knows none. A dot separates them, so none holds one.
+    /// Returns the counter name. It contains the labels, since the ABI has none. A dot separates labels, so no label
+    /// contains one.
     ///
     /// `authgate_requests_total.outcome.denied.reason.expired.authenticator.partners.rule.admin`
     pub fn name(&self, policy: &Policy) -> String {

@@ -1,4 +1,4 @@
-//! What the proxy's access log can show of a decision: never a credential, and nothing that was not verified.
+//! Properties of a decision for the proxy's access log: never a credential, and nothing unverified.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,12 @@ use authgate::policy::Policy;
 use authgate::policy::identity::visible;
 use authgate::principal::Principal;
 
-/// What the policy wants told of a decision: properties, and values that are safe in a line of a log. What there is not
-/// is left out.
+/// Returns the properties that the policy selects, with values that are safe in a log line. Absent values are left out.
 pub fn properties<'a>(
     policy: &'a Policy,
     decision: &'a Decision<'_>,
 ) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
-    // In shadow what would have been is what counts.
+    // In shadow, the decision that would have been enforced counts.
     let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
     policy.filter_state.iter().filter_map(move |fact| {
         Some(match fact {
@@ -32,7 +31,7 @@ pub fn properties<'a>(
     })
 }
 
-/// Who was shown to be the caller, whether it may pass or not.
+/// Returns the verified principal, allowed or not.
 fn caller(verdict: &Verdict) -> Option<&Principal> {
     match verdict {
         Verdict::Allow(permit) => Some(permit.as_ref()?.first().principal.as_ref()),
@@ -52,7 +51,7 @@ mod tests {
     use authgate::jose::jwt::SoftwareVerifier;
     use authgate::timestamp::NumericDate;
 
-    /// What is told of a request with this path and `Authorization`, where `wanted` is.
+    /// Returns the properties for a request with this path and `Authorization`, if `wanted` is configured.
     fn told(
         wanted: &serde_json::Value,
         path: &str,
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_request_is_told_and_nothing_else() {
-        // `álice 1:secret`, and the same with a wrong password.
+        // `álice 1:secret`, then the same with a wrong password.
         let right = Some("Basic w6FsaWNlIDE6c2VjcmV0");
         let wrong = Some("Basic w6FsaWNlIDE6d3Jvbmc=");
         let subject = ("authgate.subject", "%C3%A1lice%201");

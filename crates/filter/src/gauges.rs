@@ -1,7 +1,8 @@
-//! What metrics say beside how requests were decided. The filter publishes it; one more is a line in [`current`] or in
+//! Metrics beside the counters of decisions. The filter publishes them. To add one, add a line to [`current`] or
 //! [`settled`].
 //!
-//! Names carry their labels, as those of [`counters`](crate::counters) do. All labels come from the configuration.
+//! Names contain their labels, as the names of [`counters`](crate::counters) do. All labels come from the
+//! configuration.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,28 +12,28 @@ use authgate::policy::Policy;
 use authgate::remote::state::RemoteState;
 use authgate::timestamp::NumericDate;
 
-/// One metric at one time.
+/// Value of one metric at one time.
 pub struct Reading {
-    /// With its labels.
+    /// Name, with its labels.
     pub name: Cow<'static, str>,
-    /// How several workers' values come together.
+    /// Aggregation over workers.
     pub kind: Kind,
-    /// The value since the start, or now.
+    /// The total since the start, or the current value.
     pub value: u64,
 }
 
-/// How the values of several workers come together.
+/// Aggregation of a metric over several workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It never falls, and those of all workers are added up.
+    /// A value that never decreases; the values of all workers are added.
     Counter,
-    /// It rises and falls, and those of all workers are added up.
+    /// A value that can decrease; the values of all workers are added.
     Sum,
-    /// The last that any of them said counts.
+    /// The most recent value of any worker.
     Gauge,
 }
 
-/// What changes with requests and time. `waiting` is how many requests wait.
+/// Returns the metrics that change with requests and time. `waiting` is the number of pending requests.
 pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate) -> Vec<Reading> {
     let lookups = state.memory.lookups();
     let of_memory = |name, value| Reading { name: Cow::Borrowed(name), kind: Kind::Counter, value };
@@ -59,8 +60,9 @@ pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate)
     readings
 }
 
-/// What stays as it is until there is another configuration. `plugin` is what the proxy calls this one, `fingerprint` a
-/// number that tells it from others, `now` when it was taken.
+/// Returns the metrics that stay constant until the next configuration. `plugin` is the proxy's name for this
+/// configuration, `fingerprint` a number that distinguishes it from others, and `now` the time at which it was
+/// accepted.
 pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate) -> Vec<Reading> {
     let gauge = |name: String, value| Reading { name: Cow::Owned(name), kind: Kind::Gauge, value };
     let plugin = label(plugin);
@@ -79,10 +81,10 @@ pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate
     readings
 }
 
-/// The most keys of an authenticator that have a metric.
+/// Maximum number of keys of an authenticator that have a metric.
 const MAX_KEYS: usize = 100;
 
-/// Ids that are one label are told apart by nothing, so the one that ends first counts.
+/// Returns the earliest expiry for each label: several ids can map to the same label.
 fn ends_by_label(expiries: Vec<(&str, NumericDate)>) -> BTreeMap<String, NumericDate> {
     let mut by_label = BTreeMap::new();
     for (id, end) in expiries {
@@ -94,7 +96,7 @@ fn ends_by_label(expiries: Vec<(&str, NumericDate)>) -> BTreeMap<String, Numeric
     by_label
 }
 
-/// Those that end next, then those that have ended.
+/// Sorts by expiry: first the keys that expire next, then the expired ones.
 fn first_to_end(expiries: BTreeMap<String, NumericDate>, now: NumericDate) -> Vec<(String, NumericDate)> {
     let mut expiries: Vec<_> = expiries.into_iter().collect();
     let rank = |end: NumericDate| (end <= now, end.seconds());
@@ -107,10 +109,10 @@ fn first_to_end(expiries: BTreeMap<String, NumericDate>, now: NumericDate) -> Ve
 }
 
 fn whole_seconds(date: NumericDate) -> u64 {
-    date.seconds() as u64 // never negative; a fraction is cut off
+    date.seconds() as u64 // never negative; the fraction is cut off
 }
 
-/// A text as it can stand in a name: a dot separates labels, and the proxy takes them apart by words.
+/// Converts a text to a label: a dot separates labels, and the proxy extracts them as words.
 pub fn label(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let label: String = text.chars().map(|c| if is_word(c) { c } else { '_' }).collect();
@@ -138,7 +140,7 @@ mod tests {
         readings.into_iter().map(|reading| (reading.name.into_owned(), reading.value)).collect()
     }
 
-    /// Keys without digests of their own.
+    /// Builds API keys without digests.
     fn keys(keys: &[Value]) -> Value {
         let keys = keys.iter().enumerate().map(|(at, key)| {
             let mut key = key.clone();

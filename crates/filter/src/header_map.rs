@@ -1,4 +1,4 @@
-//! A header map as the proxy-wasm ABI has it: read in place, without copies, and written.
+//! The serialized header map of the proxy-wasm ABI: read in place, without copies, and written.
 //!
 //! ```text
 //! count: u32, then for each pair: name length: u32, value length: u32; then for each: name, NUL, value, NUL
@@ -8,7 +8,7 @@
 
 use authgate::http::request::Fields;
 
-/// The pairs of a serialised map; `None` where it is not of that form.
+/// Returns the pairs of a serialized map; `None` if it is malformed.
 pub fn pairs(map: &[u8]) -> Option<Fields<'_>> {
     if map.is_empty() {
         return Some(Fields::new());
@@ -28,7 +28,7 @@ pub fn pairs(map: &[u8]) -> Option<Fields<'_>> {
     Some(pairs)
 }
 
-/// A map of these pairs. None of ours comes near to four GiB, which is the most the ABI can say.
+/// Serializes pairs. The ABI allows at most 4 GiB, which the filter's maps never reach.
 pub fn serialise(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut map = number(pairs.len()).to_vec();

@@ -1,4 +1,4 @@
-//! The contract with the proxy around the filter. Values come and go as bytes, and nothing in it panics.
+//! The contract between the filter and its proxy. Values are passed as bytes, and no function panics.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,106 +10,107 @@ use authgate::authn::sender_constraint::{CertificateDigest, certificate_digest};
 use authgate::remote::callout::{Callout, CalloutError};
 use authgate::timestamp::NumericDate;
 
-/// A proxy that runs the filter. What it is asked concerns the context in effect, where it concerns one at all.
+/// A proxy that runs the filter. Functions that depend on a context use the effective context.
 pub trait Host {
-    /// The configuration of the root context in effect; empty if there is none.
+    /// Returns the configuration of the effective root context; empty if there is none.
     fn configuration(&self) -> Vec<u8>;
 
-    /// A variable of the environment that the proxy gives to the filter.
+    /// Returns an environment variable that the proxy passes to the filter.
     fn environment(&self, name: &str) -> Option<String>;
 
-    /// The time; the epoch, when no token is valid, if the host has none.
+    /// Returns the current time. A host without a clock returns the epoch, at which no token is valid.
     fn now(&self) -> NumericDate;
 
-    /// Fills `bytes` with random ones; false if the host has no randomness.
+    /// Fills `bytes` with random bytes; false if the host has no randomness.
     fn fill_random(&self, bytes: &mut [u8]) -> bool;
 
-    /// Has `on_tick` called for the root context in effect from now on. A host without timers keeps nothing up to date
-    /// that needs one.
+    /// Sets the interval at which `on_tick` is called for the effective root context. Without timers, work that depends
+    /// on ticks is not done.
     fn set_tick_period(&self, period: Duration);
 
-    /// The lowest level that the host logs, if it says so.
+    /// Returns the lowest level that the host logs, if known.
     fn log_level(&self) -> Option<LevelFilter>;
 
-    /// Puts another context in effect; false if it is gone.
+    /// Sets the effective context; false if that context no longer exists.
     fn set_effective_context(&self, context: u32) -> bool;
 
-    /// The header map in the form of [`header_map`](crate::header_map); `None` if the host has none.
+    /// Returns a header map in the serialized form of [`header_map`](crate::header_map); `None` if the host has none.
     fn header_map(&self, map: HeaderMap) -> Option<Vec<u8>>;
 
-    /// Removes all fields with this name.
+    /// Removes all headers with this name.
     ///
     /// # Errors
-    /// The host refuses, so the field may still be there.
+    /// If the host refuses. The header may still be present.
     fn remove_header(&self, map: HeaderMap, name: &[u8]) -> Result<(), Refused>;
 
-    /// Replaces all fields with this name by one.
+    /// Replaces all headers with this name by a single one.
     ///
     /// # Errors
-    /// The host refuses, so the field may still be as it was.
+    /// If the host refuses. The header may be unchanged.
     fn replace_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), Refused>;
 
-    /// A property of the context in effect; `None` if there is no such property.
+    /// Returns a property of the effective context; `None` if there is no such property.
     ///
     /// # Errors
-    /// The host refuses to say.
+    /// If the host refuses to read the property.
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused>;
 
-    /// Sets a property that access logs can show. A host that cannot has no such log.
+    /// Sets a property that access logs can show. Failures are ignored: such a host has no access log that shows it.
     fn set_property(&self, name: &str, value: &str);
 
-    /// Calls a function that this host has beyond the ABI; `None` if it has none of this name, or cannot answer.
+    /// Calls a foreign function, an extension of this host to the ABI; `None` if there is no such function or it fails.
     fn call_foreign_function(&self, name: &str, arguments: &[u8]) -> Option<Vec<u8>>;
 
-    /// Sends a request on behalf of the root context in effect, which gets the answer. Gives the host's number of it.
+    /// Sends a callout on behalf of the effective root context, which receives the response. Returns the host's number
+    /// of the callout.
     ///
     /// # Errors
-    /// The request is not sent.
+    /// If the callout was not sent.
     fn call(&self, callout: &Callout) -> Result<u32, CalloutError>;
 
-    /// The content, of this size, of the answer that the host has just brought.
+    /// Returns the body of the callout response that is being delivered; `size` is its length in bytes.
     fn callout_body(&self, size: usize) -> Option<Vec<u8>>;
 
-    /// Answers the request in effect. A host that cannot keeps it paused, so nothing passes.
+    /// Sends a local reply to the effective request. If the host refuses, the request stays paused, so nothing passes.
     fn send_local_reply(&self, reply: &LocalReply<'_>);
 
-    /// Lets the paused request in effect continue.
+    /// Resumes the paused effective request.
     ///
     /// # Errors
-    /// The host refuses, so the request is still paused.
+    /// If the host refuses. The request is still paused.
     fn continue_request(&self) -> Result<(), Refused>;
 
-    /// Defines a metric, or finds the one with this name; `None` if the host has none.
+    /// Defines a metric, or returns the existing one with this name; `None` if the host has no metrics.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
 
-    /// Adds to a counter or a gauge.
+    /// Adds to a counter or gauge.
     fn increment_metric(&self, metric: u32, by: i64);
 
     /// Sets a gauge.
     fn record_metric(&self, metric: u32, value: u64);
 }
 
-/// The host has refused.
+/// Error of a host call that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
-/// The header maps that the filter reads.
+/// Header maps that the filter reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderMap {
-    /// The header section of the request.
+    /// Headers of the request.
     RequestHeaders,
-    /// Its trailer section.
+    /// Trailers of the request.
     RequestTrailers,
-    /// The header section of the answer to a callout.
+    /// Headers of a callout response.
     CalloutHeaders,
 }
 
-/// The kinds of metrics that a host has.
+/// Kinds of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only goes up.
+    /// A value that never decreases.
     Counter,
-    /// Goes up and down.
+    /// A value that can increase and decrease.
     Gauge,
 }
 
@@ -118,17 +119,17 @@ pub enum MetricKind {
 pub struct LocalReply<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// Header fields, in order.
+    /// Headers, in order.
     pub headers: Vec<(&'a str, &'a str)>,
-    /// The content.
+    /// The body.
     pub body: &'a str,
-    /// The gRPC status code, for gRPC calls.
+    /// The gRPC status code, if the request is a gRPC call.
     pub grpc_status: Option<u8>,
-    /// Shown in access logs as the response code details.
+    /// The response code details, shown in access logs.
     pub details: &'a str,
 }
 
-/// The facts that the core asks the host for only where it needs them.
+/// Facts that the core requests from the host only when it needs them.
 pub struct HostFacts<'h, H>(pub &'h H);
 
 impl<H: Host> HostInfo for HostFacts<'_, H> {
@@ -140,14 +141,14 @@ impl<H: Host> HostInfo for HostFacts<'_, H> {
         peer(self.0)
     }
 
-    /// From the connection only, never from a header.
+    /// Returns the digest of the connection's client certificate, never of one in a header.
     fn certificate(&self) -> Option<CertificateDigest> {
         let digest = self.0.property(&["connection", "sha256_peer_certificate_digest"]);
         certificate_digest(&digest.ok().flatten()?)
     }
 }
 
-/// The address that the proxy settled on as the client's.
+/// Returns the client address that the proxy determined.
 pub fn peer(host: &impl Host) -> Option<IpAddr> {
     let address = host.property(&["source", "address"]).ok().flatten()?;
     let address = std::str::from_utf8(&address).ok()?;

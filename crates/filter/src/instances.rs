@@ -11,38 +11,38 @@ use crate::log_limit::LogLimit;
 use authgate::decision::state::State;
 use authgate::policy::Policy;
 
-/// A configuration that was accepted, and its state.
+/// An accepted configuration and its state.
 pub struct PluginInstance {
-    /// The rules.
+    /// The policy.
     pub policy: Policy,
-    /// Remembered credentials, and what was fetched.
+    /// Cached credentials and fetched data.
     pub state: RefCell<State>,
-    /// Callouts without an answer.
+    /// Callouts without a response.
     pub callouts: RefCell<Callouts>,
-    /// Counts since the last tick.
+    /// Counters since the last tick, and published metrics.
     pub metrics: RefCell<Metrics>,
-    /// Bounds the log lines about requests in shadow.
+    /// Limits log lines about requests in shadow.
     pub shadow_log: RefCell<LogLimit>,
-    /// Bounds the log lines that clients can cause again and again.
+    /// Limits log lines that clients can cause repeatedly.
     pub log: RefCell<LogLimit>,
-    /// The signatures that the host verifies.
+    /// Signature algorithms that the host verifies.
     pub signatures: HostAlgorithms,
 }
 
 impl<H: Host> Filter<H> {
-    /// Replaces the configuration of a root context; `None` if the new one was refused.
+    /// Replaces the configuration of a root context; `None` if the new one was rejected.
     pub(super) fn put_instance(&self, root: u32, instance: Option<PluginInstance>) {
         if let Ok(mut instances) = self.instances.try_borrow_mut() {
             instances.put(root, instance);
         }
     }
 
-    /// All configurations.
+    /// Returns all configurations.
     pub(super) fn all_instances(&self) -> Vec<Rc<PluginInstance>> {
         self.instances.try_borrow().map(|instances| instances.all().collect()).unwrap_or_default()
     }
 
-    /// Counts a tick of a root context, and drops the metrics and credentials of configurations that have been replaced.
+    /// Counts a tick of a root context, and drops the metrics and cached credentials of replaced configurations.
     pub(super) fn retire_instances(&self, root: u32) {
         let Ok(mut instances) = self.instances.try_borrow_mut() else { return };
         let retired = instances.tick(root);
@@ -57,7 +57,7 @@ impl<H: Host> Filter<H> {
                 metrics.retire(&self.host, |name| in_force.iter().any(|other| publishes(other, name)));
             }
         }
-        // A proxy that gets a configuration every second would otherwise keep the caches of sixty.
+        // Otherwise a proxy that gets a new configuration every second would keep about 60 caches.
         for instance in silent {
             if let Ok(mut state) = instance.state.try_borrow_mut() {
                 state.memory.forget_credentials();

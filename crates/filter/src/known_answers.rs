@@ -1,25 +1,25 @@
-//! Known answers: what a verifier of signatures must say before it is trusted with an algorithm.
+//! Known answers: a signature verifier must get them right before it is trusted with an algorithm.
 //!
-//! `known_answers/make.sh` made them with OpenSSL.
+//! `known_answers/make.sh` generated them with OpenSSL.
 
 use authgate::jose::jwk::Algorithm;
 
-/// A message, a key and the signature that belongs to both.
+/// A public key and its signature of [`MESSAGE`].
 pub struct KnownAnswer {
-    /// For what.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// The public key, a DER SubjectPublicKeyInfo.
+    /// The public key, as DER SubjectPublicKeyInfo.
     pub spki: &'static [u8],
-    /// The signature; with ECDSA an ASN.1 sequence of two integers.
+    /// The signature; for ECDSA, an ASN.1 sequence of two integers.
     pub signature: &'static [u8],
 }
 
-/// What was signed.
+/// The signed message.
 pub const MESSAGE: &[u8] = b"authgate: known answer";
 
 const RSA: &[u8] = include_bytes!("known_answers/rsa.spki.bin");
 
-/// One for each algorithm that a host may verify.
+/// One known answer for each algorithm that a host may verify.
 pub const ALL: [KnownAnswer; 6] = [
     KnownAnswer {
         algorithm: Algorithm::RS256,
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// By the crates, not by what is probed with these.
+    /// Verifies a known answer with the cryptographic crates, independently of the verifiers under test.
     fn holds(answer: &KnownAnswer, message: &[u8]) -> bool {
         let digest = match answer.algorithm {
             Algorithm::RS256 => MessageDigest::sha256(),

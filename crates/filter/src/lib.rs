@@ -1,12 +1,13 @@
 //! The filter: carries requests from a proxy to the core, and decisions back.
 //!
-//! [`Filter`] is generic over its [`Host`], so that it runs in a proxy as well as beside a fake host in tests. It decides
-//! nothing itself. Where the host cannot do what a decision needs, the request gets 503; it is never let through.
+//! [`Filter`] is generic over its [`Host`], so it runs in a proxy and, in tests, on a fake host. The filter decides
+//! nothing itself. If the host cannot do something that a decision needs, the request gets 503 and does not pass.
 //!
-//! In a module, `abi` exports what the host calls, and `proxy_wasm_host` calls the host. The SDK allocates and logs; the
-//! build step (`xtask trim`) exports our callbacks in place of the SDK's. A module without that step traps when loaded.
+//! In a module, `abi` exports the callbacks of the host, and `proxy_wasm_host` calls the host. The SDK provides
+//! allocation and logging. The build step `xtask trim` exports the callbacks of `abi` in place of the SDK's; a module
+//! built without that step traps when it is loaded.
 
-// The entry macro declares and calls the linker's constructors.
+// The entry macro declares and calls the linker's constructors, which is unsafe code.
 #![cfg_attr(target_arch = "wasm32", allow(unsafe_code))]
 
 #[cfg(target_arch = "wasm32")]
@@ -44,18 +45,18 @@ pub use host::{HeaderMap, Host, LocalReply, MetricKind, Refused};
 use instances::PluginInstance;
 pub use stream::Action;
 
-/// All configurations of one VM, their state, and the requests that wait.
+/// All configurations of one VM, their state, and their pending requests.
 pub struct Filter<H> {
     host: H,
     instances: RefCell<RootContexts<PluginInstance>>,
     pending: RefCell<PendingRequests<PluginInstance>>,
-    /// The stream that was created last, and its root context. A host calls `proxy_on_context_create(stream, root)`
-    /// right before `proxy_on_request_headers(stream)`.
+    /// Most recently created stream, and its root context. A host calls `proxy_on_context_create(stream, root)`
+    /// immediately before `proxy_on_request_headers(stream)`.
     created: Cell<(u32, u32)>,
 }
 
 impl<H: Host> Filter<H> {
-    /// A filter without any configuration: every request gets 503.
+    /// Creates a filter without configurations: every request gets 503.
     pub const fn new(host: H) -> Self {
         Filter {
             host,
@@ -65,19 +66,20 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// The host.
+    /// Returns the host.
     pub fn host(&self) -> &H {
         &self.host
     }
 
-    /// A context was created. A root context has `root` 0, and nothing is to be done for it before it is configured.
+    /// Handles the creation of a context. A root context has `root` 0 and needs no work before it is configured.
     pub fn on_context_create(&self, context: u32, root: u32) {
         if root != 0 {
             self.created.set((context, root));
         }
     }
 
-    /// The answer to a callout: so many header fields, none if there is no answer, and so many bytes of content.
+    /// Handles the response to a callout. `headers` is the number of header fields, 0 if there is no response;
+    /// `body_size` is the size of the body in bytes.
     pub fn on_http_call_response(&self, root: u32, number: u32, headers: usize, body_size: usize) {
         if let Some(instance) = self.instance(root) {
             self.take_answer(&instance, number, headers, body_size);
@@ -85,10 +87,10 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Time passes for a root context.
+    /// Handles a tick of a root context.
     pub fn on_tick(&self, root: u32) {
         self.retire_instances(root);
-        // The level can change while the proxy runs. Lines below it are not even formatted.
+        // The log level can change while the proxy runs. Lines below it are not formatted.
         if let Some(level) = self.host.log_level() {
             log::set_max_level(level);
         }
@@ -104,7 +106,7 @@ impl<H: Host> Filter<H> {
         self.host.set_effective_context(root);
     }
 
-    /// The configuration of a root context, if it was accepted.
+    /// Returns the configuration of a root context, if it was accepted.
     fn instance(&self, root: u32) -> Option<Rc<PluginInstance>> {
         self.instances.try_borrow().ok()?.of(root)
     }

@@ -1,24 +1,24 @@
-//! Bounds how much is logged of what clients can bring about.
+//! Rate limit for log lines that clients can cause.
 
 use authgate::timestamp::NumericDate;
 
-/// Admits so many lines a second, and counts the others.
+/// Allows a number of lines a second, and counts the suppressed ones.
 #[derive(Debug)]
 pub struct LogLimit {
     most: u32,
     admitted: u32,
     suppressed: u64,
-    /// When the second began.
+    /// Start of the current second.
     since: NumericDate,
 }
 
 impl LogLimit {
-    /// At most so many lines a second.
+    /// Allows at most this many lines a second.
     pub fn new(most: u32) -> Self {
         LogLimit { most, admitted: 0, suppressed: 0, since: NumericDate::EPOCH }
     }
 
-    /// Whether one more line may be written.
+    /// True if another line may be written.
     pub fn admits(&mut self) -> bool {
         let admits = self.admitted < self.most;
         if admits {
@@ -29,9 +29,10 @@ impl LogLimit {
         admits
     }
 
-    /// Starts anew where a second is over, and says how many lines were not written in it; `None` where all were.
+    /// Starts a new second if the last one is over. Returns the number of lines suppressed in the last one; `None` if
+    /// there were none.
     pub fn tick(&mut self, now: NumericDate) -> Option<u64> {
-        // Ticks of a second come a little early or late. A clock that was set back begins anew.
+        // Ticks at one-second intervals come slightly early or late. A clock that was set back starts a new second.
         if (0.0..0.9).contains(&now.seconds_since(self.since)) {
             return None;
         }
@@ -51,7 +52,7 @@ mod tests {
         let mut limit = LogLimit::new(3);
         assert_eq!(limit.tick(at(100.0)), None);
         let admitted = (0..10).filter(|_| limit.admits()).count();
-        // In the middle of the second.
+        // Half way through the second.
         assert_eq!((admitted, limit.tick(at(100.25)), limit.admits()), (3, None, false));
         assert_eq!(limit.tick(at(101.0)), Some(8));
         assert_eq!(limit.tick(at(102.0)), None);

@@ -1,4 +1,4 @@
-//! Publishes what was counted, from the tick: a counter costs a host call, so none is made for a request.
+//! Publishes counters and gauges on each tick: incrementing a metric is a host call, so requests do not make any.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use authgate::decision::state::State;
 use authgate::policy::Policy;
 use authgate::timestamp::NumericDate;
 
-/// A metric that the host knows.
+/// A metric that is defined on the host.
 struct Published {
     name: Cow<'static, str>,
     number: u32,
@@ -18,21 +18,21 @@ struct Published {
     last: u64,
 }
 
-/// What is counted, and the host's numbers of what was published before.
+/// Current counts, and the host's numbers of published metrics.
 pub struct Metrics {
-    /// Since the last tick.
+    /// Counters since the last tick.
     pub counters: Counters,
     counted: BTreeMap<Labels, u32>,
-    /// What does not change, until it is published.
+    /// Metrics that do not change; empty once they are published.
     settled: Vec<Reading>,
-    /// The host's number of each other metric, and its last value. They are few.
+    /// Host number and last value of each other metric. There are few of them.
     published: Vec<Published>,
-    /// The gauge of rules in shadow, and what it was last set to.
+    /// Host number and last value of the gauge of rules in shadow.
     shadowed_rules: Option<(u32, u64)>,
 }
 
 impl Metrics {
-    /// With what does not change.
+    /// Creates metrics with the ones that do not change.
     pub fn new(settled: Vec<Reading>) -> Self {
         Metrics {
             counters: Counters::default(),
@@ -43,7 +43,7 @@ impl Metrics {
         }
     }
 
-    /// Tells the host what has changed. A host that has no metrics keeps nothing.
+    /// Publishes all changes since the last call. A host without metrics ignores them.
     pub fn publish(
         &mut self,
         host: &impl Host,
@@ -67,8 +67,7 @@ impl Metrics {
         readings.for_each(|reading| self.publish_one(host, reading));
     }
 
-    /// Withdraws the gauges of a configuration that was replaced, except for those that a configuration in force
-    /// publishes too.
+    /// Withdraws the gauges of a replaced configuration, except those that another active configuration also publishes.
     pub fn retire(&mut self, host: &impl Host, is_in_force: impl Fn(&str) -> bool) {
         for Published { name, number, kind, last } in self.published.drain(..) {
             match kind {
@@ -80,13 +79,14 @@ impl Metrics {
         }
     }
 
-    /// Whether a gauge or sum with this name was published.
+    /// True if a gauge or sum with this name was published.
     pub fn has_published(&self, name: &str) -> bool {
         self.published.iter().any(|known| known.name == name)
     }
 
-    /// Says how many rules of this VM's configurations are in shadow. Another VM may say the same of its own, under the
-    /// same name: while there are any it is said again and again, and otherwise only once, so that shadow shows.
+    /// Publishes the number of rules in shadow over all configurations of this VM. Another VM may publish its own
+    /// number under the same name. A nonzero number is therefore published on every tick and zero only once, so that
+    /// shadow rules stay visible.
     pub fn publish_shadow(&mut self, host: &impl Host, rules: u64) {
         let gauge = match self.shadowed_rules {
             Some((_, 0)) if rules == 0 => return,
@@ -107,7 +107,7 @@ impl Metrics {
                 Kind::Sum | Kind::Gauge => MetricKind::Gauge,
             };
             if let Some(number) = host.define_metric(metric, &name) {
-                // A new metric is 0.
+                // A new metric starts at 0.
                 tell(host, number, kind, 0, value);
                 self.published.push(Published { name, number, kind, last: value });
             }

@@ -3,7 +3,7 @@
 use authgate::principal::AuthenticatorId;
 use authgate::remote::callout::{CallId, FetchId};
 
-/// Callouts without a response, and settled tickets whose requests have not been resumed yet.
+/// Callouts without a response, and settled fetches whose requests have not been resumed yet.
 #[derive(Default)]
 pub struct Callouts {
     outstanding: Vec<Outstanding>,
@@ -18,7 +18,7 @@ pub struct Outstanding {
     pub authenticator: AuthenticatorId,
     /// The core's number of the callout.
     pub call: CallId,
-    /// The longest body that is read, in bytes.
+    /// Maximum length of the response body, in bytes.
     pub max_body: usize,
 }
 
@@ -28,18 +28,18 @@ impl Callouts {
         self.outstanding.push(outstanding);
     }
 
-    /// Takes out the callout with this number.
+    /// Removes and returns the callout with this number.
     pub fn take(&mut self, number: u32) -> Option<Outstanding> {
         let at = self.outstanding.iter().position(|outstanding| outstanding.number == number)?;
         Some(self.outstanding.swap_remove(at))
     }
 
-    /// Adds a ticket that was settled.
+    /// Adds a settled fetch.
     pub fn settle(&mut self, authenticator: AuthenticatorId, fetch_id: FetchId) {
         self.settled.push((authenticator, fetch_id));
     }
 
-    /// Takes the tickets that were settled, each with its authenticator.
+    /// Removes and returns the settled fetches, each with its authenticator.
     pub fn take_settled(&mut self) -> Vec<(AuthenticatorId, FetchId)> {
         std::mem::take(&mut self.settled)
     }

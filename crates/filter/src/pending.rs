@@ -1,7 +1,7 @@
-//! Requests that wait, of all configurations of a VM.
+//! Pending requests of all configurations of a VM.
 //!
-//! Nobody announces a client that leaves, since that would cost every request an entry into the VM. It is found to be
-//! gone when its turn comes, and with the next tick at the latest.
+//! The host does not report that a client has disconnected, since that would cost every request a call into the VM. The
+//! filter detects it when it resumes the request, at the latest with the next tick.
 
 use std::rc::Rc;
 
@@ -11,31 +11,33 @@ use authgate::remote::pending::{PendingRequest, PendingRequests};
 use authgate::timestamp::NumericDate;
 
 impl<H: Host> Filter<H> {
-    /// Whether the stream's request waits. If that cannot be told it does, so that nothing passes.
+    /// True if the stream's request is pending. If that cannot be determined, the result is also true, so that nothing
+    /// passes.
     pub(super) fn is_pending(&self, stream: u32) -> bool {
         self.pending.try_borrow().map_or(true, |pending| pending.contains(stream))
     }
 
-    /// The number of requests of a configuration that wait.
+    /// Returns the number of pending requests of a configuration.
     pub(super) fn count_pending(&self, instance: &Rc<PluginInstance>) -> usize {
         self.pending.try_borrow().map_or(0, |pending| pending.count(instance))
     }
 
-    /// Whether the stream in effect is neither over nor answered. A host that cannot tell has no such stream.
+    /// True if the effective stream has neither ended nor been replied to. If the host refuses to tell, the result is
+    /// false.
     ///
-    /// Envoy keeps the context of a stream that has ended until the end of the event loop's turn, and acting on it there
-    /// brings the whole proxy down (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that is over has a
-    /// duration; one that Envoy has answered itself has a response code.
+    /// Envoy keeps the context of an ended stream until the end of the event loop iteration, and an action on that
+    /// context crashes the proxy (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). An ended stream has a duration;
+    /// a stream that Envoy has replied to has a response code.
     pub(super) fn is_live(&self) -> bool {
         let is_absent = |path: [&str; 2]| self.host.property(&path) == Ok(None);
         is_absent(["request", "duration"]) && is_absent(["response", "code"])
     }
 
-    /// Sends the callouts that a configuration needs, and decides the requests whose wait is over by that. The root
-    /// context is in effect before and after, and no stream: a host resumes a request if its stream is in effect when an
-    /// answer comes.
+    /// Sends the callouts that a configuration needs, and decides the requests whose wait ends because of them. The
+    /// root context is effective before and after, never a stream: a host resumes a request if its stream is effective
+    /// when a response arrives.
     pub(super) fn drain_ready(&self, instance: &Rc<PluginInstance>, root: u32) {
-        // Each round decides requests. They seldom need anything more; the rest has time until the next tick.
+        // Each round decides requests. They seldom need another callout; the rest can wait until the next tick.
         for _ in 0..4 {
             self.carry_out(instance);
             let settled =
@@ -52,7 +54,7 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Forgets the requests of clients that have left, and decides those that have waited long enough.
+    /// Drops the requests of disconnected clients, and decides those whose deadline has passed.
     pub(super) fn expire_pending(&self, now: NumericDate) {
         let overdue = self.take_pending(|pending| {
             pending.sweep(|stream| self.host.set_effective_context(stream) && self.is_live());
@@ -61,7 +63,8 @@ impl<H: Host> Filter<H> {
         overdue.into_iter().for_each(|pending| self.resume(pending, false));
     }
 
-    /// Decides a request that has waited, from the start. If it `may_wait` it waits on, until its deadline.
+    /// Decides a request again, from the start, after it has waited. With `may_wait` it can wait again, until its
+    /// deadline.
     fn resume(&self, pending: PendingRequest<PluginInstance>, may_wait: bool) {
         if !self.host.set_effective_context(pending.stream) || !self.is_live() {
             return;
@@ -74,7 +77,8 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Takes requests out. They are decided only afterwards, since that calls the host and may let others wait.
+    /// Takes out pending requests. They are decided only afterwards, since that calls the host and can let other
+    /// requests wait.
     fn take_pending(
         &self,
         take: impl FnOnce(&mut PendingRequests<PluginInstance>) -> Vec<PendingRequest<PluginInstance>>,

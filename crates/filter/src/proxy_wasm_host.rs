@@ -1,5 +1,5 @@
-//! The host of a proxy-wasm module, straight on the ABI: the SDK's own calls panic on any status that they do not expect,
-//! and its getters for text on bytes that are not UTF-8.
+//! The host of a proxy-wasm module, directly on the ABI. The SDK's own calls panic on any unexpected status, and its
+//! text getters panic on bytes that are not UTF-8.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::header_map;
 use authgate::remote::callout::{Callout, CalloutError};
 use authgate::timestamp::NumericDate;
 
-/// The proxy that has loaded this module.
+/// The proxy that loaded this module.
 pub struct ProxyWasmHost;
 
 const OK: u32 = 0;
@@ -43,7 +43,7 @@ impl Host for ProxyWasmHost {
 
     fn log_level(&self) -> Option<LevelFilter> {
         let mut level = 0;
-        // SAFETY: the place for the level is valid for the call.
+        // SAFETY: the pointer to the level is valid for the call.
         let status = unsafe { proxy_get_log_level(&mut level) };
         (status == OK).then_some(match level {
             0 => LevelFilter::Trace,
@@ -55,12 +55,12 @@ impl Host for ProxyWasmHost {
     }
 
     fn set_effective_context(&self, context: u32) -> bool {
-        // SAFETY: takes a number.
+        // SAFETY: passes only a number.
         unsafe { proxy_set_effective_context(context) == OK }
     }
 
     fn header_map(&self, map: HeaderMap) -> Option<Vec<u8>> {
-        // SAFETY: both places are valid for the call, and the host writes them if it succeeds.
+        // SAFETY: both pointers are valid for the call, and the host writes to them if it succeeds.
         returned(|data, size| unsafe { proxy_get_header_map_pairs(number(map), data, size) }).ok()
     }
 
@@ -70,7 +70,7 @@ impl Host for ProxyWasmHost {
     }
 
     fn replace_header(&self, map: HeaderMap, name: &str, value: &[u8]) -> Result<(), Refused> {
-        // SAFETY: both texts are valid for the call; the host copies them.
+        // SAFETY: both texts are valid for the call, and the host copies them.
         refused_unless_ok(unsafe {
             proxy_replace_header_map_value(
                 number(map),
@@ -84,7 +84,8 @@ impl Host for ProxyWasmHost {
 
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Refused> {
         let path = path.join("\0");
-        // SAFETY: the path and both places are valid for the call; the host writes the places if it succeeds.
+        // SAFETY: the path and both pointers are valid for the call, and the host writes to the pointers if it
+        // succeeds.
         let value =
             returned(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) });
         match value {
@@ -95,12 +96,12 @@ impl Host for ProxyWasmHost {
     }
 
     fn set_property(&self, name: &str, value: &str) {
-        // SAFETY: both texts are valid for the call; the host copies them.
+        // SAFETY: both texts are valid for the call, and the host copies them.
         let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
     }
 
     fn call_foreign_function(&self, name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
-        // SAFETY: all texts and places are valid for the call; the host writes the places if it succeeds.
+        // SAFETY: all texts and pointers are valid for the call, and the host writes to the pointers if it succeeds.
         let answer = returned(|data, size| unsafe {
             proxy_call_foreign_function(
                 name.as_ptr(),
@@ -126,7 +127,7 @@ impl Host for ProxyWasmHost {
         let headers = serialised(pseudo.into_iter().chain(headers));
         let trailers = header_map::serialise(&[]);
         let mut number = 0;
-        // SAFETY: all texts and the place for the number are valid for the call; the host copies what it keeps.
+        // SAFETY: all texts and the pointer to the number are valid for the call, and the host copies what it keeps.
         let status = unsafe {
             proxy_http_call(
                 callout.cluster.as_ptr(),
@@ -155,7 +156,7 @@ impl Host for ProxyWasmHost {
     fn send_local_reply(&self, reply: &LocalReply<'_>) {
         let headers = serialised(reply.headers.iter().copied());
         let LocalReply { status, body, grpc_status, details, .. } = reply;
-        // SAFETY: all texts are valid for the call; the host copies them.
+        // SAFETY: all texts are valid for the call, and the host copies them.
         let _ = unsafe {
             proxy_send_local_response(
                 u32::from(*status),
@@ -172,7 +173,7 @@ impl Host for ProxyWasmHost {
 
     fn continue_request(&self) -> Result<(), Refused> {
         const REQUEST: u32 = 0;
-        // SAFETY: takes a number.
+        // SAFETY: passes only a number.
         refused_unless_ok(unsafe { proxy_continue_stream(REQUEST) })
     }
 
@@ -182,23 +183,23 @@ impl Host for ProxyWasmHost {
             MetricKind::Gauge => 1,
         };
         let mut metric = 0;
-        // SAFETY: the text and the place for the metric are valid for the call.
+        // SAFETY: the text and the pointer to the metric are valid for the call.
         let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut metric) };
         (status == OK).then_some(metric)
     }
 
     fn increment_metric(&self, metric: u32, by: i64) {
-        // SAFETY: takes two numbers.
+        // SAFETY: passes only two numbers.
         let _ = unsafe { proxy_increment_metric(metric, by) };
     }
 
     fn record_metric(&self, metric: u32, value: u64) {
-        // SAFETY: takes two numbers.
+        // SAFETY: passes only two numbers.
         let _ = unsafe { proxy_record_metric(metric, value) };
     }
 }
 
-/// The ABI's number of a header map.
+/// Returns the ABI's number of a header map.
 fn number(map: HeaderMap) -> u32 {
     match map {
         HeaderMap::RequestHeaders => 0,
@@ -216,23 +217,23 @@ fn serialised<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> 
     header_map::serialise(&headers)
 }
 
-/// The bytes that a call of the host returns.
+/// Returns the bytes that a host call returns.
 ///
 /// # Errors
-/// The host's status, which is not `OK`.
+/// The host's status, if it is not `OK`.
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, u32> {
     let (mut data, mut size) = (std::ptr::null_mut::<u8>(), 0_usize);
     match (call(&mut data, &mut size), data.is_null()) {
         (OK, true) => Ok(Vec::new()),
-        // SAFETY: the host put the bytes into memory that it got from `proxy_on_memory_allocate`, which gives out a
-        // `Vec<u8>` of exactly this length and leaves it to us.
+        // SAFETY: the host wrote the bytes to memory from `proxy_on_memory_allocate`, which returns a `Vec<u8>` of
+        // exactly this length and passes its ownership on.
         (OK, false) => Ok(unsafe { Vec::from_raw_parts(data, size, size) }),
         (status, _) => Err(status),
     }
 }
 
 fn buffer(buffer: BufferType, size: usize) -> Option<Vec<u8>> {
-    // SAFETY: both places are valid for the call, and the host writes them if it succeeds.
+    // SAFETY: both pointers are valid for the call, and the host writes to them if it succeeds.
     returned(|data, length| unsafe { proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) }).ok()
 }
 

@@ -1,56 +1,61 @@
-//! Which configurations are alive. Several may share a VM, each under the id of its root context; none sees another's.
+//! Values of the live root contexts. Several root contexts may share a VM; each has an id, and no root context sees
+//! another's value.
 //!
-//! A host says that it dropped a root through `proxy_on_delete`, but only if it also enters the VM at the end of every
-//! request, which costs more than a request needs here. So roots are told dead by their silence: all tick alike.
+//! A host reports a dropped root context through `proxy_on_delete`, but only if it also calls into the VM at the end of
+//! every request. That costs more than the rest of a request. Instead, a root context that no longer ticks is
+//! considered dropped, since all root contexts tick at similar intervals.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What belongs to each root.
+/// One value for each root context.
 pub struct RootContexts<T> {
     slots: BTreeMap<u32, Slot<T>>,
-    /// A round ends when a root ticks that has ticked in it already; who lives has by then ticked too, or will in one of
-    /// the next few, where others tick more often. However many have died, a round takes no longer.
+    /// Number of rounds so far. A round ends when a root context ticks for the second time in it. By then every live
+    /// root context has ticked too, or does so within a few rounds if others tick more often. Dropped root contexts do
+    /// not make a round longer.
     round: u64,
 }
 
 struct Slot<T> {
-    /// Absent where the configuration was refused.
+    /// Absent if the configuration was rejected.
     value: Option<Rc<T>>,
-    /// The round in which it ticked last.
+    /// Round of the last tick.
     ticked: u64,
 }
 
 impl<T> RootContexts<T> {
-    /// No roots.
+    /// Creates an empty set.
     pub const fn new() -> Self {
         RootContexts { slots: BTreeMap::new(), round: 0 }
     }
 
-    /// Puts a value in the place of the root's last one; `None` takes nothing for it.
+    /// Replaces the value of a root context; `None` clears it.
     pub fn put(&mut self, root: u32, value: Option<T>) {
         self.slots.insert(root, Slot { value: value.map(Rc::new), ticked: self.round });
     }
 
-    /// What belongs to a root.
+    /// Returns the value of a root context.
     pub fn of(&self, root: u32) -> Option<Rc<T>> {
         self.slots.get(&root)?.value.clone()
     }
 
-    /// What belongs to any.
+    /// Returns the values of all root contexts.
     pub fn all(&self) -> impl Iterator<Item = Rc<T>> {
         self.slots.values().filter_map(|slot| slot.value.clone())
     }
 
-    /// What belongs to roots that have missed several ticks, as those that live do not: to be forgotten soon.
+    /// Returns the values of root contexts that have missed several ticks. Live root contexts do not miss so many, so
+    /// these will be dropped soon.
     pub fn silent(&self) -> impl Iterator<Item = Rc<T>> {
         const ROUNDS: u64 = 8;
         let is_silent = |slot: &&Slot<T>| self.round - slot.ticked > ROUNDS;
         self.slots.values().filter(is_silent).filter_map(|slot| slot.value.clone())
     }
 
-    /// Counts a tick of `root`, of which each has one a second or more, and forgets the roots that have not ticked for so
-    /// many rounds: a minute, or a quarter of one where a root ticks four times a second. Gives what belonged to them.
+    /// Counts a tick of `root`, and drops root contexts that have not ticked for 60 rounds. Each root context ticks at
+    /// least once a second, so that is at most a minute, and 15 seconds if a root context ticks four times a second.
+    /// Returns the values of the dropped root contexts.
     pub fn tick(&mut self, root: u32) -> Vec<Rc<T>> {
         const ROUNDS: u64 = 60;
         if let Some(slot) = self.slots.get_mut(&root) {
@@ -115,7 +120,7 @@ mod tests {
         let mut roots = of(&[0]);
         for id in 1..5000 {
             roots.put(id, Some(id));
-            // The last one still serves for a moment, and one is never replaced.
+            // The last root context still serves for a moment, and root 0 is never replaced.
             [0, id - 1, id].iter().for_each(|id| drop(roots.tick(*id)));
             assert!(roots.of(0).is_some() && roots.of(id).is_some());
             assert!(alive(&roots).len() < 70, "{} after {id}", alive(&roots).len());
@@ -138,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_was_blocked_drops_nobody() {
-        // Behind a long pause every timer fires once, in any order.
+        // After a long pause every timer fires once, in any order.
         let mut roots = of(&[1, 2, 3, 4]);
         for _ in 0..50 {
             [4, 3, 2, 1].iter().for_each(|id| drop(roots.tick(*id)));

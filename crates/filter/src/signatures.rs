@@ -1,6 +1,7 @@
-//! Signatures, verified by the host's own cryptography if it has any and answers right.
+//! Signature verification by the host's cryptography, if it has any and gets the known answers right.
 //!
-//! Envoy's foreign function `verify_signature` (BoringSSL) takes a fortieth of the time that the same takes in the VM.
+//! Envoy's foreign function `verify_signature` (BoringSSL) takes a fortieth of the time that software verification in
+//! the VM takes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,12 +13,12 @@ use crate::known_answers::{self, KnownAnswer};
 use authgate::jose::jwk::{Algorithm, Algorithms, VerifyingKey};
 use authgate::jose::jwt::{SignatureVerifier, SoftwareVerifier, ecdsa_to_der};
 
-/// The algorithms that the host verifies. The module verifies all others in software.
+/// Algorithms that the host verifies. The module verifies all others in software.
 pub struct HostAlgorithms(Algorithms);
 
 impl HostAlgorithms {
-    /// Asks the host for known answers. An algorithm counts only if the host accepts a good signature and refuses a bad
-    /// one.
+    /// Probes the host with the known answers. An algorithm counts only if the host accepts a good signature and
+    /// rejects a bad one.
     pub fn probe(host: &impl Host) -> Self {
         let answers_right = |answer: &&KnownAnswer| {
             let ask = |message| ask_host(host, answer.algorithm, answer.spki, answer.signature, message);
@@ -28,13 +29,13 @@ impl HostAlgorithms {
         )
     }
 
-    /// A verifier that asks this host.
+    /// Returns a verifier that uses this host.
     pub fn verifier<'h, H: Host>(&'h self, host: &'h H) -> HostVerifier<'h, H> {
         HostVerifier { host, algorithms: self.0 }
     }
 }
 
-/// The names, for the log.
+/// Lists the names, for the log.
 impl fmt::Display for HostAlgorithms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.0.iter().map(Algorithm::name).collect();
@@ -42,7 +43,7 @@ impl fmt::Display for HostAlgorithms {
     }
 }
 
-/// Verifies some algorithms by the host, all others in software.
+/// A verifier that uses the host for some algorithms, and software for all others.
 pub struct HostVerifier<'h, H> {
     host: &'h H,
     algorithms: Algorithms,
@@ -55,7 +56,7 @@ impl<H: Host> SignatureVerifier for HostVerifier<'_, H> {
 
     fn verify(&self, key: &VerifyingKey, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
         if let Some(spki) = key.spki_der().filter(|_| self.algorithms.contains(algorithm)) {
-            // A signature of another length is refused without asking.
+            // A signature of the wrong length is rejected without a host call.
             let Some(signature) = host_form(algorithm, signature) else { return false };
             if let Some(answer) = ask_host(self.host, algorithm, spki, &signature, input) {
                 return answer;
@@ -65,7 +66,7 @@ impl<H: Host> SignatureVerifier for HostVerifier<'_, H> {
     }
 }
 
-/// The form that the host expects.
+/// Converts a signature to the form that the host expects.
 fn host_form(algorithm: Algorithm, signature: &[u8]) -> Option<Cow<'_, [u8]>> {
     match algorithm {
         Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 => {
@@ -75,7 +76,7 @@ fn host_form(algorithm: Algorithm, signature: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// `None` if the host has no answer.
+/// Verifies a signature on the host; `None` if the host gives no result.
 fn ask_host(
     host: &impl Host,
     algorithm: Algorithm,
@@ -94,8 +95,8 @@ fn ask_host(
     VerifySignatureResult::decode(answer.as_slice()).ok().map(|answer| answer.result)
 }
 
-/// `envoy.source.extensions.common.wasm.VerifySignatureArguments`, whose fields 1 to 4 are bytes. Written in one go, since
-/// every new token needs one.
+/// Encodes `envoy.source.extensions.common.wasm.VerifySignatureArguments`, whose fields 1 to 4 are bytes. The message
+/// is written with a single allocation, since every new token needs one.
 fn question(fields: [&[u8]; 4]) -> Option<Vec<u8>> {
     const BYTES: u8 = 2;
     const MAX_PREFIX: usize = 1 + 5;

@@ -1,4 +1,4 @@
-//! The request path: one request of one stream, when its header section comes and when it has waited.
+//! The request path: decides a request when its headers arrive, and again after it has waited.
 
 use std::rc::Rc;
 
@@ -13,16 +13,16 @@ use authgate::http::request::{Fields, Request};
 use authgate::remote::pending::{PendingRequest, body_bytes};
 use authgate::response::{Denial, DenialFormat, Form, Reason, Response};
 
-/// Whether the host goes on with a request.
+/// The host's next action for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// It does.
+    /// The request continues.
     Continue,
-    /// It does not: the request was answered, or waits.
+    /// The request does not continue: it was replied to, or waits.
     Pause,
 }
 
-/// What follows for a stream from a decision that was carried out.
+/// Result of a decision that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamAction {
     /// The request continues to the upstream.
@@ -33,21 +33,21 @@ pub(super) enum StreamAction {
     Wait,
 }
 
-/// Whether a request can wait.
+/// Waiting state of a request.
 pub(super) enum Wait<'p> {
-    /// It has not waited yet, and can.
+    /// The request has not waited yet, and may wait.
     New {
-        /// Whether content or trailers follow the header section.
+        /// True if a body or trailers follow the headers.
         has_body: bool,
     },
-    /// It has waited, and can wait on until the same deadline.
+    /// The request has waited, and may wait again until the same deadline.
     Again(&'p PendingRequest<PluginInstance>),
-    /// It has waited, and its time is over.
+    /// The request has waited, and may not wait any longer.
     Over(&'p PendingRequest<PluginInstance>),
 }
 
 impl<'p> Wait<'p> {
-    /// The request as it waited.
+    /// Returns the pending request, if the request has waited.
     fn pending(&self) -> Option<&'p PendingRequest<PluginInstance>> {
         match self {
             Wait::New { .. } => None,
@@ -57,11 +57,11 @@ impl<'p> Wait<'p> {
 }
 
 impl<H: Host> Filter<H> {
-    /// The header section of a request.
+    /// Handles the headers of a request.
     pub fn on_request_headers(&self, stream: u32, end_of_stream: bool) -> Action {
         #[cfg(feature = "testing")]
         super::trap::if_asked(&self.host);
-        // Any stream but the one created last is unknown, so it is refused.
+        // Only the most recently created stream is known; any other stream is denied.
         let (created, root) = self.created.get();
         let Some(instance) = Some(root).filter(|_| created == stream).and_then(|root| self.instance(root))
         else {
@@ -72,7 +72,7 @@ impl<H: Host> Filter<H> {
             StreamAction::Continue => Action::Continue,
             StreamAction::Replied => Action::Pause,
             StreamAction::Wait => {
-                // The root context sends the callout, since it gets the answer.
+                // The root context sends the callout, since it receives the response.
                 if self.host.set_effective_context(root) {
                     self.carry_out(&instance);
                 }
@@ -82,14 +82,14 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Content of a request. A host may bring it although the header section is held back; none of it passes before the
-    /// decision.
+    /// Handles part of a request body. A host may deliver the body although the headers are paused; none of it passes
+    /// before the decision.
     pub fn on_request_body(&self, stream: u32) -> Action {
         if self.is_pending(stream) { Action::Pause } else { Action::Continue }
     }
 
-    /// The trailer section of a request, which can carry forged identity and credentials as a header section can. The
-    /// configuration of a stream is not kept, so the names that any configuration removes are removed.
+    /// Handles the trailers of a request. Trailers can carry forged identity and credentials, as headers can. The
+    /// filter does not keep the configuration of a stream, so it removes every name that any configuration removes.
     pub fn on_request_trailers(&self, stream: u32) -> Action {
         let map = HeaderMap::RequestTrailers;
         let Some(trailers) = self.host.header_map(map) else { return Action::Pause };
@@ -105,13 +105,12 @@ impl<H: Host> Filter<H> {
         if self.is_pending(stream) { Action::Pause } else { Action::Continue }
     }
 
-    /// Decides the request of the stream in effect and carries the decision out, except for letting a paused request
-    /// continue.
+    /// Decides the effective request and carries the decision out, except for resuming a paused request.
     pub(super) fn decide(&self, instance: &Rc<PluginInstance>, stream: u32, wait: Wait<'_>) -> StreamAction {
         self.try_decide(instance, stream, wait).unwrap_or_else(|| self.refuse_unavailable())
     }
 
-    /// `None` if the host gave nothing to decide on.
+    /// Returns `None` if the host provided nothing to decide on.
     fn try_decide(&self, instance: &Rc<PluginInstance>, stream: u32, wait: Wait<'_>) -> Option<StreamAction> {
         let policy = &instance.policy;
         let map = self.host.header_map(HeaderMap::RequestHeaders)?;
@@ -152,15 +151,15 @@ impl<H: Host> Filter<H> {
             if self.let_wait(pending, &decision.mutations) {
                 return Some(StreamAction::Wait);
             }
-            // There is no room to wait: decide by what is known.
+            // No room to wait: decide with the data that is available.
             decision = decide(policy, &request, &mut state, Context { may_wait: false, ..context });
         }
         drop(state);
         Some(self.carry_out_decision(instance, &request, decision, original_path))
     }
 
-    /// Lets a request wait; false if it cannot. Its query shows no credential meanwhile: if the client leaves, or the
-    /// proxy answers, the access log shows the path as it is then.
+    /// Lets a request wait; false if it cannot. While the request waits, its query contains no credential: if the
+    /// client disconnects or the proxy replies, the access log shows the path as it is at that time.
     fn let_wait(&self, pending: PendingRequest<PluginInstance>, mutations: &HeaderMutations<'_>) -> bool {
         let Ok(mut requests) = self.pending.try_borrow_mut() else { return false };
         requests.has_room(&pending) && self.is_live() && self.apply(mutations).is_ok() && {
@@ -177,16 +176,16 @@ impl<H: Host> Filter<H> {
         original_path: Option<&[u8]>,
     ) -> StreamAction {
         if matches!(decision.verdict, Verdict::Pending(_)) {
-            // A request that may not wait is never told to.
+            // A decision with `may_wait: false` is never pending; deny if it is.
             decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
         }
         let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
-        // The path that was cut while the request waited is written back, if no edit writes it.
+        // Restore the path that was cut while the request waited, unless a mutation sets it.
         let original_path = original_path.filter(|_| is_allowed && !decision.mutations.has_path());
         let restore = |path| self.host.replace_header(HeaderMap::RequestHeaders, ":path", path);
         let applied = self.apply(&decision.mutations).and_then(|()| original_path.map_or(Ok(()), restore));
         if applied.is_err() && is_allowed {
-            // In shadow too: forged identity must not reach the upstream.
+            // This applies to shadow rules too: forged identity must not reach the upstream.
             decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
             decision.shadowed = None;
         }
@@ -211,15 +210,17 @@ impl<H: Host> Filter<H> {
         }
     }
 
+    /// Applies mutations to the request headers.
+    ///
     /// # Errors
-    /// The host refuses one of the mutations.
+    /// If the host refuses one of the mutations.
     fn apply(&self, mutations: &HeaderMutations<'_>) -> Result<(), Refused> {
         let map = HeaderMap::RequestHeaders;
         mutations.remove.iter().try_for_each(|name| self.host.remove_header(map, name))?;
         mutations.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
     }
 
-    /// Answers a request of a configuration that was refused, or of none.
+    /// Denies a request whose root context has no accepted configuration.
     fn refuse_unconfigured(&self) {
         let format = DenialFormat::default();
         let map = self.host.header_map(HeaderMap::RequestHeaders);
@@ -228,16 +229,16 @@ impl<H: Host> Filter<H> {
         self.refuse(&Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
     }
 
-    /// Answers a request where nothing could be decided.
+    /// Denies a request that could not be decided.
     pub(super) fn refuse_unavailable(&self) -> StreamAction {
         self.refuse(&Denial::of(Reason::Unavailable), &DenialFormat::default(), Form::Text)
     }
 
-    /// Sends a refusal. Nothing may be done with the request afterwards.
+    /// Sends a denial. The request must not be used afterwards.
     fn refuse(&self, denial: &Denial, format: &DenialFormat, form: Form) -> StreamAction {
         let Response { status, fields, body, grpc_status, details } = denial.response(format, form);
         self.host.send_local_reply(&LocalReply {
-            // A gRPC call has its status in a field.
+            // A gRPC call has its status in a header.
             status: if grpc_status.is_some() { 200 } else { status },
             headers: fields.iter().map(|(name, value)| (*name, value.as_ref())).collect(),
             body: &body,
@@ -248,7 +249,7 @@ impl<H: Host> Filter<H> {
     }
 }
 
-/// The pairs with another `:path`, if one is given.
+/// Replaces the value of `:path`, if a path is given.
 fn with_path<'a>(mut pairs: Fields<'a>, path: Option<&'a [u8]>) -> Fields<'a> {
     if let Some(path) = path {
         pairs.iter_mut().filter(|(name, _)| *name == b":path").for_each(|(_, value)| *value = path);

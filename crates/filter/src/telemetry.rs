@@ -1,4 +1,4 @@
-//! Log lines, counts and filter state of decisions.
+//! Log lines, counters and filter state of decisions.
 
 use log::Level;
 
@@ -28,7 +28,7 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Publishes what was counted since the last tick.
+    /// Publishes the metrics since the last tick.
     pub(super) fn publish_metrics(&self, instance: &std::rc::Rc<PluginInstance>, now: NumericDate) {
         if instance.policy.metrics
             && let (Ok(mut metrics), Ok(state)) =
@@ -43,7 +43,7 @@ impl<H: Host> Filter<H> {
 }
 
 impl PluginInstance {
-    /// Logs how many lines were left out in the last second.
+    /// Logs the number of lines that were suppressed in the last second.
     pub(super) fn log_suppressed(&self, now: NumericDate) {
         if let Ok(mut log) = self.log.try_borrow_mut()
             && let Some(suppressed) = log.tick(now)
@@ -71,8 +71,8 @@ impl PluginInstance {
         }
     }
 
-    /// Logs a refusal: at warning level, and a bounded number of lines, if an operator has to do something about it.
-    /// Everything else is the caller's own affair, and metrics show it.
+    /// Logs a denial. Denials that an operator must act on are logged at warning level, with a rate limit. All others
+    /// are logged at debug level; metrics show them.
     fn log_refused(&self, decision: &Decision<'_>, denial: &Denial) {
         let level = match denial.reason {
             Reason::Unavailable => Level::Warn,
@@ -86,7 +86,7 @@ impl PluginInstance {
         self.log_denial(decision, denial, level, "denied");
     }
 
-    /// Logs the full reason; of the request only the names that the policy has for it.
+    /// Logs the full reason. The only facts about the request are the policy's names for its rule and authenticator.
     fn log_denial(&self, decision: &Decision<'_>, denial: &Denial, level: Level, what: &str) {
         let detail = denial.reason.detail_code().unwrap_or("-");
         let rule = decision.rule.map_or("-", |rule| rule.name.as_str());

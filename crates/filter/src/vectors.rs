@@ -1,4 +1,5 @@
-//! Runs signatures through the host's verifier and our own, inside the host. Only in a module that was built for tests.
+//! Verifies signature vectors with the host's verifier and the software verifier, inside the host. Only in a module
+//! that is built for tests.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,7 +22,7 @@ struct Vector {
     valid: bool,
 }
 
-/// Whether both verifiers say of all vectors what is expected; `None` if the configuration is another.
+/// True if both verifiers give the expected result for all vectors; `None` if the configuration contains no vectors.
 pub fn run(host: &impl Host, configuration: &[u8]) -> Option<bool> {
     let Vectors { vectors } = serde_json::from_slice(configuration).ok()?;
     let algorithms = HostAlgorithms::probe(host);

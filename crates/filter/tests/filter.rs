@@ -1,5 +1,5 @@
-//! The filter on a host that misbehaves as no proxy can be made to: edits and properties that are refused, answers in
-//! another order, streams that are over while their context still answers.
+//! The filter on a fake host that misbehaves in ways that a real proxy cannot be made to: refused mutations and
+//! properties, responses in another order, ended streams whose context still exists.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use authgate_filter::Action;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use Outcome::{Passed, Refused, Waiting};
 
-/// An authenticator that asks an endpoint, with members replaced.
+/// An introspection authenticator, with members replaced.
 fn introspection(changes: Value) -> Value {
     let mut introspection = json!({
         "endpoint": "https://idp.example.com/introspect", "cluster": "idp", "any_audience": true,
@@ -22,7 +22,7 @@ fn introspection(changes: Value) -> Value {
     json!({ "introspection": introspection })
 }
 
-/// Every path needs an opaque token, but for `/public`.
+/// A configuration in which every path except `/public` requires an opaque token.
 fn opaque(changes: Value) -> Value {
     json!({
         "authenticators": {"opaque": introspection(changes)},
@@ -52,7 +52,7 @@ fn each_answer_goes_to_the_token_that_was_asked_about() {
     assert_eq!(fixture.stream(bob).all("x-auth-user"), ["bob"]);
 }
 
-/// The fake host panics when anything but its properties is asked of such a stream.
+/// The fake host panics if anything but properties of such a stream is used.
 #[test]
 fn a_stream_that_is_over_or_answered_is_left_alone() {
     let expiries: [fn(&mut Stream); 2] = [|stream| stream.is_over = true, |stream| stream.is_answered = true];
@@ -65,7 +65,7 @@ fn a_stream_that_is_over_or_answered_is_left_alone() {
             assert_eq!(fixture.outcome(gone), Waiting);
             assert_ne!(fixture.outcome(stays), Waiting);
         }
-        // The sweep of a tick, and a deadline that is over in the same tick.
+        // First the sweep of a tick, then a deadline that passes in the same tick.
         for seconds in [1.0, 10.0] {
             let fixture = Fixture::new(&[opaque(json!({}))]);
             let gone = send(&fixture, "token-a");
@@ -142,13 +142,13 @@ fn a_stream_is_decided_by_its_own_configuration() {
         assert_eq!(fixture.outcome(fixture.send(1, "/", &[])), Passed);
         assert_eq!(fixture.outcome(fixture.send(2, "/", &[])), Refused(403));
     }
-    // A stream that no root context was told of, and one of a root context that is unknown.
+    // A stream that no root context was told of, and a stream of an unknown root context.
     assert_eq!(fixture.outcome(fixture.headers(fixture.open(None, "/", &[]))), Refused(503));
     assert_eq!(fixture.outcome(fixture.send(9, "/", &[])), Refused(503));
-    // One whose configuration was refused.
+    // A root context whose configuration was rejected.
     assert!(!fixture.configure(1, json!({"rules": [{"public": "yes"}]})));
     assert_eq!(fixture.outcome(fixture.send(1, "/", &[])), Refused(503));
-    // Trailers lose the names of all configurations.
+    // Trailers lose the names that any configuration removes.
     assert!(fixture.configure(1, rule(json!({"public": true}), "x-user-one")));
     let stream = fixture.send(1, "/", &[]);
     let names = ["x-user-one", "x-user-two", "x-other"];
@@ -157,7 +157,7 @@ fn a_stream_is_decided_by_its_own_configuration() {
     assert_eq!(fixture.stream(stream).trailers, [("x-other".to_owned(), "root".to_owned())]);
 }
 
-/// Two endpoints, one after the other, and one deadline.
+/// Two endpoints, one after the other, with a single deadline.
 fn two_endpoints() -> Fixture {
     let second = json!({"from": [{"header": "x-token"}]});
     Fixture::new(&[json!({
@@ -224,7 +224,7 @@ fn content_waits_with_its_request() {
     assert_eq!(actions(), (Action::Continue, Action::Continue));
 }
 
-/// The access log shows the path as it is when the client leaves, or when the proxy answers.
+/// The access log shows the path at the time the client disconnects or the proxy replies.
 #[test]
 fn a_request_that_waits_shows_no_token_in_its_path() {
     let check = |changes: Value, path: &str, waiting: &str, passed: &str| {
@@ -250,7 +250,7 @@ fn a_request_that_waits_shows_no_token_in_its_path() {
     let fixture = Fixture::new(&[opaque(json!({}))]);
     fixture.refuse(Operation::Replace(":path"));
     assert_eq!(fixture.outcome(fixture.send(1, "/?access_token=token-a", &[])), Refused(503));
-    // Nor does one pass whose path cannot be written back.
+    // A request whose path cannot be restored does not pass.
     let fixture = Fixture::new(&[opaque(json!({"forward_credentials": true}))]);
     let stream = fixture.send(1, "/?access_token=token-a", &[]);
     fixture.refuse(Operation::Replace(":path"));

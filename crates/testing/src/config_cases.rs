@@ -1,4 +1,4 @@
-//! The cases in `tests/cases/config-errors.yaml`: configurations that are wrong, and what is said of each.
+//! The cases of `tests/cases/config-errors.yaml`: invalid configurations, and the messages for each.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::mint;
 
-/// Part of every secret in the cases, as it is and in base64. No message shows it.
+/// Parts of every secret in the cases, in plain text and in base64. No message may contain one.
 const MARKERS: [&str; 2] = ["hunter2", "aHVudGVyMg"];
 
-/// One configuration and what is said of it. Exactly one of the first seven is given.
+/// A configuration and the messages for it. A case has exactly one of `config`, `text`, `authenticator`, `jwt`, `rule`,
+/// `identity` and `denials`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -20,26 +21,26 @@ pub struct Case {
     pub config: Option<Value>,
     /// A whole configuration as JSON text.
     pub text: Option<String>,
-    /// One authenticator, named `a`, and a rule that requires it.
+    /// An authenticator named `a`; a rule that requires it is added.
     pub authenticator: Option<Value>,
-    /// Members of one JWT authenticator, named `a`, over those that it needs; null takes one out.
+    /// Members of a JWT authenticator named `a`, merged over the required ones; null removes a member.
     pub jwt: Option<serde_json::Map<String, Value>>,
-    /// One rule, beside the authenticators `staff` (Basic), `people` (JWT) and `edge` (JWT in `x-jwt`).
+    /// A rule; the authenticators `staff` (Basic), `people` (JWT) and `edge` (JWT in `x-jwt`) are added.
     pub rule: Option<Value>,
-    /// The `identity` beside the same.
+    /// The `identity` member of a configuration with the same authenticators.
     pub identity: Option<Value>,
-    /// The `denials` beside the same.
+    /// The `denials` member of a configuration with the same authenticators.
     pub denials: Option<Value>,
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// All errors, in their order.
+    /// All errors, in order.
     #[serde(default)]
     pub errors: Vec<String>,
     #[serde(default)]
     pub warnings: Vec<String>,
 }
 
-/// All of them.
+/// Returns all cases.
 pub fn cases() -> Vec<Case> {
     let path = crate::root().join("tests/cases/config-errors.yaml");
     serde_yaml_ng::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -50,7 +51,7 @@ pub fn shows_secret(text: &str) -> bool {
 }
 
 impl Case {
-    /// The configuration, where it is not a text.
+    /// Returns the configuration, unless the case has a `text`.
     pub fn configuration(&self) -> Value {
         configuration(self)
     }
@@ -92,8 +93,7 @@ fn jwt(members: &serde_json::Map<String, Value>) -> Value {
     jwt
 }
 
-/// Puts public keys where `{jwk: ALG, …}` stands, with these members too, and the texts of files where `{file: NAME}`
-/// does.
+/// Replaces `{jwk: ALG, …}` by a public key with these additional members, and `{file: NAME}` by the text of a file.
 fn insert_keys(value: &mut Value) {
     match value {
         Value::Object(members) if members.contains_key("jwk") => {

@@ -1,10 +1,10 @@
-//! A client for Digest (RFC 7616), apart from the code under test, that can be told to answer wrongly.
+//! A Digest client (RFC 7616), independent of the code under test, that can respond incorrectly on request.
 
 use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
 
-/// One Digest challenge.
+/// A Digest challenge.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     pub algorithm: String,
@@ -14,10 +14,10 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Reads the value of a `WWW-Authenticate` field; `None` for that of another scheme.
+    /// Parses the value of a `WWW-Authenticate` header; `None` for another scheme.
     pub fn parse(field: &str) -> Option<Self> {
         let params = field.strip_prefix("Digest ")?;
-        // No value of ours has a comma.
+        // No value in these tests contains a comma.
         let param = |name: &str| {
             let start = format!("{name}=");
             let found = params.split(", ").find_map(|param| param.strip_prefix(start.as_str()));
@@ -33,18 +33,18 @@ impl Challenge {
     }
 }
 
-/// An answer: its auth-params, by name.
+/// Credentials in response to a challenge: auth-params, by name.
 #[derive(Debug, Clone)]
 pub struct Answer {
     params: Vec<(String, String)>,
     password: String,
-    /// In place of the digest of user, realm and password.
+    /// Replaces the digest of user, realm and password.
     ha1: Option<String>,
     method: String,
 }
 
 impl Answer {
-    /// To a challenge, for a request.
+    /// Creates the credentials for a challenge and a request.
     pub fn new(challenge: &Challenge, user: &str, password: &str, method: &str, uri: &str) -> Self {
         let params = [
             ("username", user),
@@ -60,7 +60,7 @@ impl Answer {
         Self { params, password: password.to_owned(), ha1: None, method: method.to_owned() }
     }
 
-    /// The same with another value, which goes into the digest too.
+    /// Replaces a value, which is included in the digest.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         match self.params.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => *known = value.to_owned(),
@@ -69,19 +69,19 @@ impl Answer {
         self
     }
 
-    /// The same with the digest over another method.
+    /// Computes the digest over another method.
     pub fn for_method(mut self, method: &str) -> Self {
         self.method = method.to_owned();
         self
     }
 
-    /// The same by somebody who has no password, only what is kept of one.
+    /// Computes the digest from a stored H(A1), as a client without the password would.
     pub fn with_ha1(mut self, ha1: &str) -> Self {
         self.ha1 = Some(ha1.to_owned());
         self
     }
 
-    /// The same with its digest; what is changed from now on does not go into it.
+    /// Adds the digest. Later changes are not included in it.
     pub fn signed(self) -> Self {
         let get = |wanted: &str| self.param(wanted);
         let is_md5 = get("algorithm") != "SHA-256";
@@ -96,19 +96,19 @@ impl Answer {
         self.with("response", &response)
     }
 
-    /// The same without a param.
+    /// Removes a param.
     pub fn without(mut self, name: &str) -> Self {
         self.params.retain(|(known, _)| known != name);
         self
     }
 
-    /// The value of an auth-param; empty where there is none.
+    /// Returns the value of an auth-param; empty if absent.
     pub fn param(&self, wanted: &str) -> &str {
         let found = self.params.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// The value of `Authorization`.
+    /// Returns the value of `Authorization`.
     pub fn field(&self) -> String {
         let params = self.params.iter().map(|(name, value)| match name.as_str() {
             "algorithm" | "qop" | "nc" | "username*" | "userhash" => format!("{name}={value}"),
@@ -118,12 +118,12 @@ impl Answer {
     }
 }
 
-/// In hexadecimal digits.
+/// Returns the MD5 digest in hexadecimal.
 pub fn md5(text: &str) -> String {
     hex(&Md5::digest(text))
 }
 
-/// In hexadecimal digits.
+/// Returns the SHA-256 digest in hexadecimal.
 pub fn sha256(text: &str) -> String {
     hex(&hmac_sha256::Hash::hash(text.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! A host that does as a test says: it brings answers late, refuses what it is asked, and knows streams that are over.
+//! A host that a test controls: it delivers responses late, refuses operations, and has ended streams.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use authgate_filter::{Action, Filter, HeaderMap, Host, LocalReply, MetricKind, R
 use log::LevelFilter;
 use serde_json::{Value, json};
 
-/// What a host can refuse.
+/// An operation that the host can refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     Remove(&'static str),
@@ -22,23 +22,23 @@ pub enum Operation {
     Call,
 }
 
-/// A stream, as the host sees it.
+/// The host's view of a stream.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
     pub headers: Vec<(String, String)>,
     pub trailers: Vec<(String, String)>,
     pub source: Option<&'static str>,
-    /// The status of each local reply. More than one is a fault of the filter.
+    /// Status of each local reply. More than one is a fault of the filter.
     pub replies: Vec<u16>,
     pub is_continued: bool,
-    /// The stream has ended, and its context is not deleted yet.
+    /// True if the stream has ended and its context is not deleted yet.
     pub is_over: bool,
-    /// The host has answered it.
+    /// True if the host has replied to the request.
     pub is_answered: bool,
 }
 
 impl Stream {
-    /// The values of all fields with this name.
+    /// Returns the values of all headers with this name.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
@@ -71,7 +71,7 @@ pub struct State {
     answer: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The host beneath a [`Fixture`].
+/// The host of a [`Fixture`].
 #[derive(Default)]
 pub struct FakeHost(RefCell<State>);
 
@@ -227,7 +227,7 @@ impl Host for FakeHost {
     fn record_metric(&self, _: u32, _: u64) {}
 }
 
-/// What has become of a request.
+/// Result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
@@ -241,7 +241,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// With a root context for each configuration; all of them are accepted.
+    /// Creates a root context for each configuration, all of which must be accepted.
     pub fn new(configurations: &[Value]) -> Self {
         let fixture = Fixture { filter: Filter::new(FakeHost::default()) };
         for (root, configuration) in (1..).zip(configurations) {
@@ -250,7 +250,7 @@ impl Fixture {
         fixture
     }
 
-    /// Configures a root context; whether that is accepted.
+    /// Configures a root context; false if the configuration is rejected.
     pub fn configure(&self, root: u32, configuration: Value) -> bool {
         self.state(|state| {
             state.configurations.insert(root, configuration);
@@ -260,27 +260,27 @@ impl Fixture {
         self.filter.on_configure(root)
     }
 
-    /// Looks at the state of the host, or changes it.
+    /// Reads or changes the state of the host.
     pub fn state<T>(&self, run: impl FnOnce(&mut State) -> T) -> T {
         run(&mut self.filter.host().0.borrow_mut())
     }
 
-    /// The filter itself.
+    /// Returns the filter.
     pub fn filter(&self) -> &Filter<FakeHost> {
         &self.filter
     }
 
-    /// Has the host refuse something from now on.
+    /// Makes the host refuse an operation from now on.
     pub fn refuse(&self, operation: Operation) {
         self.state(|state| state.refuses.insert(operation));
     }
 
-    /// Sends `GET path` with these fields to a root context; gives the stream.
+    /// Sends `GET path` with these headers to a root context, and returns the stream.
     pub fn send(&self, root: u32, path: &str, fields: &[(&str, &str)]) -> u32 {
         self.send_from(Some("192.0.2.1"), root, path, fields)
     }
 
-    /// The same from another source.
+    /// Sends the same from another source address.
     pub fn send_from(
         &self,
         source: Option<&'static str>,
@@ -293,7 +293,7 @@ impl Fixture {
         self.headers(stream)
     }
 
-    /// A stream that no root context was told of.
+    /// Opens a stream without reporting it to a root context.
     pub fn open(&self, source: Option<&'static str>, path: &str, fields: &[(&str, &str)]) -> u32 {
         let pseudo =
             [(":method", "GET"), (":scheme", "http"), (":authority", "api.example.com"), (":path", path)];
@@ -307,7 +307,7 @@ impl Fixture {
         })
     }
 
-    /// The header section of an open stream comes.
+    /// Delivers the headers of an open stream.
     pub fn headers(&self, stream: u32) -> u32 {
         let action = self.filter.on_request_headers(stream, true);
         assert_eq!(self.state(|state| state.effective), stream, "another context is left in effect");
@@ -319,23 +319,23 @@ impl Fixture {
         stream
     }
 
-    /// The trailer section of a stream comes.
+    /// Delivers the trailers of a stream.
     pub fn trailers(&self, stream: u32) -> Action {
         self.state(|state| state.effective = stream);
         self.filter.on_request_trailers(stream)
     }
 
-    /// A copy of the stream.
+    /// Returns a copy of a stream.
     pub fn stream(&self, stream: u32) -> Stream {
         self.state(|state| state.streams[&stream].clone())
     }
 
-    /// Changes the stream.
+    /// Changes a stream.
     pub fn change(&self, stream: u32, change: impl FnOnce(&mut Stream)) {
         self.state(|state| change(state.streams.get_mut(&stream).unwrap()));
     }
 
-    /// What has become of it.
+    /// Returns the result of a request.
     pub fn outcome(&self, stream: u32) -> Outcome {
         let stream = self.stream(stream);
         match (stream.replies.as_slice(), stream.is_continued) {
@@ -346,7 +346,7 @@ impl Fixture {
         }
     }
 
-    /// The callout that asks about a token.
+    /// Returns the callout about a token.
     pub fn call(&self, token: &str) -> Call {
         let calls = self.state(|state| state.calls.clone());
         let question = format!("token={token}");
@@ -354,7 +354,7 @@ impl Fixture {
         calls.iter().rfind(about).unwrap_or_else(|| panic!("nobody asked about {token}: {calls:?}")).clone()
     }
 
-    /// The endpoint says of a token that this is its subject, or that it is not active.
+    /// Responds to the callout about a token: active with this subject, or inactive.
     pub fn answer(&self, token: &str, subject: Option<&str>) {
         let Call { number, context, .. } = self.call(token);
         let body = match subject {
@@ -371,7 +371,7 @@ impl Fixture {
         assert_eq!(self.state(|state| state.effective), context, "another context is left in effect");
     }
 
-    /// So many seconds pass, and the root contexts tick.
+    /// Advances the clock by this many seconds, and ticks the root contexts.
     pub fn pass(&self, seconds: f64) {
         let roots: Vec<u32> = self.state(|state| {
             state.now += seconds;

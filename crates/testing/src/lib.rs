@@ -1,6 +1,6 @@
-//! Support for the tests, benches and fuzz targets: tokens, fixtures, a fake host and an Envoy runner.
+//! Support for tests, benches and fuzz targets: tokens, fixtures, a fake host and an Envoy runner.
 //!
-//! Nothing of this is in the module or in the tool. It panics wherever a test would.
+//! Neither the module nor the tool contains any of it. Errors panic, as in a test.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -35,12 +35,12 @@ pub fn root() -> &'static Path {
     &ROOT
 }
 
-/// The absolute path of a file or folder in the repository.
+/// Returns the absolute path of a file or folder in the repository.
 pub fn path(relative: &str) -> String {
     root().join(relative).to_str().expect("UTF-8").to_owned()
 }
 
-/// The folder of the profile that the running test was built under, in the target folder.
+/// Returns the profile folder of the running test, inside the target folder.
 fn profile() -> &'static Path {
     static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().expect("the running test");
@@ -49,12 +49,12 @@ fn profile() -> &'static Path {
     &PROFILE
 }
 
-/// The target folder of the running test.
+/// Returns the target folder of the running test.
 pub fn target() -> &'static Path {
     profile().parent().expect("the target folder")
 }
 
-/// The `authgate` tool, built first if need be, under the profile of the running test.
+/// Returns the `authgate` tool, built under the profile of the running test if necessary.
 pub fn tool() -> &'static Path {
     static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
         let profile_name = profile().file_name().and_then(OsStr::to_str).expect("the name of the profile");

@@ -1,4 +1,4 @@
-//! Keys and tokens for tests: signs whatever it is given, well-formed or not.
+//! Keys and tokens for tests, well-formed or not.
 #![allow(dead_code, unused_imports)] // each test binary uses a part
 
 use authgate::jose::jwk::{Algorithm, KeySet, KeySetOrigin};
@@ -18,13 +18,13 @@ use superboring::rsa::Padding;
 
 pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The text of a PEM file among the test keys.
+/// Returns the text of a PEM file in `tests/data/keys`.
 pub fn pem(name: &str) -> &'static str {
     let path = crate::root().join("tests/data/keys").join(format!("{name}.pem"));
     std::fs::read_to_string(path).unwrap().leak()
 }
 
-/// One private key and what it signs with.
+/// A private key.
 pub enum SigningKey {
     Secret(Vec<u8>),
     Rsa(Box<PKey<Private>>, Value),
@@ -36,7 +36,7 @@ pub enum SigningKey {
 }
 
 impl SigningKey {
-    /// The test key for this algorithm.
+    /// Returns the test key for this algorithm.
     pub fn for_algorithm(algorithm: Algorithm) -> SigningKey {
         match algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => SigningKey::Secret(SECRET.to_vec()),
@@ -61,7 +61,7 @@ impl SigningKey {
         }
     }
 
-    /// Another key of the same kind.
+    /// Returns another key of the same kind.
     pub fn other(algorithm: Algorithm) -> SigningKey {
         match algorithm {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => SigningKey::Secret(vec![7; 64]),
@@ -125,7 +125,7 @@ impl SigningKey {
         }
     }
 
-    /// What verifies: the public JWK, or the secret. Without `alg` and `kid`.
+    /// Returns the verification key as a JWK, public or symmetric, without `alg` and `kid`.
     pub fn jwk(&self) -> Value {
         let ec = |crv: &str, point: &[u8]| {
             let (x, y) = point[1..].split_at(point.len() / 2);
@@ -146,7 +146,7 @@ impl SigningKey {
         }
     }
 
-    /// The JWK with more members.
+    /// Returns the JWK with additional members.
     pub fn jwk_with(&self, members: Value) -> Value {
         let mut jwk = self.jwk();
         jwk.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -158,19 +158,20 @@ pub fn encode(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(octets)
 }
 
-/// A compact JWS of these texts, whatever they are.
+/// Signs these texts, well-formed or not, as a compact JWS.
 pub fn sign_text(header: &str, payload: &str, key: &SigningKey, algorithm: Algorithm) -> String {
     let input = format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()));
     let signature = key.sign(algorithm, input.as_bytes());
     format!("{input}.{}", encode(&signature))
 }
 
-/// A JWT with just `alg` in its header.
+/// Signs a JWT whose header has only `alg`.
 pub fn sign(claims: &Value, key: &SigningKey, algorithm: Algorithm) -> String {
     sign_text(&json!({"alg": algorithm.name()}).to_string(), &claims.to_string(), key, algorithm)
 }
 
-/// The RFC 7638 thumbprint of a public JWK, made of what serde_json writes: names in order, no white space.
+/// Returns the thumbprint of a public JWK ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)) over serde_json's
+/// output: sorted names, no white space.
 pub fn thumbprint(jwk: &Value) -> String {
     let required = ["crv", "e", "kty", "n", "x", "y"];
     let members = jwk.as_object().unwrap().iter().filter(|(name, _)| required.contains(&name.as_str()));
@@ -178,26 +179,27 @@ pub fn thumbprint(jwk: &Value) -> String {
     encode(&hmac_sha256::Hash::hash(serde_json::to_string(&members).unwrap().as_bytes()))
 }
 
-/// A DPoP proof (RFC 9449 §4.2) as a test wants it: right, but for what it says.
+/// A DPoP proof ([RFC 9449 §4.2](https://www.rfc-editor.org/rfc/rfc9449#section-4.2)), valid except for the changes
+/// that a test requests.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
-    /// The name of the token that `ath` is made of.
+    /// Name of the token that `ath` is computed from.
     #[serde(default)]
     pub token: String,
     #[serde(default = "es256")]
     pub alg: String,
-    /// Added to `typ`, `alg` and `jwk`; `null` takes a member out.
+    /// Members merged over `typ`, `alg` and `jwk`; `null` removes a member.
     #[serde(default)]
     pub header: Map<String, Value>,
-    /// The header's text, in place of both; `JWK` in it stands for the key.
+    /// Text of the header, which replaces both; `JWK` in it is replaced by the key.
     pub header_text: Option<String>,
-    /// Added to `jti`, `htm`, `htu`, `iat` and `ath`; `null` takes a claim out.
+    /// Claims merged over `jti`, `htm`, `htu`, `iat` and `ath`; `null` removes a claim.
     #[serde(default)]
     pub claims: Map<String, Value>,
-    /// The payload's text, in place of both.
+    /// Text of the payload, which replaces both.
     pub payload_text: Option<String>,
-    /// Signs with another key of the same kind.
+    /// True to sign with another key of the same kind.
     #[serde(default)]
     pub wrong_key: bool,
 }
@@ -207,7 +209,7 @@ fn es256() -> String {
 }
 
 impl Proof {
-    /// A proof for `GET https://api.example.com/a` with `token`, made at `now`.
+    /// Creates a proof for `GET https://api.example.com/a` with `token`, issued at `now`.
     pub fn mint(&self, jti: &str, token: &str, now: f64) -> String {
         let algorithm = Algorithm::from_name(&self.alg).unwrap();
         let own = SigningKey::for_algorithm(algorithm);
@@ -226,7 +228,7 @@ impl Proof {
     }
 }
 
-/// An object with members replaced; a null takes one out.
+/// Returns an object with members replaced; null removes a member.
 pub fn changed(mut object: Value, changes: &Map<String, Value>) -> Value {
     let members = object.as_object_mut().unwrap();
     members.extend(changes.clone());
@@ -234,7 +236,7 @@ pub fn changed(mut object: Value, changes: &Map<String, Value>) -> Value {
     object
 }
 
-/// A set, from the configuration, of just these keys.
+/// Returns an inline key set with exactly these keys.
 pub fn set(jwks: Vec<Value>) -> KeySet {
     let count = jwks.len();
     let (set, ignored) = KeySet::from_jwks(&json!({ "keys": jwks }), KeySetOrigin::Inline).unwrap();

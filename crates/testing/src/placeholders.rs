@@ -1,4 +1,4 @@
-//! What stands for credentials and odd octets in case files: `<token NAME>`, `<xHH>` and the like, see
+//! Placeholders for credentials and unusual bytes in case files, such as `<token NAME>` and `<xHH>`; see
 //! `tests/decide.rs`.
 
 use authgate::jose::jwk::Algorithm;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::mint;
 
-/// Fills a text in; `made` gives what was made for this file, by what stands between the angle brackets.
+/// Expands the placeholders in a text. `made` maps the content of the angle brackets to a token or proof.
 pub fn expand(text: &str, made: impl Fn(&str) -> String) -> Vec<u8> {
     let (mut octets, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once('<') {
@@ -35,7 +35,7 @@ pub fn expand(text: &str, made: impl Fn(&str) -> String) -> Vec<u8> {
     octets
 }
 
-/// Puts public keys where `{jwk: ALG}` stands.
+/// Replaces `{jwk: ALG}` by a public key, and `{thumbprint: ALG}` by its thumbprint.
 pub fn insert_keys(value: &mut Value) {
     match value {
         Value::Object(members) if members.contains_key("jwk") => {

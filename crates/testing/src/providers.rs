@@ -1,4 +1,4 @@
-//! Identity providers for the case files: they answer what they are told to.
+//! Identity providers for the case files, with scripted responses.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use authgate::remote::jwks::Tick;
 use authgate::timestamp::NumericDate;
 use serde_json::Value;
 
-/// Those that the authenticators ask.
+/// The providers of all authenticators.
 pub struct Providers<'a> {
     policy: &'a Policy,
-    /// What was asked, and by whom.
+    /// Requests without a response, each with its authenticator.
     asked: Vec<(AuthenticatorId, CallId)>,
 }
 
 impl<'a> Providers<'a> {
-    /// They are asked with the first tick.
+    /// Starts the providers with a first tick, which sends the requests.
     pub fn new(policy: &'a Policy, state: &mut State, now: f64) -> Self {
         state.tick(Tick { now: NumericDate::from_seconds(now).unwrap(), jitter: 0.0 });
         Providers { policy, asked: Vec::new() }

@@ -1,4 +1,4 @@
-//! Third-party vectors: where they are, which cases there are, and which of them are left out and why.
+//! Third-party vectors: their location, the available cases, and the reasons for skipped ones.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::sync::Once;
 use authgate::json;
 use serde_json::{Value, json};
 
-/// A compact JWS, and whether the keys verify it.
+/// A compact JWS, and the expected result of its verification.
 pub struct JwsCase {
     pub name: String,
     pub jwks: Value,
@@ -16,7 +16,7 @@ pub struct JwsCase {
     pub valid: bool,
 }
 
-/// Wycheproof's JWS cases and key-set cases but those that are skipped; None where there are no vectors.
+/// Returns Wycheproof's JWS and key set cases, except the skipped ones; `None` if the vectors are not available.
 pub fn jws_cases() -> Option<Vec<JwsCase>> {
     let signatures = wycheproof(
         "wycheproof/json_web_signature_test.json",
@@ -71,13 +71,14 @@ fn wycheproof(file: &str, total: usize, skipped: &[(u64, &str)]) -> Option<Vec<J
     Some(cases)
 }
 
-/// The keys of a Wycheproof group: the public ones where there are any, else the shared secrets.
+/// Returns the keys of a Wycheproof group: the public ones if there are any, otherwise the shared secrets.
 fn keys_of(group: &Value) -> Value {
     let keys = group.get("public").or(group.get("private")).unwrap();
     if keys.get("keys").is_some() { keys.clone() } else { json!({ "keys": [keys] }) }
 }
 
-/// The text of a file, or None (said in one line) where there are no vectors. A folder that is named must be there.
+/// Returns the content of a file; `None`, with a message, if the vectors are not available. Panics if
+/// `AUTHGATE_VECTORS` names a folder without this file.
 pub fn read(name: &str) -> Option<Vec<u8>> {
     static SAID: Once = Once::new();
     let folder = match std::env::var_os("AUTHGATE_VECTORS") {
@@ -85,7 +86,7 @@ pub fn read(name: &str) -> Option<Vec<u8>> {
         None => crate::root().join("../shared/vectors"),
     };
     if std::env::var_os("AUTHGATE_VECTORS").is_none() && !folder.is_dir() {
-        // Written past the capture of the test harness.
+        // Written past the output capture of the test harness.
         let line = "third-party vectors: skipped, none here; AUTHGATE_VECTORS names their folder\n";
         SAID.call_once(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
         return None;

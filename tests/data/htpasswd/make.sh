@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the htpasswd files beside this script anew, with the tools named in README.md. Salts are random, so every
-# run gives other hashes of the same passwords. A user is named `password.variant`.
+# Regenerates the htpasswd files in this folder with the tools listed in README.md. Salts are random, so every run gives
+# other hashes of the same passwords. A user is named `password.variant`.
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-python3} # one that has argon2-cffi and passlib
@@ -48,7 +48,7 @@ done > python-argon2.htpasswd
     > python-scrypt.htpasswd
 "$python" make_python.py ssha plain "$plain" utf8 "$utf8" colon "$colon" empty "$empty" long "$long" \
     > python-ssha.htpasswd
-# Passwords as long as they are taken, and longer.
+# Passwords of the maximum length, and longer ones.
 octets() { head -c "$1" /dev/zero | tr '\0' x; }
 {
     "$python" make_python.py shacrypt octets511 "$(octets 511)" octets512 "$(octets 512)"

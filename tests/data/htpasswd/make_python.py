@@ -1,4 +1,4 @@
-"""Prints htpasswd lines for what only Python's libraries make: make_python.py KIND NAME PASSWORD [NAME PASSWORD ...]"""
+"""Prints htpasswd lines in formats that only Python libraries support: make_python.py KIND NAME PASSWORD [NAME PASSWORD ...]"""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from passlib.hash import ldap_salted_sha1, scrypt, sha256_crypt, sha512_crypt
 
 
 def argon2(kind):
-    """Cheap ones for every password, and one line with several passes and lanes, one of version 0x10."""
+    """Yields cheap hashes for every password, one hash with several passes and lanes, and one of version 0x10."""
     settings = [dict(m=64, t=1, p=1, v=19), dict(m=512, t=3, p=4, v=19), dict(m=64, t=2, p=1, v=16)]
     for index, (m, t, p, v) in enumerate(s.values() for s in settings):
 
@@ -22,7 +22,7 @@ def argon2(kind):
 
 
 def variants(kind):
-    """Gives (variant, function from password to hash, whether one password is enough)."""
+    """Yields (variant, function from password to hash, true if a single password suffices)."""
     if kind.startswith("argon2"):
         for variant, make, once in argon2({"id": Type.ID, "i": Type.I, "d": Type.D}[kind[6:]]):
             yield f"{kind}-{variant}", make, once

@@ -1,6 +1,6 @@
-//! A filter of Envoy and what it is converted into, side by side: every request of a grid at the boundaries of its rules.
-//! authgate never allows what the original refused. Where the tool says that it converted everything, it also allows what
-//! the original allowed, but for what the case names.
+//! Filters of Envoy and their conversions, side by side: every request of a grid at the boundaries of the rules.
+//! authgate never allows a request that the original denied. If the tool reports a complete conversion, authgate also
+//! allows the requests that the original allowed, except those that the case lists.
 
 use serde_json::{Value, json};
 
@@ -15,18 +15,18 @@ use authgate_testing::e2e::proxy::Proxy;
 const API_KEY_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth";
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
 
-/// A filter, its routes, and what is asked of both.
+/// A filter, its routes, and the requests for both.
 struct Pair {
     names: [&'static str; 2],
     filter: Value,
     is_disabled: bool,
     hosts: Value,
-    /// Whether everything of it can be converted.
+    /// True if the filter can be converted completely.
     is_whole: bool,
     /// A request that both allow.
     good: Request,
     requests: Vec<(String, Request)>,
-    /// Parts of names of requests that authgate alone refuses.
+    /// Parts of the names of requests that only authgate denies.
     stricter: &'static [&'static str],
 }
 
@@ -34,7 +34,7 @@ fn everywhere() -> Value {
     json!([{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]}])
 }
 
-/// A route to the service, with settings for the filter.
+/// Returns a route to the service, with settings for the filter.
 fn route(matched: Value, settings: Value) -> Value {
     let mut route = json!({"match": matched, "route": {"cluster": "upstream"}});
     if !settings.is_null() {
@@ -59,7 +59,7 @@ impl Pair {
         let (configuration, is_whole) = converted(&manager);
         assert_eq!(is_whole, self.is_whole, "{native}: {configuration:#}");
         let good = self.good.clone();
-        // Settings for the filter would be refused where it is not there.
+        // Envoy rejects settings for a filter that the listener does not have.
         let mut plain = self.hosts.clone();
         for host in plain.as_array_mut().unwrap() {
             host.as_object_mut().unwrap().remove("typed_per_filter_config");
@@ -76,7 +76,7 @@ impl Pair {
         ]
     }
 
-    /// Asks both; how many requests the original allowed and refused.
+    /// Sends all requests to both, and returns the numbers that the original allowed and denied.
     fn ask(&self, proxy: &Proxy) -> (usize, usize) {
         let [native, ours] = self.names;
         let (mut allowed, mut refused) = (0, 0);
@@ -96,14 +96,14 @@ impl Pair {
     }
 }
 
-/// A credential: what it is, and how a request carries it.
+/// A credential: its description, and a function that adds it to a request.
 type Credential = (&'static str, Box<dyn Fn(Request) -> Request>);
 
 fn credential(what: &'static str, put: impl Fn(Request) -> Request + 'static) -> Credential {
     (what, Box::new(put))
 }
 
-/// Each path with each method and each credential.
+/// Combines each path with each method and each credential.
 fn grid(methods: &[&str], targets: &[(&str, &str)], credentials: &[Credential]) -> Vec<(String, Request)> {
     let mut requests = Vec::new();
     for method in methods {
@@ -128,7 +128,7 @@ fn nothing() -> Credential {
 
 fn bearers() -> Vec<Credential> {
     let good = token_for("alice");
-    // Not at the end, where Envoy ignores bits that are left over.
+    // Not at the end, where Envoy ignores surplus bits.
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let bad = format!("{signed}.{first}{}", &signature[1..]);
@@ -249,7 +249,7 @@ fn lost() -> Pair {
     }
 }
 
-/// Requirements over providers that read different places.
+/// Requirements over providers that read different locations.
 fn groups() -> Pair {
     let any = |list: Value| json!({"requires_any": {"requirements": list}});
     let all = |list: Value| json!({"requires_all": {"requirements": list}});
@@ -353,7 +353,7 @@ fn by_route() -> Pair {
     }
 }
 
-/// `basic_auth`, disabled but where routes enable it.
+/// `basic_auth`, disabled except where routes enable it.
 fn basic() -> Pair {
     let kind = "basic_auth.v3.BasicAuthPerRoute";
     let root = "root:{SHA}jD1ccYcpd1bZi1bi32NWIU5RuHE=\n";
@@ -380,7 +380,7 @@ fn basic() -> Pair {
     }
 }
 
-/// `basic_auth` that lets requests without credentials pass.
+/// `basic_auth` that allows requests without credentials.
 fn basic_optional() -> Pair {
     let credentials = [
         nothing(),
@@ -400,7 +400,7 @@ fn basic_optional() -> Pair {
     }
 }
 
-/// `api_key_auth` with places, keys and clients by route.
+/// `api_key_auth` with locations, keys and clients that depend on the route.
 fn api_keys() -> Pair {
     let kind = "api_key_auth.v3.ApiKeyAuthPerRoute";
     let hosts = json!([{"name": "all", "domains": ["*"], "routes": [
@@ -437,12 +437,12 @@ fn api_keys() -> Pair {
         is_whole: true,
         good: get("/").field("x-api-key", "key-1"),
         requests: grid(&["GET"], &paths(&targets), &credentials),
-        // One of them would do for Envoy.
+        // Envoy accepts a request if one of several keys is valid.
         stricter: &["two keys", "?q=key-1 with one's key in a cookie", "?q=key-4 with one's key in a cookie"],
     }
 }
 
-/// `rbac` by path and method; ALLOW or DENY.
+/// `rbac` by path and method; the action is ALLOW or DENY.
 fn rbac(action: &str) -> Pair {
     let method = |name: &str| json!({"header": {"name": ":method", "string_match": {"exact": name}}});
     let path = |matcher: Value| json!({"url_path": {"path": matcher}});
@@ -491,7 +491,7 @@ fn what_is_converted_never_allows_what_the_original_refused() {
     let proxy = Proxy::start("converted-pairs", listeners);
     for pair in &pairs {
         let (allowed, refused) = pair.ask(&proxy);
-        // A pair of which one answer is always the same would show nothing.
+        // A pair whose responses are all the same would prove nothing.
         assert!(allowed > 0 && refused > 0, "{}: {allowed} allowed, {refused} refused", pair.names[0]);
     }
     proxy.finish();

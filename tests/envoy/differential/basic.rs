@@ -1,4 +1,4 @@
-//! Basic credentials: valid ones, and valid ones with one thing changed.
+//! Basic credentials: valid ones, and valid ones with a single change.
 
 use base64::prelude::{BASE64_STANDARD as BASE64, BASE64_URL_SAFE, Engine as _};
 use sha1::{Digest as _, Sha1};
@@ -14,7 +14,7 @@ const USERS: [(&str, &str); 5] = [
     ("e", "\u{3c0}\u{3c0}\u{3c0}???>>>"),
 ];
 
-/// An htpasswd file of the kind that `basic_auth` knows.
+/// Returns an htpasswd file in the format that `basic_auth` supports.
 pub fn users() -> String {
     let line =
         |(user, password): (&str, &str)| format!("{user}:{{SHA}}{}\n", BASE64.encode(Sha1::digest(password)));
@@ -57,7 +57,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// What is encoded.
+/// Variants of the text that is encoded.
 fn octets(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
     let text = |what, text: String| (what, text.into_bytes());
     let last = password.chars().last().unwrap().len_utf8();
@@ -118,7 +118,7 @@ fn octets(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
     all
 }
 
-/// The same octets in other base64.
+/// Other base64 encodings of the same bytes.
 fn encodings(good: &str) -> Vec<(&'static str, String)> {
     let octets = BASE64.decode(good).unwrap();
     let bare = good.trim_end_matches('=');

@@ -1,8 +1,8 @@
-//! What surrounds credentials in Authorization fields, whatever their scheme.
+//! Variants of Authorization headers around the credentials, for any scheme.
 
 use super::Case;
 
-/// Every way to write a field with the credentials `content` of this auth-scheme.
+/// Returns every way to write a header with the credentials `content` of this auth-scheme.
 pub fn around(scheme: &str, content: &str, other: &str) -> Vec<Case> {
     let (lower, upper) = (scheme.to_lowercase(), scheme.to_uppercase());
     let mixed: String = scheme

@@ -1,4 +1,4 @@
-//! Tokens: valid ones, and valid ones with one thing changed, truly signed unless it is the signature that is changed.
+//! Tokens: valid ones, and valid ones with a single change. They are correctly signed unless the signature is changed.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64URL, Engine as _};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use authgate_testing::e2e::mint::{SECRET, hs256, jwks, jws, now, rsa_public_form
 
 const ALGORITHMS: [&str; 5] = ["RS256", "PS256", "ES256", "EdDSA", "HS256"];
 
-/// Names and values as they are written.
+/// Names and values, as written.
 type Members = Vec<(String, String)>;
 
-/// One key for each algorithm.
+/// Returns one key for each algorithm.
 pub fn keys() -> Value {
     let mut keys = jwks();
     let secret =
@@ -80,7 +80,7 @@ fn of_algorithm(alg: &str, cases: &mut Vec<Case>) {
             _ => format!("{}.{}.{text}", parts[0], parts[1]),
         };
         for (what, text) in encodings(parts[at]) {
-            // One letter more is one octet more, or none; which keys mind that is another question.
+            // An additional letter encodes an additional byte or none. Its effect depends on the algorithm.
             let of = if at == 2 && what == "a letter more" { format!(" of {alg}") } else { String::new() };
             add(format!("base64 of the {part}{of}: {what}"), with(&text));
         }
@@ -131,7 +131,7 @@ fn object(members: &Members) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// With another value for a member, in its place; `absent` takes it out.
+/// Replaces the value of a member, in its position; `absent` removes the member.
 fn set(members: &Members, name: &str, value: &str) -> Members {
     let quoted = format!("\"{name}\"");
     let (mut members, value) = (members.clone(), time(value));
@@ -143,7 +143,7 @@ fn set(members: &Members, name: &str, value: &str) -> Members {
     members
 }
 
-/// `now`, `now-10`, `now+10.5` as a number, and each other text as it is.
+/// Converts `now`, `now-10` and `now+10.5` to a number, and returns any other text unchanged.
 fn time(text: &str) -> String {
     let Some(offset) = text.strip_prefix("now") else { return text.to_owned() };
     let (whole, fraction) = offset.split_once('.').unwrap_or((offset, ""));
@@ -210,7 +210,8 @@ fn claim_values() -> Vec<(&'static str, &'static str)> {
     let of = |name, values: &'static [&'static str]| values.iter().map(move |value| (name, *value));
     const ANY: &[&str] =
         &["absent", "null", "true", "false", "0", "1.5", "-1", "[]", "{}", "[null]", "[1]", "\"\"", "[\"\"]"];
-    // Well within the skew and well beyond: there may be a minute between the making of a token and its use.
+    // Well within the clock skew or well beyond it: up to a minute may pass between the creation of a token and its
+    // use.
     const TIMES: &[&str] = &[
         "now",
         "now-20",
@@ -352,7 +353,8 @@ fn claim_values() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// A member that stands twice: the same, another value first or last, or its name in another spelling.
+/// Returns objects with a duplicate member: the same value, another value first or last, or its name in another
+/// spelling.
 fn doubled(members: &Members, name: &str) -> Vec<(&'static str, Vec<u8>)> {
     let quoted = format!("\"{name}\"");
     let value = &members.iter().find(|(known, _)| *known == quoted).unwrap().1;
@@ -375,7 +377,7 @@ fn doubled(members: &Members, name: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The text of an object in other words, most of them not JSON.
+/// Returns variants of an object's text, most of which are not valid JSON.
 fn syntax(good: &str) -> Vec<(String, Vec<u8>)> {
     let inner = &good[1..good.len() - 1];
     let with = |member: &str| format!("{{{inner},\"x\":{member}}}");
@@ -494,7 +496,7 @@ fn segments(good: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A part in other base64: of the same octets, were it read with less care.
+/// Returns other base64 encodings of a part, which a lenient decoder would map to the same bytes.
 fn encodings(part: &str) -> Vec<(String, String)> {
     let octets = BASE64URL.decode(part).unwrap();
     let standard = BASE64_STANDARD.encode(&octets);
@@ -524,7 +526,7 @@ fn encodings(part: &str) -> Vec<(String, String)> {
     }
     if !padding.is_empty() {
         all.push(("right padding", format!("{part}{padding}")));
-        // Bits that no octet has room for.
+        // Surplus bits that do not fit into a byte.
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let last = alphabet.find(part.chars().last().unwrap()).unwrap();
         for stray in 1..(if rest == 2 { 16 } else { 4 }) {
@@ -545,7 +547,7 @@ fn with_flipped_bit(part: &str, bit: usize) -> String {
     BASE64URL.encode(octets)
 }
 
-/// Signatures of other lengths and values.
+/// Returns signatures with other lengths and values.
 fn signatures(good: &str) -> Vec<(&'static str, Vec<u8>)> {
     let good = BASE64URL.decode(good).unwrap();
     let (first, second) = good.split_at(good.len() / 2);

@@ -1,5 +1,5 @@
-//! HTTP/2 requests with tokens that nobody knows, in waves: some are answered, the others are reset at about the time
-//! of their answer, cut off with their connection, ended by trailers, or left idle until the proxy answers.
+//! HTTP/2 requests with unknown tokens, in waves: some get a response, others are reset at about the time of their
+//! response, cut off with their connection, ended by trailers, or left idle until the proxy replies.
 
 use std::io::{Error, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 
 use authgate_testing::e2e::h2::{self, Connection, Ending};
 
-/// How long the introspection endpoint takes; the resets come about then.
+/// Response time of the introspection endpoint. The resets happen at about this time.
 pub const LATENCY: Duration = Duration::from_millis(8);
-/// The number of requests in a wave.
+/// Number of requests in a wave.
 const WAVE: usize = 40;
 
-/// The streams of all connections, by their ends.
+/// Counts of the streams of all connections, by their ends.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The first fault of each connection.
     pub faults: Vec<String>,
     /// Requests that got a 401.
     pub refused: u64,
-    /// Requests that got a 503, since many wait.
+    /// Requests that got a 503, because many wait.
     pub unavailable: u64,
     /// Requests that were reset.
     pub reset: u64,
-    /// Requests that the proxy answered, since they were idle.
+    /// Requests that the proxy replied to, because they were idle.
     pub idle: u64,
     /// Connections that the client closed while requests waited.
     pub closed: u64,
-    /// Connections that the proxy ended, as it does after many early resets.
+    /// Connections that the proxy closed, as it does after many early resets.
     pub ended: u64,
 }
 
@@ -43,7 +43,7 @@ struct Tally {
     ended: AtomicU64,
 }
 
-/// Sends waves over so many connections for so long.
+/// Sends waves over several connections for this duration.
 pub fn run(port: u16, connections: usize, lasts: Duration) -> Outcome {
     let end = Instant::now() + lasts;
     let (tally, faults) = (Tally::default(), Mutex::new(Vec::new()));
@@ -77,7 +77,7 @@ pub fn run(port: u16, connections: usize, lasts: Duration) -> Outcome {
     }
 }
 
-/// Whether the proxy ended the connection. A proxy that crashed does not accept the next one, which is a fault.
+/// True if the proxy closed the connection. A proxy that crashed does not accept the next one, which is a fault.
 fn is_ended(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -88,7 +88,7 @@ fn is_ended(error: &Error) -> bool {
     )
 }
 
-/// Sends waves over one connection, whose resets come a little earlier or later each time, and cuts the last one off.
+/// Sends waves over one connection, with resets slightly earlier or later each time, and cuts off the last wave.
 fn waves(
     mut connection: Connection,
     number: usize,
@@ -96,7 +96,7 @@ fn waves(
     end: Instant,
     tally: &Tally,
 ) -> Result<(), String> {
-    // Envoy ends a connection after some premature resets: 1.36.4 sooner than 1.40.0, which allows 250.
+    // Envoy closes a connection after some premature resets: 1.36.4 earlier than 1.40.0, which allows 250.
     const WAVES: usize = 8;
     let ended = || {
         tally.ended.fetch_add(1, Ordering::Relaxed);
@@ -123,15 +123,15 @@ fn waves(
             Err(error) if is_ended(&error) => return ended(),
             sent => sent.map_err(|error| format!("requests: {error}"))?,
         }
-        // From 2 ms before the answers to 2 ms after.
+        // From 2 ms before the responses to 2 ms after.
         let late = Duration::from_micros(u64::try_from(wave * 4000 / WAVES).unwrap_or(0));
         thread::sleep(LATENCY - Duration::from_millis(2) + late);
         let mut ends = Vec::new();
         for (n, id) in ids.iter().enumerate() {
             match n % 8 {
-                // The request is complete only now.
+                // This completes the request.
                 0 => ends.extend(h2::trailers(*id, &[("x-auth-user", "root")])),
-                // It waits for its answer; the second one never ends its content.
+                // These wait for their response; the second one never ends its body.
                 1 | 4 => {}
                 _ => {
                     tally.reset.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +152,7 @@ fn waves(
                 Ok(401) => tally.refused.fetch_add(1, Ordering::Relaxed),
                 Ok(503) => tally.unavailable.fetch_add(1, Ordering::Relaxed),
                 Ok(408 | 504) => tally.idle.fetch_add(1, Ordering::Relaxed),
-                // A response that was complete before the request was is followed by a reset.
+                // A response that is complete before the request is followed by a reset.
                 Err(_) if n % 4 == 0 && connection.ending(*id) == Some(Ending::Reset) => 0,
                 Ok(status) => return Err(format!("status {status} for a token that nobody knows")),
                 Err(error) if is_ended(&error) => return ended(),

@@ -1,5 +1,5 @@
-//! The module in a host that is not Envoy: wasmtime by the crate `proxy-wasm-host`, and no proxy around it. What a host
-//! may lack can be left out one by one, so that each test says what becomes of a request without it.
+//! The module in a host other than Envoy: wasmtime through the crate `proxy-wasm-host`, without a proxy around it.
+//! Optional capabilities of a host can be left out one by one, to test requests without them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,7 +11,7 @@ use proxy_wasm_host::abi::v0_2_1::{
 };
 use proxy_wasm_host::{Engine, HeaderMap, Limits, Module, VecHeaderMap};
 
-/// Compiled once: that takes the most time here.
+/// Compiled once, since that takes most of the time.
 static MODULE: LazyLock<(Host, Module)> = LazyLock::new(|| {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/authgate.wasm");
     let path = std::env::var_os("AUTHGATE_WASM").map_or(default, PathBuf::from);
@@ -22,12 +22,12 @@ static MODULE: LazyLock<(Host, Module)> = LazyLock::new(|| {
     (Host::new(&engine).expect("the host functions"), module)
 });
 
-/// What a host has beside header maps, the clock, random octets and the log.
+/// Capabilities of the host beside header maps, the clock, randomness and the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Has {
-    /// `proxy_get_property`, for the peer's address.
+    /// True for `proxy_get_property`, with the client's address.
     pub properties: bool,
-    /// `proxy_define_metric` and the like.
+    /// True for `proxy_define_metric` and the other metric functions.
     pub metrics: bool,
 }
 
@@ -40,19 +40,22 @@ pub struct Gate {
     has: Has,
 }
 
-/// What became of a request.
+/// Result of a request.
 pub struct Outcome {
-    /// The status of the module's own answer; None lets the request go on.
+    /// Status of the module's local reply; `None` if the request continues.
     pub status: Option<u32>,
-    /// The fields of that answer.
+    /// Headers of the local reply.
     pub fields: Vec<(String, String)>,
-    /// Its body.
+    /// Body of the local reply.
     pub body: String,
     headers: VecHeaderMap,
 }
 
 impl Gate {
-    /// Starts the module; the errors that it logged where it refuses its configuration.
+    /// Starts the module.
+    ///
+    /// # Errors
+    /// If the module rejects its configuration: the errors that it logged.
     pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Gate, String> {
         let (host, module) = &*MODULE;
         let log = Arc::new(Log::default());
@@ -69,7 +72,7 @@ impl Gate {
         }
     }
 
-    /// One request of a caller at 192.0.2.7. Pseudo-fields stand among `headers`.
+    /// Sends a request of a client at 192.0.2.7. `headers` includes pseudo-headers.
     pub fn send(&mut self, headers: &[(&str, &[u8])]) -> Outcome {
         let headers: VecHeaderMap =
             headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
@@ -105,18 +108,18 @@ impl Gate {
         }
     }
 
-    /// What happens once a second.
+    /// Runs the tick that a host calls once a second.
     pub fn tick(&mut self) {
         assert!(self.guest.tick_period(self.root).is_some(), "the module asked for no tick");
         self.guest.enter_root().on_tick(self.root).expect("no trap");
     }
 
-    /// All that the module has logged.
+    /// Returns everything that the module has logged.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// The names of the metrics that were defined, each as often as it was counted up.
+    /// Returns the names of the defined metrics, each with its total.
     pub fn counted(&self) -> Vec<(String, i64)> {
         self.metrics
             .counted
@@ -129,12 +132,12 @@ impl Gate {
 }
 
 impl Outcome {
-    /// What the service would get in a field.
+    /// Returns a header that the service would receive.
     pub fn upstream(&self, name: &str) -> Option<String> {
         self.headers.get(name.as_bytes()).map(|value| String::from_utf8(value.to_vec()).expect("text"))
     }
 
-    /// The `WWW-Authenticate` fields of the answer.
+    /// Returns the `WWW-Authenticate` headers of the local reply.
     pub fn challenges(&self) -> Vec<&str> {
         let challenges = self.fields.iter().filter(|(name, _)| name == "www-authenticate");
         challenges.map(|(_, value)| value.as_str()).collect()
@@ -186,7 +189,7 @@ impl LogSink for Log {
     }
 }
 
-/// Counters, where the host has them. It has no shared data and no queues at all.
+/// Counters, if the host has metrics. The host has neither shared data nor queues.
 struct Metrics {
     store: InMemoryStore,
     has: bool,

@@ -1,8 +1,9 @@
-//! The module loads in a host that is not Envoy, decides as it does there, and says what it cannot do without.
+//! The module loads in a host other than Envoy, makes the same decisions, and works or reports a fault without optional
+//! capabilities.
 
 use authgate_host::{Gate, Has};
 
-/// The policy of the sample, as the JSON text that such a host hands over; a test of the project keeps the two alike.
+/// The policy of the sample as JSON text, as such a host passes it. `tests/manifests.rs` keeps the two equal.
 const SAMPLE: &str = include_str!("../sample.json");
 const EVERYTHING: Has = Has { properties: true, metrics: true };
 const NOTHING: Has = Has { properties: false, metrics: false };
@@ -27,7 +28,7 @@ fn get<'a>(path: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, &'a [u8
     headers
 }
 
-/// `alice:wonderland`
+/// `alice:wonderland`.
 const ALICE: &[u8] = b"Basic YWxpY2U6d29uZGVybGFuZA==";
 const BASIC: &str = r#"Basic realm="restricted", charset="UTF-8""#;
 
@@ -35,7 +36,7 @@ const BASIC: &str = r#"Basic realm="restricted", charset="UTF-8""#;
 fn it_decides_as_in_envoy() {
     for has in [EVERYTHING, NOTHING] {
         let mut gate = Gate::start(SAMPLE.as_bytes(), &[], has).expect("the sample");
-        // Nobody verifies signatures for it here, so it does so itself.
+        // This host does not verify signatures, so the module does it in software.
         assert!(gate.log().contains("the host verifies: none"), "{}", gate.log());
         let token =
             |name: &str| format!("Bearer {}", read(&format!("envoy/demo/{name}.jwt")).trim()).into_bytes();
@@ -117,7 +118,7 @@ fn metrics_are_counted_where_there_are_any() {
             .collect();
         assert_eq!(requests, expected, "{:?}", gate.counted());
         assert_eq!(gate.counted().is_empty(), !has.metrics, "{:?}", gate.counted());
-        // Once more after a tick that could count nothing.
+        // Again, after a tick that could not publish any counter.
         assert_eq!(gate.send(&get("/", &[])).status, None);
         gate.tick();
     }

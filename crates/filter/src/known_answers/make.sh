@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the known answers anew: a key, and a signature of the message for each algorithm. The private keys are thrown away.
+# Generates the known answers: a key, and a signature of the message for each algorithm. Private keys are
+# discarded.
 set -euo pipefail
 cd "$(dirname "$0")"
 

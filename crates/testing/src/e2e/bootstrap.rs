@@ -1,4 +1,4 @@
-//! A bootstrap for Envoy: one listener for each configuration of the filter, one cluster for all.
+//! Envoy bootstraps: one listener for each configuration of the filter, and one upstream cluster for all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.
 const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
 const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
 
-/// A listener with the filter in it. All of a test's share one VM, as in Istio, unless they have an environment.
+/// A listener with the filter. All listeners of a test share a VM, as in Istio, except those with an environment.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// Its name, by which tests address it.
+    /// Name by which tests address the listener.
     pub name: &'static str,
     /// A request that gets 200, sent after each hostile one.
     pub good: Request,
     configuration: Value,
     normalise: bool,
-    /// What the listener's TLS is like, and a client that the good request comes from.
+    /// TLS context of the listener, and the client that sends the good request.
     tls: Option<(Value, Client)>,
     is_edge: bool,
     allows_upgrades: bool,
@@ -43,7 +43,7 @@ pub struct Listener {
     is_disabled: bool,
 }
 
-/// A listener whose filter is configured from a `Struct`, with the path and host settings of the sample.
+/// Creates a listener whose filter is configured from a `Struct`, with the sample's path and host settings.
 pub fn listener(name: &'static str, configuration: Value, good: Request) -> Listener {
     let configuration = json!({"@type": STRUCT, "value": configuration});
     Listener {
@@ -71,116 +71,116 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
 }
 
 impl Listener {
-    /// Configured from a `StringValue` instead.
+    /// Configures the filter from a `StringValue` with the same configuration.
     pub fn in_a_string(mut self) -> Self {
         self.configuration = json!({"@type": STRING_VALUE, "value": self.configuration["value"].to_string()});
         self
     }
 
-    /// Configured from a `StringValue` of any text.
+    /// Configures the filter from a `StringValue` with any text.
     pub fn of_text(mut self, text: &str) -> Self {
         self.configuration = json!({"@type": STRING_VALUE, "value": text});
         self
     }
 
-    /// Without Envoy's normalisation of paths and hosts.
+    /// Turns off Envoy's normalisation of paths and hosts.
     pub fn raw(mut self) -> Self {
         self.normalise = false;
         self
     }
 
-    /// With TLS, by a `DownstreamTlsContext`; requests come from this client where nothing else is said.
+    /// Adds TLS with a `DownstreamTlsContext`. Requests come from this client unless a test names another.
     pub fn tls(mut self, context: Value, client: &Client) -> Self {
         self.tls = Some((context, client.clone()));
         self
     }
 
-    /// The client of a listener with TLS.
+    /// Returns the client of a listener with TLS.
     pub fn client(&self) -> Option<&Client> {
         self.tls.as_ref().map(|(_, client)| client)
     }
 
-    /// Where nobody before it says whose address a request comes from.
+    /// Marks the listener as an edge proxy (`use_remote_address`): the client address is that of the connection.
     pub fn at_the_edge(mut self) -> Self {
         self.is_edge = true;
         self
     }
 
-    /// With `upgrade_configs` for WebSockets.
+    /// Adds `upgrade_configs` for WebSockets.
     pub fn upgrades(mut self) -> Self {
         self.allows_upgrades = true;
         self
     }
 
-    /// With a filter of Envoy's own in the place of ours.
+    /// Replaces authgate by one of Envoy's own filters.
     pub fn native(mut self, filter: Value) -> Self {
         self.native = Some(filter);
         self
     }
 
-    /// With a filter that does nothing unless a route enables it.
+    /// Disables the filter unless a route enables it.
     pub fn disabled(mut self, is_disabled: bool) -> Self {
         self.is_disabled = is_disabled;
         self
     }
 
-    /// With these `virtual_hosts`.
+    /// Sets the `virtual_hosts`.
     pub fn hosts(mut self, hosts: Value) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// With another module than the one under test.
+    /// Uses another module than the one under test.
     pub fn module(mut self, module: PathBuf) -> Self {
         self.module = module;
         self
     }
 
-    /// With `environment_variables` for a VM of its own: Envoy 1.36 to 1.38 gives a second environment under one `vm_id` to
-    /// nobody.
+    /// Sets `environment_variables`, in a separate VM: Envoy 1.36 to 1.38 ignores a second environment under the same
+    /// `vm_id`.
     pub fn environment(mut self, environment: Value) -> Self {
         self.environment = environment;
         self
     }
 
-    /// With another `failure_policy` than our own.
+    /// Sets another `failure_policy`.
     pub fn failure_policy(mut self, failure_policy: &'static str) -> Self {
         self.failure_policy = failure_policy;
         self
     }
 
-    /// With a `capability_restriction_config` of these names.
+    /// Sets a `capability_restriction_config` with these names.
     pub fn capabilities(mut self, names: &[&str]) -> Self {
         self.capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
         self
     }
 
-    /// With a cluster for calls of the filter's own, of this name and port.
+    /// Adds a cluster for callouts, with this name and port.
     pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
         self.clusters.push((name, port));
         self
     }
 
-    /// With `allow_on_headers_stop_iteration`: while the header section is held back, content and trailers are not.
+    /// Sets `allow_on_headers_stop_iteration`: pausing the headers does not pause the body and trailers.
     pub fn stopping_at_headers_alone(mut self) -> Self {
         self.lets_headers_stop = true;
         self
     }
 
-    /// With these fields of the connection manager in place of ours.
+    /// Overrides fields of the connection manager.
     pub fn settings(mut self, settings: Value) -> Self {
         self.settings = settings;
         self
     }
 
-    /// As a file of listeners has it.
+    /// Returns the listener as a resource of a listener file.
     pub fn to_resource(&self) -> Value {
         let mut resource = self.to_envoy("/dev/null");
         resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
         resource
     }
 
-    /// As Envoy takes it.
+    /// Returns the listener as Envoy's bootstrap expects it.
     pub fn to_envoy(&self, access_log: &str) -> Value {
         let mut vm = json!({
             "vm_id": "authgate",
@@ -190,7 +190,7 @@ impl Listener {
         if !self.environment.is_null() {
             vm["environment_variables"] = self.environment.clone();
         }
-        // What is a VM's own is not to be another listener's.
+        // A VM with settings of its own must not be shared with other listeners.
         if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
             vm["vm_id"] = json!(format!("authgate-{}", self.name));
         }
@@ -251,7 +251,7 @@ impl Listener {
     }
 }
 
-/// The bootstrap with these listeners before the service on `upstream`.
+/// Returns a bootstrap with these listeners in front of the service on the port `upstream`.
 pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Value {
     let named: BTreeMap<_, _> = listeners.iter().flat_map(|listener| &listener.clusters).copied().collect();
     let clusters: Vec<Value> =
@@ -264,13 +264,14 @@ pub fn bootstrap(listeners: &[Listener], upstream: u16, access_log: &str) -> Val
     })
 }
 
-/// How the sample has labels taken out of the names of metrics.
+/// Returns the sample's rules that extract labels from metric names.
 fn stats_config() -> Value {
     let sample: Value = serde_yaml_ng::from_str(include_str!("../../../../envoy/envoy.yaml")).expect("YAML");
     sample["stats_config"].clone()
 }
 
-/// The bootstrap of an Envoy that takes its listeners from a file, and takes them anew when another is moved there.
+/// Returns the bootstrap of an Envoy that reads its listeners from a file, and reloads them when another file is moved
+/// there.
 pub fn bootstrap_from_file(listeners: &Path, upstream: u16) -> Value {
     json!({
         "node": {"id": "envoy", "cluster": "envoy"},

@@ -1,10 +1,10 @@
-//! Cases in tables: a request, and what has to become of it.
+//! Cases in tables: a request and its expected result.
 
 use crate::e2e::client::Request;
 use crate::e2e::proxy::{Exchange, Proxy};
 use crate::e2e::wire::Message;
 
-/// A request with its expectation.
+/// A request and its expected result.
 #[derive(Debug, Clone)]
 pub struct Case {
     hazard: String,
@@ -22,7 +22,7 @@ enum Upstream {
     Target(String),
 }
 
-/// A case that is let through. `hazard` says what it guards against.
+/// A request that passes. `hazard` names what the case guards against.
 pub fn passes(hazard: impl Into<String>, request: Request) -> Case {
     Case {
         hazard: hazard.into(),
@@ -35,60 +35,60 @@ pub fn passes(hazard: impl Into<String>, request: Request) -> Case {
     }
 }
 
-/// A case that authgate refuses, with the reason code that the body names and without a challenge.
+/// A request that authgate denies, with this reason code in the body and without a challenge.
 pub fn denied(hazard: impl Into<String>, request: Request, status: u16, code: &'static str) -> Case {
     let case = passes(hazard, request);
     Case { statuses: vec![status], code: Some(code), challenges: Some(Vec::new()), ..case }
 }
 
-/// A case that must not get through, whether Envoy or authgate refuses it; 0 stands for a closed connection.
+/// A request that must not pass, whether Envoy or authgate rejects it; status 0 means that the connection is closed.
 pub fn refused(hazard: impl Into<String>, request: Request) -> Case {
     Case { statuses: vec![0, 400, 401, 403, 404, 405, 431], ..passes(hazard, request) }
 }
 
 impl Case {
-    /// All `WWW-Authenticate` fields, in their order. A `…` stands for any text.
+    /// Expects exactly these `WWW-Authenticate` headers, in order. A `…` matches any text.
     pub fn challenge(mut self, challenges: &[&str]) -> Self {
         self.challenges = Some(challenges.iter().map(|&c| c.to_owned()).collect());
         self
     }
 
-    /// The first `WWW-Authenticate` fields; others may follow, without an error.
+    /// Expects these `WWW-Authenticate` headers first; others may follow, without an error.
     pub fn challenge_first(mut self, challenges: &[&str]) -> Self {
         self.more_challenges = true;
         self.challenge(challenges)
     }
 
-    /// Whatever challenges there are; a 401 has at least one.
+    /// Allows any challenges; a 401 has at least one.
     pub fn any_challenge(mut self) -> Self {
         self.challenges = None;
         self
     }
 
-    /// Upstream gets this field, once, with this value.
+    /// Expects this header upstream, once, with this value.
     pub fn upstream(mut self, name: &str, value: &str) -> Self {
         self.upstream.push(Upstream::Has(name.to_owned(), vec![value.to_owned()]));
         self
     }
 
-    /// Upstream gets no such field, in no spelling, nor as a trailer.
+    /// Expects no such header or trailer upstream, in any spelling.
     pub fn upstream_lacks(mut self, name: &str) -> Self {
         self.upstream.push(Upstream::Has(name.to_owned(), Vec::new()));
         self
     }
 
-    /// Upstream gets this request target, byte for byte.
+    /// Expects this request target upstream, byte for byte.
     pub fn upstream_target(mut self, target: &str) -> Self {
         self.upstream.push(Upstream::Target(target.to_owned()));
         self
     }
 
-    /// Upstream is told this user, by this authenticator.
+    /// Expects this user, authenticated by this authenticator, in the identity headers upstream.
     pub fn identity(self, user: &str, by: &str) -> Self {
         self.upstream("x-auth-user", user).upstream("x-auth-by", by)
     }
 
-    /// Upstream is told no user.
+    /// Expects no identity headers upstream.
     pub fn anonymous(self) -> Self {
         self.upstream_lacks("x-auth-user").upstream_lacks("x-auth-by")
     }
@@ -148,14 +148,14 @@ impl Upstream {
     }
 }
 
-/// The values of a field and trailer in whatever spelling a CGI-like service would take for it.
+/// Returns the values of a header or trailer in any spelling that a CGI-like service would map to the same name.
 fn every_spelling(seen: &Message, name: &str) -> Vec<String> {
     let folded = |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-");
     let fields = seen.fields.iter().chain(&seen.trailers);
     fields.filter(|(found, _)| folded(found) == folded(name)).map(|(_, value)| value.clone()).collect()
 }
 
-/// Whether a text fits a pattern in which `…` stands for any text.
+/// True if a text matches a pattern in which `…` matches any text.
 pub fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('…') {
         None => pattern == text,
@@ -165,8 +165,8 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Sends every case to a listener, each but a passing one followed by a good request. What goes wrong is told by
-/// [`Proxy::finish`], so that one run shows all of it.
+/// Sends each case to a listener, followed by a good request unless the case is expected to pass. Faults are reported
+/// by [`Proxy::finish`], so a single run shows all of them.
 pub fn check(proxy: &Proxy, listener: &str, cases: impl IntoIterator<Item = Case>) {
     for case in cases {
         let exchange = proxy.send(listener, &case.request);

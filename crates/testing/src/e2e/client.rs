@@ -1,4 +1,4 @@
-//! Requests as octets, over a raw socket: a client library would tidy what these tests want to send untidily.
+//! Requests as bytes, over a raw socket: a client library would normalise the malformed requests that these tests send.
 
 use std::fmt;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
@@ -10,10 +10,10 @@ use socket2::{Domain, Socket, Type};
 
 use crate::e2e::wire::Message;
 
-/// Far above what any request takes, far below what a person waits.
+/// Timeout for a response, far longer than any request needs.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request to be written exactly as it is put together.
+/// A request that is sent exactly as it was built.
 #[derive(Debug, Clone)]
 pub struct Request {
     method: String,
@@ -24,12 +24,12 @@ pub struct Request {
     trailers: Vec<(String, String)>,
 }
 
-/// `GET target`.
+/// Creates `GET target`.
 pub fn get(target: impl AsRef<[u8]>) -> Request {
     request("GET", target)
 }
 
-/// `method target` for the host `api.example.com`.
+/// Creates `method target` for the host `api.example.com`.
 pub fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
     Request {
         method: method.to_owned(),
@@ -42,51 +42,52 @@ pub fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
 }
 
 impl Request {
-    /// Another `Host`.
+    /// Replaces `Host`.
     pub fn host(mut self, host: impl AsRef<[u8]>) -> Self {
         self.host = Some(host.as_ref().to_vec());
         self
     }
 
-    /// One more field, after those there are.
+    /// Appends a header.
     pub fn field(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.fields.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
         self
     }
 
-    /// One more `Authorization` field.
+    /// Appends an `Authorization` header.
     pub fn authorization(self, value: impl AsRef<[u8]>) -> Self {
         self.field("Authorization", value)
     }
 
-    /// RFC 6750 §2.1.
+    /// Appends a Bearer token ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
     pub fn bearer(self, token: &str) -> Self {
         self.authorization(format!("Bearer {token}"))
     }
 
-    /// RFC 7617 §2.
+    /// Appends Basic credentials ([RFC 7617 §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
     pub fn basic(self, user: &str, password: &str) -> Self {
         self.basic_octets(format!("{user}:{password}"))
     }
 
-    /// Basic over any octets.
+    /// Appends Basic credentials of any bytes.
     pub fn basic_octets(self, user_pass: impl AsRef<[u8]>) -> Self {
         self.authorization(format!("Basic {}", BASE64_STANDARD.encode(user_pass)))
     }
 
-    /// A chunked body and what trails it.
+    /// Sets a chunked body and its trailers.
     pub fn chunked(mut self, body: &str, trailers: &[(&str, &str)]) -> Self {
         self.body = Some(body.to_owned());
         self.trailers = trailers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         self
     }
 
-    /// Whether the answer to it has no body.
+    /// True if the response has no body.
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
 
-    /// What no log and no answer may show: the values, from 8 octets on, of all that might be a credential.
+    /// Returns the values that no log line and no response may contain: all words of at least 16 bytes that may be a
+    /// credential.
     pub fn secrets(&self) -> Vec<String> {
         let words = |octets: &[u8]| {
             let text: String = octets.iter().map(|&o| char::from(o)).collect();
@@ -102,7 +103,7 @@ impl Request {
             .collect()
     }
 
-    /// The octets of the request. `mark` goes into an `x-case` field, by which the upstream's record is found again.
+    /// Serializes the request. `mark` is the value of an `x-case` header, by which the upstream's record is found.
     fn octets(&self, mark: &str) -> Vec<u8> {
         let mut octets = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
         let mut field = |name: &[u8], value: &[u8]| {
@@ -120,7 +121,7 @@ impl Request {
             return octets;
         };
         field(b"Transfer-Encoding", b"chunked");
-        // An empty chunk would be the last one.
+        // An empty chunk would end the body.
         let chunk = if body.is_empty() { String::new() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
         octets.extend(format!("\r\n{chunk}0\r\n").bytes());
         for (name, value) in &self.trailers {
@@ -131,26 +132,26 @@ impl Request {
     }
 }
 
-/// As octets, those that are no text escaped.
+/// Formats the bytes of the request, and escapes those that are not text.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.300}", self.octets("").escape_ascii().to_string())
     }
 }
 
-/// What requests are written to and answers read from.
+/// A stream that requests are written to and responses are read from.
 pub trait Stream: Read + Write + fmt::Debug + Send {}
 
 impl<S: Read + Write + fmt::Debug + Send> Stream for S {}
 
-/// A stream to a port of this machine.
+/// Connects to a local port.
 pub fn stream(port: u16) -> Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     with_timeouts(&stream)?;
     Ok(stream)
 }
 
-/// The same from another address of this machine.
+/// Connects to a local port from another local address.
 pub fn stream_from(source: &str, port: u16) -> Result<TcpStream> {
     let address = |text: &str, port| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
     let invalid = |error| Error::new(ErrorKind::InvalidInput, error);
@@ -168,34 +169,34 @@ fn with_timeouts(stream: &TcpStream) -> Result<()> {
     stream.set_nodelay(true)
 }
 
-/// One connection to Envoy, used for as many requests as the caller sends over it.
+/// A connection to Envoy, for one or more requests.
 #[derive(Debug)]
 pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
-    /// Connects to a port of this machine.
+    /// Connects to a local port.
     pub fn open(port: u16) -> Result<Self> {
         stream(port).map(Self::over)
     }
 
-    /// Over a stream that is connected.
+    /// Wraps a connected stream.
     pub fn over(stream: impl Stream + 'static) -> Self {
         Self(BufReader::new(Box::new(stream)))
     }
 
-    /// The same from another address of this machine.
+    /// Connects to a local port from another local address.
     pub fn open_from(source: &str, port: u16) -> Result<Self> {
         stream_from(source, port).map(Self::over)
     }
 
-    /// Sends a request and reads its answer; the connection can be used again.
+    /// Sends a request and reads its response. The connection can be used again.
     pub fn send(&mut self, request: &Request, mark: &str) -> Result<Message> {
         self.send_octets(&request.octets(mark), request.is_head())
     }
 
-    /// Sends octets as they are and reads one answer.
+    /// Sends raw bytes and reads one response.
     pub fn send_octets(&mut self, octets: &[u8], bodiless: bool) -> Result<Message> {
-        // Envoy may answer and close before it has read all: that answer counts, not the broken pipe.
+        // Envoy may respond and close before it has read everything: the response counts, not the broken pipe.
         let written = self.0.get_mut().write_all(octets);
         match Message::read(&mut self.0, bodiless) {
             Ok(Some(answer)) => Ok(answer),

@@ -1,4 +1,5 @@
-//! An introspection endpoint (RFC 7662) that answers as a test wants, faults included, and remembers what it was asked.
+//! An introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) that responds as a test requires,
+//! including faults, and records its requests.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Result, Write};
@@ -11,38 +12,38 @@ use serde_json::{Value, json};
 
 use crate::e2e::wire::Message;
 
-/// What it answers.
+/// A response of the endpoint.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// 200 with this.
+    /// 200 with this body.
     Json(Value),
-    /// 200 with this, after a while.
+    /// 200 with this body, after a delay.
     Late(Duration, Value),
-    /// 200 with this, once [`Endpoint::release`] is called.
+    /// 200 with this body, once [`Endpoint::release`] is called.
     Held(Value),
-    /// This status and content.
+    /// This status and body.
     Text(u16, &'static str),
-    /// 200 and true, with so many octets beside it.
+    /// 200 and an active token, padded by this number of bytes.
     Large(usize),
-    /// The connection ends within the answer.
+    /// A connection that is closed within the response.
     Cut,
-    /// The connection ends without one.
+    /// A connection that is closed without a response.
     Nothing,
 }
 
-/// What it was asked.
+/// A request that the endpoint received.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// The form, decoded.
+    /// The decoded form.
     pub form: HashMap<String, String>,
-    /// The request that it came in.
+    /// The HTTP request.
     pub request: Message,
 }
 
 /// A listening endpoint. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     state: Arc<Mutex<State>>,
 }
@@ -58,7 +59,7 @@ struct State {
 }
 
 impl Endpoint {
-    /// Listens on a free port. A token that nothing was said of is not active.
+    /// Listens on a free port. A token without a reply is inactive.
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("the port").port();
@@ -73,33 +74,33 @@ impl Endpoint {
         Self { port, state }
     }
 
-    /// Says what is answered to a token from now on.
+    /// Sets the reply for a token.
     pub fn reply(&self, token: &str, reply: Reply) {
         lock(&self.state).replies.insert(token.to_owned(), reply);
     }
 
-    /// What a token gets that nothing is said of; to begin with, that it is not active.
+    /// Sets the reply for tokens without one. Initially they are inactive.
     pub fn otherwise(&self, reply: Reply) {
         lock(&self.state).otherwise = Some(reply);
     }
 
-    /// Answers everything that is held, and holds nothing from now on.
+    /// Sends all held responses, and holds none from now on.
     pub fn release(&self) {
         lock(&self.state).is_released = true;
     }
 
-    /// How many questions came so far.
+    /// Returns the number of requests so far.
     pub fn count(&self) -> usize {
         lock(&self.state).asked.len()
     }
 
-    /// What was asked about a token.
+    /// Returns the requests about a token.
     pub fn asked(&self, token: &str) -> Vec<Question> {
         let state = lock(&self.state);
         state.asked.iter().filter(|question| question.token() == token).cloned().collect()
     }
 
-    /// How many questions were open at a time, at the most.
+    /// Returns the maximum number of concurrent requests so far.
     pub fn most_at_a_time(&self) -> usize {
         lock(&self.state).most_open
     }

@@ -1,4 +1,4 @@
-//! The policy that most scenarios use, and what its challenges look like.
+//! The policy that most scenarios use, and its challenges.
 
 use serde_json::Value;
 
@@ -6,25 +6,25 @@ use crate::e2e::bootstrap::{Listener, listener};
 use crate::e2e::client::{Request, get};
 use crate::e2e::mint::{ISSUER, OTHER_ISSUER, SECRET, jwks, token_for};
 
-/// `alice`'s password: what `htpasswd -nbB -C 4 alice wonderland-1865` hashed.
+/// Password of `alice`, hashed by `htpasswd -nbB -C 4 alice wonderland-1865`.
 pub const ALICE: &str = "wonderland-1865";
 const ALICE_HASH: &str = "$2y$04$KMxBxzIwEmfvrwjrASLsourzvow5I7eO9CtJaX399s4VEB4MVLi2a";
-/// `bob`'s password: what `htpasswd -nbB -C 4 bob can-we-fix-it` hashed.
+/// Password of `bob`, hashed by `htpasswd -nbB -C 4 bob can-we-fix-it`.
 pub const BOB: &str = "can-we-fix-it";
 const BOB_HASH: &str = "$2y$04$KeCgq7RqQortuAPMmfexbuqPr6Dp/n9Abdp5vXC6W4mU0iRkZ00jC";
 
 /// The challenge of `staff`.
 pub const BASIC: &str = r#"Basic realm="restricted", charset="UTF-8""#;
-/// The challenge of a JWT authenticator to a client that presented nothing.
+/// The challenge of a JWT authenticator to a client without credentials.
 pub const BEARER: &str = r#"Bearer realm="restricted""#;
-/// The same, for a rule with the scope `admin`.
+/// The same challenge for a rule with the scope `admin`.
 pub const BEARER_ADMIN: &str = r#"Bearer realm="restricted", scope="admin""#;
-/// The challenge to a client whose token is refused.
+/// The challenge to a client whose token is rejected.
 pub const INVALID_TOKEN: &str = r#"Bearer realm="restricted", error="invalid_token", error_description="…""#;
-/// The challenge to a client whose token is good, but without the scope `admin`.
+/// The challenge to a client whose valid token lacks the scope `admin`.
 pub const INSUFFICIENT_SCOPE: &str =
     r#"Bearer realm="restricted", error="insufficient_scope", …scope="admin""#;
-/// The challenge to a client that presents credentials in more than one way.
+/// The challenge to a client that sends credentials in more than one way.
 pub const INVALID_REQUEST: &str = r#"Bearer realm="restricted", error="invalid_request"…"#;
 
 const HOUSE: &str = r#"
@@ -64,7 +64,8 @@ identity:
   remove: [x-forwarded-user]
 "#;
 
-/// The policy as a value; `yaml` may use the names `$ALICE`, `$ALICE_LINE`, `$BOB`, `$ISSUER`, `$OTHER_ISSUER`, `$JWKS` and `$SECRET`.
+/// Parses a policy. `yaml` may use the placeholders `$ALICE`, `$ALICE_LINE`, `$BOB`, `$ISSUER`, `$OTHER_ISSUER`,
+/// `$JWKS` and `$SECRET`.
 pub fn policy(yaml: &str) -> Value {
     let quoted = |text: &str| format!("\"{text}\"");
     let text = yaml
@@ -78,17 +79,17 @@ pub fn policy(yaml: &str) -> Value {
     serde_yaml_ng::from_str(&text).expect("a policy in YAML")
 }
 
-/// The policy of the house.
+/// Returns the default policy.
 pub fn house() -> Value {
     policy(HOUSE)
 }
 
-/// A listener `house` with it.
+/// Returns a listener `house` with the default policy.
 pub fn house_listener() -> Listener {
     listener("house", house(), good())
 }
 
-/// What every listener with `partners` on `/jwt` answers with 200.
+/// Returns a request that every listener with `partners` on `/jwt` responds to with 200.
 pub fn good() -> Request {
     get("/jwt/good").bearer(&token_for("good"))
 }

@@ -1,6 +1,7 @@
-//! An HTTP/2 client that sends the frames it is told to, resets included: a client library would tidy them.
+//! An HTTP/2 client that sends exactly the requested frames, including resets; a client library would normalise them.
 //!
-//! It asks the proxy for an empty dynamic table (RFC 7541 §4.2), so that each `:status` can be read on its own.
+//! The client requests an empty dynamic table ([RFC 7541 §4.2](https://www.rfc-editor.org/rfc/rfc7541#section-4.2)), so
+//! each `:status` can be decoded without state.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -22,7 +23,7 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// One connection with prior knowledge of HTTP/2.
+/// A connection with prior knowledge of HTTP/2.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -31,17 +32,17 @@ pub struct Connection {
     ended: BTreeMap<u32, Ending>,
 }
 
-/// How the proxy ended a stream.
+/// End of a stream, as the proxy ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With a complete response.
+    /// A complete response.
     Response,
-    /// With `RST_STREAM`.
+    /// `RST_STREAM`.
     Reset,
 }
 
 impl Connection {
-    /// Connects to a port of this machine.
+    /// Connects to a local port.
     pub fn open(port: u16) -> Result<Self> {
         let stream = client::stream(port)?;
         let mut connection = Self { stream, next: 1, statuses: BTreeMap::new(), ended: BTreeMap::new() };
@@ -53,7 +54,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// The frame of a request's header section, and the number of its stream. Sends nothing.
+    /// Builds the HEADERS frame of a request, and returns it with the stream id. Sends nothing.
     pub fn request(
         &mut self,
         method: &str,
@@ -71,18 +72,21 @@ impl Connection {
         (id, frame(HEADERS, flags, id, &block))
     }
 
-    /// Sends `GET path` with these fields; gives the number of its stream.
+    /// Sends `GET path` with these headers, and returns the stream id.
     pub fn get(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<u32> {
         let (id, frame) = self.request("GET", path, fields, true);
         self.send(&frame).map(|()| id)
     }
 
-    /// Sends frames as they are.
+    /// Sends frames unchanged.
     pub fn send(&mut self, frames: &[u8]) -> Result<()> {
         self.stream.write_all(frames)
     }
 
-    /// The status of a response; waits for its header section. An error where the stream is reset before it.
+    /// Waits for the headers of a response, and returns its status.
+    ///
+    /// # Errors
+    /// If the stream is reset before, or the connection fails.
     pub fn status(&mut self, id: u32) -> Result<u16> {
         loop {
             if let Some(status) = self.statuses.get(&id) {
@@ -95,7 +99,7 @@ impl Connection {
         }
     }
 
-    /// How a stream was ended, as far as was read.
+    /// Returns the end of a stream, as far as it was read.
     pub fn ending(&self, id: u32) -> Option<Ending> {
         self.ended.get(&id).copied()
     }
@@ -108,7 +112,7 @@ impl Connection {
         let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
         self.stream.read_exact(&mut payload)?;
         match kind {
-            // Trailers have no status; the first header section that has one counts.
+            // Trailers have no status; the first header block with a status counts.
             HEADERS => {
                 if let Some(status) = status(&payload) {
                     self.statuses.entry(id).or_insert(status);
@@ -129,17 +133,17 @@ impl Connection {
     }
 }
 
-/// `RST_STREAM` with `CANCEL`.
+/// Builds `RST_STREAM` with `CANCEL`.
 pub fn reset(id: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, id, &[0, 0, 0, 8])
 }
 
-/// A frame of content.
+/// Builds a DATA frame.
 pub fn data(id: u32, content: &[u8], ends: bool) -> Vec<u8> {
     frame(DATA, if ends { END_STREAM } else { 0 }, id, content)
 }
 
-/// A trailer section, which ends its stream.
+/// Builds trailers, which end the stream.
 pub fn trailers(id: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
     frame(HEADERS, END_HEADERS | END_STREAM, id, &block)
@@ -150,12 +154,13 @@ fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
 }
 
-/// A literal header field without indexing (RFC 7541 §6.2.2), without Huffman coding.
+/// Encodes a literal header field without indexing ([RFC 7541
+/// §6.2.2](https://www.rfc-editor.org/rfc/rfc7541#section-6.2.2)), without Huffman coding.
 fn literal(name: &str, value: &str) -> Vec<u8> {
     [&[0], string(name).as_slice(), &string(value)].concat()
 }
 
-/// RFC 7541 §5.2, with a length of §5.1.
+/// Encodes a string ([RFC 7541 §5.2](https://www.rfc-editor.org/rfc/rfc7541#section-5.2)) with its length (§5.1).
 fn string(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut length = text.len();
@@ -174,7 +179,7 @@ fn string(text: &str) -> Vec<u8> {
     octets
 }
 
-/// The `:status` that a header section begins with, possibly after a table size update.
+/// Decodes the `:status` at the start of a header block, after an optional table size update.
 fn status(mut block: &[u8]) -> Option<u16> {
     const STATIC: [u16; 7] = [200, 204, 206, 304, 400, 404, 500]; // RFC 7541 Appendix A, 8 to 14
     while let [update, rest @ ..] = block
@@ -184,7 +189,7 @@ fn status(mut block: &[u8]) -> Option<u16> {
     }
     match block {
         [indexed @ 0x88..=0x8e, ..] => Some(STATIC[usize::from(indexed - 0x88)]),
-        // With an indexed name, 8 to 14: with, without and never to be indexed.
+        // Indexed name, 8 to 14: with indexing, without indexing and never indexed.
         [0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e, length, text @ ..] => {
             let text = text.get(..usize::from(length & 0x7f))?;
             let digits = if length & 0x80 != 0 { huffman_digits(text) } else { text.to_vec() };
@@ -194,7 +199,8 @@ fn status(mut block: &[u8]) -> Option<u16> {
     }
 }
 
-/// Three digits in the code of RFC 7541 Appendix B: 0, 1 and 2 take five bits, the others six.
+/// Decodes three digits in the Huffman code of [RFC 7541 Appendix
+/// B](https://www.rfc-editor.org/rfc/rfc7541#appendix-B): 0, 1 and 2 have five bits, the others six.
 fn huffman_digits(text: &[u8]) -> Vec<u8> {
     let mut bits = text.iter().flat_map(|octet| (0..8).rev().map(move |at| u32::from(octet >> at & 1)));
     let mut take = |count: usize| bits.by_ref().take(count).fold(0, |code, bit| code << 1 | bit);

@@ -1,5 +1,5 @@
-//! A real identity provider: npm `oidc-provider`, which `make test` installs into `tests/idp`. Node is needed for this
-//! alone: without it the tests that want a provider say so and look at nothing, but for CI, where they fail.
+//! A real identity provider: npm `oidc-provider`, which `make test` installs into `tests/idp`. Only these tests need
+//! Node. Without it they print a message and are skipped; in CI they fail.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -10,21 +10,21 @@ use serde_json::Value;
 use crate::e2e::client::{Connection, Request, get, request};
 use crate::e2e::wire::Message;
 
-/// The client that asks for tokens; it may have any.
+/// The client that requests tokens. Any name works.
 pub const MACHINE: &str = "machine";
 
-/// A running provider. It ends with the test, however that ends: when it is dropped, or when the pipe to it closes.
+/// A running provider. It ends with the test in any case: when it is dropped, or when its pipe closes.
 #[derive(Debug)]
 pub struct Idp {
     child: Child,
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
-    /// What its tokens name in `iss`.
+    /// The `iss` of its tokens.
     pub issuer: String,
 }
 
 impl Idp {
-    /// Starts one; none where Node or the packages are missing, which has been said then.
+    /// Starts a provider; `None`, with a message, if Node or the packages are missing.
     pub fn start() -> Option<Self> {
         let folder = crate::root().join("tests/idp");
         let missing = if !Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success()) {
@@ -56,8 +56,9 @@ impl Idp {
         Some(Self { child, port, issuer: format!("http://127.0.0.1:{port}") })
     }
 
-    /// An access token for a resource, with the scope `read`, by the client credentials grant (RFC 6749 §4.4).
-    /// `proof` is the DPoP field of a client that binds its tokens.
+    /// Requests an access token for a resource, with the scope `read`, by the client credentials grant ([RFC 6749
+    /// §4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). `proof` is the DPoP header of a client that binds
+    /// its tokens.
     pub fn token(&self, client: &str, resource: &str, proof: Option<&str>) -> String {
         let body = format!("grant_type=client_credentials&scope=read&resource={resource}");
         let mut request = request("POST", "/token")
@@ -72,17 +73,17 @@ impl Idp {
         token.unwrap_or_else(|| panic!("no token for {client}: {} {}", answer.start, answer.body))
     }
 
-    /// Publishes a new key, which signs from then on; the others stay.
+    /// Publishes a new key and signs with it from now on. The other keys stay published.
     pub fn publish_key(&self) {
         self.send(&request("POST", "/control/publish"));
     }
 
-    /// Withdraws all keys but the one that signs.
+    /// Withdraws all keys except the one that signs.
     pub fn withdraw_keys(&self) {
         self.send(&request("POST", "/control/withdraw"));
     }
 
-    /// How often a path was asked for.
+    /// Returns the number of requests for a path.
     pub fn count(&self, path: &str) -> u64 {
         json(&self.send(&get("/control/counts")))[path].as_u64().unwrap_or(0)
     }
@@ -94,7 +95,7 @@ impl Idp {
     }
 }
 
-/// Written past the capture of the test harness.
+/// Prints a message once, past the output capture of the test harness.
 fn say_once(why: &str) {
     static SAID: Once = Once::new();
     let line = format!("tests against a real identity provider: skipped, {why}\n");

@@ -1,4 +1,4 @@
-//! Tokens signed over any octets, so that headers and claims can be as odd as an attacker's.
+//! Tokens signed over any bytes, so headers and claims can be as malformed as an attacker's.
 
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,11 +9,11 @@ use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 use superboring::{hash::MessageDigest, pkey::PKey, rsa::Padding, sign::Signer};
 
-/// The issuer whose keys [`jwks`] holds.
+/// The issuer whose keys are in [`jwks`].
 pub const ISSUER: &str = "https://idp.example.com";
 /// The issuer that signs with [`SECRET`].
 pub const OTHER_ISSUER: &str = "https://other.example.com";
-/// What the other issuer and its verifier share.
+/// The secret that the other issuer shares with its verifier.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-for-tests";
 
 static RSA: LazyLock<RSAKeyPair> = LazyLock::new(|| {
@@ -22,7 +22,7 @@ static RSA: LazyLock<RSAKeyPair> = LazyLock::new(|| {
 static P256: LazyLock<P256KeyPair> = LazyLock::new(P256KeyPair::generate);
 static ED25519: LazyLock<Edwards25519KeyPair> = LazyLock::new(Edwards25519KeyPair::generate);
 
-/// The public keys of [`ISSUER`], one for each algorithm, named by `kid`.
+/// Returns the public keys of [`ISSUER`], one for each algorithm, with the algorithm as `kid`.
 pub fn jwks() -> Value {
     let rsa = RSA.public_key().to_components();
     let key = |alg: &str| {
@@ -32,7 +32,7 @@ pub fn jwks() -> Value {
     json!({"keys": [key("RS256"), key("PS256"), public_jwk("ES256"), public_jwk("EdDSA")]})
 }
 
-/// One public key as a JWK.
+/// Returns a public key as a JWK.
 pub fn public_jwk(alg: &str) -> Value {
     let mut jwk = match alg {
         "ES256" => {
@@ -50,7 +50,7 @@ pub fn public_jwk(alg: &str) -> Value {
     jwk
 }
 
-/// The RSA public key in every form with which a forger might key an HMAC.
+/// Returns the RSA public key in every encoding that a forger might use as an HMAC key.
 pub fn rsa_public_forms() -> Vec<(&'static str, Vec<u8>)> {
     let key = RSA.public_key();
     let pem = key.to_pem().expect("a public key in PEM");
@@ -63,12 +63,12 @@ pub fn rsa_public_forms() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Claims that every verifier of these tests accepts, for a subject.
+/// Returns claims for a subject that every verifier in these tests accepts.
 pub fn claims(subject: &str) -> Value {
     json!({"iss": ISSUER, "aud": "api", "sub": subject, "iat": now(), "exp": now() + 600})
 }
 
-/// [`claims`] with members replaced; a null takes one out.
+/// Returns [`claims`] with members replaced; null removes a member.
 pub fn claims_but(subject: &str, changes: Value) -> Value {
     let mut claims = claims(subject);
     for (name, value) in changes.as_object().expect("an object of claims") {
@@ -80,12 +80,12 @@ pub fn claims_but(subject: &str, changes: Value) -> Value {
     claims
 }
 
-/// Seconds since 1970.
+/// Returns the current time in seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
 }
 
-/// A token with a plain header: `alg` and, but for HS256, the `kid` of that algorithm's key.
+/// Returns a token with a plain header: `alg` and, except for HS256, the `kid` of that algorithm's key.
 pub fn token(alg: &str, claims: &Value) -> String {
     let header = match alg {
         "HS256" => json!({"alg": alg}),
@@ -94,69 +94,69 @@ pub fn token(alg: &str, claims: &Value) -> String {
     jws(alg, header.to_string(), claims.to_string())
 }
 
-/// An ES256 token of [`ISSUER`] for a subject.
+/// Returns an ES256 token of [`ISSUER`] for a subject.
 pub fn token_for(subject: &str) -> String {
     token("ES256", &claims(subject))
 }
 
-/// An ES256 token with scopes.
+/// Returns an ES256 token with scopes.
 pub fn scoped_token(subject: &str, scope: &str) -> String {
     token("ES256", &claims_but(subject, json!({"scope": scope})))
 }
 
-/// An ES256 token that has run out.
+/// Returns an expired ES256 token.
 pub fn expired_token() -> String {
     token("ES256", &claims_but("late", json!({"iat": 1_599_999_000, "exp": 1_600_000_000})))
 }
 
-/// An HS256 token of [`OTHER_ISSUER`].
+/// Returns an HS256 token of [`OTHER_ISSUER`].
 pub fn other_token(subject: &str) -> String {
     token("HS256", &claims_but(subject, json!({"iss": OTHER_ISSUER})))
 }
 
-/// Header and payload as they are, truly signed with the key of `alg`.
+/// Signs a header and a payload, unchanged, with the key of `alg`.
 pub fn jws(alg: &str, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let input = signing_input(header, payload);
     let signature = sign(alg, input.as_bytes());
     compact(&input, &signature)
 }
 
-/// A signing input as it is, whatever it is, truly signed with the key of `alg`.
+/// Signs a signing input, unchanged and possibly malformed, with the key of `alg`.
 pub fn signed(alg: &str, input: &str) -> String {
     compact(input, &sign(alg, input.as_bytes()))
 }
 
-/// Header and payload as they are, with an HMAC keyed as wanted.
+/// Signs a header and a payload, unchanged, with an HMAC of any key.
 pub fn hs256(key: &[u8], header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let input = signing_input(header, payload);
     compact(&input, &hmac_sha256::HMAC::mac(&input, key))
 }
 
-/// Header and payload as they are, with any octets for a signature.
+/// Combines a header and a payload, unchanged, with any bytes as the signature.
 pub fn with_signature(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>, signature: &[u8]) -> String {
     compact(&signing_input(header, payload), signature)
 }
 
-/// A key of its own, named by its `kid`, for providers that change theirs.
+/// A key with its own `kid`, for providers that rotate their keys.
 pub struct ProviderKey {
     kid: String,
     pair: P256KeyPair,
 }
 
 impl ProviderKey {
-    /// A new key.
+    /// Generates a key.
     pub fn new(kid: &str) -> Self {
         ProviderKey { kid: kid.to_owned(), pair: P256KeyPair::generate() }
     }
 
-    /// Its public part.
+    /// Returns the public key as a JWK.
     pub fn jwk(&self) -> Value {
         let point = self.pair.public_key().to_bytes_uncompressed();
         json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": self.kid, "use": "sig",
                "x": BASE64URL.encode(&point[1..33]), "y": BASE64URL.encode(&point[33..])})
     }
 
-    /// An ES256 token of this issuer for a subject.
+    /// Returns an ES256 token of this issuer for a subject.
     pub fn token(&self, issuer: &str, subject: &str) -> String {
         let header = json!({"alg": "ES256", "kid": self.kid});
         let claims = claims_but(subject, json!({"iss": issuer}));
@@ -166,7 +166,7 @@ impl ProviderKey {
     }
 }
 
-/// As JWKs and tokens write octets.
+/// Encodes bytes in base64url, as JWKs and tokens do.
 pub fn encode(octets: &[u8]) -> String {
     BASE64URL.encode(octets)
 }

@@ -1,4 +1,4 @@
-//! A real Envoy under test, over raw sockets, with the upstream, identity providers and endpoints around it.
+//! A real Envoy under test, over raw sockets, with an upstream, identity providers and introspection endpoints.
 
 pub mod bootstrap;
 pub mod check;

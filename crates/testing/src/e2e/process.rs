@@ -1,4 +1,4 @@
-//! One Envoy process: started on free ports, watched, and ended with the test, however the test ends.
+//! An Envoy process: started on free ports, watched, and ended with the test, however the test ends.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,42 +13,43 @@ use crate::e2e::client::{Connection, Request, get, request};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The Envoy binary: `ENVOY`, else what `make test` installs.
+/// Returns the Envoy binary: `ENVOY`, or the one that `make test` installs.
 pub fn envoy() -> PathBuf {
     existing("ENVOY", ".venv/bin/envoy", "an Envoy binary")
 }
 
-/// The module under test: `AUTHGATE_WASM`, else what `make build` makes.
+/// Returns the module under test: `AUTHGATE_WASM`, or the one that `make build` builds.
 pub fn module() -> PathBuf {
     existing("AUTHGATE_WASM", "dist/authgate.wasm", "the built module")
 }
 
-/// The same built for tests: it runs signature vectors, and traps when told to. `AUTHGATE_TESTING_WASM`, else where
-/// `make test` puts it.
+/// Returns the module that is built for tests, which verifies signature vectors and traps on request:
+/// `AUTHGATE_TESTING_WASM`, or the one that `make test` builds.
 pub fn testing_module() -> PathBuf {
     existing("AUTHGATE_TESTING_WASM", "target/authgate-testing.wasm", "the module for tests")
 }
 
-/// The file that a variable names, else the one at `default`, from the root of the repository.
+/// Returns the file that an environment variable names, or the one at `default`, relative to the root of the
+/// repository.
 pub fn existing(variable: &str, default: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(|| crate::root().join(default), PathBuf::from);
     assert!(path.exists(), "{what} is needed at {}: run `make test`, or set {variable}", path.display());
     path
 }
 
-/// How long a test under load lasts: `AUTHGATE_SECONDS`, else this many.
-#[allow(dead_code)] // benches have options
+/// Returns the duration of a test under load: `AUTHGATE_SECONDS`, or `otherwise`, in seconds.
+#[allow(dead_code)] // benches use options instead
 pub fn seconds(otherwise: u64) -> Duration {
     let asked = std::env::var("AUTHGATE_SECONDS").ok();
     Duration::from_secs(asked.map_or(otherwise, |text| text.parse().expect("AUTHGATE_SECONDS is a number")))
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> &'static Path {
     crate::root()
 }
 
-/// A directory of a test's own, empty.
+/// Returns an empty directory for a test.
 pub fn directory(name: &str) -> PathBuf {
     let path = crate::target().join("tmp/envoy").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -56,16 +57,16 @@ pub fn directory(name: &str) -> PathBuf {
     path
 }
 
-/// What `envoy --mode validate` said.
+/// The result of `envoy --mode validate`.
 #[derive(Debug)]
 pub struct Validation {
-    /// Whether Envoy would start with it.
+    /// True if Envoy would start with the bootstrap.
     pub accepted: bool,
-    /// All that it wrote.
+    /// All output.
     pub output: String,
 }
 
-/// Runs `envoy --mode validate` over a bootstrap.
+/// Validates a bootstrap with `envoy --mode validate`.
 pub fn validate(name: &str, bootstrap: &Value) -> Validation {
     let directory = directory(&format!("validate-{name}"));
     let output = command(&directory, bootstrap)
@@ -96,17 +97,17 @@ pub struct Envoy {
     watchdog: Child,
     directory: PathBuf,
     admin: u16,
-    /// The port of each listener, by its name.
+    /// Port of each listener, by name.
     pub ports: BTreeMap<String, u16>,
 }
 
 impl Envoy {
-    /// Starts Envoy and waits until it is ready. `environment` is what its process finds there.
+    /// Starts Envoy and waits until it is ready. `environment` is the environment of its process.
     pub fn start(directory: &Path, bootstrap: &Value, environment: &[(&str, &str)]) -> Self {
         Self::start_with_workers(1, directory, bootstrap, environment)
     }
 
-    /// The same with so many workers, each of which has the module in a VM of its own.
+    /// Starts Envoy with several workers, each of which runs the module in its own VM.
     pub fn start_with_workers(
         workers: usize,
         directory: &Path,
@@ -116,7 +117,7 @@ impl Envoy {
         Self::start_with_arguments(workers, directory, bootstrap, environment, &[])
     }
 
-    /// The same with more arguments.
+    /// Starts Envoy with additional arguments.
     pub fn start_with_arguments(
         workers: usize,
         directory: &Path,
@@ -169,31 +170,31 @@ impl Envoy {
         for listener in listeners["listener_statuses"].as_array().expect("a list of listeners") {
             let name = listener["name"].as_str().expect("a name").to_owned();
             let port = &listener["local_address"]["socket_address"]["port_value"];
-            // One on a pipe has none.
+            // A listener on a pipe has no port.
             if let Some(port) = port.as_u64() {
                 self.ports.insert(name, port.try_into().expect("a port"));
             }
         }
     }
 
-    /// Its process.
-    #[allow(dead_code)] // benches/envoy.rs reads what it has used
+    /// Returns the process id.
+    #[allow(dead_code)] // benches/envoy.rs reads its resource usage
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The port of its admin interface.
-    #[allow(dead_code)] // guides are run in the tests alone
+    /// Returns the port of the admin interface.
+    #[allow(dead_code)] // only tests run guides
     pub fn admin_port(&self) -> u16 {
         self.admin
     }
 
-    /// What the admin interface answers to a path; nothing where it does not.
+    /// Returns the admin interface's response to GET `path`; empty if there is none.
     pub fn admin(&self, path: &str) -> String {
         self.ask(&get(path))
     }
 
-    /// What it answers to a POST.
+    /// Returns the admin interface's response to POST `path`; empty if there is none.
     pub fn admin_post(&self, path: &str) -> String {
         self.ask(&request("POST", path).chunked("", &[]))
     }
@@ -203,13 +204,13 @@ impl Envoy {
         answer.map(|answer| answer.body).unwrap_or_default()
     }
 
-    /// All that Envoy and the module have logged so far.
+    /// Returns everything that Envoy and the module have logged so far.
     pub fn log(&self) -> String {
         let octets = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
         String::from_utf8_lossy(&octets).into_owned()
     }
 
-    /// What tells of a trap in the module, whatever caused it.
+    /// Returns all signs of a trap in the module, from any cause.
     pub fn signs_of_a_trap(&self) -> Vec<String> {
         let log = self.log();
         let lines = log.lines().filter(|line| {
@@ -232,14 +233,14 @@ impl Drop for Envoy {
                 .for_each(|line| eprintln!("{line}"));
         }
         let _ = self.child.kill();
-        // Its pid cannot have been given away: the child has not been waited for yet.
+        // The pid cannot have been reused: the child has not been waited for yet.
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
         let _ = self.child.wait();
     }
 }
 
-/// Ends Envoy where the test process dies without dropping it: then the pipe to this one closes.
+/// Starts a process that ends Envoy if the test process dies without dropping it: the pipe between them closes then.
 fn watchdog(envoy: u32) -> std::io::Result<Child> {
     Command::new("sh")
         .args(["-c", "read -r _; kill -9 \"$0\" 2>/dev/null", &envoy.to_string()])

@@ -1,17 +1,17 @@
-//! Programs of others that some tests run. Where one is missing the test says so and looks at nothing; where `CI` is
-//! set, it fails.
+//! Third-party programs that some tests run. If a program is missing, the test prints a message and is skipped; if `CI`
+//! is set, it fails.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::e2e::process::root;
 
-/// Whether a program runs and is content.
+/// True if a program runs and exits successfully.
 pub fn is_there(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-/// What was found, or word that the test needs it.
+/// Returns the program, or reports that the test needs it.
 pub fn or_skip<T>(what: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "this test needs {what}");
@@ -20,7 +20,7 @@ pub fn or_skip<T>(what: &str, found: Option<T>) -> Option<T> {
     found
 }
 
-/// Python with a package: `PYTHON`, else where `make test` installs it, else the system's.
+/// Returns a Python interpreter with a package: `PYTHON`, the one that `make test` installs, or the system's.
 pub fn python_with(package: &str) -> Option<PathBuf> {
     let named = std::env::var_os("PYTHON").map(PathBuf::from);
     let candidates = named.into_iter().chain([root().join(".venv/bin/python"), "python3".into()]);

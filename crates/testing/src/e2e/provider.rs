@@ -1,4 +1,4 @@
-//! An identity provider that does as it is told: it answers well, badly, late or not at all.
+//! An identity provider whose responses a test scripts: valid, invalid, late or none.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, ErrorKind, Result, Write};
@@ -12,28 +12,28 @@ use serde_json::{Value, json};
 
 use crate::e2e::wire::Message;
 
-/// What it does with a request.
+/// Behaviour for a request.
 #[derive(Debug, Clone)]
 pub enum Does {
-    /// Answers.
+    /// Responds.
     Answers {
         /// The status.
         status: u16,
-        /// The content.
+        /// The body.
         body: String,
     },
-    /// Answers after a while.
+    /// Responds after a delay.
     Waits(Duration, Box<Does>),
-    /// Closes the connection without a word.
+    /// Closes the connection without a response.
     Resets,
 }
 
-/// Answers with a key set.
+/// Responds with a key set.
 pub fn keys(keys: &[Value]) -> Does {
     answers(200, &json!({ "keys": keys }).to_string())
 }
 
-/// Answers with this.
+/// Responds with this status and body.
 pub fn answers(status: u16, body: &str) -> Does {
     Does::Answers { status, body: body.to_owned() }
 }
@@ -41,14 +41,14 @@ pub fn answers(status: u16, body: &str) -> Does {
 /// A listening provider. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Provider {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// By path; the others get 404.
+    /// Behaviour by path; other paths get 404.
     script: Mutex<BTreeMap<String, Does>>,
     asked: Mutex<Vec<Message>>,
     is_down: AtomicBool,
@@ -65,18 +65,18 @@ impl Provider {
         Provider { port, shared }
     }
 
-    /// What it does from now on with requests for a path.
+    /// Sets the behaviour for a path.
     pub fn on(&self, path: &str, does: Does) {
         self.shared.script.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), does);
     }
 
-    /// Refuses connections from now on, or takes them again.
+    /// Refuses connections from now on, or accepts them again.
     pub fn set_down(&self, is_down: bool) {
         self.shared.is_down.store(is_down, Ordering::SeqCst);
-        thread::sleep(Duration::from_millis(50)); // longer than it takes to notice
+        thread::sleep(Duration::from_millis(50)); // longer than a proxy needs to notice
     }
 
-    /// The requests for a path so far.
+    /// Returns the requests for a path so far.
     pub fn asked(&self, path: &str) -> Vec<Message> {
         let asked = self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.iter().filter(|message| message.start.split(' ').nth(1) == Some(path)).cloned().collect()
@@ -121,7 +121,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             does = *then;
         }
         let Does::Answers { status, body } = does else { return Ok(()) };
-        // Proxies reuse a connection; one that has gone down does not answer on it.
+        // Proxies reuse connections; a provider that is down does not respond on them.
         if shared.is_down.load(Ordering::SeqCst) {
             return Ok(());
         }

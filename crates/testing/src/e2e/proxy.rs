@@ -1,4 +1,4 @@
-//! Envoy with listeners, a service behind them, and what both have to show at the end.
+//! Envoy with listeners, the service behind it, and the final checks of both.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,36 +27,36 @@ pub struct Proxy {
     finished: bool,
 }
 
-/// What came back, and what went on.
+/// A response, and the requests that reached the upstream.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The response's status.
+    /// The status of the response.
     pub status: u16,
     /// The response.
     pub answer: Message,
-    /// What the service received: nothing for a request that was refused.
+    /// The requests that the service received; empty if the request was rejected.
     pub upstream: Vec<Message>,
-    /// The value of `x-case`, first word of the request's line in the access log.
+    /// The value of `x-case`, the first word of the request's access log line.
     pub mark: String,
 }
 
 impl Proxy {
-    /// Starts an Envoy of its own for a test.
+    /// Starts an Envoy for a test.
     pub fn start(name: &str, listeners: Vec<Listener>) -> Self {
         Self::start_with(name, listeners, &[])
     }
 
-    /// The same with two workers.
+    /// Starts an Envoy with two workers.
     pub fn start_with_two_workers(name: &str, listeners: Vec<Listener>) -> Self {
         Self::start_all(2, name, listeners, &[])
     }
 
-    /// The same with so many workers.
+    /// Starts an Envoy with several workers.
     pub fn start_with_workers(workers: usize, name: &str, listeners: Vec<Listener>) -> Self {
         Self::start_all(workers, name, listeners, &[])
     }
 
-    /// The same with variables in Envoy's own environment.
+    /// Starts an Envoy with environment variables.
     pub fn start_with(name: &str, listeners: Vec<Listener>, environment: &[(&str, &str)]) -> Self {
         Self::start_all(1, name, listeners, environment)
     }
@@ -79,27 +79,27 @@ impl Proxy {
         }
     }
 
-    /// Envoy's process.
+    /// Returns the process id of Envoy.
     pub fn pid(&self) -> u32 {
         self.envoy.pid()
     }
 
-    /// The port of a listener, for other clients.
+    /// Returns the port of a listener, for other clients.
     pub fn port(&self, listener: &str) -> u16 {
         *self.envoy.ports.get(listener).unwrap_or_else(|| panic!("no listener {listener}"))
     }
 
-    /// What the service received from another client, by the value of `x-case`.
+    /// Returns the requests of another client that the service received, by the value of `x-case`.
     pub fn arrived(&self, mark: &str) -> Vec<Message> {
         self.upstream.seen(mark)
     }
 
-    /// How many connections the service was opened.
+    /// Returns the number of connections that were opened to the service.
     pub fn upstream_connections(&self) -> usize {
         self.upstream.connections()
     }
 
-    /// A new connection to a listener.
+    /// Opens a connection to a listener.
     pub fn connect(&self, listener: &str) -> Connection {
         let port = self.port(listener);
         let client = self.listeners.iter().find(|l| l.name == listener).and_then(Listener::client);
@@ -110,24 +110,24 @@ impl Proxy {
         .expect("a connection to envoy")
     }
 
-    /// Sends a request over a connection of its own.
+    /// Sends a request over a new connection.
     pub fn send(&self, listener: &str, request: &Request) -> Exchange {
         self.send_over(&mut self.connect(listener), request)
     }
 
-    /// Sends a request over a connection that may have served others.
+    /// Sends a request over an existing connection.
     pub fn send_over(&self, connection: &mut Connection, request: &Request) -> Exchange {
         let mark = format!("case-{}", self.cases.fetch_add(1, Ordering::Relaxed));
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).extend(request.secrets());
         let answer = connection.send(request, &mark).unwrap_or_else(|error| {
-            // A codec that closes without a word has refused as well; status 0 tells it apart.
+            // A codec that closes without a response has rejected the request as well; status 0 distinguishes it.
             Message { start: format!("none 0 {error}"), ..Message::default() }
         });
         let status = answer.second_word().parse().unwrap_or(0);
         Exchange { status, answer, upstream: self.upstream.seen(&mark), mark }
     }
 
-    /// The listener's good request gets 200: what came before has done no harm.
+    /// Checks that the listener's good request still gets 200.
     pub fn still_serves(&self, listener: &str) -> Result<(), String> {
         let good = &self.listeners.iter().find(|l| l.name == listener).expect("a listener").good;
         match self.send(listener, good) {
@@ -136,27 +136,27 @@ impl Proxy {
         }
     }
 
-    /// All that was logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.envoy.log()
     }
 
-    /// The admin interface's answer to a path.
+    /// Returns the admin interface's response to GET `path`.
     pub fn admin(&self, path: &str) -> String {
         self.envoy.admin(path)
     }
 
-    /// The same to a POST, which changes something.
+    /// Returns the admin interface's response to POST `path`, which changes something.
     pub fn admin_post(&self, path: &str) -> String {
         self.envoy.admin_post(path)
     }
 
-    /// The whole access log, as far as it is written.
+    /// Returns the access log, as far as it is written.
     pub fn access_log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.access_log).unwrap_or_default()).into_owned()
     }
 
-    /// The access log's line for an exchange.
+    /// Returns the access log line of an exchange.
     pub fn access_log_line(&self, exchange: &Exchange) -> String {
         let mark = format!("{} ", exchange.mark);
         for _ in 0..250 {
@@ -169,12 +169,12 @@ impl Proxy {
         panic!("{} is not in the access log", exchange.mark);
     }
 
-    /// Keeps what went wrong for the end of the test.
+    /// Records a fault, reported at the end of the test.
     pub fn fault(&self, fault: String) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    /// To be called last: no case went wrong, every listener still serves, nothing has trapped, no log line shows a
+    /// Ends the test: no case failed, every listener still serves, nothing trapped, and no log line contains a
     /// credential.
     pub fn finish(mut self) {
         self.finished = true;

@@ -1,4 +1,4 @@
-//! TLS: certificates that are made for a test, and clients that show one or none.
+//! TLS: certificates generated for a test, and clients with or without one.
 
 use std::fmt;
 use std::io::Result;
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use crate::e2e::client::{Connection, stream};
 
-/// The host that servers' certificates are for.
+/// Host name in the certificates of servers.
 const HOST: &str = "api.example.com";
 const CONTEXT: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 
-/// Who issues certificates.
+/// A certificate authority.
 pub struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
@@ -31,7 +31,7 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new one.
+    /// Generates an authority.
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = named("authority");
@@ -40,15 +40,15 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    /// A certificate of this name.
+    /// Issues a certificate for this name.
     pub fn issue(&self, name: &str) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = named(name).signed_by(&key, &self.issuer).expect("a certificate");
         Identity { certificate: certificate.der().clone(), key: key.serialize_der() }
     }
 
-    /// A `DownstreamTlsContext` for [`HOST`], with these members too; `AUTHORITY` among them stands for this one's
-    /// certificate.
+    /// Returns a `DownstreamTlsContext` for [`HOST`] with additional members. A `validation_context` among them trusts
+    /// this authority.
     pub fn context(&self, members: Value) -> Value {
         let server = self.issue(HOST);
         let inline = |label: &str, der: &[u8]| json!({"inline_string": pem(label, der)});
@@ -69,12 +69,12 @@ impl Authority {
         context
     }
 
-    /// A client that trusts this authority and shows `identity`.
+    /// Returns a client that trusts this authority and sends the certificate of `identity`.
     pub fn client(&self, identity: Option<&Identity>) -> Client {
         self.client_of(identity, rustls::DEFAULT_VERSIONS)
     }
 
-    /// The same with these versions of TLS.
+    /// Returns a client that supports only these versions of TLS.
     pub fn client_of(
         &self,
         identity: Option<&Identity>,
@@ -97,19 +97,19 @@ impl Authority {
 }
 
 impl Identity {
-    /// One that nobody else vouches for.
+    /// Generates a self-signed certificate.
     pub fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().expect("a key");
         let certificate = named(name).self_signed(&key).expect("a certificate");
         Self { certificate: certificate.der().clone(), key: key.serialize_der() }
     }
 
-    /// `x5t#S256`, RFC 8705 §3.1.
+    /// Returns the `x5t#S256` thumbprint ([RFC 8705 §3.1](https://www.rfc-editor.org/rfc/rfc8705#section-3.1)).
     pub fn thumbprint(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(&self.certificate))
     }
 
-    /// The same in hexadecimal digits.
+    /// Returns the thumbprint in hexadecimal.
     pub fn digits(&self) -> String {
         hmac_sha256::Hash::hash(&self.certificate).iter().map(|octet| format!("{octet:02x}")).collect()
     }
@@ -129,7 +129,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// A client, which remembers its sessions.
+/// A client, which caches its TLS sessions.
 #[derive(Clone)]
 pub struct Client(Arc<ClientConfig>);
 
@@ -140,7 +140,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects, and says whether an earlier session was resumed.
+    /// Connects. The flag is true if an earlier session was resumed.
     pub fn connect(&self, port: u16) -> Result<(Connection, bool)> {
         let host = ServerName::try_from(HOST).expect("a host");
         let mut session = ClientConnection::new(Arc::clone(&self.0), host).map_err(std::io::Error::other)?;

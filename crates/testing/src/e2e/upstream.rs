@@ -1,4 +1,4 @@
-//! The service behind the proxy: it answers 200 to everything and remembers what reached it.
+//! The service behind the proxy: it responds with 200 to every request and records what reaches it.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Result, Write};
@@ -9,13 +9,13 @@ use std::thread;
 
 use crate::e2e::wire::Message;
 
-/// What was received, by the values of `x-case`: a test may send thousands.
+/// Received requests, by the values of `x-case`. A test may send thousands.
 type Seen = HashMap<Vec<String>, Vec<Message>>;
 
 /// A listening service. Its threads live as long as the test process.
 #[derive(Debug)]
 pub struct Upstream {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
     seen: Arc<Mutex<Seen>>,
     connections: Arc<AtomicUsize>,
@@ -40,12 +40,12 @@ impl Upstream {
         Self { port, seen, connections }
     }
 
-    /// How many connections it was opened: none means that not an octet has reached it.
+    /// Returns the number of connections. Zero means that not a single byte has reached the service.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// The requests whose `x-case` is `mark`.
+    /// Returns the requests whose `x-case` is `mark`.
     pub fn seen(&self, mark: &str) -> Vec<Message> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&[mark.to_owned()][..]).cloned().unwrap_or_default()

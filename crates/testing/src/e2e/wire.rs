@@ -1,32 +1,33 @@
-//! HTTP/1.1 as octets: what both ends of the proxy read. Text is Latin-1, so that no octet is lost or changed.
+//! HTTP/1.1 messages as both ends of the proxy read them. Text is Latin-1, so no byte is lost or changed.
 
 use std::io::{BufRead, Error, ErrorKind, Read, Result};
 
-/// A request or a response as it stood on the wire.
+/// A request or response, as sent on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Message {
     /// The request line or status line.
     pub start: String,
-    /// Header fields in their order, names as sent.
+    /// Headers in order, with their names as sent.
     pub fields: Vec<(String, String)>,
     /// The body, without its framing.
     pub body: String,
-    /// Trailer fields of a chunked body.
+    /// Trailers of a chunked body.
     pub trailers: Vec<(String, String)>,
 }
 
 impl Message {
-    /// Every value of a header field, in order.
+    /// Returns all values of a header, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
     }
 
-    /// The second word of the start line: a request's target, a response's status.
+    /// Returns the second word of the start line: the target of a request, the status of a response.
     pub fn second_word(&self) -> &str {
         self.start.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// Reads one message; none where the peer has closed. `bodiless`: an answer to HEAD, whose length has no body.
+    /// Reads a message; `None` if the peer has closed the connection. `bodiless` marks the response to a HEAD request,
+    /// whose Content-Length is not followed by a body.
     pub fn read(reader: &mut impl BufRead, bodiless: bool) -> Result<Option<Self>> {
         let Some(start) = line(reader)? else { return Ok(None) };
         let mut message = Self { start, fields: fields(reader)?, ..Self::default() };
@@ -76,7 +77,7 @@ fn exactly(reader: &mut impl BufRead, length: usize) -> Result<Vec<u8>> {
     if octets.len() == length { Ok(octets) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
 
-/// One character for each octet.
+/// Maps each byte to one character.
 pub fn latin1(octets: &[u8]) -> String {
     octets.iter().map(|&octet| char::from(octet)).collect()
 }

@@ -1,4 +1,4 @@
-//! Puts one configuration in the place of another, good ones and bad ones in turn, and sees which is in force.
+//! Replaces one configuration by another, valid and invalid ones in turn, and checks which one is in force.
 
 use std::fs;
 use std::thread;
@@ -11,19 +11,19 @@ use super::clients::{Client, Tally};
 use super::policies::{Policy, policy, refused};
 use super::traffic::{only_under, turn};
 
-/// How long Envoy may take to say yes or no, and its workers to take up what was accepted.
+/// Time limit for Envoy to accept or reject a configuration, and for its workers to apply it.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A pause between two looks.
+/// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What was done.
+/// Counts of configuration changes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Changes {
-    /// Policies that were taken up.
+    /// Accepted policies.
     pub accepted: u64,
-    /// Configurations that were refused.
+    /// Rejected configurations.
     pub refused: u64,
-    /// Looks at which policy is in force, each over a connection of its own.
+    /// Checks of the policy in force, each over a new connection.
     pub probes: u64,
 }
 
@@ -59,7 +59,7 @@ pub fn run(stage: &Stage<'_>, every: Duration, end: Instant, tally: &Tally) -> C
     changes
 }
 
-/// Has Envoy take a configuration, and waits until all workers have; or until it is refused.
+/// Passes a configuration to Envoy, and waits until all workers use it or Envoy rejects it; false after a timeout.
 fn put(stage: &Stage<'_>, policy: serde_json::Value, counter: &str) -> bool {
     const TAKEN_UP: &str = "listener_create_success";
     let count = |counter: &str| {
@@ -82,12 +82,12 @@ fn put(stage: &Stage<'_>, policy: serde_json::Value, counter: &str) -> bool {
     false
 }
 
-/// A new connection is answered by what is in force, and by nothing else.
+/// Checks that a new connection is served by the policy in force and no other.
 fn probe(port: u16, in_force: Policy, tally: &Tally) {
     let mut client = Client::new(port, tally);
     for exchange in [turn(), only_under(in_force), only_under(in_force.other())] {
         if client.exchange(&exchange).is_none() {
-            // What there was to say of that is said.
+            // The fault is already reported.
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! Clients, each with a connection of its own, that send without a pause.
+//! Clients with one connection each, which send without pause.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,32 +11,32 @@ use super::traffic::{Exchange, Traffic};
 use super::{Changes, Outcome, Waits};
 use crate::e2e::client::Connection;
 
-/// What is not a process that has to wait for its turn any more.
+/// Delay beyond which a process is considered suspended rather than waiting for its turn.
 const STALL: Duration = Duration::from_millis(500);
 
-/// What all clients have seen together.
+/// Combined results of all clients.
 #[derive(Default)]
 pub struct Tally {
     requests: AtomicU64,
     allowed: AtomicU64,
     connections: AtomicU64,
     repeated: AtomicU64,
-    /// Milliseconds for which this process did not run though it wanted to.
+    /// Milliseconds for which this process was runnable but did not run.
     stood_still: AtomicU64,
     waits: Mutex<Waits>,
-    /// How many of each kind, and the first.
+    /// Number of faults of each kind, and the first one.
     faults: Mutex<BTreeMap<String, (u64, String)>>,
 }
 
 impl Tally {
-    /// Something was not as it had to be.
+    /// Records a fault.
     pub fn fault(&self, kind: &str, fault: String) {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.entry(kind.to_owned()).or_insert((0, fault)).0 += 1;
     }
 
-    /// Watches until the end whether the machine lets this process run. Where it does not, nobody keeps a promise: Envoy
-    /// closes what should have been used meanwhile.
+    /// Measures, until the end, for how long the machine suspends this process. After a suspension timing guarantees do
+    /// not apply: Envoy closes idle connections in the meantime.
     pub fn watch(&self, end: Instant) {
         const NAP: Duration = Duration::from_millis(50);
         while Instant::now() < end {
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// All of it.
+    /// Returns the results.
     pub fn outcome(self, changes: Changes, lasted: Duration) -> Outcome {
         let faults = self.faults.into_inner().unwrap_or_else(PoisonError::into_inner);
         let text =
@@ -68,23 +68,22 @@ impl Tally {
     }
 }
 
-/// A connection, and the policy that it was answered by: Envoy serves a connection to its end by the configuration that
-/// it began with.
+/// A connection, and the policy that served it: Envoy serves a connection by one configuration until it closes.
 pub struct Client<'t> {
     port: u16,
     tally: &'t Tally,
     open: Option<(Connection, Option<Policy>)>,
-    /// How long the machine had stood still when the last answer came.
+    /// Suspension time of the machine, in milliseconds, at the last response.
     stood_still: u64,
 }
 
 impl<'t> Client<'t> {
-    /// A client that is not connected yet.
+    /// Creates a client that is not connected yet.
     pub fn new(port: u16, tally: &'t Tally) -> Self {
         Self { port, tally, open: None, stood_still: 0 }
     }
 
-    /// Sends a request and looks at its answer, which is given back with how long it took; `None` where none came.
+    /// Sends a request, checks the response, and returns it with its duration; `None` if there was no response.
     pub fn exchange(
         &mut self,
         (kind, request, expectation): &Exchange,
@@ -99,13 +98,13 @@ impl<'t> Client<'t> {
         }
         let (connection, policy) = self.open.as_mut()?;
         let start = Instant::now();
-        // An answer that does not come is a fault, whatever was changed in the meantime, but for where the machine stood
-        // still; then the request is sent again.
+        // A missing response is a fault even during a configuration change, except if the machine was suspended; the
+        // request is sent again then.
         let answer = match connection.send(request, "soak") {
             Ok(answer) => answer,
             Err(error) => {
                 self.open = None;
-                // Whoever watches the machine may have been woken later than this.
+                // The watcher may have been woken later than this thread.
                 thread::sleep(STALL);
                 let stood_still = tally.stood_still.load(Ordering::Relaxed);
                 if stood_still == std::mem::replace(&mut self.stood_still, stood_still) {
@@ -136,13 +135,13 @@ impl<'t> Client<'t> {
         Some((answer, wait))
     }
 
-    /// By which policy it was answered, as far as that can be told. The next request has a new connection.
+    /// Closes the connection, and returns the policy that served it, if known. The next request uses a new connection.
     pub fn close(&mut self) -> Option<Policy> {
         self.open.take().and_then(|(_, policy)| policy)
     }
 }
 
-/// Sends until the end.
+/// Sends requests until the end.
 pub fn run(port: u16, seed: u64, end: Instant, tally: &Tally) {
     let mut traffic = Traffic::new(seed + 1);
     let mut client = Client::new(port, tally);

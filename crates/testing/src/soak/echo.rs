@@ -1,4 +1,4 @@
-//! A service that answers with what reached it, so that whoever asked sees whom it took them for.
+//! A service that echoes the request it received, so the client sees the identity that reached it.
 
 use std::io::{BufReader, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::e2e::wire::Message;
 /// A listening service. Its threads live as long as the process.
 #[derive(Debug)]
 pub struct Echo {
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
 }
 
@@ -34,7 +34,7 @@ fn serve(stream: TcpStream) -> Result<()> {
     while let Some(request) = Message::read(&mut reader, false)? {
         let fields = request.fields.iter().filter(|(_, value)| value.len() < 1000);
         let body: String = fields.map(|(name, value)| format!("{name}: {value}\n")).collect();
-        // Characters stand for octets.
+        // Each character represents a byte.
         let body: Vec<u8> = body.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
         let head = format!("HTTP/1.1 200 OK\r\nx-echo: 1\r\ncontent-length: {}\r\n\r\n", body.len());
         writer.write_all(&[head.as_bytes(), &body].concat())?;

@@ -1,27 +1,27 @@
-//! What an answer has to be: under policy A, and under policy B.
+//! Expected responses under policy A and policy B.
 
 use super::policies::Policy;
 use crate::e2e::wire::Message;
 
-/// One answer in full.
+/// A response in full.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// Let in, and the service was told this user, by this authenticator.
+    /// Allowed; the upstream received this user, authenticated by this authenticator.
     Allowed {
         /// The subject.
         user: String,
         /// The authenticator.
         by: &'static str,
     },
-    /// Let in, and the service was told nobody.
+    /// Allowed; the upstream received no identity.
     Anonymous,
-    /// Refused with this status and these challenges, of each its beginning.
+    /// Denied with this status and these challenges, compared by their beginning.
     Refused(u16, Vec<String>),
-    /// Refused by Envoy or the filter, by whichever looks first.
+    /// Rejected by Envoy or the filter, whichever checks first.
     Rejected(&'static [u16]),
 }
 
-/// The answers to one request.
+/// The expected responses to a request.
 #[derive(Debug, Clone)]
 pub struct Expectation {
     under_a: Answer,
@@ -29,17 +29,17 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// The same under both.
+    /// Expects the same response under both policies.
     pub fn both(answer: Answer) -> Self {
         Self { under_a: answer.clone(), under_b: answer }
     }
 
-    /// Another under each.
+    /// Expects a different response under each policy.
     pub fn turns(under_a: Answer, under_b: Answer) -> Self {
         Self { under_a, under_b }
     }
 
-    /// Which policies can have given this answer, or what is wrong with it under each.
+    /// Returns the policies that can have given this response, or its mismatches with each.
     pub fn policies(&self, answer: &Message) -> Result<Vec<Policy>, String> {
         let found = [(Policy::A, &self.under_a), (Policy::B, &self.under_b)]
             .map(|(policy, expected)| expected.check(policy, answer).map(|()| policy));
@@ -51,12 +51,12 @@ impl Expectation {
 }
 
 impl Answer {
-    /// A 401 with these challenges, of each its beginning.
+    /// A 401 with these challenges, compared by their beginning.
     pub fn unauthorized(challenges: &[&str]) -> Self {
         Self::Refused(401, challenges.iter().map(|&challenge| challenge.to_owned()).collect())
     }
 
-    /// Let in as this user, by this authenticator.
+    /// Allowed as this user, authenticated by this authenticator.
     pub fn allowed(user: &str, by: &'static str) -> Self {
         Self::Allowed { user: user.to_owned(), by }
     }

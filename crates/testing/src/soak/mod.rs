@@ -1,4 +1,4 @@
-//! Mixed traffic, good, bad and hostile, while the policy is replaced every moment; each answer is looked at.
+//! Mixed traffic (valid, invalid and hostile) while the policy is replaced continuously; every response is checked.
 //!
 //! `tests/envoy/reload.rs` runs it for seconds, `make soak` for half an hour.
 
@@ -24,52 +24,53 @@ pub use echo::Echo;
 pub use policies::{Policy, policy};
 pub use waits::Waits;
 
-/// How connections are closed to which the old configuration belongs: at once, and in any case after two seconds.
+/// Arguments that make Envoy drain the connections of a replaced configuration at once, and close them after at most
+/// two seconds.
 pub const DRAINING: &[&str] = &["--drain-time-s", "2", "--drain-strategy", "immediate"];
 
-/// How long each configuration is in force.
+/// Time for which each configuration is in force.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What is soaked.
+/// The system under test.
 pub struct Stage<'a> {
-    /// The proxy. It was started with [`DRAINING`], takes its listeners from `listeners`, and serves [`Policy::A`].
+    /// The proxy, started with [`DRAINING`]. It reads its listeners from `listeners`, and serves [`Policy::A`].
     pub envoy: &'a Envoy,
-    /// The file that it takes listeners from.
+    /// The file from which it reads listeners.
     pub listeners: PathBuf,
-    /// A listener for a policy, as Envoy takes it.
+    /// Builds the Envoy listener for a policy.
     pub listener: &'a (dyn Fn(Value) -> Value + Sync),
     /// The port of that listener.
     pub port: u16,
-    /// How many workers it has.
+    /// Number of workers.
     pub workers: u64,
-    /// How many connections send requests.
+    /// Number of connections that send requests.
     pub connections: usize,
 }
 
-/// What came of it.
+/// Results of a soak.
 pub struct Outcome {
-    /// What was not as it had to be; the first of each kind.
+    /// The first fault of each kind.
     pub faults: Vec<String>,
-    /// Requests whose answers were looked at, of them those that were let in.
+    /// Requests whose responses were checked.
     pub requests: u64,
-    /// Of them, let in.
+    /// Requests that were allowed.
     pub allowed: u64,
     /// Connections that were opened.
     pub connections: u64,
-    /// Requests that were sent again since the machine had stood still meanwhile.
+    /// Requests that were repeated because the machine was suspended.
     pub repeated: u64,
-    /// How long it did, in all.
+    /// Total suspension time of the machine.
     pub stood_still: Duration,
-    /// What was done to the configuration meanwhile.
+    /// Changes of the configuration.
     pub changes: Changes,
-    /// How long answers took.
+    /// Response times.
     pub waits: Waits,
-    /// How long it lasted.
+    /// Duration of the soak.
     pub lasted: Duration,
 }
 
 impl Stage<'_> {
-    /// Soaks for so long. `watch` is called every second.
+    /// Runs the soak for this duration. `watch` is called every second.
     pub fn run(&self, lasts: Duration, mut watch: impl FnMut(Duration)) -> Outcome {
         let start = Instant::now();
         let end = start + lasts;
@@ -91,7 +92,7 @@ impl Stage<'_> {
         for sign in self.envoy.signs_of_a_trap() {
             tally.fault("a trap", sign);
         }
-        // What Envoy says of a configuration that is refused is no more than that.
+        // Envoy's message about a rejected configuration is not a fault.
         let is_sign = |line: &&str| line.contains("][critical]") && !line.ends_with(" failed to load");
         for line in self.envoy.log().lines().filter(is_sign) {
             tally.fault("a critical line in the log", line.to_owned());

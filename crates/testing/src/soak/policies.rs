@@ -1,4 +1,4 @@
-//! Two policies that differ visibly, and those that have to be refused.
+//! Two policies that differ visibly, and configurations that must be rejected.
 
 use base64::prelude::{BASE64_STANDARD as BASE64, Engine as _};
 use serde_json::{Value, json};
@@ -7,17 +7,17 @@ use sha1::{Digest as _, Sha1};
 use crate::digest_client::sha256;
 use crate::e2e::mint::{ISSUER, OTHER_ISSUER, SECRET, jwks};
 
-/// A policy that is in force or may be.
+/// A policy that can be in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Knows `anna`; asks for credentials on `/turn`.
+    /// Has the user `anna`; `/turn` requires credentials.
     A,
-    /// Knows `bert`; `/turn` is public.
+    /// Has the user `bert`; `/turn` is public.
     B,
 }
 
 impl Policy {
-    /// The other one.
+    /// Returns the other policy.
     pub fn other(self) -> Self {
         match self {
             Self::A => Self::B,
@@ -25,7 +25,7 @@ impl Policy {
         }
     }
 
-    /// What upstreams see of it.
+    /// Returns the name that upstreams receive.
     pub fn name(self) -> &'static str {
         match self {
             Self::A => "a",
@@ -33,7 +33,7 @@ impl Policy {
         }
     }
 
-    /// The user that it alone knows.
+    /// Returns the user that only this policy has.
     pub fn user(self) -> &'static str {
         match self {
             Self::A => "anna",
@@ -42,15 +42,15 @@ impl Policy {
     }
 }
 
-/// The password of all users with a {SHA} hash, and of Digest.
+/// Password of all users with a {SHA} hash, and of Digest.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// `bob`'s password: what `htpasswd -nbB -C 4 bob can-we-fix-it` hashed.
+/// Password of `bob`, hashed by `htpasswd -nbB -C 4 bob can-we-fix-it`.
 pub const BOB: &str = "can-we-fix-it";
 const BOB_HASH: &str = "$2y$04$KeCgq7RqQortuAPMmfexbuqPr6Dp/n9Abdp5vXC6W4mU0iRkZ00jC";
-/// The key of `robot`.
+/// API key of `robot`.
 pub const ROBOT: &str = "robot-key-0123456789abcdef";
 
-/// The configuration of a policy.
+/// Returns the configuration of a policy.
 pub fn policy(which: Policy) -> Value {
     let realm = format!("turn-{}", which.name());
     let turn = match which {
@@ -90,12 +90,13 @@ pub fn policy(which: Policy) -> Value {
         "identity": {"headers": {
             "x-auth-user": "{subject}", "x-auth-by": "{authenticator}", "x-policy": which.name(),
         }},
-        // How much of its time a worker spends on hashes does not change what it answers.
+        // A worker's share of CPU time for slow hashes does not affect its responses.
         "slow_hashes": {"cpu_share": 1},
     })
 }
 
-/// One that has to be refused, another for each number. Each would let everything in if it were taken.
+/// Returns an invalid configuration, a different one for each number. Each would allow every request if it were
+/// accepted.
 pub fn refused(number: usize) -> Value {
     let open = |change: Value| {
         let mut policy = json!({"rules": [{"public": true}]});

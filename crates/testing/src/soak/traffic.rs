@@ -1,4 +1,4 @@
-//! What clients send, and what it must be answered.
+//! Requests of the clients, and the expected responses.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,17 +18,17 @@ const INVALID_TOKEN: &str = r#"Bearer realm="restricted", error="invalid_token""
 const API_KEY: &str = r#"ApiKey realm="restricted""#;
 const DIGEST: &str = r#"Digest realm="legacy""#;
 
-/// One request: a name for its kind, what is sent, and what has to come back.
+/// A request: a name for its kind, the request, and the expected response.
 pub type Exchange = (&'static str, Request, Expectation);
 
-/// A stream of requests, another for each seed.
+/// A stream of requests that depends on a seed.
 pub struct Traffic {
     random: u64,
-    /// The challenge that the last request brought, where the next one answers it.
+    /// The challenge in the last response, if the next request responds to it.
     challenge: Option<Challenge>,
 }
 
-/// Tokens that are used again and again, and live longer than anyone soaks.
+/// Tokens that are reused, and outlive the soak.
 struct Known {
     rs256: String,
     es256: String,
@@ -72,12 +72,12 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
 });
 
 impl Traffic {
-    /// The stream of a client.
+    /// Creates the stream of a client.
     pub fn new(seed: u64) -> Self {
         Self { random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, challenge: None }
     }
 
-    /// The next request.
+    /// Returns the next request.
     pub fn next(&mut self) -> Exchange {
         if let Some(challenge) = self.challenge.take() {
             let answer = DigestAnswer::new(&challenge, "carol", PASSWORD, "GET", "/digest/x").signed();
@@ -92,7 +92,7 @@ impl Traffic {
         }
     }
 
-    /// What came back to the last one.
+    /// Handles the response to the last request.
     pub fn answered(&mut self, kind: &str, answer: &Message) {
         if kind == "Digest, challenged" {
             self.challenge = answer.all("www-authenticate").iter().find_map(|field| Challenge::parse(field));
@@ -124,14 +124,14 @@ impl Traffic {
             18 => {
                 ("Digest, challenged", get("/digest/x"), Expectation::both(Answer::unauthorized(&[DIGEST])))
             }
-            // A module for tests traps at this field; the true one passes it on.
+            // A module that is built for tests traps on this header; the released module passes it on.
             _ => {
                 ("public", get("/public/x").field("authgate-trap", "1"), Expectation::both(Answer::Anonymous))
             }
         }
     }
 
-    /// What the two policies answer differently.
+    /// Returns a request that the two policies treat differently.
     fn turning(&mut self) -> Exchange {
         match self.below(3) {
             0 => turn(),
@@ -215,7 +215,7 @@ impl Traffic {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        // Marsaglia's xorshift: nobody has to be surprised by it, and a run can be repeated.
+        // Marsaglia's xorshift: predictable, so a run can be repeated.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -223,13 +223,13 @@ impl Traffic {
     }
 }
 
-/// Public under B alone.
+/// Returns a request that is public under B only.
 pub fn turn() -> Exchange {
     let under_a = Answer::unauthorized(&[r#"Basic realm="turn-a""#]);
     ("turn", get("/turn/x"), Expectation::turns(under_a, Answer::Anonymous))
 }
 
-/// A user that one policy alone knows.
+/// Returns a request of a user that only one policy has.
 pub fn only_under(policy: Policy) -> Exchange {
     let (allowed, refused) = (Answer::allowed(policy.user(), "staff"), Answer::unauthorized(&[BASIC]));
     let request = get("/basic/x").basic(policy.user(), PASSWORD);
@@ -243,7 +243,7 @@ fn get_bearer(path: &str, token: &str) -> Request {
     get(path).bearer(token)
 }
 
-/// A token that nobody has seen, and its subject.
+/// Returns a token that was never used before, and its subject.
 fn fresh(algorithm: &str, change: Value) -> (String, String) {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let user = format!("user-{}", SERIAL.fetch_add(1, Ordering::Relaxed));

@@ -1,13 +1,13 @@
-//! How long answers took: counted in steps of a hundredth, so that millions take no room.
+//! Histogram of response times with buckets of 1 % width, so millions of values need little memory.
 
 use std::time::Duration;
 
-/// Each step is longer than the last by this.
+/// Ratio between consecutive buckets.
 const STEP: f64 = 1.01;
-/// From a microsecond to about a minute.
+/// Number of buckets: from a microsecond to about a minute.
 const STEPS: usize = 1800;
 
-/// Durations, counted.
+/// Histogram of durations.
 #[derive(Debug, Clone)]
 pub struct Waits(Vec<u64>);
 
@@ -18,21 +18,21 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// One more.
+    /// Adds a duration.
     pub fn add(&mut self, wait: Duration) {
         let microseconds = (wait.as_secs_f64() * 1e6).max(1.0);
         let step = (microseconds.ln() / STEP.ln()) as usize;
         self.0[step.min(STEPS - 1)] += 1;
     }
 
-    /// Those of another.
+    /// Adds the durations of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine += theirs;
         }
     }
 
-    /// So many are not longer than this, in milliseconds, to a hundredth: `part` is from 0 to 1.
+    /// Returns a quantile in milliseconds, accurate to 1 %. `part` is between 0 and 1.
     pub fn milliseconds(&self, part: f64) -> f64 {
         let wanted = (self.0.iter().sum::<u64>() as f64 * part).ceil() as u64;
         let mut counted = 0;
