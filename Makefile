@@ -69,14 +69,14 @@ tool-archive: $(TOOL) ## Pack the tool, its man pages and completions into dist/
 check: .wasm-target ## Check formatting, lints and documentation, with warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --lib --target $(WASM_TARGET) -- -D warnings
+	cargo clippy --locked -p authgate-filter --lib --target $(WASM_TARGET) -- -D warnings
 	for yardstick in empty floor; do \
 		cargo fmt --check --manifest-path benches/$$yardstick/Cargo.toml; \
 		cargo clippy --locked --manifest-path benches/$$yardstick/Cargo.toml --target $(WASM_TARGET) \
 			--target-dir $(TARGET_DIR)/$$yardstick -- -D warnings; \
 	done
 	cargo fmt --check --manifest-path tests/host/Cargo.toml
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 # Advisories are fetched from a repository on the network, which not every machine can access.
 CHECKS := bans licenses sources
