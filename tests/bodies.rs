@@ -174,20 +174,25 @@ fn problem_details_are_what_rfc_9457_says() {
 fn a_hidden_reason_looks_like_any_other() {
     let format = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     for form in [Form::Text, Form::Html, Form::Problem, Form::Empty, Form::Grpc] {
-        let answer = |reason, authenticator| {
-            let denial = denial(reason, authenticator);
+        let answer_to = |denial: Denial| {
             let response = denial.response(&format, form);
             let fields: Vec<String> =
                 response.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             (response.status, fields, response.body, response.grpc_status)
         };
+        let answer = |reason, authenticator| answer_to(denial(reason, authenticator));
         let no_rule = answer(Reason::NoRule, None);
         assert_eq!(no_rule.0, 404);
         assert_eq!(no_rule.3, (form == Form::Grpc).then_some(5));
         assert_eq!(answer(Reason::RuleDenied, None), no_rule);
         assert_eq!(answer(Reason::NotAuthorized, Some(0)), no_rule);
         assert_eq!(answer(Reason::InsufficientScope, Some(1)), no_rule);
-        // Reasons that are not hidden are unchanged.
+        for (reason, authenticator) in REASONS {
+            let retries = matches!(reason, Reason::Throttled { .. } | Reason::Unavailable);
+            let hidden = answer_to(denial(reason, authenticator).hidden());
+            assert!(retries || hidden == no_rule, "{reason:?} as {form:?}: {hidden:?}");
+        }
+        // What is not hidden stays as it is.
         assert_eq!(answer(Reason::MissingCredentials, None).0, 401);
         assert_eq!(answer(Reason::CrossOrigin, None).0, 403);
     }

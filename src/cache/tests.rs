@@ -240,7 +240,20 @@ fn what_is_old_is_forgotten_in_time_too() {
     assert_eq!(store.take(cache_key(4), at(1010.0)), None);
 }
 
-/// A clock that is set back must not extend the lifetime of a password or a token.
+/// What is taken out is gone, also if it was put in again after it had become old.
+#[test]
+fn a_slot_is_in_one_generation() {
+    let mut store = TwoGenerationCache::new(8, 1 << 20);
+    let entry = |value: u128| Entry { value, since: at(1000.0), until: at(1010.0), bytes: 0 };
+    for n in (0..5).chain([0]) {
+        store.insert(CacheKey(n), entry(n));
+    }
+    assert_eq!(store.count(), 5);
+    assert_eq!(store.take(CacheKey(0), at(1001.0)), Some(0));
+    assert_eq!(store.find(CacheKey(0), at(1001.0)), None);
+}
+
+/// A clock that is set back must not make a password or a token count for longer than its time.
 #[test]
 fn nothing_counts_before_it_was_remembered() {
     for others in [0, 4] {

@@ -102,6 +102,8 @@ impl<T> TwoGenerationCache<T> {
             self.young.clear();
             self.young_octets = 0;
         }
+        // One that is still there would be found again once the new one is taken out.
+        self.old.remove(&cache_key);
         self.young_octets = self.young_octets.saturating_add(bytes);
         self.young.insert(cache_key, entry);
     }

@@ -20,7 +20,7 @@ use crate::http::location::CredentialLocation;
 use crate::http::path::PathInterpretations;
 use crate::http::request::Request;
 use crate::policy::authorization::{Authorized, authorize};
-use crate::policy::rules::Target;
+use crate::policy::rules::{RuleId, Target};
 use crate::policy::{Access, Policy, Protection, Rule};
 use crate::principal::{AuthenticatorId, Permit};
 use crate::remote::callout::Pending;
@@ -109,9 +109,13 @@ fn judge<'a, T: Trace>(
     }
     // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let rule = select(policy, request, asked.unwrap_or(request.method));
-    let (verdict, held) = match &rule {
-        Err(reason) => (Verdict::Deny(Denial::of(*reason)), VerifiedLocations::new()),
+    let selected = select(policy, request, asked.unwrap_or(request.method));
+    let rule = selected.as_ref().ok().copied();
+    let (verdict, held) = match selected {
+        Err(Unselected { reason, is_hidden }) => {
+            let denial = Denial::of(reason);
+            (Verdict::Deny(if is_hidden { denial.hidden() } else { denial }), VerifiedLocations::new())
+        }
         Ok(rule) => match &rule.access {
             // Before anything else: `denials.status` may hide that there is such a rule.
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), VerifiedLocations::new()),
@@ -127,7 +131,6 @@ fn judge<'a, T: Trace>(
             Access::Protected(protection) => protect(policy, protection, request, state, context, trace),
         },
     };
-    let rule = rule.ok();
     let permit = match &verdict {
         Verdict::Allow(permit) => permit.as_ref(),
         Verdict::Deny(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
@@ -143,25 +146,58 @@ fn judge<'a, T: Trace>(
     Decision { verdict, mutations, rule, shadowed: None }
 }
 
+/// The reason why a request selects no rule, and whether its answer is that of hidden reasons in any case.
+struct Unselected {
+    reason: Reason,
+    is_hidden: bool,
+}
+
+impl From<Reason> for Unselected {
+    fn from(reason: Reason) -> Self {
+        Unselected { reason, is_hidden: false }
+    }
+}
+
 /// The rule that the request selects, with `method` as its method.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Reason> {
+fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Unselected> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // A rule for some addresses, perhaps one that denies, cannot be passed over because the address is not known.
     if policy.index.wants_peer() && request.peer.is_none() {
-        return Err(Reason::Unavailable);
+        return Err(Reason::Unavailable.into());
     }
     let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
-    let selected = policy.index.select(&target).map_err(|_| Reason::AmbiguousPath)?;
+    let selected = policy.index.select(&target);
+    let selected = selected.map_err(|_| ambiguous(policy, Reason::AmbiguousPath, &target))?;
     // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks turn them into upper case.
     if method.iter().any(u8::is_ascii_lowercase) {
         let upper_case = Target { method: &method.to_ascii_uppercase(), ..target };
         if policy.index.select(&upper_case) != Ok(selected) {
-            return Err(Reason::AmbiguousMethod);
+            return Err(ambiguous(policy, Reason::AmbiguousMethod, &target));
         }
     }
-    selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule)
+    selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule.into())
+}
+
+/// Refuses a request that can be read in several ways. If one of them would be answered as if nothing were there
+/// (`denials.status`), this is, too: any other answer would show that there is a rule.
+fn ambiguous(policy: &Policy, reason: Reason, target: &Target<'_>) -> Unselected {
+    let hides = |rule: Option<RuleId>| match rule.and_then(|id| policy.rules.get(id.index())) {
+        None => policy.denials.hides(Reason::NoRule),
+        Some(rule) => {
+            matches!(rule.access, Access::Denied)
+                && !rule.is_shadowed
+                && policy.denials.hides(Reason::RuleDenied)
+        }
+    };
+    let hides_any = policy.denials.hides(Reason::NoRule) || policy.denials.hides(Reason::RuleDenied);
+    if !hides_any {
+        return reason.into();
+    }
+    let upper_case = Target { method: &target.method.to_ascii_uppercase(), ..*target };
+    let is_hidden = [target, &upper_case].iter().any(|target| policy.index.may_select(target, hides));
+    Unselected { reason, is_hidden }
 }
 
 /// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.

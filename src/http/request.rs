@@ -76,7 +76,9 @@ pub fn trim_ows(mut bytes: &[u8]) -> &[u8] {
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
 /// ```
 pub fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    // Long cookies and `Connection` fields are read byte by byte: ranges, not a search.
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~')
+        || matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z')
 }
 
 /// True if `text` is a `token`.

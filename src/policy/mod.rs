@@ -94,7 +94,7 @@ impl Policy {
             .iter()
             .flat_map(|name| request.values(name))
             .flat_map(|value| value.split(|byte| !is_tchar(*byte)))
-            .any(|option| self.removes_trailer(option))
+            .any(|option| !option.is_empty() && self.removes_trailer(option))
     }
 
     /// How many rules are in shadow. What no rule matches counts as one more.

@@ -120,9 +120,7 @@ impl RuleIndex {
     pub fn select(&self, target: &Target) -> Result<Option<RuleId>, AmbiguousPath> {
         let mut readings = target.readings.iter();
         let Some(first) = readings.next() else { return Ok(None) };
-        if !self.regexes.is_empty()
-            && target.readings.iter().map(str::len).sum::<usize>() > MAX_REGEX_READINGS
-        {
+        if self.is_too_long(target) {
             return Err(AmbiguousPath);
         }
         let selected = self.select_for(first, target);
@@ -131,6 +129,18 @@ impl RuleIndex {
         } else {
             Err(AmbiguousPath)
         }
+    }
+
+    /// Whether the rule that one of the readings selects is meant, `None` standing for no rule. If the readings are too
+    /// long to tell, it is.
+    pub fn may_select(&self, target: &Target, is_meant: impl Fn(Option<RuleId>) -> bool) -> bool {
+        self.is_too_long(target)
+            || target.readings.iter().any(|reading| is_meant(self.select_for(reading, target)))
+    }
+
+    /// Whether the readings of the path are too long for regexes.
+    fn is_too_long(&self, target: &Target) -> bool {
+        !self.regexes.is_empty() && target.readings.iter().map(str::len).sum::<usize>() > MAX_REGEX_READINGS
     }
 
     /// Whether any rule looks at the peer. If not, [`Target::peer`] may be left out.

@@ -188,7 +188,9 @@ mod tests {
             let new = pending(owner, stream, authenticator, fetch_id);
             requests.insert(PendingRequest { deadline: at(deadline), ..new });
         }
+        assert_eq!((requests.count(&a), requests.count(&b)), (4, 1));
         assert_eq!(streams(requests.take_settled(&a, AuthenticatorId::new(0), FetchId(1))), [1, 5]);
+        assert_eq!((requests.count(&a), requests.count(&b)), (2, 1));
         assert!(!requests.contains(1) && requests.contains(2) && requests.contains(3));
         assert!(requests.take_overdue(at(9.75)).is_empty());
         assert_eq!(streams(requests.take_overdue(at(20.0))), [2, 4]);
@@ -202,10 +204,11 @@ mod tests {
         others: &[(PendingRequest<u8>, bool)],
     ) {
         let mut requests = PendingRequests::new();
-        while requests.has_room(&known(requests.pending.len() as u32)) {
-            requests.insert(known(requests.pending.len() as u32));
-            assert!(requests.pending.len() <= expected, "no bound");
+        for n in 0..expected as u32 {
+            assert!(requests.has_room(&known(n)), "{n} of {expected}");
+            requests.insert(known(n));
         }
+        assert!(!requests.has_room(&known(expected as u32)), "more than {expected}");
         assert_eq!(requests.pending.len(), expected);
         for (at, (other, has_room)) in others.iter().enumerate() {
             assert_eq!(requests.has_room(other), *has_room, "the other with index {at}");

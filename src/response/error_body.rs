@@ -46,8 +46,9 @@ pub enum Prompt {
 impl<'a> ErrorBody<'a> {
     /// Selects what the client may see of `denial`.
     pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
-        let status = format.status(denial.reason);
-        let told = format.tells(denial.reason).then(|| Detail::of(denial, status));
+        let is_hidden = denial.is_hidden_by(format);
+        let status = if is_hidden { 404 } else { denial.reason.status() };
+        let told = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
         ErrorBody { status, told, help: format.help.as_deref() }
     }
 }

@@ -55,13 +55,8 @@ impl DenialFormat {
         self.form.unwrap_or_else(|| accept::best(request.values("accept")))
     }
 
-    /// Returns the HTTP status for `reason`.
-    pub(super) fn status(&self, reason: Reason) -> u16 {
-        if self.hides(reason) { 404 } else { reason.status() }
-    }
-
-    /// True if `reason` gets status 404.
-    pub(super) fn hides(&self, reason: Reason) -> bool {
+    /// Whether a refusal for this reason looks as if there were nothing.
+    pub fn hides(&self, reason: Reason) -> bool {
         match reason {
             Reason::InsufficientScope => self.hidden.insufficient_scope,
             Reason::NotAuthorized => self.hidden.not_authorized,
@@ -69,11 +64,6 @@ impl DenialFormat {
             Reason::NoRule => self.hidden.no_rule,
             _ => false,
         }
-    }
-
-    /// True if the client may see `reason`.
-    pub(super) fn tells(&self, reason: Reason) -> bool {
-        self.tells_reasons && !self.hides(reason)
     }
 }
 

@@ -188,6 +188,8 @@ pub struct Denial {
     scope: Option<String>,
     /// URL of the metadata of the protected resource.
     metadata: Option<Rc<str>>,
+    /// Whether it is answered as if nothing were there, whatever the reason.
+    is_hidden: bool,
 }
 
 impl Denial {
@@ -206,7 +208,8 @@ impl Denial {
         scope: Option<String>,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        Denial { reason, authenticator, caller: None, auth_scheme: None, challenge_sets, scope, metadata }
+        let (caller, auth_scheme, is_hidden) = (None, None, false);
+        Denial { reason, authenticator, caller, auth_scheme, challenge_sets, scope, metadata, is_hidden }
     }
 
     /// Sets the auth-scheme of the presented credentials.
@@ -214,12 +217,21 @@ impl Denial {
         Denial { auth_scheme: auth_scheme.map(str::to_owned), ..self }
     }
 
-    /// Builds the response to the client.
+    /// The same, answered with the 404 of [`Hidden`] reasons.
+    pub fn hidden(self) -> Self {
+        Denial { is_hidden: true, ..self }
+    }
+
+    fn is_hidden_by(&self, format: &DenialFormat) -> bool {
+        self.is_hidden || format.hides(self.reason)
+    }
+
+    /// The answer to the client.
     pub fn response<'a>(&'a self, format: &'a DenialFormat, form: Form) -> Response<'a> {
         let error_body = ErrorBody::of(self, format);
         let mut fields = Vec::with_capacity(8);
-        if !format.hides(self.reason) {
-            let challenges = self.challenges(format.tells(self.reason));
+        if !self.is_hidden_by(format) {
+            let challenges = self.challenges(format.tells_reasons);
             fields.extend(
                 challenges
                     .iter()

@@ -2,15 +2,19 @@
 //! operator.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::resets::introspecting;
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap_from_file, listener};
 use authgate_testing::e2e::client::{Connection, Request, get, stream};
+use authgate_testing::e2e::endpoint::{Endpoint, Reply};
 use authgate_testing::e2e::fixture::{ALICE, BASIC, good, policy};
 use authgate_testing::e2e::process::{Envoy, directory, module, testing_module};
+use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::e2e::wire::Message;
 
@@ -215,6 +219,13 @@ fn a_partial_list_of_capabilities_is_noticed() {
         ("proxy_on_http_call_response", HEALTHY),
         ("proxy_call_foreign_function", HEALTHY),
         ("proxy_define_metric", HEALTHY),
+        ("proxy_continue_stream", HEALTHY),
+        ("proxy_get_log_level", HEALTHY),
+        ("proxy_get_property", HEALTHY),
+        ("proxy_http_call", HEALTHY),
+        ("proxy_increment_metric", HEALTHY),
+        ("proxy_record_metric", HEALTHY),
+        ("proxy_set_effective_context", HEALTHY),
         ("proxy_set_property", HEALTHY),
     ];
     let mut listeners: Vec<Listener> =
@@ -256,7 +267,55 @@ fn a_partial_list_of_capabilities_is_noticed() {
     assert!(is_asked("all") && !is_asked("proxy_on_request_headers") && !is_asked("calls-only"));
 }
 
-/// Returns the name for a listener and for the marks of its requests.
+/// With `allow_on_headers_stop_iteration` Envoy brings content while the header section is held back, and continues the
+/// request where that passes.
+#[test]
+fn without_a_capability_no_request_goes_on_with_its_content() {
+    let endpoint = Endpoint::start();
+    endpoint.otherwise(Reply::Late(Duration::from_millis(200), json!({"active": false})));
+    let missing = [
+        "proxy_continue_stream",
+        "proxy_get_property",
+        "proxy_http_call",
+        "proxy_on_http_call_response",
+        "proxy_on_tick",
+        "proxy_send_local_response",
+        "proxy_set_effective_context",
+        "",
+    ];
+    let gate = |missing: &&'static str| {
+        let gate = introspecting(name(missing), &endpoint).stopping_at_headers_alone();
+        gate.capabilities(&all_but(missing))
+    };
+    let proxy = Proxy::start("capabilities-content", missing.iter().map(gate).collect());
+    // Without credentials, with the content in the same read and in another; with a token that is asked about.
+    let requests =
+        [("", 0), ("", 300), ("Authorization: Bearer one\r\n", 0), ("Authorization: Bearer two\r\n", 900)];
+    for missing in missing {
+        for (number, (field, pause)) in requests.iter().enumerate() {
+            let mark = format!("{}-{number}", name(missing));
+            let head =
+                format!("POST /x HTTP/1.1\r\nHost: a\r\nx-case: {mark}\r\n{field}Content-Length: 7\r\n\r\n");
+            let mut stream = stream(proxy.port(name(missing))).expect("a connection");
+            stream.set_read_timeout(Some(Duration::from_millis(700))).expect("a limit");
+            let parts = [head.as_str(), "content"];
+            let parts = if *pause == 0 { vec![parts.concat()] } else { parts.map(str::to_owned).to_vec() };
+            for part in parts {
+                // Envoy may have answered and closed before the content comes.
+                let _ = stream.write_all(part.as_bytes());
+                thread::sleep(Duration::from_millis(*pause));
+            }
+            let mut answer = Vec::new();
+            let _ = stream.take(12).read_to_end(&mut answer);
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert!(answer != "HTTP/1.1 200", "{mark}: {answer}");
+            assert_eq!(proxy.arrived(&mark).len(), 0, "{mark} went on: {answer}");
+        }
+    }
+    proxy.finish();
+}
+
+/// Names of listeners and of the marks of their requests.
 fn name(missing: &'static str) -> &'static str {
     if missing.is_empty() { "all" } else { missing }
 }

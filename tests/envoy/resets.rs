@@ -21,8 +21,8 @@ use authgate_testing::e2e::process::seconds;
 use authgate_testing::e2e::provider::{Does, Provider, keys};
 use authgate_testing::e2e::proxy::Proxy;
 
-/// Returns a listener that introspects tokens, except on `/public`.
-fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {
+/// A listener whose tokens are introspected, but for `/public`.
+pub fn introspecting(name: &'static str, endpoint: &Endpoint) -> Listener {
     let mut policy = policy("{rules: [{match: {prefix: /public}, public: true}, {require: opaque}]}");
     policy["authenticators"] = json!({"opaque": {"introspection": {
         "endpoint": "https://idp.example.com/introspect", "cluster": name, "audiences": ["api"],

@@ -2,7 +2,7 @@
 //! for bodies and trailers. Their time and number are limited, and a request that leaves frees its slot.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,12 +12,13 @@ use serde_json::json;
 use crate::reload::put;
 use crate::remote_keys::{eventually, policy};
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap_from_file, listener};
-use authgate_testing::e2e::client::{Connection, Request, get, request, stream_from};
+use authgate_testing::e2e::client::{Connection, Request, get, request, stream, stream_from};
 use authgate_testing::e2e::mint::ProviderKey;
 use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::provider::{Does, Provider, keys};
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 use authgate_testing::e2e::upstream::Upstream;
+use authgate_testing::e2e::wire::Message;
 
 const ISSUER: &str = "https://idp";
 
@@ -108,6 +109,33 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
     }
     // Envoy also runs the module on its main thread.
     assert!(provider.asked("/plain").len() <= 2, "all wait for one call");
+    proxy.finish();
+}
+
+/// Envoy answers `Expect: 100-continue` by itself, before it asks the filter, and the stream has a response code then.
+#[test]
+fn a_request_that_expects_100_continue_waits_as_any_other() {
+    let (provider, key) = (Provider::start(), ProviderKey::new("a"));
+    provider.on("/expects", after(Duration::from_millis(1500), keys(&[key.jwk()])));
+    let proxy = Proxy::start("waiting-expects", vec![gate("expects", "5s", &provider, &key)]);
+    let mut stream = stream(proxy.port("expects")).expect("a connection");
+    let token = key.token(ISSUER, "ann");
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nx-case: expects-0\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("a header section");
+    let mut reader = BufReader::new(stream.try_clone().expect("the stream"));
+    let interim = Message::read(&mut reader, true).expect("a response").expect("an open connection");
+    assert_eq!(interim.second_word(), "100", "{interim:?}");
+    stream.write_all(b"content").expect("content");
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(proxy.upstream_connections(), 0, "before the decision");
+    let answer = Message::read(&mut reader, false).expect("a response").expect("an open connection");
+    assert_eq!(answer.second_word(), "200", "{answer:?}");
+    let arrived = proxy.arrived("expects-0");
+    let [arrived] = arrived.as_slice() else { panic!("{arrived:?}") };
+    assert_eq!((arrived.all("x-auth-user"), arrived.body.as_str()), (vec!["ann"], "content"));
     proxy.finish();
 }
 

@@ -71,8 +71,11 @@ pub trait Host {
     /// Returns the body of the callout response that is being delivered; `size` is its length in bytes.
     fn callout_body(&self, size: usize) -> Option<Vec<u8>>;
 
-    /// Sends a local reply to the effective request. If the host refuses, the request stays paused, so nothing passes.
-    fn send_local_reply(&self, reply: &LocalReply<'_>);
+    /// Answers the request in effect.
+    ///
+    /// # Errors
+    /// The host refuses, so the request is still paused.
+    fn send_local_reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused>;
 
     /// Resumes the paused effective request.
     ///

@@ -33,6 +33,7 @@ mod stream;
 mod telemetry;
 #[cfg(feature = "testing")]
 mod trap;
+mod unanswered;
 #[cfg(feature = "testing")]
 mod vectors;
 
@@ -44,14 +45,16 @@ use authgate::remote::pending::PendingRequests;
 pub use host::{HeaderMap, Host, LocalReply, MetricKind, Refused};
 use instances::PluginInstance;
 pub use stream::Action;
+use unanswered::UnansweredStreams;
 
 /// All configurations of one VM, their state, and their pending requests.
 pub struct Filter<H> {
     host: H,
     instances: RefCell<RootContexts<PluginInstance>>,
     pending: RefCell<PendingRequests<PluginInstance>>,
-    /// Most recently created stream, and its root context. A host calls `proxy_on_context_create(stream, root)`
-    /// immediately before `proxy_on_request_headers(stream)`.
+    unanswered: RefCell<UnansweredStreams>,
+    /// The stream that was created last, and its root context. A host calls `proxy_on_context_create(stream, root)`
+    /// right before `proxy_on_request_headers(stream)`.
     created: Cell<(u32, u32)>,
 }
 
@@ -62,6 +65,7 @@ impl<H: Host> Filter<H> {
             host,
             instances: RefCell::new(RootContexts::new()),
             pending: RefCell::new(PendingRequests::new()),
+            unanswered: RefCell::new(UnansweredStreams::new()),
             created: Cell::new((0, 0)),
         }
     }
@@ -75,6 +79,9 @@ impl<H: Host> Filter<H> {
     pub fn on_context_create(&self, context: u32, root: u32) {
         if root != 0 {
             self.created.set((context, root));
+            if let Ok(mut unanswered) = self.unanswered.try_borrow_mut() {
+                unanswered.forget(context);
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::stream::{StreamAction, Wait};
-use super::{Filter, Host, PluginInstance};
+use super::{Filter, Host, PluginInstance, Refused};
 use authgate::remote::pending::{PendingRequest, PendingRequests};
 use authgate::timestamp::NumericDate;
 
@@ -25,12 +25,18 @@ impl<H: Host> Filter<H> {
     /// True if the effective stream has neither ended nor been replied to. If the host refuses to tell, the result is
     /// false.
     ///
-    /// Envoy keeps the context of an ended stream until the end of the event loop iteration, and an action on that
-    /// context crashes the proxy (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). An ended stream has a duration;
-    /// a stream that Envoy has replied to has a response code.
+    /// Envoy keeps the context of a stream that has ended until the end of the event loop's turn, and acting on it there
+    /// brings the whole proxy down (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that is over has a
+    /// duration; one that Envoy has answered itself has a response code. An interim response (1xx) is not an answer:
+    /// Envoy sends 100 by itself, before it asks the filter (seen on 1.40.0: `tests/envoy/waiting.rs`).
     pub(super) fn is_live(&self) -> bool {
-        let is_absent = |path: [&str; 2]| self.host.property(&path) == Ok(None);
-        is_absent(["request", "duration"]) && is_absent(["response", "code"])
+        let is_over = || self.host.property(&["request", "duration"]) != Ok(None);
+        let is_answered = || match self.host.property(&["response", "code"]) {
+            Ok(None) => false,
+            Ok(Some(code)) => !is_interim(&code),
+            Err(Refused) => true,
+        };
+        !is_over() && !is_answered()
     }
 
     /// Sends the callouts that a configuration needs, and decides the requests whose wait ends because of them. The
@@ -73,7 +79,7 @@ impl<H: Host> Filter<H> {
         let wait = if may_wait { Wait::Again(&pending) } else { Wait::Over(&pending) };
         let action = self.decide(&instance, pending.stream, wait);
         if action == StreamAction::Continue && self.host.continue_request().is_err() {
-            self.refuse_unavailable();
+            self.refuse_unavailable(pending.stream);
         }
     }
 
@@ -85,4 +91,9 @@ impl<H: Host> Filter<H> {
     ) -> Vec<PendingRequest<PluginInstance>> {
         self.pending.try_borrow_mut().map(|mut pending| take(&mut pending)).unwrap_or_default()
     }
+}
+
+/// Whether a response code is that of an interim response (RFC 9110 §15.2). Hosts give an integer of 64 bits.
+fn is_interim(code: &[u8]) -> bool {
+    code.try_into().is_ok_and(|code| (100..200).contains(&i64::from_le_bytes(code)))
 }

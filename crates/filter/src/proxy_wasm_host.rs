@@ -153,11 +153,11 @@ impl Host for ProxyWasmHost {
         buffer(BufferType::HttpCallResponseBody, size)
     }
 
-    fn send_local_reply(&self, reply: &LocalReply<'_>) {
+    fn send_local_reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused> {
         let headers = serialised(reply.headers.iter().copied());
         let LocalReply { status, body, grpc_status, details, .. } = reply;
-        // SAFETY: all texts are valid for the call, and the host copies them.
-        let _ = unsafe {
+        // SAFETY: all texts are valid for the call; the host copies them.
+        refused_unless_ok(unsafe {
             proxy_send_local_response(
                 u32::from(*status),
                 details.as_ptr(),
@@ -168,7 +168,7 @@ impl Host for ProxyWasmHost {
                 headers.len(),
                 grpc_status.map_or(-1, i32::from),
             )
-        };
+        })
     }
 
     fn continue_request(&self) -> Result<(), Refused> {

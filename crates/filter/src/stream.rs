@@ -27,7 +27,7 @@ pub enum Action {
 pub(super) enum StreamAction {
     /// The request continues to the upstream.
     Continue,
-    /// A local reply was sent.
+    /// A local reply was sent, or the host refused to send it and the request stays paused.
     Replied,
     /// The request waits.
     Wait,
@@ -65,7 +65,7 @@ impl<H: Host> Filter<H> {
         let (created, root) = self.created.get();
         let Some(instance) = Some(root).filter(|_| created == stream).and_then(|root| self.instance(root))
         else {
-            self.refuse_unconfigured();
+            self.refuse_unconfigured(stream);
             return Action::Pause;
         };
         match self.decide(&instance, stream, Wait::New { has_body: !end_of_stream }) {
@@ -82,10 +82,10 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Handles part of a request body. A host may deliver the body although the headers are paused; none of it passes
-    /// before the decision.
+    /// Content of a request. A host may bring it although the header section is held back; none of it passes before the
+    /// decision, and none of a request that is refused.
     pub fn on_request_body(&self, stream: u32) -> Action {
-        if self.is_pending(stream) { Action::Pause } else { Action::Continue }
+        if self.is_held_back(stream) { Action::Pause } else { Action::Continue }
     }
 
     /// Handles the trailers of a request. Trailers can carry forged identity and credentials, as headers can. The
@@ -102,12 +102,18 @@ impl<H: Host> Filter<H> {
                 return Action::Pause;
             }
         }
-        if self.is_pending(stream) { Action::Pause } else { Action::Continue }
+        if self.is_held_back(stream) { Action::Pause } else { Action::Continue }
+    }
+
+    /// Whether the request waits, or was refused and not answered. If that cannot be told it is held back.
+    fn is_held_back(&self, stream: u32) -> bool {
+        self.is_pending(stream)
+            || self.unanswered.try_borrow().map_or(true, |unanswered| unanswered.contains(stream))
     }
 
     /// Decides the effective request and carries the decision out, except for resuming a paused request.
     pub(super) fn decide(&self, instance: &Rc<PluginInstance>, stream: u32, wait: Wait<'_>) -> StreamAction {
-        self.try_decide(instance, stream, wait).unwrap_or_else(|| self.refuse_unavailable())
+        self.try_decide(instance, stream, wait).unwrap_or_else(|| self.refuse_unavailable(stream))
     }
 
     /// Returns `None` if the host provided nothing to decide on.
@@ -155,14 +161,16 @@ impl<H: Host> Filter<H> {
             decision = decide(policy, &request, &mut state, Context { may_wait: false, ..context });
         }
         drop(state);
-        Some(self.carry_out_decision(instance, &request, decision, original_path))
+        Some(self.carry_out_decision(instance, stream, &request, decision, original_path))
     }
 
     /// Lets a request wait; false if it cannot. While the request waits, its query contains no credential: if the
     /// client disconnects or the proxy replies, the access log shows the path as it is at that time.
     fn let_wait(&self, pending: PendingRequest<PluginInstance>, mutations: &HeaderMutations<'_>) -> bool {
         let Ok(mut requests) = self.pending.try_borrow_mut() else { return false };
-        requests.has_room(&pending) && self.is_live() && self.apply(mutations).is_ok() && {
+        // A host that does not put streams in effect could neither continue the request later nor answer it.
+        let can_be_resumed = || self.host.set_effective_context(pending.stream) && self.is_live();
+        requests.has_room(&pending) && can_be_resumed() && self.apply(mutations).is_ok() && {
             requests.insert(pending);
             true
         }
@@ -171,6 +179,7 @@ impl<H: Host> Filter<H> {
     fn carry_out_decision(
         &self,
         instance: &PluginInstance,
+        stream: u32,
         request: &Request<'_>,
         mut decision: Decision<'_>,
         original_path: Option<&[u8]>,
@@ -193,20 +202,20 @@ impl<H: Host> Filter<H> {
         match &decision.verdict {
             Verdict::Allow(_) => StreamAction::Continue,
             Verdict::Reply(answer) => {
-                self.host.send_local_reply(&LocalReply {
+                let reply = LocalReply {
                     status: answer.status,
                     headers: answer.fields.to_vec(),
                     body: &answer.body,
                     grpc_status: None,
                     details: "authgate:metadata",
-                });
-                StreamAction::Replied
+                };
+                self.reply(stream, &reply)
             }
             Verdict::Deny(denial) => {
                 let format = &instance.policy.denials;
-                self.refuse(denial, format, format.form(request))
+                self.refuse(stream, denial, format, format.form(request))
             }
-            Verdict::Pending(_) => self.refuse_unavailable(),
+            Verdict::Pending(_) => self.refuse_unavailable(stream),
         }
     }
 
@@ -220,31 +229,41 @@ impl<H: Host> Filter<H> {
         mutations.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
     }
 
-    /// Denies a request whose root context has no accepted configuration.
-    fn refuse_unconfigured(&self) {
+    /// Answers a request of a configuration that was refused, or of none.
+    fn refuse_unconfigured(&self, stream: u32) {
         let format = DenialFormat::default();
         let map = self.host.header_map(HeaderMap::RequestHeaders);
         let form =
             map.as_deref().and_then(header_map::pairs).map(|pairs| format.form(&Request::of(pairs, None)));
-        self.refuse(&Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
+        self.refuse(stream, &Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
     }
 
-    /// Denies a request that could not be decided.
-    pub(super) fn refuse_unavailable(&self) -> StreamAction {
-        self.refuse(&Denial::of(Reason::Unavailable), &DenialFormat::default(), Form::Text)
+    /// Answers a request where nothing could be decided.
+    pub(super) fn refuse_unavailable(&self, stream: u32) -> StreamAction {
+        self.refuse(stream, &Denial::of(Reason::Unavailable), &DenialFormat::default(), Form::Text)
     }
 
-    /// Sends a denial. The request must not be used afterwards.
-    fn refuse(&self, denial: &Denial, format: &DenialFormat, form: Form) -> StreamAction {
+    /// Sends a refusal. Nothing may be done with the request afterwards.
+    fn refuse(&self, stream: u32, denial: &Denial, format: &DenialFormat, form: Form) -> StreamAction {
         let Response { status, fields, body, grpc_status, details } = denial.response(format, form);
-        self.host.send_local_reply(&LocalReply {
-            // A gRPC call has its status in a header.
+        let reply = LocalReply {
+            // A gRPC call has its status in a field.
             status: if grpc_status.is_some() { 200 } else { status },
             headers: fields.iter().map(|(name, value)| (*name, value.as_ref())).collect(),
             body: &body,
             grpc_status,
             details: &details,
-        });
+        };
+        self.reply(stream, &reply)
+    }
+
+    /// Answers the request of the stream in effect. If the host refuses, its content is held back.
+    fn reply(&self, stream: u32, reply: &LocalReply<'_>) -> StreamAction {
+        if self.host.send_local_reply(reply).is_err()
+            && let Ok(mut unanswered) = self.unanswered.try_borrow_mut()
+        {
+            unanswered.insert(stream);
+        }
         StreamAction::Replied
     }
 }

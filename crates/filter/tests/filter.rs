@@ -55,7 +55,11 @@ fn each_answer_goes_to_the_token_that_was_asked_about() {
 /// The fake host panics if anything but properties of such a stream is used.
 #[test]
 fn a_stream_that_is_over_or_answered_is_left_alone() {
-    let expiries: [fn(&mut Stream); 2] = [|stream| stream.is_over = true, |stream| stream.is_answered = true];
+    let expiries: [fn(&mut Stream); 3] = [
+        |stream| stream.is_over = true,
+        |stream| stream.response_code = Some(408),
+        |stream| (stream.is_over, stream.response_code) = (true, Some(100)),
+    ];
     for end in expiries {
         for subject in [Some("ann"), None] {
             let fixture = Fixture::new(&[opaque(json!({}))]);
@@ -83,6 +87,129 @@ fn a_host_that_cannot_tell_whether_a_stream_is_over_lets_nothing_wait() {
         let fixture = Fixture::new(&[opaque(json!({}))]);
         fixture.refuse(Operation::Property(property));
         assert_eq!(fixture.outcome(send(&fixture, "token-a")), Refused(503), "{property}");
+    }
+}
+
+/// Anybody can compute digests under a key that is not random, and choose a credential that finds another's outcome.
+#[test]
+fn without_randomness_nothing_is_remembered() {
+    let asked = |has_randomness: bool| {
+        let fixture = Fixture::new(&[]);
+        if !has_randomness {
+            fixture.refuse(Operation::Random);
+        }
+        assert!(fixture.configure(1, opaque(json!({}))));
+        for _ in 0..3 {
+            let stream = send(&fixture, "token-a");
+            if fixture.outcome(stream) == Waiting {
+                fixture.answer("token-a", Some("ann"));
+            }
+            assert_eq!(fixture.outcome(stream), Passed);
+            fixture.pass(1.0);
+        }
+        fixture.state(|state| state.calls.len())
+    };
+    assert_eq!((asked(true), asked(false)), (1, 3));
+}
+
+/// Without a header section there is no answer: the proxy gave up.
+#[test]
+fn a_callout_without_an_answer_decides_nothing() {
+    let fixture = Fixture::new(&[opaque(json!({}))]);
+    let (stream, other) = (send(&fixture, "token-a"), send(&fixture, "token-b"));
+    let number = fixture.call("token-a").number;
+    fixture.state(|state| state.effective = 1);
+    fixture.filter().on_http_call_response(1, number, 0, 0);
+    assert_eq!([stream, other].map(|stream| fixture.outcome(stream)), [Refused(503), Waiting]);
+    // An answer comes once, and those to calls of nobody are nobody's.
+    fixture.filter().on_http_call_response(1, number, 0, 0);
+    fixture.filter().on_http_call_response(1, 9999, 0, 0);
+    fixture.filter().on_http_call_response(7, fixture.call("token-b").number, 0, 0);
+    assert_eq!(fixture.outcome(other), Waiting);
+    fixture.answer("token-b", Some("bob"));
+    assert_eq!(fixture.outcome(other), Passed);
+}
+
+#[test]
+fn requests_that_wait_are_counted_over_all_configurations() {
+    let fixture = Fixture::new(&[opaque(json!({})), opaque(json!({}))]);
+    let waiting = || fixture.metric("authgate_waiting_requests");
+    let streams: Vec<u32> = [(1, "token-a"), (1, "token-a"), (1, "token-b"), (2, "token-c")]
+        .into_iter()
+        .map(|(root, token)| {
+            let [(name, value)] = bearer(token);
+            fixture.send(root, "/", &[(name, &value)])
+        })
+        .collect();
+    fixture.pass(0.25);
+    assert_eq!(waiting(), 4);
+    fixture.answer("token-a", Some("ann"));
+    fixture.change(streams[2], |stream| stream.is_over = true);
+    // The streams that are over are forgotten after the count of a tick.
+    fixture.pass(0.25);
+    fixture.pass(0.25);
+    assert_eq!(waiting(), 1);
+    fixture.answer("token-c", None);
+    fixture.pass(0.25);
+    assert_eq!(waiting(), 0);
+}
+
+/// The tick of one root context decides the requests of all: a root context that is replaced ticks no more.
+#[test]
+fn a_request_reaches_its_deadline_in_the_tick_of_any_root() {
+    let fixture = Fixture::new(&[opaque(json!({})), json!({"rules": [{"public": true}]})]);
+    let stream = send(&fixture, "token-a");
+    fixture.state(|state| (state.now, state.effective) = (10.0, 2));
+    fixture.filter().on_tick(2);
+    assert_eq!((fixture.outcome(stream), fixture.state(|state| state.effective)), (Refused(503), 2));
+}
+
+/// Envoy answers `Expect: 100-continue` itself, before it asks the filter.
+#[test]
+fn a_request_that_got_an_interim_response_waits_as_any_other() {
+    for (code, expected) in [(100, Waiting), (103, Waiting), (199, Waiting)] {
+        let fixture = Fixture::new(&[opaque(json!({}))]);
+        let [(name, value)] = bearer("token-a");
+        let stream = fixture.open(Some("192.0.2.1"), "/", &[(name, &value)]);
+        fixture.change(stream, |stream| stream.response_code = Some(code));
+        fixture.filter().on_context_create(stream, 1);
+        fixture.headers(stream);
+        assert_eq!(fixture.outcome(stream), expected, "{code}");
+        fixture.pass(0.25);
+        fixture.answer("token-a", Some("ann"));
+        assert_eq!(fixture.outcome(stream), Passed, "{code}");
+    }
+}
+
+/// A host that can neither continue the request later nor answer it would drop it, and let its content through.
+#[test]
+fn a_host_that_puts_no_stream_in_effect_lets_nothing_wait() {
+    let fixture = Fixture::new(&[opaque(json!({}))]);
+    fixture.refuse(Operation::SetEffective);
+    let stream = send(&fixture, "token-a");
+    assert_eq!(fixture.outcome(stream), Refused(503));
+}
+
+/// Its header section stays paused; content that passed would take it along.
+#[test]
+fn no_content_of_a_request_passes_that_the_host_does_not_answer() {
+    let fixture = Fixture::new(&[opaque(json!({}))]);
+    let actions = |stream| (fixture.filter().on_request_body(stream), fixture.trailers(stream));
+    let held_back = (Action::Pause, Action::Pause);
+    let answered_late = send(&fixture, "token-a");
+    fixture.refuse(Operation::Reply);
+    let refused = fixture.send(1, "/", &[]);
+    let unknown = fixture.headers(fixture.open(None, "/", &[]));
+    fixture.answer("token-a", None);
+    for stream in [refused, unknown, answered_late] {
+        assert_eq!((fixture.outcome(stream), actions(stream)), (Waiting, held_back), "{stream}");
+    }
+    let public = fixture.send(1, "/public", &[]);
+    assert_eq!((fixture.outcome(public), actions(public)), (Passed, (Action::Continue, Action::Continue)));
+    // However many there are.
+    let all: Vec<u32> = (0..2000).map(|_| fixture.send(1, "/", &[])).collect();
+    for stream in all.into_iter().chain([refused]) {
+        assert_eq!(actions(stream), held_back, "{stream}");
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Operation {
     ReadHeaders,
     Continue,
     Call,
+    Reply,
+    /// Of streams; root contexts are put in effect.
+    SetEffective,
+    Random,
 }
 
 /// The host's view of a stream.
@@ -33,8 +37,8 @@ pub struct Stream {
     pub is_continued: bool,
     /// True if the stream has ended and its context is not deleted yet.
     pub is_over: bool,
-    /// True if the host has replied to the request.
-    pub is_answered: bool,
+    /// The status of the host's own answer, possibly an interim one.
+    pub response_code: Option<u16>,
 }
 
 impl Stream {
@@ -44,7 +48,8 @@ impl Stream {
     }
 
     fn map(&mut self, map: HeaderMap) -> &mut Vec<(String, String)> {
-        assert!(!self.is_over && !self.is_answered, "the filter touches a stream that is over");
+        let is_answered = self.response_code.is_some_and(|code| code >= 200);
+        assert!(!self.is_over && !is_answered, "the filter touches a stream that is over");
         match map {
             HeaderMap::RequestTrailers => &mut self.trailers,
             _ => &mut self.headers,
@@ -68,6 +73,8 @@ pub struct State {
     pub streams: BTreeMap<u32, Stream>,
     pub calls: Vec<Call>,
     pub refuses: BTreeSet<Operation>,
+    /// Names and values; the place is the number.
+    pub metrics: Vec<(String, i64)>,
     answer: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -107,8 +114,11 @@ impl Host for FakeHost {
     }
 
     fn fill_random(&self, bytes: &mut [u8]) -> bool {
-        bytes.fill(7);
-        true
+        let can = self.check(Operation::Random).is_ok();
+        if can {
+            bytes.fill(7);
+        }
+        can
     }
 
     fn set_tick_period(&self, _: Duration) {}
@@ -119,7 +129,9 @@ impl Host for FakeHost {
 
     fn set_effective_context(&self, context: u32) -> bool {
         let mut state = self.0.borrow_mut();
-        let is_there = state.configurations.contains_key(&context) || state.streams.contains_key(&context);
+        let can = !state.refuses.contains(&Operation::SetEffective);
+        let is_stream = can && state.streams.contains_key(&context);
+        let is_there = state.configurations.contains_key(&context) || is_stream;
         if is_there {
             state.effective = context;
         }
@@ -172,7 +184,7 @@ impl Host for FakeHost {
         }
         Ok(self.with_stream(|stream| match path {
             ["request", "duration"] => stream.is_over.then(|| vec![0; 8]),
-            ["response", "code"] => stream.is_answered.then(|| vec![0; 8]),
+            ["response", "code"] => stream.response_code.map(|code| i64::from(code).to_le_bytes().to_vec()),
             ["source", "address"] => stream.source.map(|source| format!("{source}:1234").into_bytes()),
             _ => None,
         }))
@@ -202,11 +214,13 @@ impl Host for FakeHost {
         self.0.borrow().answer.as_ref().map(|(_, body)| body.clone()).filter(|body| body.len() == size)
     }
 
-    fn send_local_reply(&self, reply: &LocalReply<'_>) {
+    fn send_local_reply(&self, reply: &LocalReply<'_>) -> Result<(), Refused> {
+        self.check(Operation::Reply)?;
         self.with_stream(|stream| {
             stream.map(HeaderMap::RequestHeaders);
             stream.replies.push(reply.status);
         });
+        Ok(())
     }
 
     fn continue_request(&self) -> Result<(), Refused> {
@@ -218,13 +232,23 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn define_metric(&self, _: MetricKind, _: &str) -> Option<u32> {
-        None
+    fn define_metric(&self, _: MetricKind, name: &str) -> Option<u32> {
+        let metrics = &mut self.0.borrow_mut().metrics;
+        let known = metrics.iter().position(|(known, _)| known == name);
+        let number = known.unwrap_or_else(|| {
+            metrics.push((name.to_owned(), 0));
+            metrics.len() - 1
+        });
+        u32::try_from(number).ok()
     }
 
-    fn increment_metric(&self, _: u32, _: i64) {}
+    fn increment_metric(&self, metric: u32, by: i64) {
+        self.0.borrow_mut().metrics[metric as usize].1 += by;
+    }
 
-    fn record_metric(&self, _: u32, _: u64) {}
+    fn record_metric(&self, metric: u32, value: u64) {
+        self.0.borrow_mut().metrics[metric as usize].1 = value.cast_signed();
+    }
 }
 
 /// Result of a request.
@@ -325,7 +349,14 @@ impl Fixture {
         self.filter.on_request_trailers(stream)
     }
 
-    /// Returns a copy of a stream.
+    /// The value of a metric.
+    pub fn metric(&self, name: &str) -> i64 {
+        let found = self
+            .state(|state| state.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value));
+        found.unwrap_or_else(|| panic!("no metric {name}"))
+    }
+
+    /// A copy of the stream.
     pub fn stream(&self, stream: u32) -> Stream {
         self.state(|state| state.streams[&stream].clone())
     }

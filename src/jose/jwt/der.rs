@@ -28,7 +28,7 @@ pub fn ecdsa_to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
 fn integer(number: &[u8]) -> Option<Vec<u8>> {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let digits: Cow<'_, [u8]> = match number.split_at_checked(zeros)?.1 {
-        digits @ [(..0x80), ..] => digits.into(),
+        digits @ [first, ..] if *first < 0x80 => digits.into(),
         digits => [&[0], digits].concat().into(),
     };
     value(INTEGER, &digits)
