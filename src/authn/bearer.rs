@@ -56,6 +56,12 @@ impl Bearer {
         }
     }
 
+    pub(super) fn issuer_mismatch(&self, credential: &[u8]) -> Option<String> {
+        let is_read = credential.len() <= self.max_token_bytes;
+        let jwt = Jwt::parse(credential).ok().filter(|_| is_read)?;
+        self.validation.issuer_mismatch(&jwt)
+    }
+
     pub(super) fn remote_state(&self) -> RemoteState {
         match &self.keys {
             KeyProvider::Configuration(_) => RemoteState::Nothing,

@@ -245,6 +245,14 @@ impl Scheme {
         }
     }
 
+    /// The issuer of an unverified token and the configured ones, as a sentence for operators, if they differ.
+    pub fn issuer_mismatch(&self, credential: &[u8]) -> Option<String> {
+        match self {
+            Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.issuer_mismatch(credential),
+            Scheme::Token(TokenScheme::Introspection(_)) | Scheme::Secret(_) | Scheme::OneTime(_) => None,
+        }
+    }
+
     /// True if the scheme accepts tokens that no other scheme claims. A cache hit then does not establish ownership: in
     /// another rule the token may belong to another authenticator.
     pub fn accepts_unclaimed(&self) -> bool {

@@ -55,7 +55,7 @@ impl HashError {
     }
 }
 
-const MAKE_A_NEW_ONE: &str = "make a new one with `htpasswd -nB USER`";
+const MAKE_A_NEW_ONE: &str = "make a new one with `authgate hash`";
 
 impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,18 +135,18 @@ fn layout(scheme: HashScheme) -> &'static str {
 
 fn bounds(scheme: HashScheme) -> &'static str {
     match scheme {
-        HashScheme::Bcrypt => "make a new one at a cost from 4 to 12, such as `htpasswd -nBC 10 USER`",
+        HashScheme::Bcrypt => "make a new one at a cost from 4 to 12; `authgate hash` uses 10",
         HashScheme::Sha256Crypt | HashScheme::Sha512Crypt => {
-            "make a new one with 1000 to 656000 rounds, such as `mkpasswd -m sha512crypt -R 100000`"
+            "make a new one with 1000 to 656000 rounds; `authgate hash --kind sha512-crypt` uses 100000"
         }
         HashScheme::Argon2id | HashScheme::Argon2i | HashScheme::Argon2d => {
-            "make a new one with at most 64 MiB, and at most 256 MiB counted over all passes, such as m=19456,t=2,p=1"
+            "make a new one with at most 64 MiB, and at most 256 MiB counted over all passes; `authgate hash --kind argon2id` uses m=19456,t=2,p=1"
         }
         HashScheme::Scrypt => {
-            "make a new one with at most 64 MiB (128 × N × r), at most 128 MiB times p, r × p at most 8192, such as ln=15,r=8,p=1"
+            "make a new one with at most 64 MiB (128 × N × r), at most 128 MiB times p, r × p at most 8192, such as ln=15,r=8,p=1, or another kind with `authgate hash`"
         }
         HashScheme::Yescrypt => {
-            "make a new one with at most 64 MiB (128 × N × r), such as `mkpasswd -m yescrypt`"
+            "make a new one with at most 64 MiB (128 × N × r), such as `mkpasswd -m yescrypt`, or another kind with `authgate hash`"
         }
         HashScheme::Apr1 | HashScheme::Sha1 | HashScheme::SaltedSha1 | HashScheme::Plain => MAKE_A_NEW_ONE,
     }

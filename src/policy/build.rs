@@ -83,7 +83,7 @@ impl fmt::Display for Warning {
             WarningKind::WeakHashes(count) => write!(
                 f,
                 "{count} password(s) hashed with {{SHA}}, {{SSHA}} or $apr1$, or not at all, which are fast to guess; \
-                 make new ones with `htpasswd -B`"
+                 make new ones with `authgate hash`"
             ),
             WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
             WarningKind::Md5Digests(count) => {

@@ -13,6 +13,7 @@ use crate::authn::{Authenticator, Context};
 use crate::cache::Limits;
 use crate::cache::nonces::Nonces;
 use crate::config::FilterStateKey;
+use crate::http::location::Found;
 use crate::http::request::{Request, is_tchar};
 use crate::policy::identity::{HeaderNames, IdentityFields};
 use crate::principal::AuthenticatorId;
@@ -95,6 +96,16 @@ impl Policy {
             .flat_map(|name| request.values(name))
             .flat_map(|value| value.split(|byte| !is_tchar(*byte)))
             .any(|option| !option.is_empty() && self.removes_trailer(option))
+    }
+
+    /// The unverified issuer of a rejected token and the issuers that the authenticator is configured with, as a sentence
+    /// for operators; `None` if the authenticator knows the issuer or finds no token. Neither is secret.
+    pub fn issuer_mismatch(&self, request: &Request<'_>, authenticator: AuthenticatorId) -> Option<String> {
+        let scheme = &self.authenticator(authenticator)?.scheme;
+        scheme.locations().iter().find_map(|location| match location.find(request) {
+            Found::Value(credential) => scheme.issuer_mismatch(&credential),
+            Found::Nothing | Found::Malformed | Found::Ambiguous => None,
+        })
     }
 
     /// How many rules are in shadow. What no rule matches counts as one more.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
 use authgate_testing::e2e::client::{Request, get};
 use authgate_testing::e2e::fixture::{ALICE, BOB, good, house, policy};
-use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
+use authgate_testing::e2e::mint::{ISSUER, claims_but, expired_token, scoped_token, token, token_for};
 use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::proxy::Proxy;
 use authgate_testing::e2e::wire::Message;
@@ -246,5 +246,15 @@ fn refusals_are_logged_where_the_log_is_asked_for_them() {
     let before = lines();
     assert_eq!(proxy.send("gate", &get("/basic").basic("alice", ALICE)).status, 200);
     assert_eq!(lines(), before, "a request that passes leaves a line");
+    // Both issuers are named, and what a token makes up is escaped.
+    let foreign = token("ES256", &claims_but("m", json!({"iss": "https://idp.example.com/\nauthgate"})));
+    assert_eq!(proxy.send("gate", &get("/jwt").bearer(&foreign)).status, 401);
+    let line = format!(
+        "denied: reason=invalid_token detail=wrong_issuer rule=jwt authenticator=partners: issuer \
+         \"https://idp.example.com/\\nauthgate\" does not match configured {ISSUER:?}"
+    );
+    assert!(proxy.log().contains(&line), "{line} is not in {}", proxy.log());
+    // Envoy names the module before each line.
+    assert!(!proxy.log().contains("authgate: authgate:"), "{}", proxy.log());
     proxy.finish();
 }

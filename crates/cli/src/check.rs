@@ -124,7 +124,10 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
     };
     let missing = environment.missing(&found.value);
     for (path, name) in &missing.places {
-        let message = ConfigErrorKind::NoEnvironmentVariable(name.clone()).to_string();
+        let message = format!(
+            "the environment variable {name} is not set here, so its value was not checked; `--env-file FILE` gives it, and \
+             the VM gets it through host_env_keys or key_values"
+        );
         // What is no name is an error, of which the filter says more.
         if name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')) {
             said.push(warning("environment", path, message));

@@ -44,3 +44,11 @@ impl Color {
         if self.is_on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
+
+/// Text of others as a terminal can show it: control characters are escaped.
+pub fn printable(text: &str) -> String {
+    let escape = |letter: char| -> String {
+        if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() }
+    };
+    text.chars().map(escape).collect()
+}

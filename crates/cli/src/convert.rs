@@ -24,6 +24,7 @@ mod message;
 mod output;
 mod path;
 mod space;
+mod write;
 
 use std::path::PathBuf;
 
@@ -46,6 +47,12 @@ pub struct Arguments {
     /// Files that belong together; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// A folder for the output: a file for each configuration, named after the input. Default: standard output.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Overwrite files in that folder.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// A document of an input file.
@@ -62,11 +69,17 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     for path in &arguments.files {
         files.push((input::name(path), input::read(path)?));
     }
-    convert(&files)
+    let findings = Findings::default();
+    let outputs = convert(&files, &findings)?;
+    let text = match &arguments.output {
+        None => outputs.iter().map(Output::render).collect::<Vec<_>>().join("---\n"),
+        Some(folder) => write::files(&outputs, folder, arguments.force)?,
+    };
+    Ok(Said { text, notes: findings.summary(), is_well: findings.is_empty() })
 }
 
 /// Converts the texts of files.
-fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
+fn convert(files: &[(String, String)], findings: &Findings) -> Result<Vec<Output>, Failure> {
     let mut documents = Vec::new();
     for (file, (name, text)) in files.iter().enumerate() {
         let parsed =
@@ -77,8 +90,7 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
             documents.push(Document { node: node.read_as(dialect), dialect, file });
         }
     }
-    let findings = Findings::default();
-    let mut outputs = outputs(files, &documents, &findings);
+    let mut outputs = outputs(files, &documents, findings);
     if outputs.is_empty() && findings.is_empty() {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!(
@@ -86,9 +98,8 @@ fn convert(files: &[(String, String)]) -> Result<Said, Failure> {
             names.join(", ")
         ));
     }
-    outputs.iter_mut().for_each(|output| output.verify(&findings));
-    let texts: Vec<String> = outputs.iter().map(Output::render).collect();
-    Ok(Said { text: texts.join("---\n"), notes: findings.summary(), is_well: findings.is_empty() })
+    outputs.iter_mut().for_each(|output| output.verify(findings));
+    Ok(outputs)
 }
 
 /// All that the documents are converted into.

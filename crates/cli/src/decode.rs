@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use authgate::jose::jwk::{Algorithms, KeySet, KeySetOrigin, VerifyingKey};
+use authgate::jose::jwk::{Algorithms, KeySet, KeySetOrigin};
 use authgate::jose::jwt::{JwsError, Jwt, SoftwareVerifier};
 use authgate::json;
 use authgate::timestamp::NumericDate;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::color::Color;
-use super::{Failure, Said, input, report, request, time};
+use super::report::TextOrJson as Format;
+use super::{Failure, Said, input, key_file, report, request, time};
 
 /// Show the header and the claims of a JWT.
 ///
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The token; `-`, or none, is standard input.
     #[arg(default_value = "-", hide_default_value = true)]
     token: String,
-    /// What verifies it: a JWK Set, a JWK, or a public key in PEM.
+    /// The keys that verify it: a JWK Set, a JWK, or keys and certificates in PEM.
     #[arg(short, long, visible_alias = "jwks", value_name = "FILE")]
     keys: Option<PathBuf>,
     /// The time that others are told from: by RFC 3339, or seconds since 1970. Default: now.
@@ -33,14 +33,6 @@ pub struct Arguments {
     /// What is written.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// Shows a token.
@@ -55,9 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
-        Some(path) => Some(keys(path, &jwt)?.map_or(Err(JwsError::AlgorithmNotAllowed), |keys| {
-            jwt.jws().verify(&keys, Some(Algorithms::ALL), &SoftwareVerifier)
-        })),
+        Some(path) => Some(jwt.jws().verify(&keys(path)?, Some(Algorithms::ALL), &SoftwareVerifier)),
         None => None,
     };
     let text = match arguments.output {
@@ -78,19 +68,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: String::new(), is_well: !matches!(verified, Some(Err(_))) })
 }
 
-/// The keys in a file; none where those there cannot do the token's algorithm.
-fn keys(path: &Path, jwt: &Jwt<'_>) -> Result<Option<KeySet>, Failure> {
-    let text = input::read(path)?;
-    let said = |why: String| format!("{}: {why}", input::name(path));
-    if !text.trim_start().starts_with('{') {
-        let Some(algorithm) = jwt.jws().header().algorithm() else { return Ok(None) };
-        let key = VerifyingKey::from_pem(&text, algorithm, None).map_err(|error| said(error.to_string()))?;
-        return KeySet::from_keys(vec![key]).map(Some).map_err(|error| said(error.to_string()));
-    }
-    let value = json::parse(text.trim().as_bytes()).map_err(|error| said(error.to_string()))?;
-    let set = if value.get("kty").is_some() { json!({"keys": [value]}) } else { value };
-    let set = KeySet::from_jwks(&set, KeySetOrigin::Inline).map_err(|error| said(error.to_string()))?;
-    Ok(Some(set.0))
+/// The keys in a file.
+fn keys(path: &Path) -> Result<KeySet, Failure> {
+    let set = key_file::key_set(path)?;
+    let set = KeySet::from_jwks(&set, KeySetOrigin::Inline);
+    Ok(set.map_err(|error| format!("{}: {error}", input::name(path)))?.0)
 }
 
 /// What there is to say of the signature.

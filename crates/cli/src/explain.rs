@@ -2,26 +2,32 @@
 
 mod credentials;
 pub mod outcome;
+mod recording;
 mod rules;
+mod summary;
 mod text;
 
 use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
+use authgate::decision::decide_traced;
 use authgate::decision::state::State;
-use authgate::decision::{Decision, Verdict, decide_traced};
+use authgate::http::location::Found;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::color::Color;
 use super::load::{Loaded, Source};
+use super::report::TextOrJson as Format;
+use super::request::{self, OwnRequest};
 use super::trace::Record;
-use super::{Failure, Said, input, report, request};
+use super::{Failure, Said, input, report};
+use recording::{Entry, Kind, Recording};
 
 /// Say what the filter would do with a request, and why.
 ///
+/// The request is a URL with curl's arguments, or one that was recorded: a line of an access log or an entry of a HAR file.
 /// Exit code 0: it passes; 1: it is refused. Passwords, keys and tokens are not shown.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -29,23 +35,19 @@ pub struct Arguments {
     source: Source,
     #[command(flatten)]
     request: request::Curl,
+    #[command(flatten)]
+    recorded: recording::RecordedRequests,
     /// What is written.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// All that there is to say of a request.
 #[derive(Serialize)]
 struct Explanation {
     request: RequestLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<Recorded>,
     rules: Vec<rules::Considered>,
     authenticators: Vec<credentials::Tried>,
     outcome: outcome::Outcome,
@@ -65,21 +67,59 @@ struct RequestLine {
     time: String,
 }
 
+/// The recording that a request is from.
+#[derive(Serialize)]
+struct Recorded {
+    file: String,
+    entry: usize,
+    /// The status of the answer that was recorded.
+    status: Option<u16>,
+}
+
 /// Explains the request.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let loaded = arguments.source.load()?;
-    let own = arguments.request.own()?;
-    let request = own.borrowed();
-    let policy = &loaded.policy;
+    let explanation = match arguments.recorded.read()? {
+        None => explain(&loaded, &arguments.request.own()?)?,
+        Some(recording) if !recording.is_one => {
+            return summarise(arguments, &loaded, recording);
+        }
+        Some(Recording { kind, name, entries, .. }) => {
+            let only = entries.into_iter().next();
+            let Some(Entry { number, status, request: Ok(mut own) }) = only else {
+                return Err(format!("{name}: no requests"));
+            };
+            arguments.request.complete(&mut own)?;
+            let mut explanation = explain(&loaded, &own)?;
+            if !explanation.authenticators.is_empty() && !has_credentials(&loaded, &own) {
+                explanation.notes.insert(0, no_credentials(kind).to_owned());
+            }
+            explanation.recorded = Some(Recorded { file: name, entry: number, status });
+            explanation
+        }
+    };
+    let text = match arguments.output {
+        Format::Text => text::render(&explanation, Color::for_output()),
+        Format::Json => {
+            report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
+        }
+    };
+    let is_well = explanation.outcome.passes();
+    Ok(Said { text, notes: String::new(), is_well })
+}
+
+/// Explains one request, as the first that the filter gets.
+fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
+    let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
-    let context = Context { now: own.now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
+    let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
     let mut record = Record::default();
     let decision = decide_traced(policy, &request, &mut state, context, &mut record);
     let heard = record.0;
-
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
-    let explanation = Explanation {
-        request: rules::request_line(&own, path),
+    Ok(Explanation {
+        request: rules::request_line(own, path),
+        recorded: None,
         rules: rules::consider(&loaded.config, policy, &request, decision.rule),
         authenticators: match decision.rule.map(|rule| &rule.access) {
             Some(Access::Protected(protection)) => {
@@ -88,16 +128,61 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
             _ => Vec::new(),
         },
         outcome: outcome::of(policy, &request, &decision, &heard),
-        notes: notes(&loaded, policy.index.wants_peer() && own.peer.is_none()),
-    };
+        notes: notes(loaded, policy.index.wants_peer() && own.peer.is_none()),
+    })
+}
+
+/// A line for each recorded request.
+fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
+    let Recording { kind, name, entries, .. } = recording;
+    let mut summary =
+        summary::Summary { file: name, entries: Vec::with_capacity(entries.len()), notes: Vec::new() };
+    let (mut lacks_peer, mut lacks_credentials) = (false, false);
+    for Entry { number, status, request } in entries {
+        let line = match request {
+            Err(why) => summary::Line::unreadable(number, why),
+            Ok(mut own) => {
+                arguments.request.complete(&mut own)?;
+                lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
+                let has_credentials = has_credentials(loaded, &own);
+                let explanation = explain(loaded, &own)?;
+                lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
+                summary::Line::of(number, status, explanation, has_credentials)
+            }
+        };
+        summary.entries.push(line);
+    }
+    summary.notes = notes(loaded, lacks_peer);
+    if lacks_credentials {
+        summary.notes.insert(0, no_credentials(kind).to_owned());
+    }
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Color::for_output()),
-        Format::Json => {
-            report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
-        }
+        Format::Text => summary.render(Color::for_output()),
+        Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
-    let is_well = matches!(decision, Decision { verdict: Verdict::Allow(_) | Verdict::Reply(_), .. });
-    Ok(Said { text, notes: String::new(), is_well })
+    Ok(Said { text, notes: String::new(), is_well: summary.passes() })
+}
+
+/// Returns true if a request has anything that an authenticator reads.
+fn has_credentials(loaded: &Loaded, own: &OwnRequest) -> bool {
+    let request = own.borrowed();
+    let has_field = ["authorization", "cookie"].iter().any(|name| request.values(name).next().is_some());
+    let locations =
+        loaded.policy.authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
+    has_field || locations.into_iter().any(|place| !matches!(place.find(&request), Found::Nothing))
+}
+
+fn no_credentials(kind: Kind) -> &'static str {
+    match kind {
+        Kind::AccessLog => {
+            "an access log has no credentials, cookies and few other headers, so this is the decision on a request without \
+             them; -u and -H add what the client sent"
+        }
+        Kind::Har => {
+            "a HAR file lacks the credentials that were sent unless the browser was asked to export sensitive data, so a \
+             request without them is decided as it is recorded; -u and -H add them"
+        }
+    }
 }
 
 fn notes(loaded: &Loaded, lacks_peer: bool) -> Vec<String> {

@@ -16,6 +16,25 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     read.map(|()| text).map_err(|error| format!("{}: {error}", name(path)))
 }
 
+/// The bytes of a file, up to 256 MiB; `-` is standard input.
+///
+/// # Errors
+/// If it cannot be read, or is larger.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    const MAX_BYTES: u64 = 256 << 20;
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| format!("{}: {error}", name(path)))?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(format!("{}: expected at most {} MiB", name(path), MAX_BYTES >> 20)),
+        false => Ok(bytes),
+    }
+}
+
 /// How a file is called in messages.
 pub fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::ValueEnum;
 use serde_json::json;
 
+use super::report::TextOrJson as Format;
 use super::{Failure, Said, input, report};
 
 /// Make an API key at random, and the entry of the configuration that knows it.
@@ -23,14 +23,6 @@ pub struct Arguments {
     /// What is written.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// Makes a key.

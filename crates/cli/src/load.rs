@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use authgate::config::{self, Config};
-use authgate::json;
 use authgate::policy::{self, Policy};
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ use super::check;
 use super::color::Color;
 use super::environment::Environment;
 use super::report::{self, Format, Severity};
-use super::{Failure, discover, input};
+use super::{Failure, discover, input, key_file};
 
 /// Where a configuration is, and what it needs besides.
 #[derive(clap::Args)]
@@ -32,7 +31,8 @@ pub struct Beside {
     /// A file of NAME=value lines: the environment of the VM. May be given several times.
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// A JWK Set in place of what an authenticator fetches (`remote`, `discovery`): of all such, or of the named one.
+    /// Keys in place of what an authenticator fetches (`remote`, `discovery`), of all such or of the named one: a JWK Set,
+    /// a JWK, or keys and certificates in PEM.
     #[arg(long, value_name = "[NAME=]FILE")]
     jwks: Vec<String>,
 }
@@ -41,6 +41,8 @@ pub struct Beside {
 pub struct Loaded {
     pub config: Config,
     pub policy: Policy,
+    /// The configuration as it is written.
+    pub value: Value,
     /// Variables that are not set, so that something else stands in for them.
     pub missing: Vec<String>,
 }
@@ -82,12 +84,12 @@ impl Beside {
         }
         let missing = environment.missing(&value);
         let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
-        let config = config::from_value(value);
+        let config = config::from_value(value.clone());
         match config.and_then(|config| Ok((policy::build(&config, &variables)?.policy, config))) {
             Ok((policy, config)) => {
                 let mut missing: Vec<String> = missing.places.into_iter().map(|(_, name)| name).collect();
                 missing.dedup();
-                Ok(Loaded { config, policy, missing })
+                Ok(Loaded { config, policy, value, missing })
             }
             // Where keys were put in, the faults may be theirs, which are not in the file.
             Err(errors) if !self.jwks.is_empty() => {
@@ -106,7 +108,7 @@ fn put_keys(configuration: &mut Value, given: &str) -> Result<(), Failure> {
         None => (None, given),
     };
     let path = Path::new(file);
-    let set = json::parse(input::read(path)?.as_bytes()).map_err(|error| format!("{file}: {error}"))?;
+    let set = key_file::key_set(path)?;
     let authenticators = configuration.get_mut("authenticators").and_then(Value::as_object_mut);
     let mut is_taken = false;
     for (name, authenticator) in authenticators.into_iter().flatten() {

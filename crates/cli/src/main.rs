@@ -5,13 +5,16 @@ mod check;
 mod color;
 mod convert;
 mod decode;
+mod diff;
 mod discover;
 mod document;
 mod environment;
 mod explain;
 mod hash;
 mod input;
+mod jwks;
 mod key;
+mod key_file;
 mod lint;
 mod load;
 mod place;
@@ -46,8 +49,10 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Test(test::Arguments),
+    Diff(diff::Arguments),
     Hash(hash::Arguments),
     Key(key::Arguments),
+    Jwks(jwks::Arguments),
     Token(token::Arguments),
     Decode(decode::Arguments),
     Convert(convert::Arguments),
@@ -80,8 +85,10 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, Arguments::command()),

@@ -12,10 +12,20 @@ pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for member in root.members() {
         let is_open = OPEN.contains(&member.name.as_str());
-        collect(text, &member.value, &member.name, is_open, &mut hidden);
+        collect(
+            text,
+            &member.value,
+            CredentialLocation { name: &member.name, above: "", is_open, in_jwk: false },
+            &mut hidden,
+        );
     }
     if root.members().is_empty() {
-        collect(text, root, "", false, &mut hidden);
+        collect(
+            text,
+            root,
+            CredentialLocation { name: "", above: "", is_open: false, in_jwk: false },
+            &mut hidden,
+        );
     }
     hidden.sort_by_key(|span| span.start);
     hidden
@@ -49,6 +59,7 @@ const SHOWN: &[&str] = &[
     "bound",
     "cache_ttl",
     "client_auth",
+    "client_id",
     "clock_skew",
     "cluster",
     "cookie",
@@ -86,9 +97,34 @@ const SHOWN: &[&str] = &[
     "uri",
 ];
 
-fn collect(text: &str, node: &Node, name: &str, is_open: bool, hidden: &mut Vec<Range<usize>>) {
+/// Members of a JWK that are public. Its private members have other names.
+const JWK_SHOWN: &[&str] = &["alg", "crv", "e", "key_ops", "kid", "kty", "n", "use", "x", "y"];
+
+/// The place of a value.
+#[derive(Clone, Copy)]
+struct CredentialLocation<'a> {
+    /// The name of the member that it is the value of.
+    name: &'a str,
+    /// The name of the member around that one.
+    above: &'a str,
+    /// Set if nothing here can be a secret.
+    is_open: bool,
+    /// Set for a member of a JWK.
+    in_jwk: bool,
+}
+
+impl CredentialLocation<'_> {
+    fn is_shown(self) -> bool {
+        // A user can have any name.
+        let is_known = SHOWN.contains(&self.name) && self.above != "users";
+        self.is_open || is_known || (self.in_jwk && JWK_SHOWN.contains(&self.name))
+    }
+}
+
+fn collect(text: &str, node: &Node, place: CredentialLocation<'_>, hidden: &mut Vec<Range<usize>>) {
+    let CredentialLocation { name, is_open, .. } = place;
     match &node.kind {
-        Kind::Scalar(scalar) if (is_open || SHOWN.contains(&name)) && !has_userinfo(&scalar.text) => {}
+        Kind::Scalar(scalar) if place.is_shown() && !has_userinfo(&scalar.text) => {}
         Kind::Scalar(scalar) if name == "env" && is_name(&scalar.text) => {}
         Kind::Scalar(scalar) => {
             let quotes = usize::from(scalar.style == Style::Quoted);
@@ -107,9 +143,10 @@ fn collect(text: &str, node: &Node, name: &str, is_open: bool, hidden: &mut Vec<
             }
         }
         Kind::List(elements) => {
-            elements.iter().for_each(|element| collect(text, element, name, is_open, hidden));
+            elements.iter().for_each(|element| collect(text, element, place, hidden));
         }
         Kind::Map(members) => {
+            let in_jwk = members.iter().any(|member| member.name == "kty");
             for member in members {
                 // Who writes a line of an htpasswd file where a user's name belongs has a hash in a name.
                 if let Some(colon) = member.name.find(':').filter(|_| !is_open) {
@@ -117,7 +154,15 @@ fn collect(text: &str, node: &Node, name: &str, is_open: bool, hidden: &mut Vec<
                     let end = member.at.end - quotes;
                     hidden.push((member.at.start + quotes + colon + 1).min(end)..end);
                 }
-                collect(text, &member.value, &member.name, is_open, hidden);
+                // The claims that a token must have, not those of a user.
+                let is_claims = member.name == "claims" && matches!(name, "jwt" | "introspection");
+                let inner = CredentialLocation {
+                    name: &member.name,
+                    above: name,
+                    is_open: is_open || is_claims,
+                    in_jwk,
+                };
+                collect(text, &member.value, inner, hidden);
             }
         }
     }
@@ -220,13 +265,25 @@ mod tests {
         check("authenticatorz: {a: hunter2}", "authenticatorz: {a: ***}");
         check(
             "authenticators: {a: {introspection: {client_id: i, client_secret: hunter2}}}",
-            "authenticators: {a: {introspection: {client_id: ***, client_secret: ***}}}",
+            "authenticators: {a: {introspection: {client_id: i, client_secret: ***}}}",
         );
         check(
             "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: hunter2, d: x}]}}}}}",
             "authenticators: {a: {jwt: {keys: {jwks: {keys: [{kty: oct, k: ***, d: ***}]}}}}}",
         );
         check("{kty: oct, k: hunter2}", "{kty: oct, k: ***}");
+        check(
+            "authenticators: {a: {jwt: {claims: {team: web}, keys: {jwks: {keys: [{kty: EC, alg: a, kid: b, x: c, y: d, d: hunter2}]}}}}}",
+            "authenticators: {a: {jwt: {claims: {team: web}, keys: {jwks: {keys: [{kty: EC, alg: a, kid: b, x: c, y: d, d: ***}]}}}}}",
+        );
+        check(
+            "authenticators: {a: {basic: {users: {issuer: hunter2, id: hunter2, b: {hash: hunter2, scopes: [s]}}}}}",
+            "authenticators: {a: {basic: {users: {issuer: ***, id: ***, b: {hash: ***, scopes: [s]}}}}}",
+        );
+        check(
+            "authenticators: {a: {basic: {users: {b: {claims: {x: hunter2}}}}}}",
+            "authenticators: {a: {basic: {users: {b: {claims: {x: ***}}}}}}",
+        );
         for name in ["value", "secret", "password", "pem", "sha256", "nonce_key", "hash", "cookies"] {
             check(
                 &format!("authenticators: {{a: {{x: {{{name}: hunter2}}}}}}"),

@@ -10,6 +10,15 @@ use serde_json::{Value, json};
 
 use super::color::Color;
 
+/// The two forms of output that most subcommands have.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// What is written for whom.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -16,33 +16,36 @@ use super::Failure;
 /// A request, said as to curl.
 #[derive(clap::Args)]
 pub struct Curl {
-    /// The method.
-    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
-    request: String,
+    /// The method; default: GET.
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    request: Option<String>,
     /// A field; may be given several times.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<OsString>,
     /// A user and a password, for Basic.
     #[arg(short, long, value_name = "USER:PASSWORD")]
     user: Option<String>,
-    /// When the request comes: a time by RFC 3339, or seconds since 1970. Default: now.
+    /// When the request comes: a time by RFC 3339, or seconds since 1970. Default: now, or the time of the recording.
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<NumericDate>,
-    /// The address that the request comes from, as Envoy settles on it.
+    /// The address that the request comes from, as Envoy settles on it, unless a recording has it.
     #[arg(long, value_name = "ADDRESS")]
     peer: Option<IpAddr>,
     /// The SHA-256 of the certificate that the client has shown, in hexadecimal digits.
     #[arg(long, value_name = "SHA256", value_parser = certificate)]
     certificate: Option<CertificateDigest>,
     /// What is asked for, with the path as it would stand in the request.
-    url: String,
+    #[arg(required_unless_present_any = ["access_log", "har"])]
+    url: Option<String>,
 }
 
 /// A request of one's own.
+#[derive(Clone)]
 pub struct OwnRequest {
     pub method: Vec<u8>,
     pub scheme: String,
     pub authority: Vec<u8>,
+    /// Empty: the request has none.
     pub path: String,
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
     pub peer: Option<IpAddr>,
@@ -51,41 +54,65 @@ pub struct OwnRequest {
 }
 
 impl Curl {
-    /// The request.
+    /// The request for the URL.
+    ///
+    /// # Errors
+    /// If a header has no colon.
     pub fn own(&self) -> Result<OwnRequest, Failure> {
-        let (scheme, rest) = match self.url.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains('/') => (scheme.to_ascii_lowercase(), rest),
-            _ => ("http".to_owned(), self.url.as_str()),
+        let mut own = OwnRequest::new(self.request.as_deref().unwrap_or("GET"), now());
+        own.set_url(self.url.as_deref().unwrap_or_default());
+        self.complete(&mut own)?;
+        Ok(own)
+    }
+
+    /// Adds what the arguments say to a request: time, certificate, headers and credentials, and the address if it has none.
+    ///
+    /// # Errors
+    /// If a header has no colon.
+    pub fn complete(&self, own: &mut OwnRequest) -> Result<(), Failure> {
+        own.now = self.at.unwrap_or(own.now);
+        own.peer = own.peer.or(self.peer);
+        own.certificate = self.certificate.or(own.certificate);
+        own.fields.extend(self.user.as_deref().map(basic));
+        self.header.iter().try_for_each(|field| own.add(field.as_encoded_bytes()))
+    }
+}
+
+impl OwnRequest {
+    /// A request for `/` of no host.
+    pub fn new(method: &str, now: NumericDate) -> Self {
+        OwnRequest {
+            method: method.into(),
+            scheme: "http".to_owned(),
+            authority: Vec::new(),
+            path: "/".to_owned(),
+            fields: Vec::new(),
+            peer: None,
+            certificate: None,
+            now,
+        }
+    }
+
+    /// Takes scheme, authority and path of a URL, without its fragment.
+    pub fn set_url(&mut self, url: &str) {
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains('/') => {
+                self.scheme = scheme.to_ascii_lowercase();
+                rest
+            }
+            _ => url,
         };
         let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(end) => rest.split_at_checked(end).unwrap_or((rest, "")),
             None => (rest, ""),
         };
-        let path = match path.split('#').next().unwrap_or_default() {
+        self.authority = authority.as_bytes().to_vec();
+        self.path = match path.split('#').next().unwrap_or_default() {
             path if path.starts_with('/') => path.to_owned(),
             query => format!("/{query}"),
         };
-        let mut own = OwnRequest {
-            method: self.request.clone().into_bytes(),
-            scheme,
-            authority: authority.as_bytes().to_vec(),
-            path,
-            fields: Vec::new(),
-            peer: self.peer,
-            certificate: self.certificate,
-            now: self.at.unwrap_or_else(now),
-        };
-        if let Some(user) = &self.user {
-            own.fields.push(basic(user));
-        }
-        for field in &self.header {
-            own.add(field.as_encoded_bytes())?;
-        }
-        Ok(own)
     }
-}
 
-impl OwnRequest {
     /// Adds a field, as `name: value`; `Host` is the authority. `name;` is one without a value.
     fn add(&mut self, field: &[u8]) -> Result<(), Failure> {
         let (name, value) = match field.iter().position(|octet| *octet == b':') {
@@ -111,7 +138,7 @@ impl OwnRequest {
             method: &self.method,
             scheme: Some(self.scheme.as_bytes()),
             authority: Some(self.authority.as_slice()).filter(|authority| !authority.is_empty()),
-            path: Some(self.path.as_bytes()),
+            path: Some(self.path.as_bytes()).filter(|path| !path.is_empty()),
             fields: self.fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect(),
             peer: self.peer,
         }

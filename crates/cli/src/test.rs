@@ -1,10 +1,11 @@
 //! `authgate test`
 
+mod coverage;
 mod expectation;
 mod junit;
-mod test_identity;
+pub mod test_identity;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use authgate::authn::Context;
@@ -24,13 +25,14 @@ use super::explain::outcome;
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
 use super::{Failure, Said, input, report};
+use coverage::Coverage;
 use expectation::{Difference, Expectation};
 use test_identity::TestIdentities;
 
 /// Run tests of a policy that live beside its configuration.
 ///
 /// A test is a request and what is expected of it. `as` stands for credentials that held, so that no token has to be
-/// minted.
+/// minted. Rules that no test reaches are named.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files of tests; `-` is standard input.
@@ -41,6 +43,9 @@ pub struct Arguments {
     config: Option<PathBuf>,
     #[command(flatten)]
     beside: Beside,
+    /// Fail if there is a rule that no test reaches.
+    #[arg(long)]
+    all_rules: bool,
     /// What is written.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -106,18 +111,37 @@ struct Ran {
 struct Suite {
     name: String,
     ran: Vec<Ran>,
+    coverage: Coverage,
+    /// Variables of the configuration that are not set.
+    missing: Vec<String>,
 }
 
 /// Runs the tests.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
-    let is_well = suites.iter().flat_map(|suite| &suite.ran).all(|ran| ran.differences.is_empty());
+    let coverage = coverage::merged(suites.iter().map(|suite| &suite.coverage));
+    let is_covered = coverage.iter().all(|coverage| coverage.unreached().is_empty());
+    let have_passed = suites.iter().flat_map(|suite| &suite.ran).all(|ran| ran.differences.is_empty());
+    let lines: String = coverage.iter().map(Coverage::line).collect();
+    let mut notes = String::new();
+    let missing: BTreeSet<&str> =
+        suites.iter().flat_map(|suite| &suite.missing).map(String::as_str).collect();
+    if !have_passed && !missing.is_empty() {
+        let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
+        notes.push_str(&format!(
+            "authgate: not set, so that no real credential fits: {missing}; --env-file gives them\n"
+        ));
+    }
     let text = match arguments.output {
-        Format::Text => text(&suites, Color::for_output()),
+        Format::Text => text(&suites, Color::for_output()) + &lines,
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
-    Ok(Said { text, notes: String::new(), is_well })
+    // The other formats have no place for why it fails.
+    if arguments.all_rules && !is_covered && arguments.output != Format::Text {
+        notes.push_str(&lines);
+    }
+    Ok(Said { text, notes, is_well: have_passed && (is_covered || !arguments.all_rules) })
 }
 
 fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
@@ -129,16 +153,19 @@ fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
         (None, None) => return Err(format!("{name}: expected `config`, or --config")),
     };
     let loaded = arguments.beside.load(&config)?;
+    let mut coverage = Coverage::new(input::name(&config), &loaded.policy);
     let mut ran = Vec::with_capacity(file.tests.0.len());
     for (at, test) in file.tests.0.iter().enumerate() {
-        let differences = run_one(&loaded, test, file.at.as_deref());
-        let differences = differences.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
+        let result = run_one(&loaded, test, file.at.as_deref());
+        let (differences, rule) =
+            result.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
+        coverage.reach(rule);
         ran.push(Ran { name: test.name.clone(), differences });
     }
     if ran.is_empty() {
         return Err(format!("{name}: tests: expected at least one test"));
     }
-    Ok(Suite { name, ran })
+    Ok(Suite { name, ran, coverage, missing: loaded.missing })
 }
 
 /// The same reader as the configuration's: all faults, each with its place and what was probably meant.
@@ -155,7 +182,12 @@ fn read(name: &str, text: &str) -> Result<File, Failure> {
     })
 }
 
-fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<Vec<Difference>, String> {
+/// The differences from the expectation, and the number of the rule that decided.
+fn run_one(
+    loaded: &Loaded,
+    test: &Test,
+    at: Option<&str>,
+) -> Result<(Vec<Difference>, Option<usize>), String> {
     let now = match test.at.as_deref().or(at) {
         Some(text) => request::time(text)?,
         None => request::now(),
@@ -192,7 +224,7 @@ fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<Vec<Differe
     let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
     let decision = decide_traced(&loaded.policy, &request, &mut state, context, &mut identities);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
-    test.expect.differences(&outcome)
+    Ok((test.expect.differences(&outcome)?, decision.rule.map(|rule| rule.number)))
 }
 
 /// A scalar as text.

@@ -52,7 +52,11 @@ pub struct Arguments {
     at: Option<NumericDate>,
 }
 
-fn algorithm(name: &str) -> Result<Algorithm, String> {
+/// The algorithm of this name, for an argument.
+///
+/// # Errors
+/// If there is none.
+pub fn algorithm(name: &str) -> Result<Algorithm, String> {
     let names = || Algorithm::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", ");
     Algorithm::from_name(name).ok_or_else(|| format!("expected one of {}", names()))
 }

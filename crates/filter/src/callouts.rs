@@ -96,5 +96,5 @@ fn report(instance: &PluginInstance, authenticator: AuthenticatorId, severity: S
     };
     let authenticator = instance.policy.authenticator(authenticator);
     let name = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
-    log::log!(level, "authgate: authenticator \"{name}\": {text}");
+    log::log!(level, "authenticator \"{name}\": {text}");
 }

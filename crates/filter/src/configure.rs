@@ -41,7 +41,7 @@ impl<H: Host> Filter<H> {
             }
             Err(errors) => {
                 for error in errors {
-                    log::error!("authgate: configuration refused: {error}");
+                    log::error!("configuration refused: {error}");
                 }
                 self.put_instance(root, None);
                 false
@@ -51,7 +51,7 @@ impl<H: Host> Filter<H> {
 
     fn install(&self, root: u32, Built { policy, warnings }: Built, fingerprint: u64) {
         for warning in warnings {
-            log::warn!("authgate: {warning}");
+            log::warn!("{warning}");
         }
         let mut key = CacheSecret::default();
         let memory = match self.host.fill_random(&mut key) {
@@ -65,7 +65,7 @@ impl<H: Host> Filter<H> {
         let name = String::from_utf8_lossy(&name);
         let settled = gauges::settled(&policy, &name, fingerprint, self.host.now());
         let signatures = HostAlgorithms::probe(&self.host);
-        log::info!("authgate: configured; the host verifies: {signatures}");
+        log::info!("configured; the host verifies: {signatures}");
         let instance = PluginInstance {
             policy,
             state: RefCell::new(state),

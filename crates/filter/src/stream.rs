@@ -198,7 +198,7 @@ impl<H: Host> Filter<H> {
             decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
             decision.shadowed = None;
         }
-        self.record(instance, &decision);
+        self.record(instance, request, &decision);
         match &decision.verdict {
             Verdict::Allow(_) => StreamAction::Continue,
             Verdict::Reply(answer) => {

@@ -6,12 +6,14 @@ use super::instances::PluginInstance;
 use super::{Filter, Host};
 use crate::filter_state;
 use authgate::decision::{Decision, Verdict};
+use authgate::http::request::Request;
+use authgate::jose::jwt::TokenError;
 use authgate::response::{Denial, Reason};
 use authgate::timestamp::NumericDate;
 
 impl<H: Host> Filter<H> {
     /// Records a decision that was carried out.
-    pub(super) fn record(&self, instance: &PluginInstance, decision: &Decision<'_>) {
+    pub(super) fn record(&self, instance: &PluginInstance, request: &Request<'_>, decision: &Decision<'_>) {
         if instance.policy.metrics
             && let Ok(mut metrics) = instance.metrics.try_borrow_mut()
         {
@@ -21,10 +23,10 @@ impl<H: Host> Filter<H> {
             self.host.set_property(name, &value);
         }
         if let Some(shadowed) = &decision.shadowed {
-            instance.log_shadowed(decision, shadowed);
+            instance.log_shadowed(request, decision, shadowed);
         }
         if let Verdict::Deny(denial) = &decision.verdict {
-            instance.log_refused(decision, denial);
+            instance.log_refused(request, decision, denial);
         }
     }
 
@@ -48,24 +50,24 @@ impl PluginInstance {
         if let Ok(mut log) = self.log.try_borrow_mut()
             && let Some(suppressed) = log.tick(now)
         {
-            log::warn!("authgate: denied: {suppressed} more since the last second, not shown");
+            log::warn!("denied: {suppressed} more since the last second, not shown");
         }
         if let Ok(mut log) = self.shadow_log.try_borrow_mut()
             && let Some(suppressed) = log.tick(now)
         {
-            log::info!("authgate: NOT ENFORCED: {suppressed} more since the last second, not shown");
+            log::info!("NOT ENFORCED: {suppressed} more since the last second, not shown");
         }
     }
 
     /// Logs the decision about a request in shadow.
-    fn log_shadowed(&self, decision: &Decision<'_>, shadowed: &Verdict) {
+    fn log_shadowed(&self, request: &Request<'_>, decision: &Decision<'_>, shadowed: &Verdict) {
         let admits = || self.shadow_log.try_borrow_mut().is_ok_and(|mut log| log.admits());
         match shadowed {
             Verdict::Deny(denial) if admits() => {
-                self.log_denial(decision, denial, Level::Info, "NOT ENFORCED: would be denied");
+                self.log_denial(request, decision, denial, Level::Info, "NOT ENFORCED: would be denied");
             }
             Verdict::Reply(answer) if admits() => {
-                log::info!("authgate: NOT ENFORCED: would be answered: status={}", answer.status);
+                log::info!("NOT ENFORCED: would be answered: status={}", answer.status);
             }
             _ => {}
         }
@@ -73,7 +75,7 @@ impl PluginInstance {
 
     /// Logs a denial. Denials that an operator must act on are logged at warning level, with a rate limit. All others
     /// are logged at debug level; metrics show them.
-    fn log_refused(&self, decision: &Decision<'_>, denial: &Denial) {
+    fn log_refused(&self, request: &Request<'_>, decision: &Decision<'_>, denial: &Denial) {
         let level = match denial.reason {
             Reason::Unavailable => Level::Warn,
             _ => Level::Debug,
@@ -83,19 +85,32 @@ impl PluginInstance {
         {
             return;
         }
-        self.log_denial(decision, denial, level, "denied");
+        self.log_denial(request, decision, denial, level, "denied");
     }
 
-    /// Logs the full reason. The only facts about the request are the policy's names for its rule and authenticator.
-    fn log_denial(&self, decision: &Decision<'_>, denial: &Denial, level: Level, what: &str) {
+    /// Logs the full reason. The only facts about the request are the policy's names for its rule and authenticator, and
+    /// the issuer of a token if that is the reason.
+    fn log_denial(
+        &self,
+        request: &Request<'_>,
+        decision: &Decision<'_>,
+        denial: &Denial,
+        level: Level,
+        what: &str,
+    ) {
         let detail = denial.reason.detail_code().unwrap_or("-");
         let rule = decision.rule.map_or("-", |rule| rule.name.as_str());
-        let authenticator = denial.authenticator.and_then(|at| self.policy.authenticator(at));
+        let issuers = denial
+            .authenticator
+            .filter(|_| denial.reason == Reason::InvalidToken(TokenError::WrongIssuer))
+            .and_then(|id| self.policy.issuer_mismatch(request, id))
+            .map_or_else(String::new, |mismatch| format!(": {mismatch}"));
+        let authenticator = denial.authenticator.and_then(|id| self.policy.authenticator(id));
         let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
         let reason = denial.reason.code();
         log::log!(
             level,
-            "authgate: {what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}"
+            "{what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}{issuers}"
         );
     }
 }

@@ -74,6 +74,25 @@ impl Validation {
         jwt.issuer().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer))
     }
 
+    /// The issuer of the token and the configured ones, as a sentence, if they differ. A token can name anything, so its
+    /// issuer is cut and escaped.
+    pub fn issuer_mismatch(&self, jwt: &Jwt<'_>) -> Option<String> {
+        const MAX_SHOWN: usize = 200;
+        if self.knows_issuer(jwt) {
+            return None;
+        }
+        let configured: Vec<String> = self.issuers.iter().map(|issuer| format!("{issuer:?}")).collect();
+        let configured = configured.join(" or ");
+        Some(match jwt.issuer() {
+            None => format!("no issuer in the token; {configured} is configured"),
+            Some(issuer) => {
+                let shown: String = issuer.chars().take(MAX_SHOWN).collect();
+                let cut = if shown.len() < issuer.len() { "…" } else { "" };
+                format!("issuer {shown:?}{cut} does not match configured {configured}")
+            }
+        })
+    }
+
     /// True if the unverified token names one of the audiences.
     pub fn knows_audience(&self, jwt: &Jwt<'_>) -> bool {
         match &self.rules.audiences {
@@ -102,5 +121,46 @@ fn short(typ: &str) -> &str {
     match typ.split_once('/') {
         Some((top, rest)) if top.eq_ignore_ascii_case("application") => rest,
         _ => typ,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn both_issuers_are_named() {
+        let rules = ClaimRules::new(Audiences::Any);
+        let issuers = ["https://t.auth0.com/", "https://b"].map(str::to_owned);
+        let validation = Validation::new(issuers.to_vec(), rules);
+        let check = |claims: Value, expected: Option<&str>| {
+            let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let token = format!("{}.{}.AAAA", part(&json!({"alg": "ES256"})), part(&claims));
+            let jwt = Jwt::parse(token.as_bytes()).unwrap();
+            assert_eq!(validation.issuer_mismatch(&jwt).as_deref(), expected, "{claims}");
+        };
+        let configured = "configured \"https://t.auth0.com/\" or \"https://b\"";
+        check(json!({"iss": "https://b"}), None);
+        check(
+            json!({"iss": "https://t.auth0.com"}),
+            Some(&format!("issuer \"https://t.auth0.com\" does not match {configured}")),
+        );
+        check(
+            json!({}),
+            Some("no issuer in the token; \"https://t.auth0.com/\" or \"https://b\" is configured"),
+        );
+        // Of a hostile one neither control characters nor all of its length reach a log.
+        check(
+            json!({"iss": "a\n\u{1b}\""}),
+            Some(&format!("issuer \"a\\n\\u{{1b}}\\\"\" does not match {configured}")),
+        );
+        check(
+            json!({"iss": "é".repeat(5000)}),
+            Some(&format!("issuer \"{}\"… does not match {configured}", "é".repeat(200))),
+        );
     }
 }

@@ -68,7 +68,7 @@ pub fn tried(
             name: authenticator.name.clone(),
             scheme,
             places: locations,
-            steps: steps(&heard, scheme),
+            steps: steps(&heard, scheme, policy.issuer_mismatch(request, at)),
             verdict,
             holds,
         }
@@ -148,7 +148,7 @@ pub fn coded(reason: Reason) -> String {
     }
 }
 
-fn steps(heard: &[&Check], scheme: &str) -> Vec<Step> {
+fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
     let mut steps = Vec::new();
     for check in heard {
         match check {
@@ -156,7 +156,9 @@ fn steps(heard: &[&Check], scheme: &str) -> Vec<Step> {
             Check::Request(Err(reason)) => {
                 steps.push(Step { what: "same origin", holds: false, why: Some(coded(*reason)) });
             }
-            Check::Credential(result) if scheme == "jwt" => token_steps(result.as_ref().err(), &mut steps),
+            Check::Credential(result) if scheme == "jwt" => {
+                token_steps(result.as_ref().err(), issuers.as_deref(), &mut steps);
+            }
             Check::Credential(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
                 steps.push(Step { what: "credential", holds: why.is_none(), why });
@@ -176,7 +178,7 @@ fn steps(heard: &[&Check], scheme: &str) -> Vec<Step> {
 const TOKEN_STEPS: &[&str] =
     &["form", "no extensions", "issuer", "key and algorithm", "not expired", "signature", "type", "claims"];
 
-fn token_steps(failed: Option<&Reason>, steps: &mut Vec<Step>) {
+fn token_steps(failed: Option<&Reason>, issuers: Option<&str>, steps: &mut Vec<Step>) {
     let fails_at = failed.map(|reason| match reason {
         Reason::InvalidToken(TokenError::UnsupportedCritical) => 1,
         Reason::InvalidToken(TokenError::WrongIssuer) => 2,
@@ -189,7 +191,12 @@ fn token_steps(failed: Option<&Reason>, steps: &mut Vec<Step>) {
     });
     for (at, what) in TOKEN_STEPS.iter().enumerate() {
         let fails = fails_at == Some(at);
-        let why = failed.filter(|_| fails).map(|reason| coded(*reason));
+        let why = failed.filter(|_| fails).map(|reason| match (reason, issuers) {
+            (Reason::InvalidToken(TokenError::WrongIssuer), Some(issuers)) => {
+                format!("{}: {issuers}", coded(*reason))
+            }
+            _ => coded(*reason),
+        });
         steps.push(Step { what, holds: !fails, why });
         if fails {
             return;

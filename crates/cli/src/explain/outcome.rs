@@ -181,6 +181,11 @@ pub fn without_credentials(policy: &Policy, request: &Request<'_>) -> Vec<u8> {
 }
 
 impl Outcome {
+    /// Returns true if the request is answered by the upstream, or with metadata.
+    pub fn passes(&self) -> bool {
+        matches!(self.decision, "allow" | "answer")
+    }
+
     /// Its reason and detail in one.
     pub fn coded(&self) -> String {
         match (self.reason, self.detail) {

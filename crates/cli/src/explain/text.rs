@@ -6,7 +6,7 @@ use super::Explanation;
 use super::credentials::Tried;
 use super::outcome::Outcome;
 use super::rules::Considered;
-use crate::color::Color;
+use crate::color::{Color, printable};
 
 pub fn render(explanation: &Explanation, paint: Color) -> String {
     let mut text = String::new();
@@ -18,16 +18,20 @@ pub fn render(explanation: &Explanation, paint: Color) -> String {
 fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
     let request = &explanation.request;
     writeln!(text, "{}", paint.bold("Request"))?;
-    writeln!(text, "  {} {}", request.method, request.path)?;
+    writeln!(text, "  {} {}", printable(&request.method), printable(&request.path))?;
     writeln!(text, "  host {}", request.host.as_deref().unwrap_or("unknown"))?;
     if let Some(peer) = &request.peer {
         writeln!(text, "  from {peer}")?;
     }
     writeln!(text, "  at {}", request.time)?;
+    if let Some(recorded) = &explanation.recorded {
+        let status = recorded.status.map(|status| format!(", answered with {status}")).unwrap_or_default();
+        writeln!(text, "  recorded in {}:{}{status}", recorded.file, recorded.entry)?;
+    }
     match request.readings.as_slice() {
         [] => writeln!(text, "  the path cannot be read")?,
         [_] => {}
-        several => writeln!(text, "  the path may be read as {}", several.join(", "))?,
+        several => writeln!(text, "  the path may be read as {}", printable(&several.join(", ")))?,
     }
     writeln!(text, "\n{}", paint.bold("Rules"))?;
     if explanation.rules.is_empty() {
@@ -110,12 +114,12 @@ fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt
         }
     }
     if let Some(upstream) = &outcome.upstream {
-        writeln!(text, "  {} {}", upstream.method, upstream.path)?;
+        writeln!(text, "  {} {}", printable(&upstream.method), printable(&upstream.path))?;
         for (name, value) in &upstream.headers {
-            writeln!(text, "  {name}: {value}")?;
+            writeln!(text, "  {}: {}", printable(name), printable(value))?;
         }
         for name in &upstream.removed {
-            writeln!(text, "  {} {name}", paint.blue("taken out:"))?;
+            writeln!(text, "  {} {}", paint.blue("taken out:"), printable(name))?;
         }
     }
     Ok(())

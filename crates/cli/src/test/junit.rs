@@ -11,6 +11,19 @@ pub fn render(suites: &[Suite]) -> String {
             escaped(&suite.name),
             suite.ran.len(),
         ));
+        let coverage = &suite.coverage;
+        let properties = [
+            ("config", coverage.config.clone()),
+            ("rules", coverage.rules().to_string()),
+            ("rules.reached", coverage.reached().to_string()),
+            ("rules.unreached", coverage.unreached().join(", ")),
+        ];
+        text.push_str("    <properties>\n");
+        for (name, value) in properties {
+            let value = escaped(&value);
+            text.push_str(&format!("      <property name=\"authgate.{name}\" value=\"{value}\"/>\n"));
+        }
+        text.push_str("    </properties>\n");
         for ran in &suite.ran {
             let head = format!(
                 "    <testcase classname=\"{}\" name=\"{}\"",

@@ -77,6 +77,14 @@ fn compare(
     // What is not set is a warning here.
     let (unset, mut expected): (Vec<String>, Vec<String>) =
         errors.iter().cloned().partition(|error| error.contains("is not set or empty"));
+    let told_here = |error: &String| {
+        let start = error.split_once(" is not set or empty").unwrap().0;
+        format!(
+            "{start} is not set here, so its value was not checked; `--env-file FILE` gives it, and the VM gets it through \
+             host_env_keys or key_values"
+        )
+    };
+    let unset: Vec<String> = unset.iter().map(told_here).collect();
     let mut found_errors = is("error");
     expected.sort();
     found_errors.sort();

@@ -3,6 +3,8 @@
 
 mod agreement;
 mod console;
+mod diff;
+mod files;
 mod policies;
 mod run;
 mod schema;

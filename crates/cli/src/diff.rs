@@ -1,0 +1,241 @@
+//! `authgate diff`
+
+mod compare;
+mod credentials;
+mod examples;
+mod pattern;
+mod probes;
+mod report;
+mod settings;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use authgate::http::host::Host;
+use authgate::http::path::PathInterpretations;
+use authgate::policy::rules::Target;
+
+use super::color::Color;
+use super::load::Beside;
+use super::report::TextOrJson as Format;
+use super::request::{self, OwnRequest};
+use super::{Failure, Said};
+use compare::{Effect, Policy, Seen, Selected};
+use credentials::{Credentials, Side};
+use probes::Probes;
+use report::{Difference, Kind, Report};
+
+/// Compare two policies by what they decide.
+///
+/// Tries requests at, below and beside the paths of both policies, by the methods, hosts and addresses that rules name and
+/// others, with no credentials and with those that authenticators could have verified. Exit code 0: they decide alike; 1:
+/// they differ; 2: it could not be told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The file with the old configuration.
+    old: PathBuf,
+    /// The file with the new configuration.
+    new: PathBuf,
+    #[command(flatten)]
+    beside: Beside,
+    /// The format of the output.
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+/// The most requests that are tried.
+const MOST_REQUESTS: usize = 4_000_000;
+
+/// A request that stands for all that select the same rules.
+struct Class {
+    own: OwnRequest,
+    selected: [Selected; 2],
+    /// Set for a CORS preflight.
+    is_preflight: bool,
+}
+
+/// Compares two policies.
+pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+    let old = Policy::new(arguments.beside.load(&arguments.old)?);
+    let new = Policy::new(arguments.beside.load(&arguments.new)?);
+    let mut probes = Probes::of([&old.loaded.config, &new.loaded.config]);
+    let mut undecided = std::mem::take(&mut probes.unknown);
+    undecided.extend(settings::undecided(&old.loaded.value, &new.loaded.value));
+    if probes.count() > MOST_REQUESTS {
+        let each = probes.count() / probes.paths.len().max(1);
+        let paths = MOST_REQUESTS / each.max(1);
+        undecided.push(format!(
+            "{} of {} paths",
+            probes.paths.len().saturating_sub(paths),
+            probes.paths.len()
+        ));
+        probes.paths.truncate(paths);
+    }
+    let mut report = Report {
+        differences: Vec::new(),
+        requests: probes.count(),
+        decisions: 0,
+        undecided,
+        not_compared: settings::not_compared(&old.loaded.value, &new.loaded.value),
+    };
+    for class in classes(&old, &new, &probes) {
+        report.decisions += compare(&old, &new, &class, &mut report.differences)?;
+    }
+    report.differences.sort_by_key(|difference| difference.kind);
+    if report.differences.is_empty() && settings::has_changed_regexes(&old.loaded.value, &new.loaded.value) {
+        report.undecided.push("paths that a regex matches, of which only examples were tried".to_owned());
+    }
+    if report.differences.is_empty() && !report.undecided.is_empty() {
+        return Err(format!(
+            "no difference was found, but these could not be compared:\n{}",
+            report.undecided.join("\n")
+        ));
+    }
+    let text = match arguments.output {
+        Format::Text => report.text(Color::for_output()),
+        Format::Json => report.json(),
+    };
+    Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })
+}
+
+/// A request for each pair of rules that some request selects.
+fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
+    let now = request::now();
+    let forged: Vec<String> = [old, new]
+        .iter()
+        .flat_map(|policy| probes::identity_names(&policy.loaded.value))
+        .chain(["x-auth-user", "x-auth-by"].map(str::to_owned))
+        .collect();
+    let forged: HashSet<Vec<u8>> =
+        forged.into_iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
+    let mut forged: Vec<_> = forged.into_iter().map(|name| (name, b"forged".to_vec())).collect();
+    forged.sort();
+    let may_preflight = [old, new].iter().any(|policy| policy.loaded.policy.allow_preflight);
+    let hosts = probes.hosts.iter().filter_map(|text| Some((text, Host::parse(text.as_bytes()).ok()??)));
+    let hosts: Vec<_> = hosts.collect();
+    let (mut classes, mut known, mut answered) = (Vec::new(), HashSet::new(), HashSet::new());
+    for path in &probes.paths {
+        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { continue };
+        for ((host, parsed), peer) in
+            hosts.iter().flat_map(|host| probes.peers.iter().map(move |peer| (host, *peer)))
+        {
+            for method in &probes.methods {
+                let target = Target {
+                    method: method.as_bytes(),
+                    host: Some(parsed),
+                    peer: Some(peer),
+                    readings: &readings,
+                };
+                let selected = [old.select(&target), new.select(&target)];
+                let is_metadata = path.starts_with("/.well-known/") && method == "GET";
+                if !known.contains(&selected) || is_metadata {
+                    let mut own = compare::request(method, host, path, now);
+                    own.peer = Some(peer);
+                    // Neither host nor address counts for metadata.
+                    let is_answered = is_metadata
+                        && (old.answers(&own) || new.answers(&own))
+                        && answered.insert(path.as_str());
+                    own.fields.clone_from(&forged);
+                    if known.insert(selected) || is_answered {
+                        classes.push(Class { own, selected, is_preflight: false });
+                    }
+                }
+            }
+        }
+    }
+    if may_preflight {
+        let preflights: Vec<Class> = classes.iter().map(preflight).collect();
+        classes.extend(preflights);
+    }
+    classes
+}
+
+/// The preflight that asks for the method of a request.
+fn preflight(class: &Class) -> Class {
+    let mut own = class.own.clone();
+    let method = std::mem::replace(&mut own.method, b"OPTIONS".to_vec());
+    own.fields.push((b"origin".to_vec(), b"https://origin.test".to_vec()));
+    own.fields.push((b"access-control-request-method".to_vec(), method));
+    Class { own, selected: class.selected, is_preflight: true }
+}
+
+/// Tries a request with all credentials, and gives their number.
+fn compare(
+    old: &Policy,
+    new: &Policy,
+    class: &Class,
+    differences: &mut Vec<Difference>,
+) -> Result<usize, Failure> {
+    let sides = [(old, class.selected[0]), (new, class.selected[1])].map(|(policy, selected)| Side {
+        config: &policy.loaded.config,
+        policy: &policy.loaded.policy,
+        rule: match selected {
+            Selected::Rule(rule) => Some(rule),
+            Selected::Nothing | Selected::Ambiguous => None,
+        },
+    });
+    let mut all = credentials::of(sides);
+    if class.is_preflight {
+        all.truncate(1);
+    }
+    let mut found: Vec<Difference> = Vec::new();
+    for credentials in &all {
+        let Credentials { label, .. } = credentials;
+        let was = old.decide(&class.own, credentials, new)?.rename(old, new);
+        let is = new.decide(&class.own, credentials, old)?;
+        let Some(kind) = kind(&was, &is) else { continue };
+        let change = change(kind, &was, &is);
+        match found.iter_mut().find(|known| known.kind == kind && known.change == change) {
+            Some(known) => known.credentials.push(label.clone()),
+            None => found.push(Difference {
+                kind,
+                request: describe(class),
+                rules: [(old, class.selected[0]), (new, class.selected[1])]
+                    .map(|(policy, selected)| policy.rule_name(selected).map(str::to_owned)),
+                credentials: vec![label.clone()],
+                change,
+            }),
+        }
+    }
+    differences.extend(found);
+    Ok(all.len())
+}
+
+fn kind(old: &Seen, new: &Seen) -> Option<Kind> {
+    Some(match (old.effect, new.effect) {
+        (Effect::Allowed, Effect::Allowed) if old.identity != new.identity => Kind::Identified,
+        (Effect::Allowed, Effect::Allowed) if old.shadowed != new.shadowed => Kind::Shadowed,
+        (one, other) if one == other => return None,
+        (_, Effect::Allowed) => Kind::Allowed,
+        (Effect::Allowed, Effect::Denied) => Kind::Denied,
+        _ => Kind::Answered,
+    })
+}
+
+/// The two sides of a difference.
+fn change(kind: Kind, old: &Seen, new: &Seen) -> [String; 2] {
+    match kind {
+        Kind::Identified => [(old, new), (new, old)].map(|(seen, other)| {
+            let own = seen.identity.iter().filter(|pair| !other.identity.contains(pair));
+            let own: Vec<String> = own.map(|(name, value)| format!("{name} {value:?}")).collect();
+            if own.is_empty() { seen.text.clone() } else { own.join(", ") }
+        }),
+        Kind::Shadowed => [old, new].map(|seen| seen.shadowed.clone().unwrap_or_else(|| seen.text.clone())),
+        _ => [old.text.clone(), new.text.clone()],
+    }
+}
+
+fn describe(class: &Class) -> report::Request {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let host = text(&class.own.authority);
+    report::Request {
+        method: text(&class.own.method),
+        host: Some(host).filter(|host| !Probes::is_any_host(host)),
+        path: class.own.path.clone(),
+        peer: class.own.peer.filter(|peer| !Probes::is_any_peer(*peer)),
+        preflight_for: class.is_preflight.then(|| {
+            let asked = class.own.fields.iter().find(|(name, _)| name == b"access-control-request-method");
+            asked.map(|(_, method)| text(method)).unwrap_or_default()
+        }),
+    }
+}

@@ -1,0 +1,147 @@
+//! The differences between two policies, for people and programs.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::color::{Color, printable};
+use crate::report::pretty;
+
+/// The ways in which two decisions differ, the most dangerous first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Allowed,
+    Denied,
+    Identified,
+    Answered,
+    Shadowed,
+}
+
+impl Kind {
+    const ALL: [Kind; 5] = [Kind::Allowed, Kind::Denied, Kind::Identified, Kind::Answered, Kind::Shadowed];
+
+    fn text(self) -> &'static str {
+        match self {
+            Kind::Allowed => "becomes allowed",
+            Kind::Denied => "becomes denied",
+            Kind::Identified => "differently identified",
+            Kind::Answered => "answered otherwise",
+            Kind::Shadowed => "different in shadow mode",
+        }
+    }
+
+    fn paint(self, paint: Color) -> String {
+        match self {
+            Kind::Allowed => paint.red(self.text()),
+            Kind::Denied => paint.yellow(self.text()),
+            Kind::Identified | Kind::Answered | Kind::Shadowed => paint.blue(self.text()),
+        }
+    }
+}
+
+/// A request that was tried.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Request {
+    pub method: String,
+    /// `None`: a host that no rule names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    pub path: String,
+    /// `None`: an address that no rule names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight_for: Option<String>,
+}
+
+/// A request that the two policies decide differently.
+#[derive(Serialize)]
+pub struct Difference {
+    pub kind: Kind,
+    pub request: Request,
+    /// The rules that decide: the old and the new one.
+    pub rules: [Option<String>; 2],
+    /// All credentials for which the change is the same.
+    pub credentials: Vec<String>,
+    /// The old and the new decision.
+    pub change: [String; 2],
+}
+
+/// All differences.
+pub struct Report {
+    pub differences: Vec<Difference>,
+    /// The number of requests that were tried.
+    pub requests: usize,
+    /// The number of decisions that were compared.
+    pub decisions: usize,
+    /// Differences that may change decisions and that requests do not show.
+    pub undecided: Vec<String>,
+    /// Sections that differ and do not decide who is allowed.
+    pub not_compared: Vec<&'static str>,
+}
+
+impl Report {
+    /// The text for people.
+    pub fn text(&self, paint: Color) -> String {
+        let mut text = String::new();
+        let mut shown: Vec<&Request> = Vec::new();
+        for difference in &self.differences {
+            let request = &difference.request;
+            if shown.contains(&request) {
+                continue;
+            }
+            shown.push(request);
+            text.push_str(&format!("{}\n", paint.bold(&title(request))));
+            text.push_str(&format!("  {}\n", rules(&difference.rules)));
+            for same in self.differences.iter().filter(|other| other.request == *request) {
+                let [old, new] = &same.change;
+                let credentials = printable(&same.credentials.join("; "));
+                let (old, new) = (printable(old), printable(new));
+                text.push_str(&format!("  {}: {credentials} ({old} → {new})\n", same.kind.paint(paint)));
+            }
+            text.push('\n');
+        }
+        let counts = Kind::ALL.iter().filter_map(|kind| {
+            let count = self.differences.iter().filter(|difference| difference.kind == *kind).count();
+            (count > 0).then(|| format!("{}: {count}", kind.text()))
+        });
+        let counts: Vec<String> = counts.collect();
+        let counts =
+            if counts.is_empty() { "the policies decide alike".to_owned() } else { counts.join(", ") };
+        let (requests, decisions) = (self.requests, self.decisions);
+        text.push_str(&format!("{counts} ({requests} requests tried, {decisions} decisions compared)\n"));
+        for path in &self.undecided {
+            text.push_str(&format!("{} could not be compared: {}\n", paint.yellow("note:"), printable(path)));
+        }
+        if !self.not_compared.is_empty() {
+            let sections = self.not_compared.join(", ");
+            text.push_str(&format!("{} not compared, and different: {sections}\n", paint.yellow("note:")));
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> String {
+        pretty(&json!({
+            "differences": self.differences, "requests": self.requests, "decisions": self.decisions,
+            "undecided": self.undecided, "not_compared": self.not_compared,
+        }))
+    }
+}
+
+fn title(request: &Request) -> String {
+    let host = request.host.as_deref().unwrap_or_default();
+    let peer = request.peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
+    let asked = request.preflight_for.as_deref().map(|method| format!(", a preflight for {method}"));
+    printable(&format!("{} {host}{}{peer}{}", request.method, request.path, asked.unwrap_or_default()))
+}
+
+fn rules([old, new]: &[Option<String>; 2]) -> String {
+    let name = |rule: &Option<String>| match rule {
+        Some(name) => format!("rule {name:?}"),
+        None => "no rule".to_owned(),
+    };
+    if old == new { name(old) } else { format!("{} → {}", name(old), name(new)) }
+}

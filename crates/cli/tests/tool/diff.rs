@@ -1,0 +1,265 @@
+//! `authgate diff` finds what random requests find: where two random policies decide one of these differently, it says so.
+//!
+//! The requests are decided in this process by the core, with real API keys, so that neither the requests that the tool
+//! derives nor its stand-ins for credentials are taken for granted.
+
+use std::fs;
+use std::net::IpAddr;
+
+use authgate::authn::{Context, NullHost};
+use authgate::cache::CredentialCache;
+use authgate::config;
+use authgate::decision::state::State;
+use authgate::decision::{Verdict, decide};
+use authgate::http::request::Request;
+use authgate::jose::jwt::SoftwareVerifier;
+use authgate::policy::{self, Policy};
+use authgate::timestamp::NumericDate;
+use serde_json::{Value, json};
+
+use super::run::{scratch, tool};
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % bound
+    }
+
+    fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.below(of.len())]
+    }
+
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn some(&mut self, of: &[&str]) -> Vec<String> {
+        let mut chosen: Vec<String> =
+            of.iter().filter(|_| self.once_in(2)).map(|text| (*text).to_owned()).collect();
+        if chosen.is_empty() {
+            chosen.push(self.one(of).to_owned());
+        }
+        chosen
+    }
+}
+
+const KEYS: [(&str, &str, &[&str]); 4] =
+    [("a", "plain", &[]), ("a", "scoped", &["r"]), ("b", "plain", &[]), ("b", "both", &["r", "w"])];
+
+fn key(authenticator: &str, holder: &str) -> String {
+    format!("key-of-{authenticator}-{holder}")
+}
+
+fn authenticators() -> Value {
+    let mut all = json!({});
+    for (name, holder, scopes) in KEYS {
+        let digest = hmac_sha256::Hash::hash(key(name, holder).as_bytes());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let authenticator = all.as_object_mut().unwrap().entry(name).or_insert_with(
+            || json!({"api_key": {"from": [{"header": format!("x-key-{name}")}], "keys": []}}),
+        );
+        let keys = authenticator["api_key"]["keys"].as_array_mut().unwrap();
+        keys.push(json!({"id": holder, "sha256": digest, "scopes": scopes, "claims": {"team": holder}}));
+    }
+    all
+}
+
+fn random_match(random: &mut Random) -> Value {
+    let segments = ["a", "b", "c"];
+    let mut path = String::new();
+    for _ in 0..random.below(3) {
+        path.push_str(&format!("/{}", random.one(&segments)));
+    }
+    let mut matched = match random.below(8) {
+        0 | 5 => json!({"path": if path.is_empty() { "/".to_owned() } else { path }}),
+        1 | 6 | 7 => {
+            let with_variable = format!("{path}/{{v}}{}", random.one(&["", "/a", "/b", "/{w}", "/{w}/c"]));
+            json!({"template": with_variable})
+        }
+        2 => json!({"template": format!("{path}/{{rest=**}}")}),
+        3 => json!({"regex": format!("{path}/(a|b+)/?[a-c]*")}),
+        _ => json!({"prefix": if path.is_empty() { "/".to_owned() } else { path }}),
+    };
+    if random.once_in(3) {
+        let name = random.one(&["methods", "except_methods"]);
+        matched[name] = json!(random.some(&["GET", "POST", "DELETE"]));
+    }
+    if random.once_in(4) {
+        matched["hosts"] = json!(random.some(&["h.example", "*.h.example", "*.example"]));
+    }
+    if random.once_in(4) {
+        matched["sources"] = json!(random.some(&["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"]));
+    }
+    matched
+}
+
+fn random_rule(random: &mut Random) -> Value {
+    let mut rule = json!({});
+    if !random.once_in(6) {
+        rule["match"] = random_match(random);
+    }
+    match random.below(5) {
+        0 => rule["public"] = json!(true),
+        1 => rule["deny"] = json!(true),
+        _ => {
+            rule["require"] = match random.below(4) {
+                0 => json!("a"),
+                1 => json!({"any_of": ["a", "b"]}),
+                2 => json!({"any_of": ["b", "a"]}),
+                _ => json!({"all_of": ["a", "b"]}),
+            };
+            match random.below(5) {
+                0 => rule["optional"] = json!(true),
+                1 => rule["authorize"] = json!({"scopes": random.some(&["r", "w"])}),
+                2 => rule["authorize"] = json!({"any_scope": random.some(&["r", "w"])}),
+                3 => {
+                    rule["authorize"] = json!({"claims": {"team": random.some(&["plain", "scoped", "both"])}})
+                }
+                _ => {}
+            }
+        }
+    }
+    rule
+}
+
+fn random_policy(random: &mut Random) -> Value {
+    let rules: Vec<Value> = (0..1 + random.below(5)).map(|_| random_rule(random)).collect();
+    json!({"authenticators": authenticators(), "rules": rules})
+}
+
+/// The same with one thing changed.
+fn changed(random: &mut Random, policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    let rules = policy["rules"].as_array_mut().unwrap();
+    let (at, other) = (random.below(rules.len()), random.below(rules.len()));
+    match random.below(10) {
+        6 | 7 => rules.swap(at, other),
+        8 => {
+            let members = rules[at].pointer_mut("/require/any_of").and_then(Value::as_array_mut);
+            members.into_iter().for_each(|members| members.reverse());
+        }
+        9 if rules[at].get("require").is_some() && rules[at].get("authorize").is_none() => {
+            rules[at]["optional"] = json!(rules[at]["optional"] != json!(true));
+        }
+        0 if rules.len() > 1 => drop(rules.remove(at)),
+        1 => rules.swap(at, other),
+        2 => rules.insert(at, random_rule(random)),
+        3 => rules[at] = random_rule(random),
+        4 => {
+            let matched = random_match(random);
+            rules[at]["match"] = matched;
+        }
+        _ => {
+            let mut rule = random_rule(random);
+            if let Some(matched) = rules[at].get("match") {
+                rule["match"] = matched.clone();
+            }
+            rules[at] = rule;
+        }
+    }
+    policy
+}
+
+fn build(value: &Value) -> Policy {
+    let config = config::from_value(value.clone()).unwrap();
+    match policy::build(&config, &|_| None) {
+        Ok(built) => built.policy,
+        Err(errors) => panic!("{errors:?}"),
+    }
+}
+
+/// The decision on a request: whether it passes, and the headers that the upstream gets.
+fn decision(policy: &Policy, request: &Request<'_>) -> String {
+    let mut state = State::new(policy, CredentialCache::new([7; 16], policy.limits));
+    let context =
+        Context { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
+    let decision = decide(policy, request, &mut state, context);
+    match decision.verdict {
+        Verdict::Allow(_) => {
+            let mut set: Vec<String> = decision
+                .mutations
+                .set
+                .iter()
+                .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)))
+                .collect();
+            set.sort();
+            format!("allowed {}", set.join(" "))
+        }
+        _ => "denied".to_owned(),
+    }
+}
+
+/// A request that the two policies decide differently, of so many at random.
+fn different_request(random: &mut Random, old: &Policy, new: &Policy, count: usize) -> Option<String> {
+    for _ in 0..count {
+        let segments = ["a", "b", "c", "d", "bb", ""];
+        let path: String = (0..1 + random.below(4)).map(|_| format!("/{}", random.one(&segments))).collect();
+        let method = random.one(&["GET", "POST", "DELETE", "PUT"]);
+        let host = random.one(&["h.example", "x.h.example", "y.example", "other.test"]);
+        let peer = random.one(&["10.0.0.1", "10.1.2.3", "192.0.2.9", "2001:db8::9", "2001:db9::1"]);
+        let peer: IpAddr = peer.parse().unwrap();
+        let held: Vec<_> = KEYS.iter().filter(|_| random.once_in(3)).collect();
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for (name, holder, _) in held {
+            fields.retain(|(known, _)| *known != format!("x-key-{name}"));
+            fields.push((format!("x-key-{name}"), key(name, holder)));
+        }
+        let request = Request {
+            method: method.as_bytes(),
+            scheme: Some(b"https"),
+            authority: Some(host.as_bytes()),
+            path: Some(path.as_bytes()),
+            fields: fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
+            peer: Some(peer),
+        };
+        let (was, is) = (decision(old, &request), decision(new, &request));
+        if was != is {
+            return Some(format!("{method} {host}{path} from {peer} with {fields:?}: {was} → {is}"));
+        }
+    }
+    None
+}
+
+#[test]
+fn differences_that_random_requests_find_are_found() {
+    let folder = scratch("diff");
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut found, mut alike, mut missed, mut failures) = (0, 0, 0, Vec::new());
+    for round in 0..400 {
+        let old = random_policy(&mut random);
+        let new = if random.once_in(5) { random_policy(&mut random) } else { changed(&mut random, &old) };
+        let write = |name: &str, value: &Value| {
+            let path = folder.join(name);
+            fs::write(&path, value.to_string()).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (old_path, new_path) = (write("old.json", &old), write("new.json", &new));
+        let said = tool(&["diff", &old_path, &new_path], "");
+        let different = different_request(&mut random, &build(&old), &build(&new), 400);
+        match (different, said.code) {
+            (Some(_), 1) => found += 1,
+            (None, 0) => alike += 1,
+            // It may find more than these requests.
+            (None, 1) => {}
+            // Overlaps with regexes are found by example.
+            (different, 2) if old.to_string().contains("regex") || new.to_string().contains("regex") => {
+                missed += usize::from(different.is_some());
+            }
+            (different, code) => failures.push(format!(
+                "round {round}: {different:?}, exit code {code}: {}{}\n{}\n{}",
+                said.output, said.errors, old["rules"], new["rules"]
+            )),
+        }
+        if round % 10 == 0 {
+            let same = tool(&["diff", &old_path, &old_path], "");
+            assert_eq!(same.code, 0, "{}{}", same.output, same.errors);
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(found > 150 && alike > 30 && missed <= 2, "{found} found, {alike} alike, {missed} missed");
+}
