@@ -5,6 +5,13 @@
 //! [`decide`] is the entry point; [`decide_traced`] is the same with an observer. The functions are in the order in
 //! which a request meets them: `judge` selects the rule, `protect` authenticates, and `conclude` authorizes. Permits
 //! are issued in this file alone, after both checks. A request that cannot be decided is denied.
+//!
+//! - `evaluation`: the requirement of the rule, evaluated on the credentials of the request
+//! - `guard`: throttling, and the time for expensive checks
+//! - [`mutations`]: changes to the headers of the request
+//! - `shadow`: verdicts that are not enforced
+//! - [`state`]: cached credentials and fetched data
+//! - `trace`: observers
 
 mod evaluation;
 mod guard;

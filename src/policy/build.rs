@@ -1,4 +1,4 @@
-//! Makes a policy of a configuration, or says all that is wrong with it.
+//! Builds a policy from a configuration, and reports all of its errors.
 
 mod authenticators;
 mod authorization;
@@ -30,49 +30,49 @@ use crate::policy::identity::{
     HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
 };
 
-/// The most rules that one line of the log names.
+/// Maximum number of names in one warning.
 const MOST_NAMED: usize = 20;
 
-/// A policy, and what is legal but should be looked at.
+/// A policy, with warnings.
 pub struct Built {
     /// The policy.
     pub policy: Policy,
-    /// For the log.
+    /// Warnings for the log.
     pub warnings: Vec<Warning>,
 }
 
-/// Something legal that should be looked at.
+/// A warning: the configuration is valid, but should be reviewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The place in the configuration.
+    /// Path in the configuration.
     pub path: String,
-    /// What is there.
+    /// Kind of warning.
     pub kind: WarningKind,
 }
 
-/// What should be looked at.
+/// Kinds of warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WarningKind {
-    /// So many passwords have hashes that are fast to guess.
+    /// Number of passwords whose hashes are fast to guess.
     WeakHashes(usize),
-    /// A member of a key set that is not used, and why.
+    /// A member of a key set is ignored for this reason.
     IgnoredKey(KeyError),
-    /// So many users have MD5 digests alone, and nobody has others.
+    /// Number of users with MD5 digests only, in an authenticator that has no others.
     Md5Digests(usize),
-    /// These rules are decided, and nothing is done about it.
+    /// Rules in shadow mode, which are not enforced.
     NotEnforced {
-        /// Their names, and what else is not enforced.
+        /// Names of rules, and other things that are not enforced.
         what: String,
-        /// So many rules beside those.
+        /// Number of further rules.
         more: usize,
     },
-    /// So many users have MD5 digests alone, while SHA-256 is asked for first.
+    /// Number of users with MD5 digests only, in an authenticator that offers SHA-256 first.
     UnreachableDigests(usize),
-    /// Tokens may be bound to keys, and no proof can be checked.
+    /// Tokens may be bound to keys, but no proofs can be checked.
     NoProofs,
-    /// Passwords of one authenticator with hashes of these kinds and costs.
+    /// The passwords of one authenticator have hashes of these different kinds and costs.
     MixedHashes(Vec<(HashScheme, u64)>),
-    /// So many passwords have slow hashes, and nobody is blocked for guessing.
+    /// Number of passwords with slow hashes, without throttling.
     Unthrottled(usize),
 }
 
@@ -125,7 +125,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Makes a policy. `environment` is where `{env: NAME}` is looked up.
+/// Builds a policy. `environment` looks up the variables of `{env: NAME}`.
+///
+/// # Errors
+/// Returns all errors of the configuration.
 pub fn build(
     config: &Config,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -139,14 +142,14 @@ pub fn build(
     }
 }
 
-/// What is at hand while a policy is made. Faults are noted and building goes on, so that all are found.
+/// State of a build. Errors are recorded and the build continues, so that all are found.
 pub(super) struct Builder<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     pub(super) errors: Vec<ConfigError>,
     pub(super) warnings: Vec<Warning>,
-    /// The names of all authenticators, of those with faults too.
+    /// Names of all authenticators, including those with errors.
     pub(super) declared: Vec<String>,
-    /// How many passwords have slow hashes.
+    /// Number of passwords with slow hashes.
     pub(super) slow_users: usize,
 }
 
@@ -170,16 +173,16 @@ impl Builder<'_> {
         self.warnings.push(Warning { path: path.into(), kind });
     }
 
-    /// Notes a fault, or gives what there is.
+    /// Returns the value, or records the error.
     pub(super) fn checked<T, E: fmt::Display>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.invalid(path, &error)).ok()
     }
 
-    /// A secret, wherever it stands.
+    /// Returns a secret, from the configuration or the environment.
     pub(super) fn secret<'s>(&mut self, path: &str, secret: &'s Secret) -> Option<Cow<'s, str>> {
         let name = match secret {
             Secret::Inline(text) => return Some(Cow::Borrowed(text)),
-            // What cannot be a name may be the secret itself, so it is not shown.
+            // A text that cannot be a name may be the secret itself, so it is not shown.
             Secret::Environment(name) if !is_label(name) => {
                 let expected = "the name of an environment variable, of letters, digits, `_`, `-` and `.`";
                 self.error(format!("{path}.env"), ConfigErrorKind::Expected(expected));
@@ -188,7 +191,7 @@ impl Builder<'_> {
             Secret::Environment(name) => name,
         };
         let value = (self.environment)(name);
-        // Files end in a newline that is not meant.
+        // Secrets that are read from files end in a newline.
         let value = value.map(|value| match value.strip_suffix('\n') {
             Some(line) => line.strip_suffix('\r').unwrap_or(line).to_owned(),
             None => value,
@@ -272,7 +275,7 @@ impl Builder<'_> {
         built
     }
 
-    /// Nobody may take what is in shadow for something that is enforced.
+    /// Warns of shadow mode, so that nobody takes a rule in it for an enforced one.
     fn warn_of_shadow(&mut self, is_shadowed: bool, rules: &[Rule]) {
         let names: Vec<&str> =
             rules.iter().filter(|rule| rule.is_shadowed).map(|rule| rule.name.as_str()).collect();
@@ -376,7 +379,8 @@ impl Builder<'_> {
         IdentityFields::new(fields, &removed, self.declared.clone())
     }
 
-    /// A field cannot both bring credentials and be taken out as forged identity.
+    /// Records an error if an authenticator reads credentials from the header. Such a header cannot be removed as
+    /// forged identity.
     fn not_read_by_anyone(&mut self, path: &str, name: &str, authenticators: &[Authenticator]) {
         let is_same = |location: &CredentialLocation| match location {
             CredentialLocation::Field { name: read, .. } => {
@@ -404,7 +408,7 @@ fn default_headers(authenticators: usize) -> Named<String> {
     Named(headers)
 }
 
-/// Names that can stand in metrics, logs and templates as they are.
+/// True if a name can be used in metrics, logs and templates without escaping.
 pub(super) fn is_label(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -1,4 +1,4 @@
-//! Builds what a rule authorizes from the configuration.
+//! Builds `authorize`.
 
 use super::Builder;
 use crate::authn::Authenticator;
@@ -10,7 +10,7 @@ use crate::policy::authorization::Authorization;
 use crate::principal::AuthenticatorId;
 
 impl Builder<'_> {
-    /// Reads a rule's `authorize`. `members` are the rule's authenticators.
+    /// Builds a rule's `authorize`. `members` are the rule's authenticators.
     pub(super) fn authorizations(
         &mut self,
         path: &str,
@@ -92,7 +92,7 @@ impl Builder<'_> {
         speaks_for
     }
 
-    /// A subject; where the rule takes several authenticators, with the name of its own.
+    /// Parses a subject. If the rule has several authenticators, it must be `authenticator/subject`.
     fn subject(
         &mut self,
         path: &str,
@@ -120,7 +120,7 @@ impl Builder<'_> {
         found
     }
 
-    /// Scope tokens (RFC 6749 §3.3).
+    /// Checks that these are scope tokens ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
     pub(super) fn scopes(&mut self, path: &str, scopes: Option<&[String]>) -> Vec<String> {
         let Some(scopes) = scopes else { return Vec::new() };
         self.non_empty(path, scopes);
@@ -134,7 +134,7 @@ impl Builder<'_> {
         scopes.to_vec()
     }
 
-    /// Claims and what they must be.
+    /// Builds matchers of claims.
     pub(super) fn claim_matchers(
         &mut self,
         path: &str,
@@ -152,7 +152,7 @@ impl Builder<'_> {
         matchers
     }
 
-    /// A list that is not empty, of texts that are not empty: an empty one could only be a slip.
+    /// Checks that neither a list nor any of its texts is empty, since that can only be a mistake.
     pub(super) fn texts(&mut self, path: &str, list: &[String]) {
         self.non_empty(path, list);
         for (at, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {

@@ -1,4 +1,4 @@
-//! `basic`.
+//! Builds `basic`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,7 +24,7 @@ impl Builder<'_> {
         let errors = self.errors.len();
         let realm = self.realm(path, basic.realm.as_ref(), realm);
         let mut users = HashMap::new();
-        // What callers do not know, and every worker with this configuration does.
+        // Hash of data that clients do not know, and that every worker with this configuration has.
         let mut secrets = Hash::new();
         if let Some(htpasswd) = &basic.htpasswd {
             let path = format!("{path}.htpasswd");

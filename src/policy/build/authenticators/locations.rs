@@ -1,4 +1,4 @@
-//! `from`: where credentials stand.
+//! Builds `from`: the locations of credentials.
 
 use super::super::Builder;
 use crate::config::shape::List;
@@ -76,8 +76,8 @@ impl Builder<'_> {
     }
 }
 
-/// RFC 6750 names the scheme `Bearer`; a configuration may have tokens under another.
-/// `DPoP` has a challenge of its own.
+/// Returns the auth-scheme of challenges: the first of the locations except `DPoP`, which has a challenge of its own;
+/// by default `Bearer` ([RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
 pub(super) fn challenge_scheme(locations: &[CredentialLocation]) -> &str {
     let mut schemes = locations.iter().filter_map(CredentialLocation::scheme);
     schemes.find(|scheme| !scheme.eq_ignore_ascii_case(DPOP)).unwrap_or("Bearer")

@@ -1,4 +1,4 @@
-//! `bound` and `dpop`: what shows that a token is used by whom it was issued to.
+//! Builds `bound` and `dpop`: the binding of tokens to a key or certificate of their holder.
 
 use super::super::{Builder, WarningKind};
 use crate::authn::sender_constraint::{BindingMode, Dpop, Origin, SenderConstraint};
@@ -6,7 +6,7 @@ use crate::config::{self, ConfigErrorKind};
 use crate::jose::jwk::Algorithms;
 
 impl Builder<'_> {
-    /// `path` is that of the authenticator whose members the two are.
+    /// Builds a sender constraint. `path` is that of the authenticator.
     pub(super) fn bound(
         &mut self,
         path: &str,
@@ -42,7 +42,7 @@ impl Builder<'_> {
         Some(SenderConstraint::new(mode, Some(dpop)))
     }
 
-    /// Reads `dpop.algorithms`.
+    /// Parses `dpop.algorithms`.
     fn proof_algorithms(&mut self, path: &str, names: Option<&[String]>) -> Algorithms {
         let Some(names) = names else { return Dpop::DEFAULT_ALGORITHMS };
         self.non_empty(path, names);
