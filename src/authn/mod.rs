@@ -2,7 +2,8 @@
 //!
 //! The contract covers credential locations, challenges, and the checks of a credential and of the request around it.
 //! [`Scheme`] groups the schemes by how their credentials behave: whether they can be guessed, cached, or bound to
-//! their holder.
+//! their holder. Schemes share [`digest_map`] for lookups in constant time, [`same_origin`] for credentials in cookies,
+//! and [`sender_constraint`] for tokens that are bound to a key or certificate.
 //!
 //! This room may use all others except [`policy`](crate::policy) and [`decision`](crate::decision). A new scheme is a
 //! file beside `basic.rs` and a variant of [`SecretScheme`], [`TokenScheme`] or [`OneTimeScheme`]; the compiler reports
