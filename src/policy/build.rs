@@ -82,25 +82,25 @@ impl fmt::Display for Warning {
         match &self.kind {
             WarningKind::WeakHashes(count) => write!(
                 f,
-                "{count} password(s) hashed with {{SHA}}, {{SSHA}} or $apr1$, or not at all, which are fast to guess; \
+                "{count} password(s) in plain text or with {{SHA}}, {{SSHA}} or $apr1$ hashes, which are fast to guess; \
                  make new ones with `htpasswd -B`"
             ),
             WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
             WarningKind::Md5Digests(count) => {
-                write!(f, "{count} user(s) with digests by MD5, which is broken; add the ones by SHA-256")
+                write!(f, "{count} user(s) with MD5 digests, and MD5 is broken; add SHA-256 digests")
             }
             WarningKind::NotEnforced { what, more } => {
-                write!(f, "NOT ENFORCED, requests go on whatever is decided: {what}")?;
+                write!(f, "NOT ENFORCED, requests are allowed whatever is decided: {what}")?;
                 if *more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
             }
             WarningKind::UnreachableDigests(count) => write!(
                 f,
-                "{count} user(s) with digests by MD5 alone, who can log in only with clients that do not know \
-                 SHA-256; add the ones by SHA-256"
+                "{count} user(s) with MD5 digests only, who can log in only with clients that do not support SHA-256; \
+                 add SHA-256 digests"
             ),
             WarningKind::NoProofs => f.write_str(
-                "without `dpop: {origin: …}` beside it no token that is bound to a key can be used, only those that are \
-                 bound to a certificate",
+                "without `dpop: {origin: …}` tokens that are bound to a key are rejected, and only those that are bound \
+                 to a certificate are accepted",
             ),
             WarningKind::MixedHashes(kinds) => {
                 f.write_str("the users' hashes differ in kind or cost: ")?;
@@ -112,14 +112,13 @@ impl fmt::Display for Warning {
                     }
                 }
                 f.write_str(
-                    "; they take different times to check, so whoever can measure that learns which kind a user has; \
-                     use one kind and one cost for all",
+                    "; the time of a check reveals which kind a user has; use one kind and one cost for all",
                 )
             }
             WarningKind::Unthrottled(count) => write!(
                 f,
-                "{count} password(s) have slow hashes and nobody is blocked for guessing, so wrong passwords can use up \
-                 the time for hashes (`slow_hashes`); add `throttle: {{}}`"
+                "{count} password(s) have slow hashes, and guessing is not throttled, so wrong passwords can use up the \
+                 time for hashes (`slow_hashes`); add `throttle: {{}}`"
             ),
         }
     }
@@ -280,7 +279,7 @@ impl Builder<'_> {
         let names: Vec<&str> =
             rules.iter().filter(|rule| rule.is_shadowed).map(|rule| rule.name.as_str()).collect();
         if is_shadowed || !names.is_empty() {
-            let unmatched = is_shadowed.then_some("what no rule matches");
+            let unmatched = is_shadowed.then_some("requests without a rule");
             let named = names.iter().copied().take(MOST_NAMED).chain(unmatched);
             let more = names.len().saturating_sub(MOST_NAMED);
             let kind = WarningKind::NotEnforced { what: named.collect::<Vec<_>>().join(", "), more };
@@ -314,7 +313,7 @@ impl Builder<'_> {
         };
         for (name, stands) in [("optional", rule.optional), ("authorize", rule.authorize.is_some())] {
             if stands {
-                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("`require` beside it"));
+                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("`require` in the same rule"));
             }
         }
         access
@@ -329,7 +328,8 @@ impl Builder<'_> {
         authenticators: &[Authenticator],
     ) -> Option<Box<Protection>> {
         if rule.optional && rule.authorize.is_some() {
-            let expected = "no `authorize` beside it: nothing is known of a caller without credentials";
+            let expected =
+                "no `authorize` in the same rule: nothing is known about a caller without credentials";
             self.error(format!("{path}.optional"), ConfigErrorKind::Expected(expected));
         }
         let requirement = self.requirement(&format!("{path}.require"), requirement, authenticators);
@@ -394,7 +394,7 @@ impl Builder<'_> {
         });
         if let Some(reader) = reader {
             let text =
-                format!("\"{}\" reads credentials from this field; expected another name", reader.name);
+                format!("\"{}\" reads credentials from this header; expected another name", reader.name);
             self.error(path, ConfigErrorKind::Invalid(text));
         }
     }

@@ -89,9 +89,9 @@ pub enum FieldNameError {
 impl std::fmt::Display for FieldNameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::NotAToken => "expected a field name such as x-auth-user",
+            Self::NotAToken => "expected a header name such as x-auth-user",
             Self::Reserved => {
-                "this field has a meaning of its own for proxies and servers; expected a name such as x-auth-user"
+                "this header has a meaning for proxies and servers; expected a name such as x-auth-user"
             }
         })
     }

@@ -73,7 +73,7 @@ pub struct AmbiguousPath;
 
 impl fmt::Display for AmbiguousPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the path can be read in several ways, for which different rules would apply")
+        f.write_str("the path has several interpretations, which select different rules")
     }
 }
 

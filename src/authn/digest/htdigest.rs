@@ -116,20 +116,18 @@ impl fmt::Display for HtdigestErrorKind {
             HtdigestErrorKind::EmptyUser => {
                 f.write_str("no user before the first colon; write `user:realm:digest`")
             }
-            HtdigestErrorKind::Indented => {
-                f.write_str("white space before the user; start at the line's beginning")
-            }
+            HtdigestErrorKind::Indented => f.write_str("white space before the user; remove it"),
             HtdigestErrorKind::ControlCharacter => f.write_str("a control character in the user's name"),
             HtdigestErrorKind::NotADigest => f.write_str(
-                "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits behind the last colon: \
+                "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits after the last colon: \
                  the digest of `user:realm:password`",
             ),
             HtdigestErrorKind::OtherRealm => f.write_str(
-                "another realm than in `realm`, or in the lines before; \
-                 the digest is made with it, so each realm needs an authenticator of its own",
+                "the realm differs from `realm`, or from that of the lines before; \
+                 the digest depends on it, so use one authenticator for each realm",
             ),
             HtdigestErrorKind::DuplicateUser { first } => {
-                write!(f, "the user has such a digest on line {first} too; keep one of the two")
+                write!(f, "the user has a digest of this kind on line {first} already; keep one of them")
             }
         }
     }

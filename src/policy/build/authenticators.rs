@@ -60,7 +60,7 @@ impl Builder<'_> {
     fn time(&mut self, path: &str, text: Option<&str>) -> Option<NumericDate> {
         let date = NumericDate::parse_rfc3339(text?);
         if date.is_none() {
-            let expected = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+            let expected = "an RFC 3339 time, such as 2026-01-01T00:00:00Z";
             self.error(path, ConfigErrorKind::Expected(expected));
         }
         date

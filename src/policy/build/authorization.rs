@@ -20,7 +20,7 @@ impl Builder<'_> {
     ) -> Vec<Authorization> {
         let single = ways.0.len() == 1;
         if ways.0.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one way to be allowed"));
+            self.error(path, ConfigErrorKind::Expected("at least one element"));
         }
         let ways = ways.0.iter().enumerate().filter_map(|(at, way)| {
             let path = if single { path.to_owned() } else { format!("{path}[{at}]") };
@@ -114,7 +114,7 @@ impl Builder<'_> {
             (!subject.is_empty()).then(|| (*at, subject.to_owned()))
         });
         if found.is_none() {
-            let expected = "`authenticator/subject`, since this rule takes several authenticators";
+            let expected = "`authenticator/subject`, since this rule has several authenticators";
             self.error(path, ConfigErrorKind::Expected(expected));
         }
         found
@@ -157,7 +157,7 @@ impl Builder<'_> {
         self.non_empty(path, list);
         for (at, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
             let path = if list.len() == 1 { path.to_owned() } else { format!("{path}[{at}]") };
-            self.error(path, ConfigErrorKind::Expected("a text that is not empty"));
+            self.error(path, ConfigErrorKind::Expected("a string that is not empty"));
         }
     }
 

@@ -23,7 +23,7 @@ impl Builder<'_> {
             if matches.0.is_empty() {
                 self.error(
                     &path,
-                    ConfigErrorKind::Expected("at least one element, or no `match` for every request"),
+                    ConfigErrorKind::Expected("at least one element; omit `match` to match every request"),
                 );
             }
             let single = matches.0.len() == 1;
@@ -43,7 +43,7 @@ impl Builder<'_> {
         if paths.iter().all(|text| text.is_none()) && lists.iter().all(|list| list.is_none()) {
             self.error(
                 path,
-                ConfigErrorKind::Expected("something to match, or no `match` for every request"),
+                ConfigErrorKind::Expected("at least one condition; omit `match` to match every request"),
             );
         }
         let pattern = match (&matched.path, &matched.prefix, &matched.template, &matched.regex) {

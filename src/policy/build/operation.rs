@@ -50,7 +50,7 @@ impl Builder<'_> {
         }
         for (at, one) in by.iter().enumerate() {
             if by.iter().take(at).any(|before| before == one) {
-                let expected = "each of them once";
+                let expected = "each value once";
                 self.error(format!("throttle.by[{at}]"), ConfigErrorKind::Expected(expected));
             }
         }

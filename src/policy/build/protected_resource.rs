@@ -28,7 +28,7 @@ impl Builder<'_> {
             return ProtectedResources::default();
         };
         ProtectedResources::new(resources).unwrap_or_else(|at| {
-            let expected = "a resource that does not stand there before";
+            let expected = "a resource that is not in the list already";
             self.error(member(&path(at), "resource"), ConfigErrorKind::Expected(expected));
             ProtectedResources::default()
         })

@@ -28,9 +28,11 @@ impl Builder<'_> {
                 let parts = self.parts(&path, parts, authenticators)?;
                 if let Some((a, b)) = overlap(&parts, authenticators) {
                     let text = if a == b {
-                        format!("\"{a}\" stands in two parts of it; expected it in one")
+                        format!("\"{a}\" is in two parts; expected it in one")
                     } else {
-                        format!("\"{a}\" and \"{b}\" read the same place, so one request cannot satisfy both")
+                        format!(
+                            "\"{a}\" and \"{b}\" read the same location, so one request cannot satisfy both"
+                        )
                     };
                     self.error(path, ConfigErrorKind::Invalid(text));
                     return None;

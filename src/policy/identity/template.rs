@@ -50,7 +50,7 @@ pub enum TemplateError {
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unbalanced => f.write_str("a brace without its partner; expected a template such as \"{subject}\""),
+            Self::Unbalanced => f.write_str("unbalanced brace; expected a template such as \"{subject}\""),
             Self::UnknownPlaceholder => f.write_str(
                 "unknown placeholder; expected {subject}, {authenticator}, {issuer}, {scopes}, {claims} or {claim:NAME}",
             ),

@@ -84,10 +84,10 @@ impl fmt::Display for PatternError {
         f.write_str(match self {
             PatternError::NotAbsolute => "expected a path that starts with `/`",
             PatternError::Star => {
-                "`*` stands for nothing here; write `prefix: /admin` for all below it, `template: \"/users/{id}\"` for \
+                "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, `template: \"/users/{id}\"` for \
                  one segment, or a `regex`"
             }
-            PatternError::Brace => "`{` and `}` stand for nothing here; write `template: \"/users/{id}\"`, or a `regex`",
+            PatternError::Brace => "`{` and `}` have no meaning here; write `template: \"/users/{id}\"`, or a `regex`",
             PatternError::Template => {
                 "expected a whole segment `{name}` or, at the end, `{name=**}`, with a name of letters, digits and `_`"
             }
@@ -95,8 +95,8 @@ impl fmt::Display for PatternError {
             PatternError::RepeatedName => "expected each name once",
             PatternError::Query => "expected a path without `?` and `#`: rules do not see the query",
             PatternError::Slash => {
-                "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is read with `/` too, and \
-                 refused where that would change its rule"
+                "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is also interpreted with `/`, \
+                 and rejected if that changes its rule"
             }
             PatternError::DotSegment => {
                 "expected a path without the segments `.` and `..`: no request can select it"
@@ -104,11 +104,11 @@ impl fmt::Display for PatternError {
             PatternError::EmptySegment => "expected a path without `//`: no request can select it",
             PatternError::BadEscape => "expected two hex digits after each `%`, and not `%00`",
             PatternError::Control => "expected a path without control characters",
-            PatternError::TooLong => "expected at most 2048 octets",
+            PatternError::TooLong => "expected at most 2048 bytes",
             PatternError::RegexNotAscii => {
                 "expected ASCII: write other characters as requests have them, `%C3%A9` for `é`"
             }
-            PatternError::Regex(error) => return write!(f, "not a regex that can be used: {error}"),
+            PatternError::Regex(error) => return write!(f, "invalid regex: {error}"),
         })
     }
 }

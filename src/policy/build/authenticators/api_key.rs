@@ -27,7 +27,7 @@ impl Builder<'_> {
             && !name.bytes().all(|byte| byte.is_ascii_graphic())
         {
             let expected =
-                "the name of a query parameter in visible ASCII characters, since challenges name it";
+                "the name of a query parameter in visible ASCII characters, since challenges contain it";
             self.error(format!("{path}.from[0].query"), ConfigErrorKind::Expected(expected));
         }
         let path = format!("{path}.keys");
@@ -39,7 +39,7 @@ impl Builder<'_> {
             let path = format!("{path}[{at}]");
             let Some(key) = self.one_key(&path, key) else { continue };
             if !known.insert(key.digest) {
-                let expected = "the digest of a key that does not stand in the list yet";
+                let expected = "the digest of a key that is not in the list already";
                 self.error(format!("{path}.sha256"), ConfigErrorKind::Expected(expected));
             }
             keys.push(key);

@@ -50,7 +50,7 @@ impl Builder<'_> {
             let Some(hash) = self.checked(&path, PasswordHash::parse(&text, plaintext)) else { continue };
             let user = User { hash, scopes, claims: Claims::from(user.claims.clone()) };
             if users.insert(name.clone(), user).is_some() {
-                self.error(path, ConfigErrorKind::Expected("a user who does not stand in `htpasswd` too"));
+                self.error(path, ConfigErrorKind::Expected("a user who is not in `htpasswd` already"));
             }
         }
         if users.is_empty() && self.errors.len() == errors {

@@ -21,7 +21,7 @@ impl Builder<'_> {
             let path = format!("{path}.nonce_key");
             let key = self.secret(&path, key)?;
             if key.len() < MIN_NONCE_KEY_BYTES {
-                self.error(path, ConfigErrorKind::Expected("a key of at least 16 octets, made at random"));
+                self.error(path, ConfigErrorKind::Expected("a random key of at least 16 bytes"));
                 return None;
             }
             Some(key.into_owned().into_bytes())

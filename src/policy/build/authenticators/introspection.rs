@@ -36,7 +36,7 @@ impl Builder<'_> {
         }
         self.cluster(&format!("{path}.cluster"), &config.cluster);
         if config.client_id.is_empty() {
-            self.error(format!("{path}.client_id"), ConfigErrorKind::Expected("a text that is not empty"));
+            self.error(format!("{path}.client_id"), ConfigErrorKind::Expected("a string that is not empty"));
         }
         let secret = self.secret(&format!("{path}.client_secret"), &config.client_secret);
         if let Some(issuers) = &config.issuer {

@@ -126,7 +126,7 @@ impl Builder<'_> {
             None => Algorithms::ALL,
         };
         if !algorithms.is_empty() && possible.and(algorithms).is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one algorithm that the keys can do"));
+            self.error(path, ConfigErrorKind::Expected("at least one algorithm that the keys support"));
         }
         Some(algorithms)
     }

@@ -16,14 +16,14 @@ impl Builder<'_> {
     ) -> Vec<CredentialLocation> {
         let Some(from) = from else { return vec![default] };
         if from.0.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one place"));
+            self.error(path, ConfigErrorKind::Expected("at least one location"));
         }
         let mut locations: Vec<CredentialLocation> = Vec::new();
         for (at, location) in from.0.iter().enumerate() {
             let path = format!("{path}[{at}]");
             let Some(location) = self.location(&path, location) else { continue };
             if locations.iter().any(|known| known.overlaps(&location) && !known.is_told_from(&location)) {
-                self.error(path, ConfigErrorKind::Expected("a place that does not stand in the list yet"));
+                self.error(path, ConfigErrorKind::Expected("a location that is not in the list already"));
             } else {
                 locations.push(location);
             }
@@ -35,13 +35,13 @@ impl Builder<'_> {
         const NO_TOKENS_THERE: &[&str] =
             &["host", "cookie", "connection", "content-length", "transfer-encoding", "dpop"];
         if location.scheme.is_some() && location.header.is_none() {
-            self.error(format!("{path}.scheme"), ConfigErrorKind::Expected("`header` beside it"));
+            self.error(format!("{path}.scheme"), ConfigErrorKind::Expected("`header` in the same location"));
         }
         match (&location.header, &location.query, &location.cookie) {
             (Some(name), None, None) => {
                 let lower = name.to_ascii_lowercase();
                 if !is_token(name) || NO_TOKENS_THERE.contains(&lower.as_str()) {
-                    let expected = "the name of a field that can hold a token, such as x-jwt";
+                    let expected = "the name of a header that can contain a token, such as x-jwt";
                     self.error(format!("{path}.header"), ConfigErrorKind::Expected(expected));
                     return None;
                 }

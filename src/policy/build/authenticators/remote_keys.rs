@@ -36,8 +36,7 @@ impl Builder<'_> {
             _ => None,
         };
         let (Some(address), [issuer]) = (address, issuers) else {
-            let expected =
-                "beside it a single `issuer` that is an http or https URL without query and fragment";
+            let expected = "exactly one `issuer`, an http or https URL without query and fragment";
             self.error(path, ConfigErrorKind::Expected(expected));
             return None;
         };

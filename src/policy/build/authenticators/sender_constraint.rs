@@ -23,7 +23,8 @@ impl Builder<'_> {
         let Some(dpop) = dpop else {
             match mode {
                 BindingMode::Dpop => {
-                    let expected = "`dpop: {origin: …}` beside it: the origin that clients see";
+                    let expected =
+                        "`dpop: {origin: …}` in the same authenticator, with the origin that clients see";
                     self.error(format!("{path}.bound"), ConfigErrorKind::Expected(expected));
                     return None;
                 }
@@ -51,7 +52,8 @@ impl Builder<'_> {
             let path = format!("{path}[{at}]");
             match self.algorithm(&path, name) {
                 Some(algorithm) if algorithm.is_symmetric() => {
-                    let expected = "a public-key algorithm; a proof that anybody can make who can check it proves nothing";
+                    let expected =
+                        "a public-key algorithm, since a proof with a shared secret proves nothing";
                     self.error(path, ConfigErrorKind::Expected(expected));
                 }
                 Some(algorithm) => algorithms = algorithms.or(Algorithms::only(algorithm)),
