@@ -79,7 +79,7 @@ impl ApiKeys {
         Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)
     }
 
-    /// An unknown key may belong to any authenticator.
+    /// Returns the rank of a key. An unknown key may belong to any authenticator.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let is_known = credential.len() <= MAX_KEY_BYTES
             && self.keys.find(credential).is_some_and(|found| found.is_it.into());
@@ -90,7 +90,7 @@ impl ApiKeys {
         self.csrf_disabled
     }
 
-    /// Several keys of one holder overlap during rotation, so the last expiry counts.
+    /// Returns the last expiry of each holder, since the keys of one holder overlap during rotation.
     pub(super) fn expiries(&self) -> Vec<(&str, NumericDate)> {
         let mut expiries: HashMap<&str, Option<NumericDate>> = HashMap::new();
         for key in self.keys.values() {

@@ -47,7 +47,7 @@ impl Basic {
     /// For an unknown name the hash of some user is computed, so that the time does not reveal whether the name exists.
     /// It is always the same hash for the same name, so that repeated requests reveal nothing. All users are equally
     /// likely, so that each kind and cost of hash is as frequent among unknown names as among known ones. The choice
-    /// can be predicted with `decoy_key` only.
+    /// can only be predicted with `decoy_key`.
     pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
         let users =

@@ -191,7 +191,7 @@ impl Digest {
         self.offered.iter().map(challenge).collect()
     }
 
-    /// Responses for another realm are foreign. If several authenticators have one realm, the user name decides.
+    /// Returns the rank of a response. The realm decides; if several authenticators have one realm, the user name does.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let params = params.unwrap_or_default();

@@ -44,7 +44,7 @@ impl Introspection {
             && Jwt::parse(credential).is_ok_and(|jwt| !self.plan.accepts_issuer(jwt.issuer()))
     }
 
-    /// A token that no other authenticator claims may be from the endpoint's issuer.
+    /// Returns the rank of a token. A token that no other authenticator claims may be from the endpoint's issuer.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if !self.is_token(credential) {
             MatchRank::Unreadable

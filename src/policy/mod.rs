@@ -1,6 +1,6 @@
 //! Policies: the authenticators, rules and limits of a configuration, ready to be applied to requests.
 //!
-//! [`build`] turns a configuration into a [`Policy`], or returns all of its errors. A policy never changes. Its rules
+//! [`build()`] turns a configuration into a [`Policy`], or returns all of its errors. A policy never changes. Its rules
 //! are indexed, so the cost of a request does not grow with their number.
 //!
 //! - [`rules`]: the rule that a request selects

@@ -84,8 +84,8 @@ impl fmt::Display for PatternError {
         f.write_str(match self {
             PatternError::NotAbsolute => "expected a path that starts with `/`",
             PatternError::Star => {
-                "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, `template: \"/users/{id}\"` for \
-                 one segment, or a `regex`"
+                "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, \
+                 `template: \"/users/{id}\"` for one segment, or a `regex`"
             }
             PatternError::Brace => "`{` and `}` have no meaning here; write `template: \"/users/{id}\"`, or a `regex`",
             PatternError::Template => {
