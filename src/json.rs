@@ -42,7 +42,7 @@ impl fmt::Display for JsonError {
         f.write_str(match self.kind {
             JsonErrorKind::Syntax => "not valid JSON",
             JsonErrorKind::Incomplete => "JSON that ends too early",
-            JsonErrorKind::DuplicateMember => "a member name that stands twice in one object",
+            JsonErrorKind::DuplicateMember => "an object with a duplicate member name",
             JsonErrorKind::TooDeep => "nested deeper than 64 levels",
         })?;
         if self.line > 0 { write!(f, " (line {}, column {})", self.line, self.column) } else { Ok(()) }

@@ -349,6 +349,6 @@ fn errors_and_debug_show_no_key() {
     assert!(
         error
             .to_string()
-            .ends_with("keys[0]: too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 octets, HS384: 48, HS512: 64)")
+            .ends_with("keys[0]: too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 bytes, HS384: 48, HS512: 64)")
     );
 }

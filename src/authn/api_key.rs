@@ -1,5 +1,6 @@
-//! API keys: secrets that a program presents as they are, in a field, the query or a cookie. There is no registered
-//! scheme for them, so the challenge is one of our own.
+//! API keys: secrets that a program sends as they are, in a header, a query parameter or a cookie.
+//!
+//! No auth-scheme is registered for API keys, so the challenge uses its own:
 //!
 //! ```text
 //! ApiKey realm="…", in="header", name="x-api-key"
@@ -18,25 +19,25 @@ use crate::principal::Principal;
 use crate::response::Reason;
 use crate::timestamp::NumericDate;
 
-/// The longest key, in octets.
+/// Maximum length of a key, in bytes.
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// The SHA-256 of a key. A key is random and long, so a fast hash does: there is nothing to guess.
+/// SHA-256 of a key. A fast hash suffices, since keys are long and random, so they cannot be guessed.
 pub type KeyDigest = Digest;
 
-/// One key and its holder.
+/// A key and its holder.
 pub struct ApiKey {
-    /// What the key's digest has to be.
+    /// Digest of the key.
     pub digest: KeyDigest,
-    /// The holder.
+    /// Name of the holder.
     pub id: String,
-    /// What the holder may do.
+    /// Scopes of the holder.
     pub scopes: Vec<String>,
-    /// What else is known of the holder.
+    /// Other attributes of the holder.
     pub claims: Claims,
-    /// From when on the key holds.
+    /// Time from which the key is valid.
     pub not_before: Option<NumericDate>,
-    /// From when on it does not hold any more.
+    /// Time from which the key is no longer valid.
     pub not_after: Option<NumericDate>,
 }
 
@@ -48,8 +49,8 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// A scheme with these keys, which looks at these places; `trusts_cookies` says whether a cookie counts on its own on
-    /// unsafe methods.
+    /// Creates a scheme with these keys, which reads these locations. With `csrf_disabled`, a key in a cookie is
+    /// accepted on unsafe methods without proof of the request's origin.
     pub fn new(locations: Vec<CredentialLocation>, keys: Vec<ApiKey>, csrf_disabled: bool) -> Self {
         let keys = CtDigestMap::new(keys.into_iter().map(|key| (key.digest, key)));
         ApiKeys { locations, keys, csrf_disabled }
@@ -78,7 +79,7 @@ impl ApiKeys {
         Challenge::new(scheme.unwrap_or(SCHEME), realm).with("in", part).with("name", name)
     }
 
-    /// A key that we do not know may be anybody's.
+    /// Returns the rank of a key. An unknown key may belong to any authenticator.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let is_known = credential.len() <= MAX_KEY_BYTES
             && self.keys.find(credential).is_some_and(|found| found.is_it.into());
@@ -89,7 +90,7 @@ impl ApiKeys {
         self.csrf_disabled
     }
 
-    /// Of several keys of one holder the last counts: keys overlap while one takes the other's place.
+    /// Returns the last expiry of each holder, since the keys of one holder overlap during rotation.
     pub(super) fn expiries(&self) -> Vec<(&str, NumericDate)> {
         let mut expiries: HashMap<&str, Option<NumericDate>> = HashMap::new();
         for key in self.keys.values() {
@@ -108,7 +109,7 @@ impl ApiKeys {
         }
         let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
         let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
-        // Both are looked at, so that a key that has ended takes as long as one that never was.
+        // Both conditions are evaluated, so that an expired key takes as long as an unknown one.
         let holds = Choice::from(u8::from(key.holds_at(now)));
         if !bool::from(found.is_it & holds) {
             return Err(Reason::InvalidCredentials);

@@ -1,4 +1,4 @@
-//! The Basic scheme, RFC 7617: user name and password.
+//! The Basic scheme ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)): user names and passwords.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,34 +18,36 @@ use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
 use crate::principal::Principal;
 use crate::response::Reason;
 
-/// One user.
+/// A user.
 pub struct User {
-    /// What the password has to be.
+    /// Hash of the password.
     pub hash: PasswordHash,
-    /// What the user may do.
+    /// Scopes of the user.
     pub scopes: Vec<String>,
-    /// What else is known of the user.
+    /// Other attributes of the user.
     pub claims: Claims,
 }
 
 /// The users of one protection space.
 pub struct Basic {
     locations: [CredentialLocation; 1],
-    /// By the digests of their names.
+    /// Users by the digests of their names.
     users: CtDigestMap<User>,
-    /// Decides whose hash is computed for a name that no user has.
+    /// Selects the hash that is computed for an unknown name.
     decoy_key: DecoyKey,
     has_slow_hashes: bool,
 }
 
-/// A key that callers do not know and that all workers share: from it follows whose hash is computed for unknown names.
+/// Key for selecting the hash that is computed for an unknown name. Clients do not know it, and all workers share it.
 pub type DecoyKey = [u8; 16];
 
 impl Basic {
-    /// A scheme with these users. For an unknown name the hash of one of them is computed, so that the time taken does
-    /// not tell: always the same one for the same name, so that asking again tells nothing, and any of them alike, so
-    /// that each kind and cost of hash is as frequent among unknown names as among known ones. Who knows `decoy_key` can
-    /// foresee which.
+    /// Creates a scheme with these users.
+    ///
+    /// For an unknown name the hash of some user is computed, so that the time does not reveal whether the name exists.
+    /// It is always the same hash for the same name, so that repeated requests reveal nothing. All users are equally
+    /// likely, so that each kind and cost of hash is as frequent among unknown names as among known ones. The choice
+    /// can only be predicted with `decoy_key`.
     pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
         let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
         let users =
@@ -53,7 +55,7 @@ impl Basic {
         Basic { locations: [CredentialLocation::authorization("Basic")], users, decoy_key, has_slow_hashes }
     }
 
-    /// Whose hash is computed for somebody of this name, and whether it is their own.
+    /// Returns the user whose hash is computed for this name, and whether the name is that user's.
     fn hashed_for(&self, name: &str) -> Option<(&User, Choice)> {
         let found = self.users.find(name.as_bytes())?;
         let digest = SipHasher24::new_with_key(&self.decoy_key).hash(name.as_bytes());
@@ -76,7 +78,7 @@ impl Basic {
         let decoded = STANDARD.decode(credential).map_err(|_| Reason::MalformedCredentials)?;
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
-        // A hash that could not be computed says nothing of the password.
+        // A hash that cannot be computed says nothing about the password.
         let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
         if !bool::from(is_known & Choice::from(u8::from(holds))) {
             return Err(Reason::InvalidCredentials);
@@ -91,7 +93,7 @@ impl Basic {
     }
 
     pub(super) fn throttle_subject<'c>(credential: &'c [u8]) -> ThrottleSubject<'c> {
-        // What cannot be read is refused as such, and says of nobody that the password was wrong.
+        // Malformed credentials are rejected as such, so they are no guess at anyone's password.
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let name = user_pass(&decoded).map(|(name, _)| name.as_bytes().to_vec());
         name.map_or(ThrottleSubject::Nothing, |name| ThrottleSubject::PasswordOf(Cow::Owned(name)))
@@ -100,7 +102,7 @@ impl Basic {
     pub(super) fn needs_slow_hash(&self, credential: &[u8]) -> bool {
         let decoded = STANDARD.decode(credential).unwrap_or_default();
         let Some((name, password)) = user_pass(&decoded) else { return false };
-        // A longer one is wrong without being hashed.
+        // A longer password is rejected without hashing.
         password.len() <= MAX_PASSWORD_LEN
             && self.hashed_for(name).is_some_and(|(user, _)| user.hash.is_slow())
     }
@@ -110,7 +112,7 @@ impl Basic {
     }
 }
 
-/// Takes `user-id ":" password` (RFC 7617 §2) apart; the first colon splits.
+/// Splits `user-id ":" password` (RFC 7617 §2) at the first colon.
 fn user_pass(decoded: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(decoded).ok()?;
     let (name, password) = text.split_once(':')?;
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
     use crate::password::{HashScheme, Plaintext, without_memory};
 
-    /// bcrypt, cost 8, and scrypt over 2 KiB, of `correct horse battery staple`.
+    /// Hashes of `correct horse battery staple` with bcrypt, cost 8, and with scrypt over 2 KiB.
     const BCRYPT: &str = "$2b$08$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq";
     const SCRYPT: &str =
         "$scrypt$ln=4,r=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$/kc0QN42IXawCio+Hxfpul3BdmDPhEmzXxz1MALzxM8";
@@ -195,11 +197,11 @@ mod tests {
         let slow = (0..4000).filter(|n| kind(&one, *n) == Some(HashScheme::Bcrypt)).count();
         assert!((900..1100).contains(&slow), "{slow} of 4000 where a quarter is slow");
         assert!((0..4000).all(|n| kind(&one, n) == kind(&same, n)));
-        // Whoever does not know the key cannot foresee it.
+        // The choice depends on the key.
         let other = Basic { decoy_key: [8; 16], ..basic(&users) };
         let alike = (0..4000).filter(|n| kind(&one, *n) == kind(&other, *n)).count();
         assert!((2300..2700).contains(&alike), "{alike} of 4000 are alike under another key");
-        // Known users have their own.
+        // The hash of a known user is the user's own.
         for (name, hash) in &users {
             let (user, is_known) = one.hashed_for(name).unwrap();
             assert!(

@@ -1,4 +1,5 @@
-//! The Bearer scheme, RFC 6750, with JSON Web Tokens, RFC 7519.
+//! The Bearer scheme ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) with JSON Web Tokens
+//! ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519)).
 
 use std::rc::Rc;
 
@@ -13,38 +14,39 @@ use crate::remote::jwks::{JwksFetcher, Keys, Plan};
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
-/// How tokens are found and checked.
+/// The Bearer scheme with JWTs of configured issuers.
 pub struct Bearer {
-    /// Where tokens stand.
+    /// Locations of tokens.
     pub locations: Vec<CredentialLocation>,
-    /// The auth-scheme that challenges name.
+    /// Auth-scheme of the challenges.
     pub challenge_scheme: String,
-    /// What signatures are verified with.
+    /// Keys that verify signatures.
     pub keys: KeyProvider,
-    /// What a token must be.
+    /// Requirements on tokens.
     pub validation: Validation,
-    /// The longest token, in octets.
+    /// Maximum length of a token, in bytes.
     pub max_token_bytes: usize,
-    /// Where scopes stand.
+    /// Claims that contain scopes.
     pub scope_claims: Vec<ClaimSelector>,
-    /// Whether a cookie counts on its own on unsafe methods.
+    /// True if a credential in a cookie is accepted on unsafe methods without proof of the request's origin.
     pub csrf_disabled: bool,
-    /// What shows that a token is used by whom it was issued to.
+    /// Binding of tokens to a key or certificate of their holder.
     pub bound: SenderConstraint,
 }
 
-/// Where keys come from.
+/// Source of the keys that verify signatures.
 pub enum KeyProvider {
-    /// The configuration.
+    /// Keys in the configuration.
     Configuration(KeySet),
-    /// An identity provider, as planned.
+    /// Keys that are fetched from an identity provider.
     Provider(Rc<Plan>),
 }
 
 impl Bearer {
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if credential.len() > self.max_token_bytes {
-            // Nobody looks into it, and nobody else is to see it if it may be one of ours.
+            // The token is too long to be parsed. If it looks like a JWT it may be from a configured issuer, so no
+            // introspection endpoint may see it.
             let has_three_parts = credential.iter().filter(|byte| **byte == b'.').count() == 2;
             return if has_three_parts { MatchRank::Issuer } else { MatchRank::Unreadable };
         }
@@ -69,7 +71,7 @@ impl Bearer {
         }
     }
 
-    /// Verifies a token, with the keys that `fetcher` has if they come from an identity provider.
+    /// Verifies a token, with the keys of `fetcher` if they come from an identity provider.
     pub(super) fn authenticate(
         &self,
         credential: &[u8],
@@ -102,7 +104,8 @@ impl Bearer {
         validated.map_err(Reason::InvalidToken)
     }
 
-    /// A token waits for nothing where it can be refused already.
+    /// Validates a token with fetched keys. A token that can be rejected without the missing keys does not wait for
+    /// them.
     fn validate_by_fetched<'j>(
         &self,
         jwt: &'j Jwt<'_>,

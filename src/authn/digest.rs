@@ -1,7 +1,8 @@
-//! The Digest scheme, RFC 7616: a challenge with a nonce, and an answer that shows the password without sending it.
+//! The Digest scheme ([RFC 7616](https://www.rfc-editor.org/rfc/rfc7616)): a challenge with a nonce, and a response
+//! that proves knowledge of the password without sending it.
 //!
-//! Of what the RFC leaves open: `SHA-256` and `MD5`, and of `qop` `auth` alone. `-sess`, `auth-int`, `userhash` and
-//! `username*` are not offered, and refused. The nonce is stateless; which answers to it were seen is not.
+//! Supported are the algorithms `SHA-256` and `MD5`, and `qop=auth`. Responses with a `-sess` algorithm, `auth-int`,
+//! `userhash` or `username*` are rejected. Nonces are stateless; the responses that were seen for a nonce are stored.
 
 pub mod htdigest;
 mod nonce;
@@ -26,23 +27,23 @@ use crate::response::Reason;
 use nonce::Nonce;
 use response::DigestResponse;
 
-/// The longest answer, in octets; the request's target is part of it.
+/// Maximum length of a response, in bytes. A response contains the target of the request.
 const MAX_RESPONSE_BYTES: usize = 16_384;
 
-/// A hash function that answers are made with.
+/// Hash algorithm of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DigestAlgorithm {
     /// SHA-256.
     Sha256,
-    /// MD5, for clients that know no other.
+    /// MD5, for clients that support no other algorithm.
     Md5,
 }
 
 impl DigestAlgorithm {
-    /// All of them, the strongest first.
+    /// All algorithms, the strongest first.
     pub const ALL: [DigestAlgorithm; 2] = [DigestAlgorithm::Sha256, DigestAlgorithm::Md5];
 
-    /// As in challenges.
+    /// Returns the name of the algorithm in challenges.
     pub fn name(self) -> &'static str {
         match self {
             DigestAlgorithm::Sha256 => "SHA-256",
@@ -50,7 +51,7 @@ impl DigestAlgorithm {
         }
     }
 
-    /// How many hexadecimal digits a digest has.
+    /// Returns the number of hexadecimal digits of a digest.
     pub fn digits(self) -> usize {
         match self {
             DigestAlgorithm::Sha256 => 64,
@@ -58,7 +59,7 @@ impl DigestAlgorithm {
         }
     }
 
-    /// The digest of `parts`, joined by colons, in hexadecimal digits in lower case.
+    /// Returns the digest of `parts`, joined by colons, in lower-case hexadecimal digits.
     fn digest(self, parts: &[&[u8]]) -> String {
         let text = parts.join(&b':');
         match self {
@@ -73,17 +74,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// What is kept of a user's password: `HA1`, the digest of user, realm and password in hexadecimal digits. Whoever has
-/// it can log in.
+/// Secrets of a user: for each algorithm `HA1`, the digest of user, realm and password in hexadecimal digits. `HA1`
+/// alone suffices to log in.
 #[derive(Default)]
 pub struct User {
-    /// By SHA-256.
+    /// `HA1` with SHA-256.
     pub sha256: Option<String>,
-    /// By MD5.
+    /// `HA1` with MD5.
     pub md5: Option<String>,
 }
 
-/// The same, with something in the place of what there is none of, so that the time taken does not tell.
+/// Secrets of a user with placeholders for missing ones, so that the time does not reveal which exist.
 struct Secrets {
     sha256: Secret,
     md5: Secret,
@@ -118,18 +119,18 @@ impl Secrets {
 pub struct Digest {
     locations: [CredentialLocation; 1],
     realm: Realm,
-    /// By the digests of their names.
+    /// Users by the digests of their names.
     users: CtDigestMap<Secrets>,
     offered: Vec<DigestAlgorithm>,
-    /// What nonces are authenticated with; without one, something that no other worker knows.
+    /// Key that authenticates nonces. Without one each worker uses a random key of its own.
     nonce_key: Option<Vec<u8>>,
-    /// In seconds.
+    /// Lifetime of a nonce, in seconds.
     nonce_lifetime: f64,
 }
 
 impl Digest {
-    /// A scheme with these users, whose secrets are for `realm`. A nonce counts for `nonce_lifetime` seconds, and all who
-    /// have the `nonce_key` know it.
+    /// Creates a scheme with these users, whose secrets are for `realm`. A nonce is valid for `nonce_lifetime` seconds,
+    /// in all workers that have the same `nonce_key`.
     pub fn new(
         realm: Realm,
         users: HashMap<String, User>,
@@ -154,7 +155,8 @@ impl Digest {
         self.nonce_key.as_deref().or_else(|| nonces.key().map(|key| key.as_slice()))
     }
 
-    /// Whether there is such a user, whose password it is. For somebody unknown the same work is done.
+    /// True if the user exists and the response is made with the user's password. Takes the same time for an unknown
+    /// user.
     fn verify(&self, response: &DigestResponse<'_>, method: &[u8]) -> bool {
         let Some(found) = self.users.find(&response.username) else { return false };
         let Some(user) = self.users.get(found.nearest) else { return false };
@@ -176,7 +178,7 @@ impl Digest {
         nonces: &mut Nonces,
     ) -> Vec<Challenge> {
         let salt = nonces.salt();
-        // Without any key there is nonetheless a challenge to be made; no answer to it will be taken.
+        // Without a key, the host has no randomness. A challenge is still made, but no response to it is accepted.
         let key = self.nonce_key(nonces).unwrap_or_default();
         let nonce = nonce::issue(key, &self.realm, context.now, salt);
         let challenge = |algorithm: &DigestAlgorithm| {
@@ -189,7 +191,7 @@ impl Digest {
         self.offered.iter().map(challenge).collect()
     }
 
-    /// The realm says whose an answer is; where several have one realm, the user's name does.
+    /// Returns the rank of a response. The realm decides; if several authenticators have one realm, the user name does.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         let params = if credential.len() > MAX_RESPONSE_BYTES { None } else { auth_params(credential) };
         let params = params.unwrap_or_default();
@@ -226,7 +228,7 @@ impl Digest {
         if !(self.verify(&response, request.method) && is_for_us && is_for_this) {
             return Err(Reason::InvalidCredentials);
         }
-        // Only who knows the password is told anything of the nonce.
+        // The state of a nonce is revealed only to clients that know the password.
         let key = self.nonce_key(nonces).ok_or(Reason::Unavailable)?;
         let nonce = Nonce::open(&response.nonce, key, &self.realm).ok_or(Reason::StaleNonce)?;
         if !nonce.counts_at(context.now, self.nonce_lifetime)
@@ -234,7 +236,7 @@ impl Digest {
         {
             return Err(Reason::StaleNonce);
         }
-        // Users' names are text, so that of one is too.
+        // Names of users are UTF-8, so that of a known user is too.
         let subject = String::from_utf8(response.username.into_owned());
         let subject = subject.map_err(|_| Reason::InvalidCredentials)?;
         Ok(Principal { subject, issuer: None, scopes: Vec::new(), claims: Claims::default() })
@@ -251,7 +253,7 @@ mod tests {
 
     const FRANK: &str = "f47c6a190e780edf104c4c86bd4637c25306b419838bba91193ad5f5fc3f6497";
 
-    /// frank has a SHA-256 hash alone, dave an MD5 hash alone.
+    /// A scheme with two users: frank has a SHA-256 hash only, dave an MD5 hash only.
     struct Check {
         scheme: Digest,
         memory: CredentialCache,
@@ -273,7 +275,7 @@ mod tests {
             Check { scheme, memory: CredentialCache::new([7; 16], Limits::default()), count: 0 }
         }
 
-        /// What a user gets for the next answer with this HA1; a parameter makes it so long.
+        /// Authenticates a user with the next response for this HA1, padded to `length` bytes unless that is 0.
         fn answer(
             &mut self,
             user: &str,
@@ -307,7 +309,8 @@ mod tests {
         }
     }
 
-    /// For constant time there is something to compare with where there is no hash. Whoever knows what must not get in.
+    /// A user without a hash is compared with a placeholder, for constant time. A response that is made with the
+    /// placeholder must not be accepted.
     #[test]
     fn placeholders_are_nobodys_secret() {
         use DigestAlgorithm::{Md5, Sha256};
@@ -338,7 +341,7 @@ mod tests {
         assert_eq!(answer(16_384), Ok("frank".to_owned()));
         assert_eq!(answer(16_385), Err(Reason::MalformedCredentials));
         assert_eq!(answer(65_536), Err(Reason::MalformedCredentials));
-        // Nor is a longer one looked into for its realm or its user.
+        // A longer response is not searched for its realm or user either.
         let with = |length: usize| {
             let start = r#"username="frank", realm="r", x=""#;
             format!("{start}{}\"", "x".repeat(length - start.len() - 1))

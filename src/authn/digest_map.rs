@@ -1,13 +1,13 @@
-//! What is found by the SHA-256 of a name or a secret, in a time that does not say whether it is there.
+//! Map from the SHA-256 of names or secrets to values. The time of a lookup does not reveal whether it found something.
 
 use hmac_sha256::Hash;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
-/// Values in the order of their digests. Looking for one takes the same steps and the same comparisons, whether it is
-/// found or not: with a hash table the time would tell.
+/// Values sorted by digest. Each lookup takes the same steps and comparisons, successful or not. The time of a lookup
+/// in a hash table would reveal the result.
 pub struct CtDigestMap<T>(Vec<Entry<T>>);
 
 struct Entry<T> {
@@ -15,17 +15,18 @@ struct Entry<T> {
     value: T,
 }
 
-/// Where a search has led.
+/// Result of a lookup.
 #[derive(Clone, Copy)]
 pub struct Found {
-    /// The place of the value nearest to it, for [`CtDigestMap::get`].
+    /// Position of the nearest value, for [`CtDigestMap::get`].
     pub nearest: u64,
-    /// Whether that is the one. Whoever decides by it alone must not take longer for a yes than for a no.
+    /// Set if the nearest value is the one that was searched. Code that depends on it must take the same time in both
+    /// cases.
     pub is_it: Choice,
 }
 
 impl<T> CtDigestMap<T> {
-    /// Puts values in order. No two have one digest.
+    /// Creates a map of these values. Digests must be distinct.
     pub fn new(values: impl Iterator<Item = (Digest, T)>) -> Self {
         let mut entries: Vec<_> =
             values.map(|(digest, value)| Entry { halves: halves(&digest), value }).collect();
@@ -33,10 +34,11 @@ impl<T> CtDigestMap<T> {
         CtDigestMap(entries)
     }
 
-    /// Looks for what belongs to a name or a secret. `None` where there is nothing at all.
+    /// Finds the value of a name or a secret. Returns `None` only if the map is empty.
     pub fn find(&self, secret: &[u8]) -> Option<Found> {
         let [first, second] = halves(&Hash::hash(secret));
-        // The last that is not behind it, or the first of all: a binary search without branches that the digests decide.
+        // Binary search for the last digest that is not greater, or the first of all, without branches that depend on
+        // digests.
         let mut nearest = 0;
         let mut size = self.0.len();
         while size > 1 {
@@ -50,7 +52,7 @@ impl<T> CtDigestMap<T> {
         Some(Found { nearest, is_it })
     }
 
-    /// The value at this place in [`CtDigestMap::values`].
+    /// Returns the value at this position in [`CtDigestMap::values`].
     pub fn get(&self, at: u64) -> Option<&T> {
         self.at(at).map(|entry| &entry.value)
     }
@@ -59,12 +61,12 @@ impl<T> CtDigestMap<T> {
         usize::try_from(at).ok().and_then(|at| self.0.get(at))
     }
 
-    /// The number of values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// All values.
+    /// Returns all values.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|entry| &entry.value)
     }

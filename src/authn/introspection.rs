@@ -1,4 +1,5 @@
-//! The Bearer scheme, RFC 6750, with tokens that only their issuer can read, RFC 7662.
+//! The Bearer scheme ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) with opaque tokens, verified by token
+//! introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
 use std::rc::Rc;
 
@@ -11,38 +12,39 @@ use crate::remote::introspection::{Introspector, Outcome, Plan};
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
-/// How tokens are found and asked for.
+/// The Bearer scheme with tokens that an introspection endpoint verifies.
 pub struct Introspection {
-    /// Where tokens stand.
+    /// Locations of tokens.
     pub locations: Vec<CredentialLocation>,
-    /// The auth-scheme that challenges name.
+    /// Auth-scheme of the challenges.
     pub challenge_scheme: String,
-    /// Whom to ask, and what its answers must say.
+    /// The endpoint, and requirements on its responses.
     pub plan: Rc<Plan>,
-    /// The longest token, in octets.
+    /// Maximum length of a token, in bytes.
     pub max_token_bytes: usize,
-    /// Whether a cookie counts on its own on unsafe methods.
+    /// True if a credential in a cookie is accepted on unsafe methods without proof of the request's origin.
     pub csrf_disabled: bool,
-    /// For how long a request waits for an answer, in seconds.
+    /// Seconds that a request waits for a response of the endpoint.
     pub max_wait: f64,
-    /// What shows that a token is used by whom it was issued to.
+    /// Binding of tokens to a key or certificate of their holder.
     pub bound: SenderConstraint,
 }
 
 impl Introspection {
-    /// RFC 6749 Appendix A.12: `access-token = 1*VSCHAR`.
+    /// True if the length and the characters of a token are allowed: `access-token = 1*VSCHAR`
+    /// ([RFC 6749 Appendix A.12](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.12)).
     fn is_token(&self, credential: &[u8]) -> bool {
         (1..=self.max_token_bytes).contains(&credential.len())
             && credential.iter().all(|byte| (0x20..=0x7e).contains(byte))
     }
 
-    /// Whether the token says that somebody else issued it, so that the endpoint need not see it.
+    /// True if the token is a JWT of another issuer, so that the endpoint must not see it.
     fn is_anothers(&self, credential: &[u8]) -> bool {
         self.plan.issuers.is_some()
             && Jwt::parse(credential).is_ok_and(|jwt| !self.plan.accepts_issuer(jwt.issuer()))
     }
 
-    /// What nobody else claims may be the endpoint's.
+    /// Returns the rank of a token. A token that no other authenticator claims may be from the endpoint's issuer.
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
         if !self.is_token(credential) {
             MatchRank::Unreadable

@@ -1,7 +1,13 @@
-//! Authentication: the schemes, and the contract that they share: credential locations, challenges and checks.
+//! Authentication: a file for each scheme, and the contract that all schemes share.
 //!
-//! May use [`response`](crate::response) and the rooms below it. A new scheme is a file beside `basic.rs` and a variant of
-//! [`SecretScheme`], [`TokenScheme`] or [`OneTimeScheme`]; the compiler names everything else that has to change.
+//! The contract covers credential locations, challenges, and the checks of a credential and of the request around it.
+//! [`Scheme`] groups the schemes by how their credentials behave: whether they can be guessed, cached, or bound to
+//! their holder. Schemes share [`digest_map`] for lookups in constant time, [`same_origin`] for credentials in cookies,
+//! and [`sender_constraint`] for tokens that are bound to a key or certificate.
+//!
+//! This room may use all others except [`policy`](crate::policy) and [`decision`](crate::decision). A new scheme is a
+//! file beside `basic.rs` and a variant of [`SecretScheme`], [`TokenScheme`] or [`OneTimeScheme`]; the compiler reports
+//! everything else that has to change.
 
 pub mod api_key;
 pub mod basic;
@@ -34,32 +40,32 @@ use digest::Digest;
 use introspection::Introspection;
 use sender_constraint::{CertificateDigest, SenderConstraint};
 
-/// What a check may use beside the request. The core has no clock and no host of its own.
+/// Environment of a check. The core itself has no clock and no host.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The time.
+    /// The current time.
     pub now: NumericDate,
-    /// Who does the arithmetic of signatures.
+    /// Verifier of signatures.
     pub signatures: &'a dyn SignatureVerifier,
-    /// What is asked for only where it is needed.
+    /// Data of the host, queried only if needed.
     pub host: &'a dyn HostInfo,
-    /// Whether the request can wait for what is on its way. One that cannot is decided by what is there.
+    /// True if the request can wait for a fetch. If not, it is decided with the data that was already fetched.
     pub may_wait: bool,
 }
 
-/// What costs a call to the host, and few requests need.
+/// Data of the host that costs a call, and that few requests need.
 pub trait HostInfo {
-    /// The time at this moment. It measures how long something took; what holds when is for [`Context::now`].
+    /// Returns the time at the moment of the call, to measure durations. Validity depends on [`Context::now`].
     fn time(&self) -> NumericDate;
 
-    /// The address that the proxy settled on as the client's, where it is known.
+    /// Returns the client's address as the proxy determined it, if known.
     fn peer(&self) -> Option<IpAddr>;
 
-    /// The certificate that the client has shown on this connection, as the proxy says.
+    /// Returns the digest of the client's certificate, if the proxy reports one for this connection.
     fn certificate(&self) -> Option<CertificateDigest>;
 }
 
-/// Where there is no host: nothing takes any time, and neither address nor certificate is known.
+/// A host without data: the time stands still, and address and certificate are unknown.
 pub struct NullHost;
 
 impl HostInfo for NullHost {
@@ -76,67 +82,68 @@ impl HostInfo for NullHost {
     }
 }
 
-/// What whoever presents a wrong credential may have been guessing.
+/// The secret that a wrong credential may be a guess at.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ThrottleSubject<'c> {
-    /// Nothing: what can be presented at all cannot be guessed, as with a signature. It is not throttled.
+    /// Nothing: the credential cannot be a guess, as with a signed token. It is not throttled.
     Nothing,
-    /// A secret that says itself whose it is.
+    /// A secret that identifies its holder.
     Secret,
-    /// The password of somebody.
+    /// The password of this user.
     PasswordOf(Cow<'c, [u8]>),
 }
 
-/// Whose a credential is, where several authenticators read one place. The larger ones win.
+/// Rank of an unverified credential that several authenticators read in one location. The authenticators with the
+/// highest rank try it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MatchRank {
-    /// Somebody else's, as far as can be seen without checking it.
+    /// The credential is from another issuer, or for another realm.
     Foreign,
-    /// It does not say whose it is.
+    /// The credential does not say which authenticator it is for.
     Unreadable,
-    /// Ours, unless somebody else knows it.
+    /// The credential may be for this authenticator, unless another one claims it.
     Unclaimed,
-    /// Made by one of ours, for somebody else.
+    /// The credential is from an issuer or for a realm of this authenticator, but its audience or user is unknown.
     Issuer,
-    /// Ours.
+    /// The credential is for this authenticator.
     Own,
 }
 
-/// A credential where it was found.
+/// A credential and its location.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// Its octets; for `Authorization` what follows the auth-scheme.
+    /// The credential in bytes, without the auth-scheme.
     pub credential: &'a [u8],
-    /// Where it stood.
+    /// The location of the credential.
     pub location: &'a CredentialLocation,
 }
 
-/// What a credential that holds shows.
+/// Result of a verified credential.
 pub struct Verified {
-    /// Who the caller is.
+    /// The caller.
     pub principal: Principal,
-    /// From when on the credential does not hold any more.
+    /// Time from which the credential is no longer valid.
     pub valid_until: Option<NumericDate>,
 }
 
-/// Why a credential does not hold, or not yet.
+/// Reason why a credential is not accepted, at least not yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AuthError {
-    /// It does not.
+    /// The credential is rejected.
     Refused(Reason),
-    /// What decides it is on its way.
+    /// The result depends on a fetch.
     Pending {
-        /// What is awaited, of the scheme's own source.
+        /// The fetch, by the scheme's own state.
         fetch_id: FetchId,
-        /// For how long a request may wait for it, in seconds.
+        /// The longest time that a request may wait, in seconds.
         max_wait: f64,
-        /// The reason for a refusal where the request cannot wait.
+        /// The reason for rejecting a request that cannot wait.
         otherwise: Reason,
     },
 }
 
 impl AuthError {
-    /// The reason for a refusal where the request cannot wait.
+    /// Returns the reason for rejecting a request that cannot wait.
     pub fn reason(self) -> Reason {
         match self {
             AuthError::Refused(reason) | AuthError::Pending { otherwise: reason, .. } => reason,
@@ -150,14 +157,14 @@ impl From<Reason> for AuthError {
     }
 }
 
-/// A scheme with its users, keys or rules, by how its credentials behave.
+/// A scheme with its users, keys or issuers. The variants differ in how credentials behave.
 pub enum Scheme {
-    /// Its credentials are secrets that the configuration contains in hashed form: they can be guessed, so failures are
+    /// Credentials are secrets that the configuration contains in hashed form. They can be guessed, so failures are
     /// throttled.
     Secret(SecretScheme),
-    /// Its credentials are tokens from an issuer: they cannot be guessed, but may be bound to their holder.
+    /// Credentials are tokens from an issuer. They cannot be guessed, but may be bound to their holder.
     Token(TokenScheme),
-    /// Its credentials are made for one request each, so none is cached.
+    /// Credentials are made for one request each, so they are never cached.
     OneTime(OneTimeScheme),
 }
 
@@ -184,7 +191,7 @@ pub enum OneTimeScheme {
 }
 
 impl Scheme {
-    /// The name of the scheme in the configuration.
+    /// Returns the name of the scheme in the configuration.
     pub fn name(&self) -> &'static str {
         match self {
             Scheme::Secret(SecretScheme::Basic(_)) => "basic",
@@ -195,7 +202,7 @@ impl Scheme {
         }
     }
 
-    /// The locations where the scheme looks for credentials.
+    /// Returns the locations where the scheme looks for credentials.
     pub fn locations(&self) -> &[CredentialLocation] {
         match self {
             Scheme::Secret(SecretScheme::Basic(basic)) => basic.locations(),
@@ -206,7 +213,7 @@ impl Scheme {
         }
     }
 
-    /// The locations of proofs of possession, which are removed together with the credentials.
+    /// Returns the locations of proofs of possession, which are removed together with the credentials.
     pub fn proof_locations(&self) -> &[CredentialLocation] {
         match self {
             Scheme::Token(token) => token.sender_constraint().proof_locations(),
@@ -214,7 +221,7 @@ impl Scheme {
         }
     }
 
-    /// The challenges of the scheme: one, or several to choose from, the strongest first.
+    /// Returns the challenges of the scheme: one, or several to choose from, the strongest first.
     pub fn challenges(&self, realm: &Realm, context: Context<'_>, nonces: &mut Nonces) -> Vec<Challenge> {
         match self {
             Scheme::Secret(SecretScheme::Basic(_)) => vec![Basic::challenge(realm)],
@@ -229,12 +236,14 @@ impl Scheme {
         }
     }
 
-    /// True if challenges explain errors and scopes as [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3) says.
+    /// True if challenges explain errors and scopes as in
+    /// [RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3).
     pub fn is_bearer(&self) -> bool {
         matches!(self, Scheme::Token(_))
     }
 
-    /// The rank of an unverified credential: higher if it is more likely meant for this authenticator than for another.
+    /// Returns the rank of an unverified credential: higher if it is more likely meant for this authenticator than for
+    /// another.
     pub fn match_rank(&self, credential: &[u8]) -> MatchRank {
         match self {
             Scheme::Secret(SecretScheme::Basic(_)) => MatchRank::Own,
@@ -262,10 +271,10 @@ impl Scheme {
     /// Checks the request around a credential, each time, cached or not.
     ///
     /// # Errors
-    /// [`Reason::CrossOrigin`] if the credential is in a cookie and the request may come from another site.
+    /// Fails with [`Reason::CrossOrigin`] if the credential is in a cookie and the request may come from another site.
     pub fn admit(&self, presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
         let csrf_disabled = match self {
-            // Neither reads cookies.
+            // These schemes read no cookies.
             Scheme::Secret(SecretScheme::Basic(_)) | Scheme::OneTime(OneTimeScheme::Digest(_)) => true,
             Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.csrf_disabled(),
             Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.csrf_disabled,
@@ -274,7 +283,7 @@ impl Scheme {
         if csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
     }
 
-    /// The state of what the scheme fetches, with nothing fetched yet.
+    /// Returns the state for the scheme's fetches, with nothing fetched yet.
     pub fn remote_state(&self) -> RemoteState {
         match self {
             Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.remote_state(),
@@ -283,7 +292,7 @@ impl Scheme {
         }
     }
 
-    /// The secret that an unverified credential may be a guess at. Failures for one subject count together.
+    /// Returns the secret that an unverified credential may be a guess at. Failures for one subject count together.
     pub fn throttle_subject<'c>(&self, credential: &'c [u8]) -> ThrottleSubject<'c> {
         match self {
             Scheme::Secret(SecretScheme::Basic(_)) => Basic::throttle_subject(credential),
@@ -309,7 +318,7 @@ impl Scheme {
         }
     }
 
-    /// The times after which the holders of configured credentials can no longer use them, for those that have one.
+    /// Returns the last expiry of each holder of configured credentials, for holders whose credentials all expire.
     pub fn expiries(&self) -> Vec<(&str, NumericDate)> {
         match self {
             Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.expiries(),
@@ -323,7 +332,7 @@ impl SecretScheme {
     /// cached.
     ///
     /// # Errors
-    /// The reason why the credential is rejected.
+    /// Returns the reason why the credential is rejected.
     pub fn authenticate(&self, credential: &[u8], now: NumericDate) -> Result<Verified, Reason> {
         match self {
             SecretScheme::Basic(basic) => basic.authenticate(credential),
@@ -333,11 +342,11 @@ impl SecretScheme {
 }
 
 impl TokenScheme {
-    /// Verifies a token. The result depends on the token, the configuration, the time and what `remote` has fetched, so it
-    /// can be cached until that changes.
+    /// Verifies a token. The result depends on the token, the configuration, the time and the data in `remote`, so it
+    /// can be cached until that data changes.
     ///
     /// # Errors
-    /// The reason why the token is rejected, or the fetch that decides it.
+    /// Returns the reason why the token is rejected, or the fetch that the result depends on.
     pub fn authenticate(
         &self,
         credential: &[u8],
@@ -357,11 +366,11 @@ impl TokenScheme {
         }
     }
 
-    /// Checks that the request proves possession of a verified token, each time, cached or not. Gives the use of a proof
-    /// that counts once, for [`CredentialCache::note_jti`](crate::cache::CredentialCache::note_jti).
+    /// Checks that the request proves possession of a verified token, each time, cached or not. Returns the use of the
+    /// proof, if there is one, for [`CredentialCache::note_jti`](crate::cache::CredentialCache::note_jti).
     ///
     /// # Errors
-    /// The reason why the proof is rejected or missing.
+    /// Returns the reason why the proof is missing or rejected.
     pub fn prove_possession(
         &self,
         principal: &Principal,
@@ -385,7 +394,7 @@ impl OneTimeScheme {
     /// Verifies a credential that is made for this request alone, and marks it as used.
     ///
     /// # Errors
-    /// The reason why the credential is rejected.
+    /// Returns the reason why the credential is rejected.
     pub fn authenticate(
         &self,
         credential: &[u8],
@@ -399,14 +408,14 @@ impl OneTimeScheme {
     }
 }
 
-/// A scheme with what the configuration says of every authenticator.
+/// A scheme with the settings that all authenticators have.
 pub struct Authenticator {
-    /// Its name in the configuration.
+    /// Name of the authenticator in the configuration.
     pub name: String,
-    /// The protection space that its challenges name.
+    /// Protection space of its challenges.
     pub realm: Realm,
-    /// Whether credentials that held go on to the upstream.
+    /// True if verified credentials are forwarded upstream.
     pub forward_credentials: bool,
-    /// How it checks.
+    /// The scheme.
     pub scheme: Scheme,
 }

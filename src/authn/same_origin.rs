@@ -1,12 +1,15 @@
-//! Whether a request that carries a credential in a cookie comes from the site's own pages.
+//! Protection against cross-site request forgery, for credentials in cookies.
 
 use super::Presented;
 use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::response::Reason;
 
-/// A credential from a cookie counts only where the request shows that our own pages made it; one from elsewhere has
-/// been put there on purpose.
+/// Checks that a request with a credential from a cookie comes from the site's own pages. Credentials from other
+/// locations need no check, since browsers do not add them by themselves.
+///
+/// # Errors
+/// Fails with [`Reason::CrossOrigin`] if the request may come from another site.
 pub fn prove(presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reason> {
     match presented.location {
         CredentialLocation::Cookie(_) if !is_shown(request) => Err(Reason::CrossOrigin),
@@ -14,8 +17,9 @@ pub fn prove(presented: Presented<'_>, request: &Request<'_>) -> Result<(), Reas
     }
 }
 
-/// Browsers send cookies along with whatever another site makes them send. On methods that change something, and
-/// where a WebSocket is opened, `Sec-Fetch-Site` or, from browsers without it, `Origin` must say who asked.
+/// True if the request is same-origin, or cannot change anything. Browsers send cookies with requests from other sites
+/// too. So on unsafe methods and for WebSockets, `Sec-Fetch-Site` must be `same-origin` or, for browsers without it,
+/// `Origin` must match.
 fn is_shown(request: &Request<'_>) -> bool {
     let is_safe = matches!(request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
     let is_upgrade = request.values("upgrade").next().is_some();
@@ -29,8 +33,8 @@ fn is_shown(request: &Request<'_>) -> bool {
     request.value("origin").is_some_and(|origin| is_own_origin(origin, request))
 }
 
-/// The host and port must be the request's. `https` is taken where the request says `http`, too: then TLS ended
-/// before us, and an attacker who can serve `https` for this host is the site.
+/// True if the host and port are those of the request. `https` matches a request with `http` too, since TLS may end at
+/// a proxy in front; an attacker who can serve `https` for this host controls the site anyway.
 fn is_own_origin(origin: &[u8], request: &Request<'_>) -> bool {
     let (Ok(origin), Some(authority)) = (std::str::from_utf8(origin), request.authority) else {
         return false;

@@ -1,7 +1,10 @@
-//! Tokens that are bound to whom they were issued to: by a key (DPoP, RFC 9449) or by a certificate (mutual TLS,
-//! RFC 8705 §3). A token says so in `cnf` (RFC 7800), whoever vouches for its claims.
+//! Sender-constrained tokens: bound to a key (DPoP, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)) or to a
+//! certificate (mutual TLS, [RFC 8705 §3](https://www.rfc-editor.org/rfc/rfc8705#section-3)) of their holder. The claim
+//! `cnf` ([RFC 7800](https://www.rfc-editor.org/rfc/rfc7800)) of a token names the binding, in JWTs and introspection
+//! responses alike.
 //!
-//! The token proves itself; that it is used by its holder is proved by the request, so it is looked at each time.
+//! The token is verified alone, so the result can be cached. Possession is proved by each request, so it is checked
+//! each time.
 
 mod confirmation;
 mod dpop;
@@ -24,32 +27,32 @@ use crate::jose::jwt::TokenError;
 use crate::response::Reason;
 use confirmation::Confirmation;
 
-/// Which tokens must be bound. A binding that a token has is proved in any case, but for the last.
+/// Tokens that must be bound. The binding of a bound token is always checked, except with `Ignore`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingMode {
-    /// Those that say so.
+    /// None. Only tokens that are bound need a proof.
     Auto,
-    /// All, to a key.
+    /// All tokens, to a key.
     Dpop,
-    /// All, to a certificate.
+    /// All tokens, to a certificate.
     Mtls,
-    /// All, to either.
+    /// All tokens, to a key or a certificate.
     Any,
-    /// None, and `cnf` is not looked at.
+    /// None, and `cnf` is ignored.
     Ignore,
 }
 
-/// What is asked of tokens beside being valid.
+/// Requirements on the possession of tokens.
 pub struct SenderConstraint {
     mode: BindingMode,
-    /// How proofs are checked; without it no token that is bound to a key can be used.
+    /// The check of proofs. Without it, tokens that are bound to a key are rejected.
     dpop: Option<Dpop>,
-    /// Where a proof stands, if proofs are read.
+    /// The location of proofs, if proofs are read.
     proof: Option<CredentialLocation>,
 }
 
 impl SenderConstraint {
-    /// What `demand` asks, with proofs checked by `dpop`.
+    /// Creates a constraint with this mode, whose proofs are checked by `dpop`.
     pub fn new(mode: BindingMode, dpop: Option<Dpop>) -> Self {
         let dpop = dpop.filter(|_| mode != BindingMode::Ignore);
         let proof =
@@ -57,7 +60,8 @@ impl SenderConstraint {
         SenderConstraint { mode, dpop, proof }
     }
 
-    /// These places, and where proofs can be checked, for each field that is read after `Bearer`, the same after `DPoP`.
+    /// Returns these locations and, if proofs can be checked, for each header with `Bearer` the same header with
+    /// `DPoP`.
     pub fn extended(&self, locations: Vec<CredentialLocation>) -> Vec<CredentialLocation> {
         let mut extended = Vec::with_capacity(locations.len() + 1);
         for location in &locations {
@@ -76,20 +80,24 @@ impl SenderConstraint {
         extended
     }
 
-    /// Where a proof stands.
+    /// Returns the location of proofs.
     pub fn proof_locations(&self) -> &[CredentialLocation] {
         self.proof.as_slice()
     }
 
-    /// What is asked for: a token under `scheme`, a token under `DPoP` (RFC 9449 §7.1), or either.
+    /// Returns the challenges: for tokens with `scheme`, for tokens with `DPoP`
+    /// ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)), or for both.
     pub fn challenges(&self, scheme: &str, realm: &Realm) -> Vec<Challenge> {
         let dpop = self.dpop.iter().map(|dpop| Challenge::new(DPOP, realm).with("algs", dpop.algs()));
         let other = Some(Challenge::new(scheme, realm)).filter(|_| self.mode != BindingMode::Dpop);
         other.into_iter().chain(dpop).collect()
     }
 
-    /// Whether the request shows that a token with these claims, which hold, is used by whom it was issued to. Gives the
-    /// use of a proof, which is to be noted.
+    /// Checks that the request proves possession of a verified token with these claims. Returns the use of the proof,
+    /// if there is one; the decision has to note it.
+    ///
+    /// # Errors
+    /// Fails if the token lacks a required binding, or if the proof is missing, invalid or used.
     pub fn prove(
         &self,
         claims: &Claims,
@@ -120,7 +128,7 @@ impl SenderConstraint {
                 return Err(NOT_BOUND);
             }
         }
-        // RFC 9449 §7.1: a token that is bound to a key is no bearer token, and a bearer token is not bound to a key.
+        // RFC 9449 §7.1: `DPoP` is for tokens that are bound to a key, and `Bearer` for all others.
         let is_shown_as = |scheme: &str| {
             presented.location.scheme().is_some_and(|presented| presented.eq_ignore_ascii_case(scheme))
         };

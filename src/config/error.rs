@@ -107,7 +107,7 @@ impl fmt::Display for ConfigErrorKind {
                     None => Ok(()),
                 }
             }
-            Self::DuplicateName(name) => write!(f, "\"{name}\" stands twice; expected a name of its own"),
+            Self::DuplicateName(name) => write!(f, "\"{name}\" is used twice; expected a unique name"),
             Self::NoEnvironmentVariable(name) => write!(
                 f,
                 "the environment variable {name} is not set or empty in the VM; pass it through host_env_keys or key_values"

@@ -1,4 +1,4 @@
-//! Tries what a rule requires on what a request presents.
+//! Evaluation of a rule's requirement on the credentials of a request.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -25,7 +25,8 @@ use crate::remote::callout::Pending;
 use crate::remote::state::RemoteState;
 use crate::response::Reason;
 
-/// Tries a rule's requirement on a request. Gives the wrong guesses among its credentials too, whatever else came of it.
+/// Evaluates a rule's requirement on a request. Also returns the wrong guesses among its credentials, whatever the
+/// outcome.
 pub fn evaluate<'p, T: Trace>(
     policy: &'p Policy,
     protection: &Protection,
@@ -35,7 +36,7 @@ pub fn evaluate<'p, T: Trace>(
     trace: &mut T,
 ) -> (Outcome<'p>, FailedGuesses) {
     let presented = present(policy, protection, request, trace);
-    // A request in shadow goes on as it is, so it has nothing to wait for.
+    // A request in shadow mode is allowed in any case, so it need not wait.
     let may_wait = context.may_wait && !protection.is_shadowed;
     let context = Context { may_wait, ..context };
     let guard = Guard::new(request, context, protection.is_shadowed);
@@ -52,7 +53,8 @@ pub fn evaluate<'p, T: Trace>(
         trace,
     };
     let outcome = evaluation.evaluate(&protection.requirement);
-    // Not before the outcome is known: a requirement may look at one proof twice, and so does a request that waits.
+    // Noted after the outcome is known, since a requirement may check one proof twice, and a pending request is decided
+    // again.
     let Evaluation { proofs, wrong, .. } = evaluation;
     if !matches!(outcome, Outcome::Pending(_)) {
         proofs.into_iter().for_each(|proof| state.memory.note_jti(proof));
@@ -60,10 +62,11 @@ pub fn evaluate<'p, T: Trace>(
     (outcome, wrong)
 }
 
-/// Credentials that were found wrong, each once: several members may have tried the same one.
+/// Wrong credentials, each once, since several members may try the same one.
 pub type FailedGuesses = SmallVec<[FailedGuess; 1]>;
 
-/// Refuses a request with a credential that a lenient reader finds for a member and that the member does not see.
+/// Returns a failure if a lenient parser would find a credential for a member in this request where the member's own
+/// parser finds none.
 pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_>) -> Option<Failure<'p>> {
     let hides = |at: &&AuthenticatorId| {
         policy.authenticator(**at).is_some_and(|member| {
@@ -74,51 +77,51 @@ pub fn hidden<'p>(policy: &Policy, protection: &Protection, request: &Request<'_
     Some(Failure { reason: Reason::AmbiguousCredentials, authenticator: Some(*at), location: None })
 }
 
-/// What came of it.
+/// Outcome of a requirement.
 pub enum Outcome<'p> {
-    /// It held, by these; never none.
+    /// The requirement is met by these credentials, at least one.
     Verified(VerifiedCredentials<'p>),
-    /// Nothing was presented.
+    /// No credential was presented.
     Absent,
-    /// Something was presented, and it was not enough.
+    /// Credentials were presented, but they do not meet the requirement.
     Refused(Failure<'p>),
-    /// What decides is on its way, and the request can wait for it.
+    /// The outcome depends on a fetch, and the request can wait for it.
     Pending(Pending),
 }
 
-/// All that held.
+/// The verified credentials, in the order of the requirement.
 pub type VerifiedCredentials<'p> = SmallVec<[VerifiedCredential<'p>; 2]>;
 
-/// A member that held, and where its credential stood.
+/// A verified credential and its location.
 pub struct VerifiedCredential<'p> {
-    /// Who came by it.
+    /// The principal, and the authenticator that verified it.
     pub authenticated: Authenticated,
     /// The location of the credential; `None` for an assumed principal.
     pub location: Option<&'p CredentialLocation>,
 }
 
-/// Why a requirement did not hold.
+/// Reason why a requirement is not met.
 pub struct Failure<'p> {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Whose credentials were presented; `None` where they are missing.
+    /// The authenticator of the presented credential; `None` if a credential is missing.
     pub authenticator: Option<AuthenticatorId>,
-    /// Where they stood, if in one place.
+    /// The location of the credential, if it is known.
     pub location: Option<&'p CredentialLocation>,
 }
 
-/// What each member of a rule finds at its places.
+/// Credentials that each member of a rule finds at its locations.
 type AllPresented<'p, 'r> = SmallVec<[(AuthenticatorId, Claimed<'p, 'r>); 4]>;
 
 enum Claimed<'p, 'r> {
     Nothing,
-    /// A principal that is assumed without any credential.
+    /// A principal that a test assumes to be authenticated, without any credential.
     Assumed(Rc<Principal>),
     Credential(Cow<'r, [u8]>, &'p CredentialLocation),
     Unusable(Reason),
 }
 
-/// Looks at the places of all members.
+/// Looks for credentials at the locations of all members.
 fn present<'p, 'r>(
     policy: &'p Policy,
     protection: &Protection,
@@ -133,8 +136,8 @@ fn present<'p, 'r>(
     members.map(claim).collect()
 }
 
-/// The one credential of this scheme. Two are as ambiguous in two places as in one, unless all but one of them are
-/// somebody else's.
+/// Returns the only credential for a scheme. Several are ambiguous, whether in one location or in different ones,
+/// unless all but one are meant for other schemes.
 fn find_one<'p, 'r>(scheme: &'p Scheme, request: &Request<'r>) -> Claimed<'p, 'r> {
     let mut found = scheme.locations().iter().filter_map(|location| match location.find(request) {
         Found::Nothing => None,
@@ -143,7 +146,7 @@ fn find_one<'p, 'r>(scheme: &'p Scheme, request: &Request<'r>) -> Claimed<'p, 'r
         Found::Ambiguous => Some((location, Claimed::Unusable(Reason::AmbiguousCredentials))),
     });
     let Some((location, first)) = found.next() else { return Claimed::Nothing };
-    // A field may be read for two auth-schemes; what cannot be read in it is one thing all the same.
+    // One header may be read with two auth-schemes. If it cannot be parsed, it counts once.
     let is_read = matches!(first, Claimed::Credential(..));
     let mut found =
         found.filter(|(other, _)| is_read || !other.overlaps(location)).map(|(_, claimed)| claimed);
@@ -159,7 +162,7 @@ fn find_one<'p, 'r>(scheme: &'p Scheme, request: &Request<'r>) -> Claimed<'p, 'r
     }
 }
 
-/// Tries a requirement on a request.
+/// Evaluation of one request.
 struct Evaluation<'a, 'p, 'r, T> {
     policy: &'p Policy,
     request: &'a Request<'r>,
@@ -167,9 +170,9 @@ struct Evaluation<'a, 'p, 'r, T> {
     context: Context<'a>,
     guard: Guard<'a, 'r>,
     presented: &'a AllPresented<'p, 'r>,
-    /// What came of credentials for one request: a requirement may ask for one twice, and it holds once.
+    /// Results of one-time credentials. A requirement may check one twice, but the nonce accepts it only once.
     used: Vec<(AuthenticatorId, Result<Rc<Principal>, Reason>)>,
-    /// The proofs of possession that held.
+    /// Uses of valid proofs of possession.
     proofs: Vec<JtiUse>,
     wrong: FailedGuesses,
     trace: &'a mut T,
@@ -208,7 +211,8 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         let cache_key = self.state.memory.cache_key(at, generation, credential);
         let recall = self.guard.recall(&mut self.state.memory, scheme, cache_key, credential);
         let known = recall.known;
-        // What has held here before is mostly meant for this authenticator.
+        // This authenticator verified a cached credential, so the credential is its own, unless it accepts unclaimed
+        // tokens.
         let may_be_anothers = known.is_none() || scheme.accepts_unclaimed();
         if may_be_anothers && self.is_anothers(at, credential, location) {
             return Outcome::Absent;
@@ -271,8 +275,8 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         Outcome::Verified(smallvec![VerifiedCredential { authenticated, location: Some(location) }])
     }
 
-    /// Checks a secret that is not cached, and caches the result: a success with the source that presented the secret, a
-    /// failure if the check is slow.
+    /// Verifies a secret that is not cached, and caches the result: a success together with the source that presented
+    /// the secret, a failure only if the check is slow.
     fn authenticate_secret(
         &mut self,
         at: AuthenticatorId,
@@ -306,7 +310,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         }
     }
 
-    /// Checks a token that is not cached, and caches it if it is valid.
+    /// Verifies a token that is not cached, and caches it if it is valid.
     fn authenticate_token(
         &mut self,
         at: AuthenticatorId,
@@ -327,7 +331,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         Ok(principal)
     }
 
-    /// Checks a credential that is made for this request alone.
+    /// Verifies a one-time credential, at most once for each decision.
     fn authenticate_once(
         &mut self,
         at: AuthenticatorId,
@@ -344,8 +348,8 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         result
     }
 
-    /// Whether the credential is meant for another member that reads the same place. Of several that it fits equally,
-    /// all may try it.
+    /// True if the credential is meant for another member that reads the same location. If it fits several members
+    /// equally, all of them try it.
     fn is_anothers(&self, at: AuthenticatorId, credential: &[u8], location: &CredentialLocation) -> bool {
         let match_rank = |at: AuthenticatorId| {
             let authenticator = self.policy.authenticator(at);
@@ -360,8 +364,9 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         rivals.any(|(other, _)| match_rank(*other) > match_rank(at))
     }
 
-    /// The first that holds; one that is pending may be it. If none does: what could not be decided, else the first whose
-    /// credential was presented.
+    /// Returns the first part that is verified or pending; a pending part may turn out to be the first that is
+    /// verified. If there is none, returns the failure that says least about its credential, the first one among
+    /// equals.
     fn any_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
         let mut answer: Option<Failure<'p>> = None;
         for part in parts {
@@ -378,8 +383,8 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         answer.map_or(Outcome::Absent, Outcome::Refused)
     }
 
-    /// Each of them. If one does not hold: the first that is missing or wrong. While one is pending no credential that is
-    /// made for one request is used up: the request is decided again.
+    /// Returns the credentials of all parts, or the failure of the first part that is not met. One-time credentials are
+    /// checked last: while another part is pending they must not be used up, since the request is decided again.
     fn all_of(&mut self, parts: &[Requirement]) -> Outcome<'p> {
         let mut outcomes: SmallVec<[Option<Outcome<'p>>; 4]> = SmallVec::new();
         for part in parts {
@@ -413,7 +418,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         if proofs.is_empty() { Outcome::Absent } else { Outcome::Verified(proofs) }
     }
 
-    /// Whether any of it is a credential that is made for one request.
+    /// True if the requirement contains a scheme with one-time credentials.
     fn is_one_time(&self, requirement: &Requirement) -> bool {
         match requirement {
             Requirement::One(at) => self
@@ -426,7 +431,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         }
     }
 
-    /// Whether anything was presented to any member.
+    /// True if a credential was presented to some member of the requirement.
     fn is_presented(&self, requirement: &Requirement) -> bool {
         let members = requirement.members();
         self.presented
@@ -435,12 +440,12 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
     }
 }
 
-/// The result of a check, as a trace observes it.
+/// Converts the result of a check for a trace.
 fn result<E: Copy + Into<AuthError>>(checked: &Result<Verified, E>) -> Result<&Principal, Reason> {
     checked.as_ref().map(|verified| &verified.principal).map_err(|error| (*error).into().reason())
 }
 
-/// How little a refusal says of the credential: the larger ones go before the first.
+/// Rank of a failure by how little it says about the credential. A higher rank replaces an earlier failure.
 fn undecided(reason: Reason) -> u8 {
     match reason {
         Reason::Unavailable => 2,

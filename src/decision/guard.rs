@@ -1,5 +1,5 @@
-//! Keeps guessing in bounds: a source that failed too often is blocked, and expensive checks take no more than their
-//! share of the time.
+//! Limits on guessing: a source with too many failures is blocked, and expensive checks use no more than their share of
+//! the worker's time.
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
@@ -14,40 +14,41 @@ use crate::jose::jwt::SignatureVerifier;
 use crate::principal::Principal;
 use crate::response::Reason;
 
-/// A request as far as this is concerned.
+/// Limits for the credentials of one request.
 pub struct Guard<'a, 'r> {
     request: &'a Request<'r>,
     context: Context<'a>,
-    /// Whether nothing is refused whatever comes of it.
+    /// True in shadow mode, where nothing is denied.
     is_shadowed: bool,
     peer: OnceCell<Option<IpAddr>>,
 }
 
-/// What is remembered of a credential, as far as this source may know.
+/// Result of looking up a credential in the cache.
 #[derive(Default)]
 pub struct Recall {
-    /// Who was shown to be behind it.
+    /// The cached principal, if this source may know about it.
     pub known: Option<Rc<Principal>>,
-    /// Why the source may not try it, where that was asked.
+    /// The reason why the source may not try the credential, if that was checked.
     pub refused: Option<Reason>,
 }
 
 impl<'a, 'r> Guard<'a, 'r> {
-    /// The guard of one request.
+    /// Creates the guard of a request.
     pub fn new(request: &'a Request<'r>, context: Context<'a>, is_shadowed: bool) -> Self {
         Guard { request, context, is_shadowed, peer: OnceCell::new() }
     }
 
-    /// Looks for a credential in the memory.
+    /// Looks up a credential in the cache.
     ///
-    /// While a source is refused, a secret that could be guessed is remembered only for a source that presented it before.
-    /// For any other a right guess is treated as a wrong one from here on: whether it is remembered would tell that it is
-    /// right, as fast as a source can ask. Whether the source is refused is asked first, in either case.
+    /// While a source is throttled, a cached secret is visible to it only if the source presented that secret before.
+    /// For any other source a right guess is treated like a wrong one from here on. Otherwise a cache hit would confirm
+    /// a right guess, and a throttled source could test guesses at full speed. For the same reason the throttle is
+    /// checked before the cache, hit or miss.
     ///
-    /// Asking for the source costs a call to the host, so while nobody is refused it is asked for at most once a second
-    /// for each entry. With `throttle` it is always asked for, so that a source that is blocked later is known by all that
-    /// it presented. Without it only the time for hashes runs out, and a source that is not known then is let in like
-    /// a newcomer.
+    /// Asking the host for the source's address costs a call. While no source can be throttled, the address is asked
+    /// for at most once a second for each entry. With `throttle` it is asked for each time, so that a source that is
+    /// blocked later finds everything that it presented before. Without `throttle` only the time for slow hashes is
+    /// limited, and a source that is not stored is treated like a new one.
     pub fn recall(
         &self,
         memory: &mut CredentialCache,
@@ -77,11 +78,11 @@ impl<'a, 'r> Guard<'a, 'r> {
         Recall { known, refused }
     }
 
-    /// Whether whoever presents this credential may try it now.
+    /// Checks whether the source may try this credential now.
     ///
     /// # Errors
-    /// [`Reason::Throttled`]. It depends on the source, and on the user that the credential names, not on whether the
-    /// credential is right.
+    /// Fails with [`Reason::Throttled`]. The result depends on the source and on the user that the credential names,
+    /// not on whether the credential is right.
     pub fn vet(
         &self,
         memory: &mut CredentialCache,
@@ -92,7 +93,7 @@ impl<'a, 'r> Guard<'a, 'r> {
         if let Some(throttle) = memory.throttle() {
             let blocked_for = self.with_throttle_key(scheme, credential, |key| {
                 let blocked_for = throttle.blocked_for(key, now)?;
-                // The same guess again, of a request that waited: it was counted, and is decided once more.
+                // A pending request presents the same guess again. The guess has been counted and is decided once more.
                 let guess = throttle.guess(key, credential);
                 (!throttle.is_waiting(&guess, now)).then_some(blocked_for)
             });
@@ -108,7 +109,8 @@ impl<'a, 'r> Guard<'a, 'r> {
         Ok(())
     }
 
-    /// A credential that was found wrong, to be counted when the request is decided.
+    /// Returns a wrong credential as a guess, to be counted when the request is decided. Returns `None` if nothing is
+    /// counted for it.
     pub fn wrong_guess(
         &self,
         memory: &mut CredentialCache,
@@ -119,7 +121,10 @@ impl<'a, 'r> Guard<'a, 'r> {
         self.with_throttle_key(scheme, credential, |key| throttle.guess(key, credential))
     }
 
-    /// Checks a credential that [`Guard::vet`] admitted, and charges the source for a slow hash.
+    /// Verifies a credential that [`Guard::vet`] admitted. If a slow hash is computed, charges its time to the source.
+    ///
+    /// # Errors
+    /// Fails like `check`.
     pub fn ration(
         &self,
         memory: &mut CredentialCache,
@@ -144,7 +149,10 @@ impl<'a, 'r> Guard<'a, 'r> {
         proof
     }
 
-    /// Runs a check with a verifier that charges the source for signatures that are verified in software.
+    /// Runs a check with a verifier that charges signatures verified in software to the source.
+    ///
+    /// # Errors
+    /// Fails like `check`, or with [`Reason::Throttled`] if the source may not have a signature verified now.
     pub fn with_rationed_signatures<T, E: From<Reason>>(
         &self,
         memory: &CredentialCache,
@@ -159,7 +167,7 @@ impl<'a, 'r> Guard<'a, 'r> {
         };
         let outcome = check(Context { signatures: &rationed, ..self.context });
         if let Some(retry_after) = rationed.refused.get() {
-            // A signature that was not looked at may have been right.
+            // The signature was not verified, so it may be valid.
             return Err(Reason::Throttled { retry_after }.into());
         }
         if rationed.has_verified.get()
@@ -174,7 +182,7 @@ impl<'a, 'r> Guard<'a, 'r> {
         outcome
     }
 
-    /// Who the request is from.
+    /// Returns the identifier of the client's address.
     pub fn source(&self, memory: &CredentialCache) -> SourceId {
         memory.source_id(self.peer())
     }
@@ -199,13 +207,13 @@ impl<'a, 'r> Guard<'a, 'r> {
     }
 }
 
-/// Verifies signatures as long as the source may have them verified in software.
+/// Signature verifier that verifies in software only within the source's budget.
 struct RationedVerifier<'g, 'a, 'r> {
     guard: &'g Guard<'a, 'r>,
     memory: &'g CredentialCache,
     inner: &'a dyn SignatureVerifier,
     has_verified: Cell<bool>,
-    /// The seconds after which the source may come again, once it was refused.
+    /// The seconds after which the source may try again, if it was refused.
     refused: Cell<Option<u32>>,
 }
 

@@ -1,7 +1,17 @@
-//! Decides whether a request may pass.
+//! Decisions: whether a request may pass, and how its headers change.
 //!
-//! [`decide`] is the only way in, and a [`Permit`] is issued in one place, behind authentication and authorisation. What
-//! cannot be decided is refused. The functions stand in the order in which a request meets them.
+//! This room is the top of the core. It may use all others, and none of them uses it.
+//!
+//! [`decide`] is the entry point; [`decide_traced`] is the same with an observer. The functions are in the order in
+//! which a request meets them: `judge` selects the rule, `protect` authenticates, and `conclude` authorizes. Permits
+//! are issued in this file alone, after both checks. A request that cannot be decided is denied.
+//!
+//! - `evaluation`: the requirement of the rule, evaluated on the credentials of the request
+//! - `guard`: throttling, and the time for expensive checks
+//! - [`mutations`]: changes to the headers of the request
+//! - `shadow`: verdicts that are not enforced
+//! - [`state`]: cached credentials and fetched data
+//! - `trace`: observers
 
 mod evaluation;
 mod guard;
@@ -31,33 +41,36 @@ use mutations::{HeaderMutations, VerifiedLocations};
 use state::State;
 pub use trace::Trace;
 
-/// What becomes of a request.
+/// Result of deciding a request.
 pub struct Decision<'a> {
-    /// Whether it passes.
+    /// The verdict, as the filter enforces it.
     pub verdict: Verdict,
-    /// What changes in its header section, whether it passes or not: what is logged of it must not show a token.
+    /// Changes to the request's headers. A denied or pending request has some too: the access log must not show a
+    /// token.
     pub mutations: HeaderMutations<'a>,
-    /// The rule that decided, if one did.
+    /// The rule that the request selects, if any.
     pub rule: Option<&'a Rule>,
-    /// In shadow: what was decided, while the request goes on untouched but for forged identity.
+    /// In shadow mode, the verdict that is not enforced. The request is allowed, and only forged identity is removed
+    /// from it.
     pub shadowed: Option<Verdict>,
 }
 
-/// Whether a request passes.
+/// Verdict on a request.
 pub enum Verdict {
-    /// It does; with a permit where somebody was authenticated.
+    /// The request is allowed; with a permit if a caller was authenticated.
     Allow(Option<Permit>),
-    /// It does not.
+    /// The request is denied.
     Deny(Denial),
-    /// It does not have to: it asks for what we know ourselves.
+    /// The filter replies itself, with protected resource metadata
+    /// ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)). The request never goes upstream.
     Reply(LocalReply),
-    /// It is to be decided again, from the start, when what it waits for is there or it has waited long enough. Until
-    /// then nothing of it goes on.
+    /// The request waits for a fetch, and nothing of it goes upstream. When the fetch or the wait ends, the request is
+    /// decided again from the start.
     Pending(Pending),
 }
 
 impl Verdict {
-    /// Whose credentials held, or were refused.
+    /// Returns the authenticator whose credential was verified or rejected.
     pub fn authenticator(&self) -> Option<AuthenticatorId> {
         match self {
             Verdict::Allow(permit) => permit.as_ref().map(|permit| permit.first().authenticator),
@@ -67,10 +80,10 @@ impl Verdict {
     }
 }
 
-/// Decides what becomes of a request.
+/// Decides a request.
 ///
-/// `state` is the policy's own: what it holds was decided by this policy. A request that cannot wait is decided by what
-/// is there.
+/// `state` must be used with this policy only, since its cached results depend on the policy. If `context.may_wait` is
+/// false, the request is decided with the data that was already fetched.
 pub fn decide<'a>(
     policy: &'a Policy,
     request: &Request<'a>,
@@ -80,7 +93,7 @@ pub fn decide<'a>(
     decide_traced(policy, request, state, context, &mut ())
 }
 
-/// Decides what becomes of a request, as [`decide`] does, under the eyes of a tool that explains or tests the policy.
+/// Decides a request like [`decide`], and reports each check to `trace`, for tools that explain or test a policy.
 pub fn decide_traced<'a, T: Trace>(
     policy: &'a Policy,
     request: &Request<'a>,
@@ -91,7 +104,7 @@ pub fn decide_traced<'a, T: Trace>(
     shadow::cast(policy, request, judge(policy, request, state, context, trace))
 }
 
-/// What is decided, in shadow or not.
+/// Decides a request without regard to shadow mode.
 fn judge<'a, T: Trace>(
     policy: &'a Policy,
     request: &Request<'a>,
@@ -107,7 +120,7 @@ fn judge<'a, T: Trace>(
             shadowed: None,
         };
     }
-    // A preflight is no request yet: what counts is the one that it asks for, and it carries no credentials.
+    // A CORS preflight has no credentials. The rule of the method that it asks for applies.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
     let selected = select(policy, request, asked.unwrap_or(request.method));
     let rule = selected.as_ref().ok().copied();
@@ -117,7 +130,7 @@ fn judge<'a, T: Trace>(
             (Verdict::Deny(if is_hidden { denial.hidden() } else { denial }), VerifiedLocations::new())
         }
         Ok(rule) => match &rule.access {
-            // Before anything else: `denials.status` may hide that there is such a rule.
+            // Checked first: `denials.status` may hide that this rule exists.
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), VerifiedLocations::new()),
             _ if policy.has_bad_connection(request) => {
                 (Verdict::Deny(Denial::of(Reason::BadConnection)), VerifiedLocations::new())
@@ -146,9 +159,10 @@ fn judge<'a, T: Trace>(
     Decision { verdict, mutations, rule, shadowed: None }
 }
 
-/// The reason why a request selects no rule, and whether its answer is that of hidden reasons in any case.
+/// Result of a request that selects no rule.
 struct Unselected {
     reason: Reason,
+    /// True if the response is that of hidden reasons, whatever `denials.status` says of this reason.
     is_hidden: bool,
 }
 
@@ -158,19 +172,19 @@ impl From<Reason> for Unselected {
     }
 }
 
-/// The rule that the request selects, with `method` as its method.
+/// Returns the rule for the request, with `method` as its method.
 fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Unselected> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
-    // A rule for some addresses, perhaps one that denies, cannot be passed over because the address is not known.
+    // Without an address, a rule for certain addresses, which may deny, must not be skipped.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
     }
     let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
     let selected = policy.index.select(&target);
     let selected = selected.map_err(|_| ambiguous(policy, Reason::AmbiguousPath, &target))?;
-    // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks turn them into upper case.
+    // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks convert them to upper case.
     if method.iter().any(u8::is_ascii_lowercase) {
         let upper_case = Target { method: &method.to_ascii_uppercase(), ..target };
         if policy.index.select(&upper_case) != Ok(selected) {
@@ -180,8 +194,8 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
     selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule.into())
 }
 
-/// Refuses a request that can be read in several ways. If one of them would be answered as if nothing were there
-/// (`denials.status`), this is, too: any other answer would show that there is a rule.
+/// Denies a request with several interpretations. If `denials.status` hides the rule of one of them, the response is the
+/// same: any other response would reveal that the rule exists.
 fn ambiguous(policy: &Policy, reason: Reason, target: &Target<'_>) -> Unselected {
     let hides = |rule: Option<RuleId>| match rule.and_then(|id| policy.rules.get(id.index())) {
         None => policy.denials.hides(Reason::NoRule),
@@ -200,7 +214,7 @@ fn ambiguous(policy: &Policy, reason: Reason, target: &Target<'_>) -> Unselected
     Unselected { reason, is_hidden }
 }
 
-/// Authentication, then authorisation, then the permit. Wrong guesses count unless the request as a whole is allowed.
+/// Authenticates, then concludes. Wrong guesses count unless the request as a whole is allowed.
 fn protect<'p, T: Trace>(
     policy: &'p Policy,
     protection: &'p Protection,
@@ -209,7 +223,7 @@ fn protect<'p, T: Trace>(
     context: Context<'_>,
     trace: &mut T,
 ) -> (Verdict, VerifiedLocations<'p>) {
-    // A credential that only a lenient reader finds would go on unverified, whatever else holds.
+    // A hidden credential would be forwarded unverified, even if another one is valid.
     let (outcome, wrong) = match evaluation::hidden(policy, protection, request) {
         Some(failure) => (Outcome::Refused(failure), FailedGuesses::new()),
         None => evaluation::evaluate(policy, protection, request, state, context, trace),
@@ -227,7 +241,7 @@ fn protect<'p, T: Trace>(
     (verdict, held)
 }
 
-/// What follows from the outcome of authentication.
+/// Authorizes the caller, and returns the verdict that follows from the outcome of authentication.
 fn conclude<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
@@ -262,7 +276,7 @@ fn conclude<'p>(
                 .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
                 .collect();
             let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
-            // A requirement that held has at least one; were there none, nobody would be known.
+            // A verified requirement has at least one credential. Without one the caller is unknown, so fail closed.
             let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
             let by = Some(first.authenticator);
             let mut deny_known = |reason, scope| {
@@ -281,7 +295,8 @@ fn conclude<'p>(
     }
 }
 
-/// What an Authorization field says that no member reads. It counts as credentials, so nothing passes as anonymous.
+/// Returns the reason to deny a request with an `Authorization` header that no member of the rule reads. Such a header
+/// counts as credentials, so the request does not pass as anonymous.
 fn stray_authorization(request: &Request<'_>) -> Option<Reason> {
     let mut values = request.values("authorization");
     match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! What changes in a request's header section before it goes on, or before it is logged.
+//! Header mutations: changes to a request's headers before it is forwarded, or before it is logged.
 
 use smallvec::SmallVec;
 
@@ -8,41 +8,46 @@ use crate::policy::identity::is_spelling_of;
 use crate::policy::{Policy, Protection};
 use crate::principal::{AuthenticatorId, Permit};
 
-/// Whose credentials held, and where they stood.
+/// Authenticators whose credentials were verified, with the locations of these.
 pub type VerifiedLocations<'p> = SmallVec<[(AuthenticatorId, &'p CredentialLocation); 2]>;
 
-/// Changes to a header section: first fields are taken out, then written.
+/// Changes to the headers of a request: `remove` first, then `set`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HeaderMutations<'a> {
-    /// Names of fields that are taken out, as they stand in the request, each once.
+    /// Names of headers to remove, as spelled in the request, each once.
     pub remove: SmallVec<[&'a [u8]; 4]>,
-    /// Fields that replace all of their name. `:path` may be among them.
+    /// Headers that replace all headers of the same name. May contain `:path`.
     pub set: SmallVec<[(&'a str, Vec<u8>); 4]>,
 }
 
-/// A public rule touches no credential; forged identity is taken out all the same.
+/// Returns the mutations of a public request: forged identity is removed, and credentials are kept.
 pub fn of_public<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
     let mut mutations = HeaderMutations::default();
     mutations.remove_present(request, |name| policy.identity.reserves(name));
     mutations
 }
 
-/// A request that is refused goes nowhere, but it is logged: tokens are taken out of its query.
+/// Returns the mutations of a denied request. It is not forwarded, but it is logged, so tokens are removed from its
+/// query too.
 pub fn of_denied<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
     let mut mutations = of_public(policy, request);
     mutations.without_token_parameters(policy, request);
     mutations
 }
 
-/// A request that waits is logged if its client leaves: tokens are removed from its query.
+/// Returns the mutations of a pending request. It is logged if its client disconnects, so tokens are removed from its
+/// query.
 pub fn of_waiting<'a>(policy: &Policy, request: &Request<'a>) -> HeaderMutations<'a> {
     let mut mutations = HeaderMutations::default();
     mutations.without_token_parameters(policy, request);
     mutations
 }
 
-/// Every place that the rule's authenticators read is emptied, but for credentials that held and are to be forwarded.
-/// Headers are removed in every spelling, since some servers take `x_api_key` for `x-api-key`. Then the permit's identity is written.
+/// Returns the mutations of an allowed request with a protected rule.
+///
+/// Credentials are removed from every location that the rule's authenticators read, except verified ones with
+/// `forward_credentials`. Headers are removed in every spelling, since some servers accept `x_api_key` for `x-api-key`.
+/// Then the identity of the permit is written.
 pub fn of_protected<'a>(
     policy: &'a Policy,
     protection: &Protection,
@@ -96,12 +101,12 @@ pub fn of_protected<'a>(
 }
 
 impl<'a> HeaderMutations<'a> {
-    /// Whether `:path` is replaced.
+    /// True if `:path` is replaced.
     pub fn has_path(&self) -> bool {
         self.set.iter().any(|(name, _)| *name == ":path")
     }
 
-    /// The path of the request, if it is replaced.
+    /// Returns the original path of the request if it is replaced.
     pub fn replaced_path(&self, request: &Request<'a>) -> Option<&'a [u8]> {
         request.path.filter(|_| self.has_path())
     }

@@ -1,4 +1,4 @@
-//! What a worker has learnt and remembers under one policy.
+//! State of a policy in one worker: cached credentials and fetched data.
 
 use crate::cache::CredentialCache;
 use crate::policy::Policy;
@@ -8,42 +8,42 @@ use crate::remote::jwks::Tick;
 use crate::remote::pending::{MAX_WAITING, MAX_WAITING_OF_TOKEN};
 use crate::remote::state::RemoteState;
 
-/// The state of one policy in one worker. Nothing in it counts under another.
+/// The state of one policy in one worker. It must not be used with another policy.
 pub struct State {
-    /// What is remembered of credentials.
+    /// Verified credentials, nonces, seen proofs, throttling and work budgets.
     pub memory: CredentialCache,
-    /// What each authenticator has learnt, by its place in the policy.
+    /// Fetched data of each authenticator, in the order of the policy.
     pub sources: Vec<RemoteState>,
 }
 
 impl State {
-    /// Nothing learnt yet.
+    /// Creates a state in which nothing has been fetched.
     pub fn new(policy: &Policy, memory: CredentialCache) -> Self {
         let sources = policy.authenticators.iter().map(|authenticator| authenticator.scheme.remote_state());
         State { memory, sources: sources.collect() }
     }
 
-    /// Whether anything is to be learnt, so that time matters.
+    /// True if some authenticator fetches data, so that [`State::tick`] must be called.
     pub fn learns(&self) -> bool {
         self.sources.iter().any(|source| !matches!(source, RemoteState::Nothing))
     }
 
-    /// The number of requests that can wait for one fetch of an authenticator at a time.
+    /// Returns the number of requests that may wait for one fetch of an authenticator at a time.
     pub fn max_waiting(&self, authenticator: AuthenticatorId) -> usize {
         match self.sources.get(authenticator.index()) {
-            // A token that nobody knows can be sent by anybody, over and over.
+            // Any client can send unknown tokens, over and over.
             Some(RemoteState::Tokens(_)) => MAX_WAITING_OF_TOKEN,
-            // A key set is for all.
+            // All requests need the key set.
             _ => MAX_WAITING,
         }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub fn tick(&mut self, tick: Tick) {
         self.sources.iter_mut().for_each(|source| source.tick(tick));
     }
 
-    /// A call of this source was answered, or could not be.
+    /// Handles the outcome of a call that an authenticator made.
     pub fn answered(
         &mut self,
         authenticator: AuthenticatorId,
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// What the events so far lead to, with whose it is.
+    /// Returns the effects of the events since the last call, each with its authenticator.
     pub fn take_effects(&mut self) -> Vec<(AuthenticatorId, Effect)> {
         let sources = self.sources.iter_mut().enumerate();
         sources

@@ -3,18 +3,19 @@
 use crate::principal::{AuthenticatorId, Principal};
 use crate::response::Reason;
 
-/// Observer of a decision. `()` observes nothing and costs nothing: the filter uses it.
+/// Observer of a decision. The filter uses `()`, which observes nothing and costs nothing.
 pub trait Trace {
-    /// Observes the check of the request around a credential.
+    /// Reports the check of the request around a credential, such as its origin.
     fn admitted(&mut self, _authenticator: AuthenticatorId, _result: Result<(), Reason>) {}
 
-    /// Observes the check of a credential that is not cached.
+    /// Reports the check of a credential that is not cached.
     fn authenticated(&mut self, _authenticator: AuthenticatorId, _result: Result<&Principal, Reason>) {}
 
-    /// Observes the check that a token is used by its holder.
+    /// Reports the check that the client possesses the key or certificate that a token is bound to.
     fn possession(&mut self, _authenticator: AuthenticatorId, _result: Result<(), Reason>) {}
 
-    /// The principal that a test of a policy assumes to be authenticated, so that the test needs no credential.
+    /// Returns the principal that a test assumes to be authenticated by this authenticator, so that it needs no
+    /// credential.
     fn assumed(&self, _authenticator: AuthenticatorId) -> Option<Principal> {
         None
     }

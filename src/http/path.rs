@@ -51,7 +51,7 @@ impl fmt::Display for PathError {
             PathError::NotVisibleAscii => "the path holds an octet outside visible ASCII",
             PathError::BadEscape => "the path holds a `%` that two hex digits do not follow",
             PathError::Nul => "the path holds `%00`",
-            PathError::TooManyReadings => "the path can be read in too many ways",
+            PathError::TooManyReadings => "the path has too many interpretations",
         })
     }
 }

@@ -61,15 +61,15 @@ impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             HashError::Empty => write!(f, "the hash is empty; {MAKE_A_NEW_ONE}"),
-            HashError::ForeignCharacter => f.write_str(
-                "the hash holds a space or another character that no hash has; copy it again without what stands around it",
-            ),
-            HashError::DoubledDollar => f.write_str(
-                "the hash starts with `$$`; write each `$` once, here it has no meaning of its own",
-            ),
+            HashError::ForeignCharacter => {
+                f.write_str("the hash contains a space or another invalid character; copy the hash alone")
+            }
+            HashError::DoubledDollar => {
+                f.write_str("the hash starts with `$$`; write each `$` once, since it needs no escape here")
+            }
             HashError::PlaintextRefused => write!(
                 f,
-                "a password in plain text (`{{PLAIN}}`) is taken only with `allow_plaintext: true`; better {MAKE_A_NEW_ONE}"
+                "a password in plain text (`{{PLAIN}}`) requires `allow_plaintext: true`; it is better to {MAKE_A_NEW_ONE}"
             ),
             HashError::DesCrypt => {
                 write!(f, "DES crypt hashes and bare passwords are not supported; {MAKE_A_NEW_ONE}")
@@ -77,21 +77,21 @@ impl fmt::Display for HashError {
             HashError::Md5Crypt => write!(f, "`$1$` (MD5-crypt) hashes are not supported; {MAKE_A_NEW_ONE}"),
             HashError::OldBcrypt => write!(
                 f,
-                "`$2$` and `$2x$` stand for faulty kinds of bcrypt and are not supported; {MAKE_A_NEW_ONE}"
+                "`$2$` and `$2x$` are faulty versions of bcrypt, and are not supported; {MAKE_A_NEW_ONE}"
             ),
             HashError::UnknownKind => write!(
                 f,
-                "not a kind of hash that is known (bcrypt, argon2, scrypt, yescrypt, `$5$`, `$6$`, `$apr1$`, `{{SHA}}`, \
-                 `{{SSHA}}`); {MAKE_A_NEW_ONE}"
+                "unknown kind of hash; expected bcrypt, argon2, scrypt, yescrypt, `$5$`, `$6$`, `$apr1$`, `{{SHA}}` or \
+                 `{{SSHA}}`; {MAKE_A_NEW_ONE}"
             ),
             HashError::Malformed(scheme, part) => write!(
                 f,
-                "{part} of the {scheme} hash is not right; it is written `{}`; it may have been cut short: copy it \
-                 again, or make a new one",
+                "{part} of the {scheme} hash is invalid; expected `{}`; the hash may be truncated: copy it again, or \
+                 make a new one",
                 layout(scheme)
             ),
             HashError::TooCheap(scheme) => {
-                write!(f, "the {scheme} hash costs too little to be safe; {}", bounds(scheme))
+                write!(f, "the cost of the {scheme} hash is too low to be safe; {}", bounds(scheme))
             }
             HashError::TooSlow(scheme) => {
                 write!(f, "checking the {scheme} hash would take too long; {}", bounds(scheme))

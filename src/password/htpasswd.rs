@@ -106,14 +106,12 @@ impl fmt::Display for HtpasswdErrorKind {
         match self {
             HtpasswdErrorKind::NoColon => f.write_str("no colon; write `user:hash`"),
             HtpasswdErrorKind::EmptyUser => f.write_str("no user before the colon; write `user:hash`"),
-            HtpasswdErrorKind::Indented => {
-                f.write_str("white space before the user; start at the line's beginning")
-            }
+            HtpasswdErrorKind::Indented => f.write_str("white space before the user; remove it"),
             HtpasswdErrorKind::ControlCharacter => {
-                f.write_str("a control character in the user's name; no client may send one, so take it out")
+                f.write_str("a control character in the user's name; no client may send one, so remove it")
             }
             HtpasswdErrorKind::DuplicateUser { first } => {
-                write!(f, "the user stands on line {first} too; keep one of the two")
+                write!(f, "the user is on line {first} already; keep one of them")
             }
             HtpasswdErrorKind::Hash(error) => error.fmt(f),
         }

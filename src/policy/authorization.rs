@@ -1,31 +1,32 @@
-//! What an authenticated caller must be allowed.
+//! Authorization: the callers that a rule allows.
 
 use crate::jose::claims::{ClaimMatcher, ClaimSelector};
 use crate::principal::{Authenticated, AuthenticatorId};
 
-/// One of the ways to be allowed; all that it holds must be met.
+/// An authorization. All of its conditions must be met.
 pub struct Authorization {
-    /// For whom it speaks.
+    /// Authenticators to whose callers the authorization applies.
     pub(super) authenticators: Vec<AuthenticatorId>,
     pub(super) scopes: Vec<String>,
     pub(super) any_scope: Vec<String>,
-    /// Authenticator and subject.
+    /// Allowed callers, by authenticator and subject.
     pub(super) subjects: Option<Vec<(AuthenticatorId, String)>>,
     pub(super) claims: Vec<(ClaimSelector, ClaimMatcher)>,
 }
 
-/// How an authorisation came out.
+/// Result of an authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorized {
-    /// Allowed.
+    /// The caller is authorized.
     Yes,
-    /// Only scopes are missing: these are asked for.
+    /// The caller lacks only scopes; these are required.
     LacksScope(String),
-    /// Not allowed.
+    /// The caller is not authorized.
     No,
 }
 
-/// Whether one of `ways` allows this; no ways at all ask for nothing.
+/// Returns whether one of `ways` authorizes the caller, or which scopes are missing. If there are none, every
+/// authenticated caller is authorized.
 pub fn authorize(ways: &[Authorization], authenticated: &Authenticated) -> Authorized {
     if ways.is_empty() {
         return Authorized::Yes;
@@ -64,7 +65,7 @@ impl Authorization {
         }
     }
 
-    /// The scopes that it asks for, as RFC 6750 §3 writes them.
+    /// Returns the required scopes, in the format of [RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3).
     pub fn scope(&self) -> String {
         let scopes: Vec<&str> = self.scopes.iter().chain(&self.any_scope).map(String::as_str).collect();
         scopes.join(" ")

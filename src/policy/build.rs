@@ -1,4 +1,4 @@
-//! Makes a policy of a configuration, or says all that is wrong with it.
+//! Builds a policy from a configuration, and reports all of its errors.
 
 mod authenticators;
 mod authorization;
@@ -30,49 +30,49 @@ use crate::policy::identity::{
     HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
 };
 
-/// The most rules that one line of the log names.
+/// Maximum number of names in one warning.
 const MOST_NAMED: usize = 20;
 
-/// A policy, and what is legal but should be looked at.
+/// A policy, with warnings.
 pub struct Built {
     /// The policy.
     pub policy: Policy,
-    /// For the log.
+    /// Warnings for the log.
     pub warnings: Vec<Warning>,
 }
 
-/// Something legal that should be looked at.
+/// A warning: the configuration is valid, but should be reviewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The place in the configuration.
+    /// Path in the configuration.
     pub path: String,
-    /// What is there.
+    /// Kind of warning.
     pub kind: WarningKind,
 }
 
-/// What should be looked at.
+/// Kinds of warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WarningKind {
-    /// So many passwords have hashes that are fast to guess.
+    /// Number of passwords whose hashes are fast to guess.
     WeakHashes(usize),
-    /// A member of a key set that is not used, and why.
+    /// A member of a key set is ignored for this reason.
     IgnoredKey(KeyError),
-    /// So many users have MD5 digests alone, and nobody has others.
+    /// Number of users with MD5 digests only, in an authenticator that has no others.
     Md5Digests(usize),
-    /// These rules are decided, and nothing is done about it.
+    /// Rules in shadow mode, which are not enforced.
     NotEnforced {
-        /// Their names, and what else is not enforced.
+        /// Names of rules, and other things that are not enforced.
         what: String,
-        /// So many rules beside those.
+        /// Number of further rules.
         more: usize,
     },
-    /// So many users have MD5 digests alone, while SHA-256 is asked for first.
+    /// Number of users with MD5 digests only, in an authenticator that offers SHA-256 first.
     UnreachableDigests(usize),
-    /// Tokens may be bound to keys, and no proof can be checked.
+    /// Tokens may be bound to keys, but no proofs can be checked.
     NoProofs,
-    /// Passwords of one authenticator with hashes of these kinds and costs.
+    /// The passwords of one authenticator have hashes of these different kinds and costs.
     MixedHashes(Vec<(HashScheme, u64)>),
-    /// So many passwords have slow hashes, and nobody is blocked for guessing.
+    /// Number of passwords with slow hashes, without throttling.
     Unthrottled(usize),
 }
 
@@ -82,25 +82,25 @@ impl fmt::Display for Warning {
         match &self.kind {
             WarningKind::WeakHashes(count) => write!(
                 f,
-                "{count} password(s) hashed with {{SHA}}, {{SSHA}} or $apr1$, or not at all, which are fast to guess; \
+                "{count} password(s) in plain text or with {{SHA}}, {{SSHA}} or $apr1$ hashes, which are fast to guess; \
                  make new ones with `authgate hash`"
             ),
             WarningKind::IgnoredKey(error) => write!(f, "this key is ignored: {error}"),
             WarningKind::Md5Digests(count) => {
-                write!(f, "{count} user(s) with digests by MD5, which is broken; add the ones by SHA-256")
+                write!(f, "{count} user(s) with MD5 digests, and MD5 is broken; add SHA-256 digests")
             }
             WarningKind::NotEnforced { what, more } => {
-                write!(f, "NOT ENFORCED, requests go on whatever is decided: {what}")?;
+                write!(f, "NOT ENFORCED, requests are allowed whatever is decided: {what}")?;
                 if *more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
             }
             WarningKind::UnreachableDigests(count) => write!(
                 f,
-                "{count} user(s) with digests by MD5 alone, who can log in only with clients that do not know \
-                 SHA-256; add the ones by SHA-256"
+                "{count} user(s) with MD5 digests only, who can log in only with clients that do not support SHA-256; \
+                 add SHA-256 digests"
             ),
             WarningKind::NoProofs => f.write_str(
-                "without `dpop: {origin: …}` beside it no token that is bound to a key can be used, only those that are \
-                 bound to a certificate",
+                "without `dpop: {origin: …}` tokens that are bound to a key are rejected, and only those that are bound \
+                 to a certificate are accepted",
             ),
             WarningKind::MixedHashes(kinds) => {
                 f.write_str("the users' hashes differ in kind or cost: ")?;
@@ -112,20 +112,22 @@ impl fmt::Display for Warning {
                     }
                 }
                 f.write_str(
-                    "; they take different times to check, so whoever can measure that learns which kind a user has; \
-                     use one kind and one cost for all",
+                    "; the time of a check reveals which kind a user has; use one kind and one cost for all",
                 )
             }
             WarningKind::Unthrottled(count) => write!(
                 f,
-                "{count} password(s) have slow hashes and nobody is blocked for guessing, so wrong passwords can use up \
-                 the time for hashes (`slow_hashes`); add `throttle: {{}}`"
+                "{count} password(s) have slow hashes, and guessing is not throttled, so wrong passwords can use up the \
+                 time for hashes (`slow_hashes`); add `throttle: {{}}`"
             ),
         }
     }
 }
 
-/// Makes a policy. `environment` is where `{env: NAME}` is looked up.
+/// Builds a policy. `environment` looks up the variables of `{env: NAME}`.
+///
+/// # Errors
+/// Returns all errors of the configuration.
 pub fn build(
     config: &Config,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -139,14 +141,14 @@ pub fn build(
     }
 }
 
-/// What is at hand while a policy is made. Faults are noted and building goes on, so that all are found.
+/// State of a build. Errors are recorded and the build continues, so that all are found.
 pub(super) struct Builder<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     pub(super) errors: Vec<ConfigError>,
     pub(super) warnings: Vec<Warning>,
-    /// The names of all authenticators, of those with faults too.
+    /// Names of all authenticators, including those with errors.
     pub(super) declared: Vec<String>,
-    /// How many passwords have slow hashes.
+    /// Number of passwords with slow hashes.
     pub(super) slow_users: usize,
 }
 
@@ -170,16 +172,16 @@ impl Builder<'_> {
         self.warnings.push(Warning { path: path.into(), kind });
     }
 
-    /// Notes a fault, or gives what there is.
+    /// Returns the value, or records the error.
     pub(super) fn checked<T, E: fmt::Display>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.invalid(path, &error)).ok()
     }
 
-    /// A secret, wherever it stands.
+    /// Returns a secret, from the configuration or the environment.
     pub(super) fn secret<'s>(&mut self, path: &str, secret: &'s Secret) -> Option<Cow<'s, str>> {
         let name = match secret {
             Secret::Inline(text) => return Some(Cow::Borrowed(text)),
-            // What cannot be a name may be the secret itself, so it is not shown.
+            // A text that cannot be a name may be the secret itself, so it is not shown.
             Secret::Environment(name) if !is_label(name) => {
                 let expected = "the name of an environment variable, of letters, digits, `_`, `-` and `.`";
                 self.error(format!("{path}.env"), ConfigErrorKind::Expected(expected));
@@ -188,7 +190,7 @@ impl Builder<'_> {
             Secret::Environment(name) => name,
         };
         let value = (self.environment)(name);
-        // Files end in a newline that is not meant.
+        // Secrets that are read from files end in a newline.
         let value = value.map(|value| match value.strip_suffix('\n') {
             Some(line) => line.strip_suffix('\r').unwrap_or(line).to_owned(),
             None => value,
@@ -272,12 +274,12 @@ impl Builder<'_> {
         built
     }
 
-    /// Nobody may take what is in shadow for something that is enforced.
+    /// Warns of shadow mode, so that nobody takes a rule in it for an enforced one.
     fn warn_of_shadow(&mut self, is_shadowed: bool, rules: &[Rule]) {
         let names: Vec<&str> =
             rules.iter().filter(|rule| rule.is_shadowed).map(|rule| rule.name.as_str()).collect();
         if is_shadowed || !names.is_empty() {
-            let unmatched = is_shadowed.then_some("what no rule matches");
+            let unmatched = is_shadowed.then_some("requests without a rule");
             let named = names.iter().copied().take(MOST_NAMED).chain(unmatched);
             let more = names.len().saturating_sub(MOST_NAMED);
             let kind = WarningKind::NotEnforced { what: named.collect::<Vec<_>>().join(", "), more };
@@ -311,7 +313,7 @@ impl Builder<'_> {
         };
         for (name, stands) in [("optional", rule.optional), ("authorize", rule.authorize.is_some())] {
             if stands {
-                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("`require` beside it"));
+                self.error(format!("{path}.{name}"), ConfigErrorKind::Expected("`require` in the same rule"));
             }
         }
         access
@@ -326,7 +328,8 @@ impl Builder<'_> {
         authenticators: &[Authenticator],
     ) -> Option<Box<Protection>> {
         if rule.optional && rule.authorize.is_some() {
-            let expected = "no `authorize` beside it: nothing is known of a caller without credentials";
+            let expected =
+                "no `authorize` in the same rule: nothing is known about a caller without credentials";
             self.error(format!("{path}.optional"), ConfigErrorKind::Expected(expected));
         }
         let requirement = self.requirement(&format!("{path}.require"), requirement, authenticators);
@@ -376,7 +379,8 @@ impl Builder<'_> {
         IdentityFields::new(fields, &removed, self.declared.clone())
     }
 
-    /// A field cannot both bring credentials and be taken out as forged identity.
+    /// Records an error if an authenticator reads credentials from the header. Such a header cannot be removed as
+    /// forged identity.
     fn not_read_by_anyone(&mut self, path: &str, name: &str, authenticators: &[Authenticator]) {
         let is_same = |location: &CredentialLocation| match location {
             CredentialLocation::Field { name: read, .. } => {
@@ -390,7 +394,7 @@ impl Builder<'_> {
         });
         if let Some(reader) = reader {
             let text =
-                format!("\"{}\" reads credentials from this field; expected another name", reader.name);
+                format!("\"{}\" reads credentials from this header; expected another name", reader.name);
             self.error(path, ConfigErrorKind::Invalid(text));
         }
     }
@@ -404,7 +408,7 @@ fn default_headers(authenticators: usize) -> Named<String> {
     Named(headers)
 }
 
-/// Names that can stand in metrics, logs and templates as they are.
+/// True if a name can be used in metrics, logs and templates without escaping.
 pub(super) fn is_label(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

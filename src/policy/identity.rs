@@ -1,4 +1,4 @@
-//! Permit → the fields that tell the upstream who the caller is; and which inbound fields must not reach it.
+//! Identity headers: written for each permit, and removed from each request before.
 
 mod template;
 
@@ -9,29 +9,29 @@ use crate::principal::Permit;
 
 pub use template::{Template, TemplateError, visible};
 
-/// What the upstream is told, and what callers cannot tell it themselves.
+/// Headers that tell the upstream who the caller is, and names that no client may send.
 pub struct IdentityFields {
     fields: Vec<(String, Template)>,
-    /// The authenticators' names in the policy's order.
+    /// Names of the authenticators, in the order of the policy.
     authenticators: Vec<String>,
     reserved: HeaderNames,
 }
 
-/// A set of header names in which spellings do not count: case, and which character stands for `-`.
+/// A set of header names, independent of case and of the character that is written for `-`.
 #[derive(Debug, Default)]
 pub struct HeaderNames {
-    /// Canonical, each once. They are few, and their lengths tell most names apart.
+    /// Names in canonical form, each once. A list, since there are few, and most differ in length.
     names: Vec<Vec<u8>>,
 }
 
 impl HeaderNames {
-    /// A set of these names.
+    /// Creates a set of these names.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let names: BTreeSet<_> = names.into_iter().map(|name| canonical(name.as_bytes())).collect();
         HeaderNames { names: names.into_iter().collect() }
     }
 
-    /// Whether a server could take `name` for one of these.
+    /// True if a server may confuse `name` with a name of the set.
     pub fn contains(&self, name: &[u8]) -> bool {
         self.names
             .iter()
@@ -39,27 +39,27 @@ impl HeaderNames {
     }
 }
 
-/// Whether a server could take the header `name` for `known`.
+/// True if a server may confuse the header `name` with `known`.
 pub fn is_spelling_of(name: &[u8], known: &str) -> bool {
     known.len() == name.len() && known.bytes().zip(name).all(|(a, b)| fold(a) == fold(*b))
 }
 
 impl IdentityFields {
-    /// `fields` are written for every permit; they and `removed` are taken out of every request. `authenticators` are the
-    /// names of all, in the policy's order.
+    /// Creates headers that are written for each permit. They and `removed` are removed from each request.
+    /// `authenticators` are the names of all authenticators, in the order of the policy.
     pub fn new(fields: Vec<(String, Template)>, removed: &[String], authenticators: Vec<String>) -> Self {
         let names = fields.iter().map(|(name, _)| name).chain(removed);
         let reserved = HeaderNames::new(names.map(String::as_str));
         IdentityFields { reserved, fields, authenticators }
     }
 
-    /// Whether an inbound field of this name could be taken for identity: in any case, with anything but letters
-    /// and digits for `-`.
+    /// True if an upstream may take a header of this name for identity: in any case, and with any character except
+    /// letters and digits for `-`.
     pub fn reserves(&self, name: &[u8]) -> bool {
         self.reserved.contains(name)
     }
 
-    /// The fields for this permit.
+    /// Returns the headers for this permit. Headers without a value are omitted.
     pub fn render<'s>(&'s self, permit: &Permit) -> impl Iterator<Item = (&'s str, Vec<u8>)> {
         let rendered =
             self.fields.iter().map(|(name, template)| (name, template.render(permit, &self.authenticators)));
@@ -67,8 +67,8 @@ impl IdentityFields {
     }
 }
 
-/// Servers that build variables from field names (CGI, WSGI, PHP) see one name where these differ: most write `_` for `-`,
-/// some for all that is no letter or digit.
+/// Returns the canonical form of a header name. Servers that derive variables from header names (CGI, WSGI, PHP)
+/// confuse names of one form: most write `_` for `-`, and some for every character except letters and digits.
 pub fn canonical(name: &[u8]) -> Vec<u8> {
     name.iter().copied().map(fold).collect()
 }
@@ -77,21 +77,21 @@ fn fold(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-/// Why a field name cannot carry identity.
+/// Error for a header name that cannot carry identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldNameError {
-    /// Not a `token` (RFC 9110 §5.1).
+    /// The name is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
     NotAToken,
-    /// The proxy or the protocol gives it a meaning of its own.
+    /// The header has a meaning for the proxy or the protocol.
     Reserved,
 }
 
 impl std::fmt::Display for FieldNameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::NotAToken => "expected a field name such as x-auth-user",
+            Self::NotAToken => "expected a header name such as x-auth-user",
             Self::Reserved => {
-                "this field has a meaning of its own for proxies and servers; expected a name such as x-auth-user"
+                "this header has a meaning for proxies and servers; expected a name such as x-auth-user"
             }
         })
     }
@@ -99,7 +99,10 @@ impl std::fmt::Display for FieldNameError {
 
 impl std::error::Error for FieldNameError {}
 
-/// A name for a field that is only taken out, lower-cased.
+/// Checks the name of a header that is only removed. Returns it in lower case.
+///
+/// # Errors
+/// Fails if the text is not a header name, or if requests need the header.
 pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
     const UNTOUCHABLE: &[&str] = &[
         "connection",
@@ -118,7 +121,7 @@ pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
     if !is_token(name) {
         return Err(FieldNameError::NotAToken);
     }
-    // Every spelling of a name is taken out, so `content_length` would take Content-Length.
+    // Every spelling of a name is removed, so `content_length` would remove Content-Length.
     let folded = canonical(name.as_bytes());
     if UNTOUCHABLE.iter().any(|untouchable| folded == untouchable.as_bytes()) {
         Err(FieldNameError::Reserved)
@@ -127,7 +130,10 @@ pub fn removable_name(name: &str) -> Result<String, FieldNameError> {
     }
 }
 
-/// A name for a field that carries identity, lower-cased.
+/// Checks the name of a header that carries identity. Returns it in lower case.
+///
+/// # Errors
+/// Fails if the text is not a header name, or if requests or the proxy need the header.
 pub fn identity_name(name: &str) -> Result<String, FieldNameError> {
     let name = removable_name(name)?;
     let folded = canonical(name.as_bytes());

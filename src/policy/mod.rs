@@ -1,7 +1,14 @@
-//! Configuration → what a request needs.
+//! Policies: the authenticators, rules and limits of a configuration, ready to be applied to requests.
 //!
-//! A policy is made once and never changes. It knows authenticators by their place in a list; rules are indexed, so that
-//! a request costs the same with one or with a thousand.
+//! [`build()`] turns a configuration into a [`Policy`], or returns all of its errors. A policy never changes. Its rules
+//! are indexed, so the cost of a request does not grow with their number.
+//!
+//! - [`rules`]: the rule that a request selects
+//! - [`requirement`]: the credentials that a rule requires
+//! - [`authorization`]: the callers that a rule allows
+//! - [`identity`]: the headers that tell the upstream who the caller is
+//!
+//! This room may use all others except [`decision`](crate::decision).
 
 pub mod authorization;
 mod build;
@@ -25,48 +32,48 @@ pub use build::{Built, Warning, WarningKind, build, matches};
 use requirement::Requirement;
 use rules::RuleIndex;
 
-/// What requests need, ready to be asked.
+/// A policy.
 pub struct Policy {
-    /// All authenticators.
+    /// All authenticators, by [`AuthenticatorId`].
     pub authenticators: Vec<Authenticator>,
-    /// Which rule a request selects; the number is a place in `rules`.
+    /// Index of the rules. Its results are positions in `rules`.
     pub index: RuleIndex,
-    /// All rules, in their order.
+    /// All rules, in the order of the configuration.
     pub rules: Vec<Rule>,
-    /// What the upstream is told.
+    /// Identity headers for the upstream.
     pub identity: IdentityFields,
-    /// Whether decisions are counted.
+    /// True if decisions are counted.
     pub metrics: bool,
-    /// Whether nothing is enforced where no rule is known.
+    /// True if requests without a rule are in shadow mode.
     pub is_shadowed: bool,
-    /// What the access log can show of decisions.
+    /// Data on decisions that the access log can show.
     pub filter_state: Vec<FilterStateKey>,
-    /// How denials look.
+    /// Format of denials.
     pub denials: DenialFormat,
-    /// What metadata says of this service.
+    /// Protected resource metadata.
     pub resources: ProtectedResources,
-    /// Whether CORS preflights pass where credentials are required.
+    /// True if CORS preflights to protected rules are allowed without credentials.
     pub allow_preflight: bool,
-    /// How much is remembered of verified credentials.
+    /// Limits of the credential cache.
     pub limits: Limits,
-    /// All query parameters that tokens may stand in.
+    /// All query parameters that may contain tokens.
     pub token_parameters: Vec<String>,
-    /// The headers that authenticators read, those of proofs included.
+    /// Headers that authenticators read, including those of proofs.
     pub credential_headers: HeaderNames,
 }
 
 impl Policy {
-    /// The authenticator with this identifier.
+    /// Returns the authenticator with this identifier.
     pub fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
         self.authenticators.get(id.index())
     }
 
-    /// The identifiers of all authenticators, in their order.
+    /// Returns the identifiers of all authenticators, in order.
     pub fn authenticator_ids(&self) -> impl Iterator<Item = AuthenticatorId> {
         (0..self.authenticators.len()).map(AuthenticatorId::new)
     }
 
-    /// What the members of a rule ask for, in their order.
+    /// Returns the challenges of the members of a rule, in order.
     pub fn challenge_sets(
         &self,
         protection: &Protection,
@@ -82,14 +89,15 @@ impl Policy {
         members.map(offer).collect()
     }
 
-    /// Whether a trailer with this name is removed from a request: identity and credentials, in every spelling. No
-    /// authenticator reads trailers, so a credential in one is unverified, even where `forward_credentials` is set.
+    /// True if a trailer with this name must be removed from requests: identity and credentials, in every spelling. No
+    /// authenticator reads trailers, so a credential in one is unverified, even with `forward_credentials`.
     pub fn removes_trailer(&self, name: &[u8]) -> bool {
         self.identity.reserves(name) || self.credential_headers.contains(name)
     }
 
-    /// Whether a `Connection` field asks the next hop to remove identity or credentials (RFC 9110 §7.6.1). Envoy forwards
-    /// the field with an upgrade, so a conforming proxy behind it would remove what this filter has written.
+    /// True if a `Connection` header asks the next hop to remove identity or credentials
+    /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)). Envoy forwards the header with an
+    /// upgrade, so a conforming proxy behind it would remove the headers that this filter writes.
     pub fn has_bad_connection(&self, request: &Request<'_>) -> bool {
         ["connection", "proxy-connection"]
             .iter()
@@ -108,7 +116,8 @@ impl Policy {
         })
     }
 
-    /// How many rules are in shadow. What no rule matches counts as one more.
+    /// Returns the number of rules in shadow mode. Requests without a rule count as one more, if they are in shadow
+    /// mode.
     pub fn shadowed_rules(&self) -> usize {
         usize::from(self.is_shadowed) + self.rules.iter().filter(|rule| rule.is_shadowed).count()
     }
@@ -116,42 +125,42 @@ impl Policy {
 
 /// A rule.
 pub struct Rule {
-    /// Its place in the policy, from 0.
+    /// Position of the rule in the policy, from 0.
     pub number: usize,
-    /// For logs and metrics.
+    /// Name of the rule, for logs and metrics.
     pub name: String,
-    /// Whether it is decided, and nothing is done about it.
+    /// True in shadow mode: the rule is evaluated, but not enforced.
     pub is_shadowed: bool,
-    /// What it says.
+    /// Access that the rule grants.
     pub access: Access,
 }
 
-/// What a rule says.
+/// Access that a rule grants.
 pub enum Access {
-    /// Anyone may pass.
+    /// All requests are allowed.
     Public,
-    /// Nobody may pass.
+    /// All requests are denied.
     Denied,
-    /// Whoever is authenticated and authorised may pass.
+    /// Requests of authenticated and authorized callers are allowed.
     Protected(Box<Protection>),
 }
 
-/// What whoever wants to pass needs.
+/// Conditions of a protected rule.
 pub struct Protection {
-    /// Which authenticators must hold.
+    /// Credentials that a request needs.
     pub requirement: Requirement,
-    /// All that the requirement names, in its order.
+    /// All authenticators of the requirement, in its order.
     pub members: Vec<AuthenticatorId>,
-    /// Whether no credentials at all pass as anonymous.
+    /// True if requests without any credentials are allowed as anonymous.
     pub optional: bool,
-    /// The ways to be allowed; none: whoever is authenticated is.
+    /// Alternatives of which a caller has to meet one. If there are none, every authenticated caller is authorized.
     pub ways: Vec<Authorization>,
-    /// As its rule.
+    /// True if the rule is in shadow mode.
     pub is_shadowed: bool,
 }
 
 impl Protection {
-    /// The scopes that a challenge names before anybody is known: those of the first way that has any.
+    /// Returns the scopes for challenges to unauthenticated requests: those of the first authorization that has any.
     pub fn scope(&self) -> Option<String> {
         self.ways.iter().map(Authorization::scope).find(|scope| !scope.is_empty())
     }

@@ -1,19 +1,19 @@
-//! Which authenticators a rule asks for, with names resolved and contradictions found.
+//! Requirements: the combinations of authenticators that a rule accepts.
 
 use crate::principal::AuthenticatorId;
 
-/// Which authenticators must hold, by their place in the policy.
+/// A requirement on the credentials of a request.
 pub enum Requirement {
-    /// This one.
+    /// A credential of this authenticator.
     One(AuthenticatorId),
-    /// The first of these that holds.
+    /// One of these. The first that is verified counts.
     AnyOf(Vec<Requirement>),
-    /// Each of these.
+    /// All of these.
     AllOf(Vec<Requirement>),
 }
 
 impl Requirement {
-    /// All authenticators that it names, in its order, each once.
+    /// Returns all authenticators of the requirement, in order, each once.
     pub fn members(&self) -> Vec<AuthenticatorId> {
         let mut members = Vec::new();
         self.collect(&mut members);

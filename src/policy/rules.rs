@@ -1,7 +1,8 @@
-//! Which rule a request selects: the first that matches, by path, method, host and peer.
+//! Rule selection: the first rule that matches the path, method, host and address of a request.
 //!
-//! Paths go into a trie of segments, hosts into tables at its nodes, so that a request costs the same with one rule or a
-//! thousand. Only regexes are tried one after the other, and rules of one path that differ in method or sources alone.
+//! Paths are in a trie of segments, and hosts in tables at its nodes, so the cost of a request does not grow with the
+//! number of rules. Two kinds of rules are tried one by one: those with a regex, and those with the same path that
+//! differ in methods or sources only.
 
 mod coverage;
 mod methods;
@@ -24,11 +25,11 @@ pub use methods::{MethodError, MethodSet, Methods};
 pub use pattern::{MAX_PATTERN, MAX_REGEX, PathPattern, PatternError};
 use pattern::{Pattern, Segment, Tail};
 
-/// How many octets of a path's readings regexes are run over. A path with more is ambiguous: a regex costs milliseconds
-/// on a hostile one of 60 KB, and once for each reading.
+/// Maximum bytes of all interpretations of a path together, if any rule has a regex. A longer path is rejected as
+/// ambiguous: on a hostile path of 60 KB a regex takes milliseconds, for each interpretation.
 pub const MAX_REGEX_READINGS: usize = 8 * 1024;
 
-/// One alternative of a rule's `match`: all of its parts must hold.
+/// A match of a rule. A request matches if it meets all parts.
 #[derive(Debug, Clone)]
 pub struct MatchSpec {
     path: PathPattern,
@@ -43,7 +44,7 @@ struct Conditions {
 }
 
 impl MatchSpec {
-    /// No hosts means any host, or none; no sources means any peer.
+    /// Creates a match. Without hosts it matches any host, or none; without sources it matches any address.
     pub fn new(
         path: PathPattern,
         methods: Methods,
@@ -54,31 +55,31 @@ impl MatchSpec {
     }
 }
 
-/// What a rule is selected by.
+/// The parts of a request that select a rule.
 pub struct Target<'a> {
-    /// The method as it came.
+    /// The method as received.
     pub method: &'a [u8],
-    /// The host; `None` is taken by no rule that names hosts.
+    /// The host. `None` matches no rule with hosts.
     pub host: Option<&'a Host<'a>>,
-    /// The peer that the proxy settled on; `None` is taken by no rule that names sources.
+    /// The client's address as the proxy determined it. `None` matches no rule with sources.
     pub peer: Option<IpAddr>,
-    /// The path. One without readings selects nothing.
+    /// The interpretations of the path. Without any, no rule is selected.
     pub readings: &'a PathInterpretations<'a>,
 }
 
-/// The readings of a path select different rules, or one of them selects none.
+/// Error for a path whose interpretations do not all select the same rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AmbiguousPath;
 
 impl fmt::Display for AmbiguousPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the path can be read in several ways, for which different rules would apply")
+        f.write_str("the path has several interpretations, which select different rules")
     }
 }
 
 impl std::error::Error for AmbiguousPath {}
 
-/// Identifier of a rule: its position in the policy. A lower one goes first.
+/// Identifier of a rule: its position in the policy. The first matching rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(usize);
 
@@ -94,7 +95,7 @@ impl RuleId {
     }
 }
 
-/// The rules of a policy, made ready for [`RuleIndex::select`].
+/// The rules of a policy, indexed for [`RuleIndex::select`].
 #[derive(Debug, Default)]
 pub struct RuleIndex {
     root: Node,
@@ -103,7 +104,8 @@ pub struct RuleIndex {
 }
 
 impl RuleIndex {
-    /// Takes the specs of each rule, in order. A rule without specs matches every request that has a path.
+    /// Creates an index from the matches of each rule, in order. A rule without matches matches every request with a
+    /// path.
     pub fn new(rules: Vec<Vec<MatchSpec>>) -> RuleIndex {
         let mut index = RuleIndex::default();
         for (position, specs) in rules.into_iter().enumerate() {
@@ -116,7 +118,10 @@ impl RuleIndex {
         index
     }
 
-    /// The first rule that matches, counted from 0, where all readings of the path agree on it.
+    /// Returns the first rule that matches.
+    ///
+    /// # Errors
+    /// Fails if the interpretations of the path do not all select the same rule, or are too long for regexes.
     pub fn select(&self, target: &Target) -> Result<Option<RuleId>, AmbiguousPath> {
         let mut readings = target.readings.iter();
         let Some(first) = readings.next() else { return Ok(None) };
@@ -131,24 +136,24 @@ impl RuleIndex {
         }
     }
 
-    /// Whether the rule that one of the readings selects is meant, `None` standing for no rule. If the readings are too
-    /// long to tell, it is.
+    /// True if any interpretation of the path selects a rule for which `is_meant` is true; it gets `None` for no rule. Also
+    /// true if the interpretations are too long to search.
     pub fn may_select(&self, target: &Target, is_meant: impl Fn(Option<RuleId>) -> bool) -> bool {
         self.is_too_long(target)
             || target.readings.iter().any(|reading| is_meant(self.select_for(reading, target)))
     }
 
-    /// Whether the readings of the path are too long for regexes.
+    /// True if the interpretations of the path are too long for regexes.
     fn is_too_long(&self, target: &Target) -> bool {
         !self.regexes.is_empty() && target.readings.iter().map(str::len).sum::<usize>() > MAX_REGEX_READINGS
     }
 
-    /// Whether any rule looks at the peer. If not, [`Target::peer`] may be left out.
+    /// True if any rule looks at the address of the client. If not, [`Target::peer`] can be omitted.
     pub fn wants_peer(&self) -> bool {
         self.wants_peer
     }
 
-    // Rules come in order, so each list of entries is sorted by rule.
+    // Rules are inserted in order, so each list of entries is sorted by rule.
     fn insert(&mut self, rule: RuleId, spec: MatchSpec) {
         self.wants_peer |= !spec.conditions.sources.is_empty();
         let entry = Entry { rule, conditions: spec.conditions };
@@ -166,10 +171,10 @@ impl RuleIndex {
         }
     }
 
-    /// The first rule that matches under one reading.
+    /// Returns the first rule that matches one interpretation of the path.
     fn select_for(&self, reading: &str, target: &Target) -> Option<RuleId> {
         let mut best = Best { rule: None, target };
-        // `None` in place of the rest: the path has ended. Each node is reached by one way only, so it is visited once.
+        // A rest of `None` means that the path has ended. Each node has one parent, so it is visited once.
         let mut next = Some((&self.root, reading.strip_prefix('/')));
         let mut later = Vec::new();
         while let Some((node, rest)) = next.take().or_else(|| later.pop()) {
@@ -200,10 +205,10 @@ impl RuleIndex {
     }
 }
 
-/// Keys come from the configuration alone, so nobody can aim at collisions, and no random seed is needed.
+/// Hash table without a random seed. Its keys are from the configuration, so nobody can provoke collisions.
 type Table<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
-/// A place in the trie: the segments from the root to it stand for the start of a path.
+/// A node of the trie. The segments from the root to the node are the start of a path.
 #[derive(Debug, Default)]
 struct Node {
     literals: Table<Box<str>, Node>,
@@ -235,7 +240,7 @@ struct RegexEntry {
     entry: Entry,
 }
 
-/// Entries by the host that they ask for.
+/// Entries by the host that they require.
 #[derive(Debug, Default)]
 struct Entries {
     any_host: Vec<Entry>,
@@ -265,7 +270,7 @@ impl Entries {
     }
 }
 
-/// The first matching rule that has been found so far.
+/// The first matching rule found so far.
 struct Best<'t> {
     rule: Option<RuleId>,
     target: &'t Target<'t>,

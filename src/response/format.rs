@@ -96,10 +96,10 @@ pub enum DenialFormatError {
 impl fmt::Display for DenialFormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAToken => "expected a field name such as x-served-by",
-            Self::Ours => "authgate itself says what stands in this field; expected another name",
-            Self::Connection => "this field belongs to the connection or to the body; expected another name",
-            Self::Value => "expected visible ASCII characters, perhaps with spaces between them",
+            Self::NotAToken => "expected a header name such as x-served-by",
+            Self::Ours => "authgate sets this header itself; expected another name",
+            Self::Connection => "this header belongs to the connection or to the body; expected another name",
+            Self::Value => "expected visible ASCII characters, optionally with spaces between them",
             Self::Status => "expected 403, or 404 to hide what exists",
         })
     }

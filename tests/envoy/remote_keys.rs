@@ -126,7 +126,7 @@ fn faults(key: &ProviderKey) -> Vec<Fault> {
         ),
         set("/huge", answers(200, &" ".repeat(10 << 20)), "expected at most 262144 bytes"),
         set("/empty", keys(&[]), "expected at least one key that can verify signatures"),
-        set("/private", keys(&[key.jwk(), private]), "keys[1]: it holds a private key"),
+        set("/private", keys(&[key.jwk(), private]), "keys[1]: this is a private key"),
         set("/secrets", keys(&[secret]), "expected at least one key that can verify signatures; keys[0]: "),
         Fault {
             name: "/stranger",

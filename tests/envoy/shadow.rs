@@ -104,7 +104,8 @@ fn a_request_goes_on_untouched_but_for_forged_identity() {
     shows(&proxy, "wasmcustom.authgate_shadow_rules: 18");
     let log = proxy.log();
     for line in [
-        "authgate: shadow: NOT ENFORCED, requests go on whatever is decided: public, denied, optional, basic, either,",
+        "authgate: shadow: NOT ENFORCED, requests are allowed whatever is decided: public, denied, optional, basic, \
+         either,",
         "authgate: NOT ENFORCED: would be denied: reason=invalid_token detail=expired rule=either authenticator=partners",
         "authgate: NOT ENFORCED: would be answered: status=200",
     ] {

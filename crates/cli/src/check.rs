@@ -95,7 +95,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
             severity: Severity::Error,
             code: "duplicate-member",
             path: String::new(),
-            message: "a member name that stands twice in one object".to_owned(),
+            message: "an object with a duplicate member name".to_owned(),
             span: member.at.clone(),
         });
     }

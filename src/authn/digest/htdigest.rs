@@ -1,58 +1,58 @@
-//! htdigest files: lines of `user:realm:HA1`. How long HA1 is says what it was made with.
+//! htdigest files: lines of `user:realm:HA1`. The length of HA1 determines the algorithm.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use super::DigestAlgorithm;
 
-/// One line of an htdigest file.
+/// An entry of an htdigest file.
 pub struct HtdigestEntry<'a> {
-    /// The user's name.
+    /// Name of the user.
     pub user: &'a str,
-    /// The protection space that HA1 is for.
+    /// Realm of HA1.
     pub realm: &'a str,
-    /// What HA1 was made with.
+    /// Algorithm of HA1.
     pub algorithm: DigestAlgorithm,
-    /// The digest of `user:realm:password`, its digits in lower case.
+    /// Digest of `user:realm:password`, in lower-case digits.
     pub ha1: String,
 }
 
-/// What is wrong with one line of an htdigest file. Holds no part of it.
+/// An error in an htdigest file. Contains no part of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HtdigestError {
-    /// The line, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// Kind of error.
     pub kind: HtdigestErrorKind,
 }
 
-/// The kinds of fault in an htdigest line.
+/// Kinds of errors in an htdigest line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HtdigestErrorKind {
-    /// Fewer than two colons.
+    /// The line has fewer than two colons.
     NoColons,
-    /// Nothing before the first colon.
+    /// Nothing is before the first colon.
     EmptyUser,
-    /// The line starts with a space or a tab, which would be part of the user's name.
+    /// The line starts with a space or a tab, which would be part of the user name.
     Indented,
-    /// A control character in the user's name.
+    /// The user name has a control character.
     ControlCharacter,
-    /// Neither 32 nor 64 hexadecimal digits behind the last colon.
+    /// The text after the last colon is neither 32 nor 64 hexadecimal digits.
     NotADigest,
-    /// A realm other than the one that is expected, or than that of the lines before.
+    /// The realm differs from the expected one, or from that of the lines before.
     OtherRealm,
-    /// The user has a digest of this length on an earlier line too.
+    /// An earlier line has a digest of the same length for the user.
     DuplicateUser {
-        /// That line.
+        /// Number of the earlier line.
         first: usize,
     },
 }
 
-/// Reads a whole htdigest file, all of whose lines are for one realm: for `realm`, where one is expected. Blank lines and
-/// lines that start with `#` are skipped; lines may end in CR LF.
+/// Parses an htdigest file whose lines are all for one realm: `realm`, or that of the first line if it is `None`. Blank
+/// lines and lines that start with `#` are skipped. Lines may end in CR LF.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of lines, one fault a line.
+/// Returns all errors in the order of lines, one for each line.
 pub fn parse_htdigest<'a>(
     text: &'a str,
     realm: Option<&'a str>,
@@ -80,7 +80,7 @@ pub fn parse_htdigest<'a>(
 }
 
 fn parse_line<'a>(content: &'a str, expected: Option<&str>) -> Result<HtdigestEntry<'a>, HtdigestErrorKind> {
-    // A user's name has no colon; a realm may.
+    // A user name has no colon, but a realm may have.
     let (user, rest) = content.split_once(':').ok_or(HtdigestErrorKind::NoColons)?;
     let (realm, ha1) = rest.rsplit_once(':').ok_or(HtdigestErrorKind::NoColons)?;
     if user.is_empty() {
@@ -116,20 +116,18 @@ impl fmt::Display for HtdigestErrorKind {
             HtdigestErrorKind::EmptyUser => {
                 f.write_str("no user before the first colon; write `user:realm:digest`")
             }
-            HtdigestErrorKind::Indented => {
-                f.write_str("white space before the user; start at the line's beginning")
-            }
+            HtdigestErrorKind::Indented => f.write_str("white space before the user; remove it"),
             HtdigestErrorKind::ControlCharacter => f.write_str("a control character in the user's name"),
             HtdigestErrorKind::NotADigest => f.write_str(
-                "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits behind the last colon: \
+                "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits after the last colon: \
                  the digest of `user:realm:password`",
             ),
             HtdigestErrorKind::OtherRealm => f.write_str(
-                "another realm than in `realm`, or in the lines before; \
-                 the digest is made with it, so each realm needs an authenticator of its own",
+                "the realm differs from `realm`, or from that of the lines before; \
+                 the digest depends on it, so use one authenticator for each realm",
             ),
             HtdigestErrorKind::DuplicateUser { first } => {
-                write!(f, "the user has such a digest on line {first} too; keep one of the two")
+                write!(f, "the user has a digest of this kind on line {first} already; keep one of them")
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Nonces that say themselves when they were issued, and that they are ours.
+//! Nonces that contain their time of issue, and that are authenticated with a key.
 //!
 //! ```text
-//! base64url( milliseconds since 1970, 8 octets | salt, 8 octets | HMAC-SHA-256 of both and the realm, 16 octets )
+//! base64url( milliseconds since 1970, 8 bytes | salt, 8 bytes | HMAC-SHA-256 of both and the realm, 16 bytes )
 //! ```
 
 use base64::Engine;
@@ -12,18 +12,18 @@ use subtle::ConstantTimeEq;
 use crate::http::challenge::Realm;
 use crate::timestamp::NumericDate;
 
-/// By how much another worker's clock may be ahead of ours, in seconds.
+/// Seconds by which the clock of another worker may be ahead.
 const CLOCK_SKEW: f64 = 60.0;
 
-/// A nonce that is ours.
+/// A nonce that was issued with the key.
 pub struct Nonce {
-    /// When it was issued.
+    /// Time of issue.
     pub issued: NumericDate,
-    /// No other has this.
+    /// Unique identifier of the nonce.
     pub id: u128,
 }
 
-/// A new nonce.
+/// Issues a nonce.
 pub fn issue(key: &[u8], realm: &Realm, now: NumericDate, salt: [u8; 8]) -> String {
     let issued = (now.seconds() * 1000.0) as u64; // saturates
     let stem = [issued.to_be_bytes(), salt].concat();
@@ -32,7 +32,7 @@ pub fn issue(key: &[u8], realm: &Realm, now: NumericDate, salt: [u8; 8]) -> Stri
 }
 
 impl Nonce {
-    /// Looks whether a nonce is ours.
+    /// Decodes a nonce. Returns `None` if it was not issued with this key for this realm.
     pub fn open(text: &[u8], key: &[u8], realm: &Realm) -> Option<Self> {
         let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (stem, found) = bytes.split_first_chunk::<16>()?;
@@ -44,7 +44,7 @@ impl Nonce {
         Some(Nonce { issued: NumericDate::from_seconds(issued)?, id })
     }
 
-    /// Whether it is not too old.
+    /// True if the nonce was issued less than `lifetime` seconds ago, and not too far in the future.
     pub fn counts_at(&self, now: NumericDate, lifetime: f64) -> bool {
         let age = now.seconds_since(self.issued);
         (-CLOCK_SKEW..lifetime).contains(&age)

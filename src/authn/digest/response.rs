@@ -1,33 +1,33 @@
-//! What a client answers to a challenge, RFC 7616 §3.4.
+//! Responses to Digest challenges ([RFC 7616 §3.4](https://www.rfc-editor.org/rfc/rfc7616#section-3.4)).
 
 use std::borrow::Cow;
 
 use super::DigestAlgorithm;
 use crate::http::authorization::auth_params;
 
-/// An answer, taken apart. Nothing in it has been checked but its form.
+/// A parsed response. Only its form has been checked.
 pub struct DigestResponse<'a> {
-    /// Who answers.
+    /// Name of the user.
     pub username: Cow<'a, [u8]>,
-    /// The protection space.
+    /// Realm of the challenge.
     pub realm: Cow<'a, [u8]>,
-    /// What the challenge said.
+    /// Nonce of the challenge.
     pub nonce: Cow<'a, [u8]>,
-    /// The target of the request that the answer is made for.
+    /// Target of the request that the response is made for.
     pub uri: Cow<'a, [u8]>,
-    /// The digest, its digits in lower case.
+    /// The digest, in lower-case digits.
     pub response: Vec<u8>,
-    /// What the digest is made with.
+    /// Algorithm of the digest.
     pub algorithm: DigestAlgorithm,
-    /// Which answer to this nonce it is, from 1.
+    /// Number of the response among those for this nonce, from 1.
     pub count: u32,
     cnonce: Cow<'a, [u8]>,
-    /// The count as it was written.
+    /// The count as written.
     nc: Cow<'a, [u8]>,
 }
 
 impl<'a> DigestResponse<'a> {
-    /// `None` where it is not by the grammar, lacks a part, or uses what was not offered.
+    /// Parses a response. Returns `None` if it is malformed, lacks a parameter, or uses something that was not offered.
     pub fn parse(content: &'a [u8]) -> Option<Self> {
         let mut params = auth_params(content)?;
         let mut take = |wanted: &str| {
@@ -35,7 +35,7 @@ impl<'a> DigestResponse<'a> {
             Some(params.swap_remove(at).1)
         };
         let algorithm = match take("algorithm") {
-            // RFC 7616 §3.4: MD5 where the client does not say.
+            // RFC 7616 §3.4: the default is MD5.
             None => DigestAlgorithm::Md5,
             Some(name) => DigestAlgorithm::ALL
                 .into_iter()
@@ -63,7 +63,7 @@ impl<'a> DigestResponse<'a> {
         })
     }
 
-    /// The digest that it has to have, of a request with this method by somebody with this secret.
+    /// Returns the digest of a valid response for this method, made with this `HA1`.
     pub fn expected(&self, secret: &str, method: &[u8]) -> String {
         let request = self.algorithm.digest(&[method, &self.uri]);
         let parts = [secret.as_bytes(), &self.nonce, &self.nc, &self.cnonce, b"auth", request.as_bytes()];
@@ -71,7 +71,7 @@ impl<'a> DigestResponse<'a> {
     }
 }
 
-/// Eight hexadecimal digits, not all of them 0.
+/// Parses eight hexadecimal digits that are not all 0.
 fn count(nc: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(nc).ok()?;
     let is_hex = nc.len() == 8 && nc.iter().all(u8::is_ascii_hexdigit);
@@ -82,7 +82,7 @@ fn count(nc: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// RFC 7616 §3.9.1: both answers of Mufasa, whose password is "Circle of Life".
+    /// Tests the responses of RFC 7616 §3.9.1, by Mufasa, whose password is "Circle of Life".
     #[test]
     fn the_examples_of_the_rfc() {
         let check = |algorithm: DigestAlgorithm, response: &str| {
@@ -100,7 +100,7 @@ mod tests {
                    opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#,
                 algorithm.name()
             );
-            // A field has no line feeds.
+            // A header has no line feeds.
             let text = text.replace('\n', " ");
             let parsed = DigestResponse::parse(text.as_bytes()).unwrap();
             assert_eq!(parsed.expected(&secret, b"GET"), response);

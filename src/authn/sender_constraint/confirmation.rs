@@ -1,4 +1,4 @@
-//! `cnf`: what a token is bound to (RFC 7800 §3.1).
+//! The binding of a token, in its `cnf` claim ([RFC 7800 §3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use crate::jose::jwk::Thumbprint;
 
-/// The SHA-256 of a certificate in DER.
+/// SHA-256 of a DER certificate.
 pub type CertificateDigest = [u8; 32];
 
-/// What a token is bound to.
+/// The binding of a token.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Confirmation {
-    /// `jkt` (RFC 9449 §6): the thumbprint of a key.
+    /// `jkt` ([RFC 9449 §6](https://www.rfc-editor.org/rfc/rfc9449#section-6)): thumbprint of a key.
     pub key: Option<Thumbprint>,
-    /// `x5t#S256` (RFC 8705 §3.1): a certificate.
+    /// `x5t#S256` ([RFC 8705 §3.1](https://www.rfc-editor.org/rfc/rfc8705#section-3.1)): digest of a certificate.
     pub certificate: Option<CertificateDigest>,
 }
 
 impl Confirmation {
-    /// `None` for what is malformed, and for what is bound in ways that are not known here alone (`jwk`, `kid` and the
-    /// like): nothing could prove that.
+    /// Parses `cnf`. Returns `None` if it is malformed, or if all its members are unknown, such as `jwk` and `kid`,
+    /// since possession cannot be proved for these.
     pub fn from_json(cnf: &Value) -> Option<Confirmation> {
         let cnf = cnf.as_object()?;
         let digest = |name: &str| match cnf.get(name) {
@@ -32,12 +32,12 @@ impl Confirmation {
     }
 }
 
-/// A SHA-256 digest in base64url.
+/// Decodes a base64url SHA-256 digest.
 pub(super) fn decode(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// The digest of a certificate as a proxy reports it: in hexadecimal digits. `None` for anything else.
+/// Parses the digest of a certificate as a proxy reports it, in hexadecimal digits. Returns `None` for anything else.
 pub fn certificate_digest(hex: &[u8]) -> Option<CertificateDigest> {
     let mut digest = CertificateDigest::default();
     if hex.len() != 2 * digest.len() {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_is_bound_is_read() {
-        // RFC 9449 §6.1 and RFC 8705 §3.1.
+        // Values of RFC 9449 §6.1 and RFC 8705 §3.1.
         let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
         let x5t = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2";
         let check = |cnf: Value, key: bool, certificate: bool| {

@@ -1,4 +1,4 @@
-//! Proofs of possession of a key (RFC 9449 §4).
+//! DPoP proofs: proofs of possession of a key ([RFC 9449 §4](https://www.rfc-editor.org/rfc/rfc9449#section-4)).
 
 use hmac_sha256::Hash;
 use serde_json::{Map, Value};
@@ -14,16 +14,16 @@ use crate::jose::jwt::{Jws, TokenError};
 use crate::json;
 use crate::timestamp::NumericDate;
 
-/// The longest proof, in octets: an RSA key of 4096 bits, its signature, and an address of 4 KiB fit.
+/// Maximum length of a proof, in bytes. An RSA key of 4096 bits, its signature, and a URL of 4 KiB fit.
 const MAX_PROOF_BYTES: usize = 8192;
 
-/// The longest `jti`, in octets.
+/// Maximum length of `jti`, in bytes.
 const MAX_JTI_BYTES: usize = 256;
 
-/// How far a client's clock may be ahead, in seconds.
+/// Seconds by which the clock of a client may be ahead.
 const MAX_AHEAD: f64 = 10.0;
 
-/// How proofs are checked.
+/// The check of proofs.
 pub struct Dpop {
     origin: Origin,
     max_age: f64,
@@ -31,22 +31,25 @@ pub struct Dpop {
 }
 
 impl Dpop {
-    /// The algorithms of proofs that are allowed by default: all but the symmetric ones, which prove nothing (RFC 9449
-    /// §11.6), and but those that are seldom used and cost a host without them the most.
+    /// Algorithms that proofs may use by default: all except symmetric ones, which prove nothing
+    /// ([RFC 9449 §11.6](https://www.rfc-editor.org/rfc/rfc9449#section-11.6)), and those that are rarely used and
+    /// expensive on a host that does not verify them natively.
     pub const DEFAULT_ALGORITHMS: Algorithms =
         Algorithms::ASYMMETRIC.without(Algorithms::RSA_PSS).without(Algorithms::only(Algorithm::ES256K));
 
-    /// Proofs must be for addresses of `origin`, and count for `max_age` seconds.
+    /// Creates a check for proofs for URLs of `origin`. A proof is valid for `max_age` seconds.
     pub fn new(origin: Origin, max_age: f64) -> Self {
         Dpop { origin, max_age, algorithms: Dpop::DEFAULT_ALGORITHMS }
     }
 
-    /// The same with other algorithms of proofs; of symmetric ones no proof is accepted.
+    /// Sets the algorithms that proofs may use. Symmetric ones are ignored.
     pub fn with_algorithms(self, algorithms: Algorithms) -> Self {
         Dpop { algorithms: algorithms.and(Algorithms::ASYMMETRIC), ..self }
     }
 
-    /// The value of `algs` in a challenge (RFC 9449 §7.1): the algorithms of proofs, the one that most clients use first.
+    /// Returns the value of `algs` in a challenge
+    /// ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)): the algorithms that proofs may use, the
+    /// most common one first.
     pub fn algs(&self) -> String {
         let first = Algorithms::only(Algorithm::ES256).and(self.algorithms);
         let names: Vec<&str> =
@@ -54,8 +57,13 @@ impl Dpop {
         names.join(" ")
     }
 
-    /// Whether the request proves the possession of the key with this thumbprint, for this token: every check of RFC
-    /// 9449 §4.3 but the last, for which the use of the proof is given back. What costs nothing comes first.
+    /// Checks that the request proves possession of the key with this thumbprint, for this token. Makes all checks of
+    /// [RFC 9449 §4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3) except for replays, for which it returns the
+    /// use of the proof. Cheap checks come first.
+    ///
+    /// # Errors
+    /// Fails if the proof is missing, malformed, too old or too far in the future, or made for another request, token
+    /// or key, or if its signature is invalid.
     pub fn prove(
         &self,
         key: &Thumbprint,
@@ -85,7 +93,7 @@ impl Dpop {
         Ok(proof.used(context.now))
     }
 
-    /// Whether the proof is for this request and this token.
+    /// True if the proof is for this request and this token.
     fn is_for(&self, proof: &Proof<'_>, token: &[u8], request: &Request<'_>) -> bool {
         let target = request.path.unwrap_or_default();
         let is_for_token = proof.token.ct_eq(&Hash::hash(token));
@@ -95,19 +103,19 @@ impl Dpop {
     }
 }
 
-/// A proof, well-formed but not verified.
+/// A well-formed proof that has not been verified.
 struct Proof<'a> {
     jws: Jws<'a>,
     key: VerifyingKey,
     thumbprint: Thumbprint,
     claims: Map<String, Value>,
     made: NumericDate,
-    /// The digest of the token that it is for.
+    /// Digest of the token that the proof is for.
     token: [u8; 32],
 }
 
 impl<'a> Proof<'a> {
-    /// A JWS of type `dpop+jwt` with the public key of an asymmetric algorithm, and with all claims that it must have.
+    /// Parses a JWS of type `dpop+jwt` with the public key of an asymmetric algorithm and all required claims.
     fn parse(field: &'a [u8]) -> Option<Self> {
         if field.len() > MAX_PROOF_BYTES {
             return None;
@@ -132,7 +140,7 @@ impl<'a> Proof<'a> {
         self.claims.get(name).and_then(Value::as_str)
     }
 
-    /// Clients choose `jti`, so it tells proofs of one key apart.
+    /// Returns the use of the proof. Clients choose `jti`, so it identifies a proof only together with the key.
     fn used(&self, now: NumericDate) -> JtiUse {
         let mut hash = Hash::new();
         hash.update(self.thumbprint);
@@ -150,14 +158,14 @@ mod tests {
     use crate::authn::NullHost;
     use crate::jose::jwt::SoftwareVerifier;
 
-    /// RFC 9449 §4.1: for a token request, hence without `ath`.
+    /// Proof of RFC 9449 §4.1, for a token request, so it has no `ath`.
     const TOKEN_REQUEST: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMz\
         R0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQ\
         SIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1w\
         bGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FN\
         yJK70nfbV37xRZT3Lg";
 
-    /// RFC 9449 §7.1.
+    /// Proof of RFC 9449 §7.1.
     const RESOURCE_REQUEST: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgt\
         MzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JE\
         QSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGF\
@@ -239,7 +247,7 @@ mod tests {
         assert!(other.id != proof.id && other.key != proof.key);
     }
 
-    /// The same proof with claims changed, and its signature kept: it is for what is looked at before that.
+    /// Returns the same proof with changed claims and the old signature, for checks that come before the signature.
     fn with_claims(change: impl Fn(&mut Map<String, Value>)) -> String {
         use base64::Engine as _;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -277,7 +285,7 @@ mod tests {
             bound.prove(&claims, presented, &request, context, replays)
         };
         let refused = |error| Err(Reason::InvalidToken(error));
-        // 8 s ahead, and right.
+        // The clock is 8 seconds behind the proof, or correct.
         let (ahead, right) = (1_562_262_610.0, 1_562_262_618.0);
         let full = ReplayCache::with_room_for(10, 0, 0);
         assert_eq!(prove(ahead, &full), refused(TokenError::StaleProof));

@@ -1,13 +1,16 @@
-//! `htu`: the address that a proof is for, and that of a request (RFC 9449 §4.3).
+//! The URL that a proof is for (`htu`), compared with the URL of a request
+//! ([RFC 9449 §4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3)).
 //!
-//! Both are compared after normalisation by syntax and by scheme (RFC 3986 §6.2.2, §6.2.3), without query and fragment.
+//! Both are compared after syntax-based and scheme-based normalization
+//! ([RFC 3986 §6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2),
+//! [§6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3)), without query and fragment.
 
 use std::fmt;
 
 use crate::http::host::Host;
 use crate::http::url::HttpUrl;
 
-/// Scheme, host and port, as clients see them. What a request says of its host is not asked: whoever sends it chooses.
+/// Scheme, host and port as clients see them. They are configured: the client chooses the host in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     is_secure: bool,
@@ -15,7 +18,7 @@ pub struct Origin {
     port: u16,
 }
 
-/// The text is no origin.
+/// Error for a text that is not an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OriginError;
 
@@ -28,7 +31,10 @@ impl fmt::Display for OriginError {
 impl std::error::Error for OriginError {}
 
 impl Origin {
-    /// Reads an origin.
+    /// Parses an origin.
+    ///
+    /// # Errors
+    /// Fails if the text is not an `http` or `https` URL, or has a path, query or fragment.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = HttpUrl::parse(text).map_err(|_| OriginError)?;
         if !url.path.is_empty() || url.has_more {
@@ -37,7 +43,7 @@ impl Origin {
         Origin::of(url.is_secure, url.authority).ok_or(OriginError)
     }
 
-    /// Whether `uri` is the address of `target` here.
+    /// True if `uri` is the URL of `target` at this origin.
     pub fn is_address_of(&self, uri: &str, target: &[u8]) -> bool {
         let Some((scheme, rest)) = uri.split_once("://") else { return false };
         let is_secure = scheme.eq_ignore_ascii_case("https");
@@ -46,7 +52,7 @@ impl Origin {
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let Some((authority, path)) = rest.split_at_checked(end) else { return false };
-        // A target that is no path (`*`, an authority) has no such address.
+        // A target that is not a path (`*`, an authority) has no such URL.
         target.first() == Some(&b'/')
             && Origin::of(is_secure, authority).as_ref() == Some(self)
             && normal_path(path.as_bytes()) == normal_path(target)
@@ -63,8 +69,8 @@ impl Origin {
     }
 }
 
-/// A path without query and fragment: escapes of unreserved characters decoded, others in upper case, dot segments
-/// removed, and `/` where there is none.
+/// Normalizes a path without query and fragment: decodes escapes of unreserved characters, converts others to upper
+/// case, and removes dot segments. An empty path becomes `/`.
 fn normal_path(path: &[u8]) -> Vec<u8> {
     let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
     let mut rest = path.get(..end).unwrap_or_default();
@@ -104,7 +110,7 @@ fn normal_path(path: &[u8]) -> Vec<u8> {
     [b"/", kept.join(&b'/').as_slice()].concat()
 }
 
-/// RFC 3986 §2.3.
+/// True for unreserved characters ([RFC 3986 §2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }

@@ -54,15 +54,13 @@ impl fmt::Display for MatcherError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MatcherError::UnknownForm => {
-                "expected a text, a number, true or false, a list of them, or one of \
+                "expected a string, a number, true or false, a list of them, or one of \
                  {present: true}, {prefix: …}, {suffix: …}, {not: …}"
             }
             MatcherError::EmptyList => "expected a list with at least one value",
             MatcherError::NestedList => "expected a value, {prefix: …} or {suffix: …} within the list",
-            MatcherError::PresentNotTrue => {
-                "expected {present: true}; leave the claim out to ask nothing of it"
-            }
-            MatcherError::AffixNotText => "expected a text that is not empty",
+            MatcherError::PresentNotTrue => "expected {present: true}; omit the claim to allow any value",
+            MatcherError::AffixNotText => "expected a string that is not empty",
             MatcherError::NotOfThat => {
                 "expected a value, a list of values, {prefix: …} or {suffix: …} under `not`"
             }

@@ -78,30 +78,30 @@ impl fmt::Display for KeyError {
             KeyError::UnsupportedCurve => {
                 "its `crv` is not supported; expected P-256, P-384, P-521, secp256k1 or Ed25519"
             }
-            KeyError::UnsupportedAlgorithm => "its `alg` is no signature algorithm that is supported",
-            KeyError::AlgorithmMismatch => "the algorithm does not go with this kind of key",
+            KeyError::UnsupportedAlgorithm => "its `alg` is not a supported signature algorithm",
+            KeyError::AlgorithmMismatch => "the algorithm does not match the type of the key",
             KeyError::NotForSignatures => "its `use` is not `sig`",
-            KeyError::NotForVerifying => "its `key_ops` lack `verify`",
+            KeyError::NotForVerifying => "its `key_ops` do not include `verify`",
             KeyError::Malformed => {
-                "a member is missing, of the wrong type or length, or no canonical base64url, or the point is \
+                "a member is missing, has the wrong type or length, or is not canonical base64url, or the point is \
                  not on its curve"
             }
             KeyError::TooShort => {
-                "too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 octets, HS384: 48, \
+                "too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 bytes, HS384: 48, \
                  HS512: 64)"
             },
             KeyError::UnsupportedRsa => {
                 "RSA is supported from 2048 to 4096 bits with the public exponent 65537"
             }
-            KeyError::Private => "it holds a private key; give the public key only",
-            KeyError::SharedSecret => "a shared secret does not belong in a key set that is fetched",
-            KeyError::PemAsSecret => "this is a PEM file, not a shared secret; give a public key under `pem`",
+            KeyError::Private => "this is a private key; use the public key only",
+            KeyError::SharedSecret => "a fetched key set must not contain shared secrets",
+            KeyError::PemAsSecret => "this is a PEM file, not a shared secret; put public keys under `pem`",
             KeyError::NotAPemKey => {
                 "expected one PEM block, PUBLIC KEY or RSA PUBLIC KEY, with a key for its algorithm (RSA: 2048 to \
                  4096 bits)"
             }
             KeyError::Certificate => {
-                "expected a public key, not a certificate; `openssl x509 -pubkey -noout` takes it out"
+                "expected a public key, not a certificate; extract it with `openssl x509 -pubkey -noout`"
             }
         })
     }

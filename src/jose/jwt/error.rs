@@ -52,16 +52,16 @@ impl fmt::Display for Malformed {
                 return write!(f, "expected the {part} in base64url without padding");
             }
             Malformed::Json(part, JsonErrorKind::DuplicateMember) => {
-                return write!(f, "a member name stands twice in an object of the {part}");
+                return write!(f, "an object of the {part} has a duplicate member name");
             }
             Malformed::Json(part, JsonErrorKind::TooDeep) => {
                 return write!(f, "the {part} nests deeper than {} levels", crate::json::MAX_DEPTH);
             }
             Malformed::Json(part, _) => return write!(f, "expected JSON in the {part}"),
             Malformed::NotAnObject(part) => return write!(f, "expected a JSON object in the {part}"),
-            Malformed::Alg => "expected `alg`, a text, in the header",
-            Malformed::Kid => "expected `kid` in the header to be a text",
-            Malformed::Typ => "expected `typ` in the header to be a text",
+            Malformed::Alg => "expected the string `alg` in the header",
+            Malformed::Kid => "expected `kid` in the header to be a string",
+            Malformed::Typ => "expected `typ` in the header to be a string",
         };
         f.write_str(why)
     }
@@ -112,8 +112,8 @@ impl fmt::Display for Claim {
             Claim::Nbf => "`nbf`",
             Claim::Iat => "`iat`",
             Claim::Jti => "`jti`",
-            Claim::Subject => "the claim that holds the subject",
-            Claim::Required(_) => "a claim that is required",
+            Claim::Subject => "the claim of the subject",
+            Claim::Required(_) => "a required claim",
         })
     }
 }
@@ -256,7 +256,9 @@ impl fmt::Display for JwsError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TokenError::UnsupportedCritical => f.write_str("the header asks for an extension"),
+            TokenError::UnsupportedCritical => {
+                f.write_str("its header requires an extension that is not supported")
+            }
             TokenError::WrongIssuer => f.write_str("it is from another issuer"),
             TokenError::UnknownKey => f.write_str("no key of the issuer has its `kid`"),
             TokenError::AlgorithmNotAllowed => f.write_str("its `alg` is not allowed"),
@@ -264,19 +266,21 @@ impl fmt::Display for TokenError {
             TokenError::BadSignature => f.write_str("its signature does not verify"),
             TokenError::WrongType => f.write_str("its `typ` is not accepted"),
             TokenError::MalformedClaim(claim) => write!(f, "{claim} is of the wrong type or out of range"),
-            TokenError::NotYetValid => f.write_str("it is from the future"),
-            TokenError::TooLongLived => f.write_str("it lives longer than is allowed"),
+            TokenError::NotYetValid => f.write_str("it is not valid yet"),
+            TokenError::TooLongLived => f.write_str("its lifetime is longer than allowed"),
             TokenError::WrongAudience => f.write_str("it is meant for another audience"),
             TokenError::MissingClaim(claim) => write!(f, "{claim} is missing"),
-            TokenError::ClaimMismatch(_) => f.write_str("a claim is not as required"),
+            TokenError::ClaimMismatch(_) => f.write_str("a claim does not have the required value"),
             TokenError::TooManyScopes => f.write_str("it has more than 1,024 scopes"),
             TokenError::Revoked => f.write_str("it has been revoked"),
-            TokenError::NotBound => f.write_str("it is not bound to what the request shows"),
+            TokenError::NotBound => f.write_str("it is not bound to the key or certificate of the request"),
             TokenError::BadProof => f.write_str("the proof of possession is not valid"),
-            TokenError::ProofMismatch => f.write_str("the proof of possession is for something else"),
+            TokenError::ProofMismatch => {
+                f.write_str("the proof of possession is for another request or token")
+            }
             TokenError::StaleProof => f.write_str("the proof of possession is too old or from the future"),
             TokenError::ReplayedProof => f.write_str("the proof of possession was used before"),
-            TokenError::Inactive => f.write_str("its issuer says that it is not active"),
+            TokenError::Inactive => f.write_str("its issuer reports it as inactive"),
         }
     }
 }

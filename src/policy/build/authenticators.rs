@@ -1,4 +1,4 @@
-//! Makes each authenticator of the configuration ready to check credentials.
+//! Builds the authenticators of a configuration.
 
 mod api_key;
 mod basic;
@@ -20,7 +20,7 @@ use crate::http::challenge::Realm;
 use crate::timestamp::NumericDate;
 
 impl Builder<'_> {
-    /// All authenticators that can be made, in their order.
+    /// Builds all authenticators, in order. Omits those with errors.
     pub(super) fn authenticators(
         &mut self,
         authenticators: &Named<config::Authenticator>,
@@ -29,11 +29,12 @@ impl Builder<'_> {
         let mut made = Vec::new();
         for (name, authenticator) in &authenticators.0 {
             let path = member("authenticators", name);
-            // A dot separates it from the attribute in a template, and `/` from the subject in `subjects`.
+            // A dot separates a name from the attribute in templates, and `/` separates it from the subject in
+            // `subjects`.
             if !is_label(name) || name.contains('.') {
                 self.error(&path, ConfigErrorKind::Expected("a name of letters, digits, `-` and `_`"));
             }
-            // One line for each scheme.
+            // One arm for each scheme.
             let scheme = match authenticator {
                 config::Authenticator::Basic(basic) => self.basic(&format!("{path}.basic"), basic, realm),
                 config::Authenticator::Jwt(jwt) => self.jwt(&format!("{path}.jwt"), jwt, realm),
@@ -55,11 +56,11 @@ impl Builder<'_> {
         made
     }
 
-    /// A time by RFC 3339.
+    /// Parses a time ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
     fn time(&mut self, path: &str, text: Option<&str>) -> Option<NumericDate> {
         let date = NumericDate::parse_rfc3339(text?);
         if date.is_none() {
-            let expected = "a time by RFC 3339, such as 2026-01-01T00:00:00Z";
+            let expected = "an RFC 3339 time, such as 2026-01-01T00:00:00Z";
             self.error(path, ConfigErrorKind::Expected(expected));
         }
         date

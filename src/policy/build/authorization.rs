@@ -1,4 +1,4 @@
-//! Builds what a rule authorizes from the configuration.
+//! Builds `authorize`.
 
 use super::Builder;
 use crate::authn::Authenticator;
@@ -10,7 +10,7 @@ use crate::policy::authorization::Authorization;
 use crate::principal::AuthenticatorId;
 
 impl Builder<'_> {
-    /// Reads a rule's `authorize`. `members` are the rule's authenticators.
+    /// Builds a rule's `authorize`. `members` are the rule's authenticators.
     pub(super) fn authorizations(
         &mut self,
         path: &str,
@@ -20,7 +20,7 @@ impl Builder<'_> {
     ) -> Vec<Authorization> {
         let single = ways.0.len() == 1;
         if ways.0.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one way to be allowed"));
+            self.error(path, ConfigErrorKind::Expected("at least one element"));
         }
         let ways = ways.0.iter().enumerate().filter_map(|(at, way)| {
             let path = if single { path.to_owned() } else { format!("{path}[{at}]") };
@@ -92,7 +92,7 @@ impl Builder<'_> {
         speaks_for
     }
 
-    /// A subject; where the rule takes several authenticators, with the name of its own.
+    /// Parses a subject. If the rule has several authenticators, it must be `authenticator/subject`.
     fn subject(
         &mut self,
         path: &str,
@@ -114,13 +114,13 @@ impl Builder<'_> {
             (!subject.is_empty()).then(|| (*at, subject.to_owned()))
         });
         if found.is_none() {
-            let expected = "`authenticator/subject`, since this rule takes several authenticators";
+            let expected = "`authenticator/subject`, since this rule has several authenticators";
             self.error(path, ConfigErrorKind::Expected(expected));
         }
         found
     }
 
-    /// Scope tokens (RFC 6749 §3.3).
+    /// Checks that these are scope tokens ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
     pub(super) fn scopes(&mut self, path: &str, scopes: Option<&[String]>) -> Vec<String> {
         let Some(scopes) = scopes else { return Vec::new() };
         self.non_empty(path, scopes);
@@ -134,7 +134,7 @@ impl Builder<'_> {
         scopes.to_vec()
     }
 
-    /// Claims and what they must be.
+    /// Builds matchers of claims.
     pub(super) fn claim_matchers(
         &mut self,
         path: &str,
@@ -152,12 +152,12 @@ impl Builder<'_> {
         matchers
     }
 
-    /// A list that is not empty, of texts that are not empty: an empty one could only be a slip.
+    /// Checks that neither a list nor any of its texts is empty, since that can only be a mistake.
     pub(super) fn texts(&mut self, path: &str, list: &[String]) {
         self.non_empty(path, list);
         for (at, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
             let path = if list.len() == 1 { path.to_owned() } else { format!("{path}[{at}]") };
-            self.error(path, ConfigErrorKind::Expected("a text that is not empty"));
+            self.error(path, ConfigErrorKind::Expected("a string that is not empty"));
         }
     }
 

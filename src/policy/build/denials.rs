@@ -1,4 +1,4 @@
-//! Reads `denials`.
+//! Builds `denials`.
 
 use super::Builder;
 use crate::config::reader::member;

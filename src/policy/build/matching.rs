@@ -1,4 +1,4 @@
-//! Reads the `match` of rules.
+//! Builds the `match` of rules.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::http::cidr::Cidr;
 use crate::http::host::HostPattern;
 use crate::policy::rules::{MatchSpec, MethodError, MethodSet, Methods, PathPattern};
 
-/// What each rule of a configuration matches, in their order, for those who ask why a request selects one and not
-/// another. An empty list: every request.
+/// Returns the matches of each rule of a configuration, in order, for tools that explain why a request selects a rule.
+/// A rule without matches matches every request.
 pub fn matches(config: &Config) -> Vec<Vec<MatchSpec>> {
     Builder::new(config, &|_| None).matches(&config.rules.0)
 }
 
 impl Builder<'_> {
-    /// What each rule matches, in their order; an empty list: every request.
+    /// Builds the matches of each rule, in order. A rule without matches matches every request.
     pub(super) fn matches(&mut self, rules: &[config::Rule]) -> Vec<Vec<MatchSpec>> {
         let rules = rules.iter().enumerate().map(|(at, rule)| {
             let Some(matches) = &rule.matches else { return Vec::new() };
@@ -23,7 +23,7 @@ impl Builder<'_> {
             if matches.0.is_empty() {
                 self.error(
                     &path,
-                    ConfigErrorKind::Expected("at least one element, or no `match` for every request"),
+                    ConfigErrorKind::Expected("at least one element; omit `match` to match every request"),
                 );
             }
             let single = matches.0.len() == 1;
@@ -36,14 +36,14 @@ impl Builder<'_> {
         rules.collect()
     }
 
-    /// What could not be read stands for everything: it was noted, and no policy comes of it.
+    /// Builds a match. A part with an error is treated as absent; the error is recorded, so no policy is built.
     fn spec(&mut self, path: &str, matched: &config::Match) -> MatchSpec {
         let lists = [&matched.methods, &matched.except_methods, &matched.hosts, &matched.sources];
         let paths = [&matched.path, &matched.prefix, &matched.template, &matched.regex];
         if paths.iter().all(|text| text.is_none()) && lists.iter().all(|list| list.is_none()) {
             self.error(
                 path,
-                ConfigErrorKind::Expected("something to match, or no `match` for every request"),
+                ConfigErrorKind::Expected("at least one condition; omit `match` to match every request"),
             );
         }
         let pattern = match (&matched.path, &matched.prefix, &matched.template, &matched.regex) {
@@ -98,7 +98,7 @@ impl Builder<'_> {
         self.checked(&path, set)
     }
 
-    /// Reads each element of a list that may be absent but not empty.
+    /// Parses each element of a list, which may be absent but not empty.
     fn elements<T, E: fmt::Display>(
         &mut self,
         path: &str,

@@ -1,4 +1,4 @@
-//! Reads what each worker keeps: `cache`, `throttle`, `slow_hashes`, `slow_signatures`.
+//! Builds the limits of a worker: `cache`, `throttle`, `slow_hashes` and `slow_signatures`.
 
 use super::Builder;
 use crate::cache::Limits;
@@ -7,7 +7,7 @@ use crate::config::reader::member;
 use crate::config::value::Fraction;
 use crate::config::{Config, ConfigErrorKind, Throttle, ThrottleBy};
 
-/// The most failures that are counted of each: their times are kept.
+/// Maximum of `throttle.failures`. The time of each failure is stored.
 const MAX_FAILURES: usize = 1000;
 
 impl Builder<'_> {
@@ -50,7 +50,7 @@ impl Builder<'_> {
         }
         for (at, one) in by.iter().enumerate() {
             if by.iter().take(at).any(|before| before == one) {
-                let expected = "each of them once";
+                let expected = "each value once";
                 self.error(format!("throttle.by[{at}]"), ConfigErrorKind::Expected(expected));
             }
         }

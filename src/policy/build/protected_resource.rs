@@ -1,4 +1,4 @@
-//! Reads `protected_resource`.
+//! Builds `protected_resource`.
 
 use serde_json::Value;
 
@@ -23,18 +23,19 @@ impl Builder<'_> {
         };
         let read =
             declared.iter().enumerate().map(|(at, members)| self.protected_resource(&path(at), members));
-        // If one is missing there are faults already, and places would be wrong.
+        // If one is missing, its errors have been recorded, and the positions of the others would be wrong.
         let Some(resources) = read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>() else {
             return ProtectedResources::default();
         };
         ProtectedResources::new(resources).unwrap_or_else(|at| {
-            let expected = "a resource that does not stand there before";
+            let expected = "a resource that is not in the list already";
             self.error(member(&path(at), "resource"), ConfigErrorKind::Expected(expected));
             ProtectedResources::default()
         })
     }
 
-    /// What we do not know of is passed on: RFC 9728 §2 has more, and lets others add theirs.
+    /// Builds a protected resource. Unknown members are passed on, since
+    /// [RFC 9728 §2](https://www.rfc-editor.org/rfc/rfc9728#section-2) has more and allows extensions.
     fn protected_resource(&mut self, path: &str, members: &Named<Value>) -> Option<ProtectedResource> {
         const SCOPE: &str = "a scope of visible ASCII characters, without spaces, quotes and backslashes";
         const URL: &str = "an https URL without query and fragment, as in https://api.example.com";
@@ -61,7 +62,8 @@ impl Builder<'_> {
         resource
     }
 
-    /// A list of texts of some kind, not empty (RFC 9728 §3.2).
+    /// Checks a list of texts, which must not be empty
+    /// ([RFC 9728 §3.2](https://www.rfc-editor.org/rfc/rfc9728#section-3.2)).
     fn list_of(&mut self, path: &str, value: &Value, expected: &'static str, is_right: fn(&str) -> bool) {
         let Some(elements) = value.as_array().filter(|elements| !elements.is_empty()) else {
             return self.error(path, ConfigErrorKind::Expected("a list with at least one element"));
@@ -74,12 +76,13 @@ impl Builder<'_> {
     }
 }
 
-/// An issuer identifier (RFC 8414 §2) has the form of a resource's.
+/// True for issuer identifiers ([RFC 8414 §2](https://www.rfc-editor.org/rfc/rfc8414#section-2)), which have the form
+/// of a resource identifier.
 fn is_issuer(text: &str) -> bool {
     ProtectedResource::new(text, "").is_some()
 }
 
-/// RFC 6749 §3.3.
+/// True for scope tokens ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

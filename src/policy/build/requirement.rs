@@ -1,4 +1,4 @@
-//! Builds requirements from the configuration.
+//! Builds `require`.
 
 use super::Builder;
 use crate::authn::Authenticator;
@@ -8,7 +8,7 @@ use crate::policy::requirement::Requirement;
 use crate::principal::AuthenticatorId;
 
 impl Builder<'_> {
-    /// Resolves the names of a requirement, or notes what is wrong with it.
+    /// Builds a requirement from the names of authenticators.
     pub(super) fn requirement(
         &mut self,
         path: &str,
@@ -28,9 +28,11 @@ impl Builder<'_> {
                 let parts = self.parts(&path, parts, authenticators)?;
                 if let Some((a, b)) = overlap(&parts, authenticators) {
                     let text = if a == b {
-                        format!("\"{a}\" stands in two parts of it; expected it in one")
+                        format!("\"{a}\" is in two parts; expected it in one")
                     } else {
-                        format!("\"{a}\" and \"{b}\" read the same place, so one request cannot satisfy both")
+                        format!(
+                            "\"{a}\" and \"{b}\" read the same location, so one request cannot satisfy both"
+                        )
                     };
                     self.error(path, ConfigErrorKind::Invalid(text));
                     return None;
@@ -57,7 +59,7 @@ impl Builder<'_> {
         resolved.into_iter().collect::<Option<Vec<_>>>().filter(|resolved| !resolved.is_empty())
     }
 
-    /// The authenticator with this name.
+    /// Returns the authenticator with this name.
     pub(super) fn authenticator_named(
         &mut self,
         path: &str,
@@ -67,7 +69,7 @@ impl Builder<'_> {
         if let Some(at) = authenticators.iter().position(|known| known.name == name) {
             return Some(AuthenticatorId::new(at));
         }
-        // One that exists and has faults of its own was reported there.
+        // An authenticator with errors is not built, but its errors have been recorded.
         if !self.declared.iter().any(|declared| declared == name) {
             self.unknown_authenticator(path, name);
         }
@@ -81,7 +83,7 @@ impl Builder<'_> {
     }
 }
 
-/// Two authenticators of different parts that read one place.
+/// Returns two authenticators of different parts that read the same location.
 fn overlap<'a>(parts: &[Requirement], authenticators: &'a [Authenticator]) -> Option<(&'a str, &'a str)> {
     let members: Vec<Vec<&Authenticator>> = parts
         .iter()

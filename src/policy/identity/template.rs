@@ -1,4 +1,5 @@
-//! Templates for identity fields: text with `{subject}`, `{claim:email}`, `{machines.subject}`, ….
+//! Templates for identity headers: text with placeholders such as `{subject}`, `{claim:email}` and
+//! `{machines.subject}`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,13 +11,13 @@ use serde_json::Value;
 use crate::jose::claims::{ClaimSelector, SelectorError};
 use crate::principal::{AuthenticatorId, Permit, Principal};
 
-/// The value of an identity field.
+/// Template for the value of an identity header.
 pub struct Template(Vec<Part>);
 
 enum Part {
     Text(String),
     Placeholder {
-        /// Of which authenticator; absent: of the principal whose identity counts.
+        /// The authenticator whose principal is meant; `None` for the principal that identifies the caller.
         authenticator: Option<AuthenticatorId>,
         attribute: Attribute,
     },
@@ -31,25 +32,25 @@ enum Attribute {
     Claim(ClaimSelector),
 }
 
-/// Why a template cannot be read.
+/// Error in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
-    /// A brace without its partner.
+    /// A brace has no partner.
     Unbalanced,
-    /// A placeholder that does not exist.
+    /// The placeholder does not exist.
     UnknownPlaceholder,
-    /// `{name.…}` where no authenticator has the name.
+    /// No authenticator has the name in `{name.…}`.
     UnknownAuthenticator(String),
-    /// The claim of `{claim:…}`.
+    /// The claim in `{claim:…}` is invalid.
     Claim(SelectorError),
-    /// Text that a field cannot hold.
+    /// The text has characters that are not allowed in a header.
     Text,
 }
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unbalanced => f.write_str("a brace without its partner; expected a template such as \"{subject}\""),
+            Self::Unbalanced => f.write_str("unbalanced brace; expected a template such as \"{subject}\""),
             Self::UnknownPlaceholder => f.write_str(
                 "unknown placeholder; expected {subject}, {authenticator}, {issuer}, {scopes}, {claims} or {claim:NAME}",
             ),
@@ -63,7 +64,10 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 impl Template {
-    /// Reads a template. `names` are the authenticators' in the policy's order.
+    /// Parses a template. `names` are the names of the authenticators, in the order of the policy.
+    ///
+    /// # Errors
+    /// Fails if a brace is unbalanced, a placeholder or authenticator is unknown, or the text is not visible ASCII.
     pub fn parse(text: &str, names: &[&str]) -> Result<Self, TemplateError> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
@@ -87,7 +91,7 @@ impl Template {
         Ok(Template(parts))
     }
 
-    /// The value for this permit; `None` where something that it names is absent.
+    /// Returns the value for this permit, or `None` if an attribute of the template is absent.
     pub fn render(&self, permit: &Permit, names: &[String]) -> Option<Vec<u8>> {
         let mut value = Vec::with_capacity(32);
         for part in &self.0 {
@@ -117,7 +121,7 @@ fn parse_placeholder(text: &str, names: &[&str]) -> Result<Part, TemplateError> 
             },
         })
     };
-    // A claim's name may hold dots, an authenticator's may not.
+    // The name of a claim may contain dots; that of an authenticator may not.
     match text.split_once('.').filter(|_| !text.starts_with("claim:")) {
         None => Ok(Part::Placeholder { authenticator: None, attribute: attribute(text)? }),
         Some((name, rest)) => {
@@ -129,7 +133,7 @@ fn parse_placeholder(text: &str, names: &[&str]) -> Result<Part, TemplateError> 
 }
 
 impl Attribute {
-    /// Writes it, unless it is absent.
+    /// Appends the attribute to `value`. Returns `None` if it is absent.
     fn render(&self, principal: &Principal, authenticator: &str, value: &mut Vec<u8>) -> Option<()> {
         match self {
             Attribute::Subject => encode(&principal.subject, false, value),
@@ -144,7 +148,7 @@ impl Attribute {
     }
 }
 
-/// Scalars as text, arrays of them joined with `,`, all else as base64url of its JSON.
+/// Appends a claim: a scalar as text, an array of scalars joined with `,`, and anything else as base64url of its JSON.
 fn render_claim(claim: &Value, value: &mut Vec<u8>) -> Option<()> {
     match claim {
         Value::Array(elements) => {
@@ -160,7 +164,7 @@ fn render_claim(claim: &Value, value: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// `null` says as little as an absent claim.
+/// Returns a scalar as text. `null` counts as absent.
 fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
@@ -182,15 +186,15 @@ fn base64url_of(json: &Value, value: &mut Vec<u8>) {
     value.extend_from_slice(URL_SAFE_NO_PAD.encode(json.to_string()).as_bytes());
 }
 
-/// A text with what is not visible ASCII, and `%` itself, percent-encoded.
+/// Returns the text with `%` and everything except visible ASCII percent-encoded.
 pub fn visible(text: &str) -> String {
     let mut value = Vec::with_capacity(text.len());
     encode(text, false, &mut value);
-    // All of it is ASCII by now.
+    // The value is ASCII after encoding.
     value.into_iter().map(char::from).collect()
 }
 
-/// Percent-encodes what is not visible ASCII, `%` itself, and in a list its separator.
+/// Appends a text with `%` and everything except visible ASCII percent-encoded; in a list, also `,`.
 fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
     let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'%' && !(in_list && *byte == b',');
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Which matches hide others, and what of a match does not hold for a request: for people who ask, not for requests.
+//! Comparison of matches with each other and with requests, for tools that explain a policy. Decisions do not use it.
 
 use super::methods::Methods;
 use super::pattern::{Pattern, Segment, Tail};
@@ -20,7 +20,7 @@ pub enum MatchPart {
 }
 
 impl MatchSpec {
-    /// Whether this takes every request that `other` takes. It may say no where that is hard to tell, as of regexes.
+    /// True if this matches every request that `other` matches. May be false for regexes although it is so.
     pub fn subsumes(&self, other: &MatchSpec) -> bool {
         self.path.subsumes(&other.path)
             && self.conditions.methods.subsumes(&other.conditions.methods)
@@ -28,8 +28,10 @@ impl MatchSpec {
             && covers_all(&self.conditions.sources, &other.conditions.sources, Cidr::subsumes)
     }
 
-    /// What of this does not hold for a request; nothing where it is selected. An error where the readings of the path
-    /// do not agree.
+    /// Returns the parts that do not match a request; none if the request matches.
+    ///
+    /// # Errors
+    /// Fails if the interpretations of the path do not agree.
     pub fn mismatches(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
         let path = MatchSpec::new(self.path.clone(), Methods::All, Vec::new(), Vec::new());
         let takes_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
@@ -47,17 +49,17 @@ impl MatchSpec {
         Ok(parts.into_iter().filter(|(_, holds)| !holds).map(|(part, _)| part).collect())
     }
 
-    /// Whether it takes every path.
+    /// True if this matches every path.
     pub fn takes_every_path(&self) -> bool {
         PathPattern::any().subsumes(&self.path) && self.path.subsumes(&PathPattern::any())
     }
 
-    /// The methods that it takes.
+    /// Returns the methods of the match.
     pub fn methods(&self) -> &Methods {
         &self.conditions.methods
     }
 
-    /// A path that it takes, if one can be said.
+    /// Returns a path that matches, unless the path is a regex.
     pub fn example_path(&self) -> Option<String> {
         let Pattern::Segments(segments, tail) = &self.path.0 else { return None };
         let mut path = String::new();
@@ -74,7 +76,7 @@ impl MatchSpec {
         Some(path)
     }
 
-    /// A host that it takes; `None` where it takes any.
+    /// Returns a host that matches, or `None` if any host matches.
     pub fn example_host(&self) -> Option<Host<'static>> {
         self.hosts.first().map(|pattern| match pattern {
             HostPattern::Exact(host) => host.clone(),
@@ -82,13 +84,13 @@ impl MatchSpec {
         })
     }
 
-    /// An address that it takes; `None` where it takes any.
+    /// Returns an address that matches, or `None` if any address matches.
     pub fn example_source(&self) -> Option<std::net::IpAddr> {
         self.conditions.sources.first().map(Cidr::first)
     }
 }
 
-/// No patterns take everything.
+/// True if each of `others` is subsumed by one of `these`. An empty list subsumes everything.
 fn covers_all<T>(these: &[T], others: &[T], subsumes: fn(&T, &T) -> bool) -> bool {
     let is_covered = |other| these.iter().any(|this| subsumes(this, other));
     these.is_empty() || (!others.is_empty() && others.iter().all(is_covered))
@@ -101,7 +103,7 @@ impl PathPattern {
             (Pattern::Segments(segments, tail), Pattern::Segments(others, other_tail)) => {
                 (segments, *tail, others, *other_tail)
             }
-            // Whatever it matches, it is a path.
+            // A regex matches only paths.
             (Pattern::Segments(segments, Tail::Any), Pattern::Regex(_)) => return segments.is_empty(),
             _ => return false,
         };

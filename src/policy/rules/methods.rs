@@ -1,35 +1,36 @@
-//! Which request methods a rule takes (RFC 9110 §9.1).
+//! Request methods of a rule ([RFC 9110 §9.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.1)).
 
 use std::fmt;
 
 use crate::http::request::is_token;
 
-/// Methods are compared octet by octet: case counts, and GET does not imply HEAD.
+/// Methods that a rule matches. They are compared byte by byte: case is significant, and GET does not imply HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Methods {
-    /// Every method.
+    /// All methods.
     #[default]
     All,
-    /// These only.
+    /// Only these methods.
     Only(MethodSet),
-    /// All but these.
+    /// All methods except these.
     Except(MethodSet),
 }
 
-/// One or more method names.
+/// One or more methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MethodSet(Vec<Box<str>>);
 
-/// Why names make no [`MethodSet`].
+/// Error in the methods of a [`MethodSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodError {
-    /// There are none, so the rule could match nothing, or all.
+    /// There are no methods, so the rule would match nothing, or everything.
     Empty,
-    /// This one, counted from 0, is no token (RFC 9110 §5.6.2).
+    /// The method with this index is not a `token`
+    /// ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
     NotToken(usize),
-    /// This one, counted from 0, has lower-case letters.
+    /// The method with this index has lower-case letters.
     NotUpperCase(usize),
-    /// This one, counted from 0, stood there before.
+    /// The method with this index is a repetition.
     Repeated(usize),
 }
 
@@ -47,7 +48,7 @@ impl fmt::Display for MethodError {
 impl std::error::Error for MethodError {}
 
 impl Methods {
-    /// Whether these take `method`.
+    /// True if `method` matches.
     pub fn take(&self, method: &[u8]) -> bool {
         match self {
             Methods::All => true,
@@ -56,7 +57,7 @@ impl Methods {
         }
     }
 
-    /// Whether these take every method that `other` takes.
+    /// True if this matches every method that `other` matches.
     pub(super) fn subsumes(&self, other: &Methods) -> bool {
         match (self, other) {
             (Methods::All, _) => true,
@@ -70,7 +71,10 @@ impl Methods {
 }
 
 impl MethodSet {
-    /// Checks names of methods: upper-case tokens, each once.
+    /// Creates a set of methods.
+    ///
+    /// # Errors
+    /// Fails if there are none, or if a name is not a token, not in upper case, or repeated.
     pub fn new<'m>(names: impl IntoIterator<Item = &'m str>) -> Result<MethodSet, MethodError> {
         let mut methods: Vec<Box<str>> = Vec::new();
         for (index, name) in names.into_iter().enumerate() {

@@ -1,8 +1,8 @@
-//! What an operator writes for a path.
+//! Path patterns, as written in a configuration.
 //!
-//! A pattern is brought into the form of a reading whose unreserved escapes are decoded; one that no request could
-//! select, since it has another reading of itself, is an error. A reserved character and its escape (`@`, `%40`) are
-//! two paths: a request with the escape is read both ways, so a rule that wants it lists both.
+//! A pattern is normalized like an interpretation of a path whose unreserved escapes are decoded. A pattern that has
+//! several interpretations itself is an error, since no request could select it. A reserved character and its escape
+//! (`@`, `%40`) are two paths. A request with the escape has both interpretations, so a rule for it must list both.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use regex_lite::{Regex, RegexBuilder};
 
 use crate::http::path;
 
-/// How long a pattern may be, in octets.
+/// Maximum length of a pattern, in bytes.
 pub const MAX_PATTERN: usize = 2048;
 
-/// How much memory a compiled regex may take up, in octets. It bounds the time per octet of a path as well.
+/// Maximum size of a compiled regex, in bytes. This also bounds the time for each byte of a path.
 pub const MAX_REGEX: usize = 32 * 1024;
 
-/// Which paths a rule takes.
+/// Paths that a rule matches.
 #[derive(Debug, Clone)]
 pub struct PathPattern(pub(super) Pattern);
 
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
-    /// What stands between slashes, from the first on, and what may follow.
+    /// The segments from the start of the path, and its tail.
     Segments(Vec<Segment>, Tail),
     Regex(Regex),
 }
@@ -36,46 +36,46 @@ pub(super) enum Segment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tail {
-    /// The path ends here.
+    /// The path ends.
     End,
-    /// It ends here, or more segments follow.
+    /// The path ends, or more segments follow.
     Any,
     /// One or more segments follow, which may be empty.
     More,
 }
 
-/// Why a text is no [`PathPattern`].
+/// Error in a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
-    /// Does not start with `/`.
+    /// The pattern does not start with `/`.
     NotAbsolute,
-    /// Has a `*`.
+    /// The pattern contains `*`.
     Star,
-    /// Has a brace, and is no template.
+    /// The pattern contains a brace, but is not a template.
     Brace,
-    /// Has a brace that belongs to no `{name}` or `{name=**}`.
+    /// The template contains a brace outside `{name}` and `{name=**}`.
     Template,
     /// `{name=**}` is not the last segment.
     RestNotLast,
-    /// Two variables have one name.
+    /// Two variables have the same name.
     RepeatedName,
-    /// Has a `?` or `#`.
+    /// The pattern contains `?` or `#`.
     Query,
-    /// Has a backslash, `%2F` or `%5C`.
+    /// The pattern contains a backslash, `%2F` or `%5C`.
     Slash,
-    /// Has a segment `.` or `..`.
+    /// The pattern has a segment `.` or `..`.
     DotSegment,
-    /// Has `//`.
+    /// The pattern contains `//`.
     EmptySegment,
-    /// Has a `%` without two hex digits, or `%00`.
+    /// The pattern contains a `%` without two hexadecimal digits, or `%00`.
     BadEscape,
-    /// Has a control character.
+    /// The pattern contains a control character.
     Control,
-    /// Longer than [`MAX_PATTERN`].
+    /// The pattern is longer than [`MAX_PATTERN`].
     TooLong,
-    /// A regex that is not ASCII.
+    /// The regex is not ASCII.
     RegexNotAscii,
-    /// A regex that cannot be compiled, or beyond [`MAX_REGEX`].
+    /// The regex cannot be compiled, or is larger than [`MAX_REGEX`].
     Regex(regex_lite::Error),
 }
 
@@ -84,10 +84,10 @@ impl fmt::Display for PatternError {
         f.write_str(match self {
             PatternError::NotAbsolute => "expected a path that starts with `/`",
             PatternError::Star => {
-                "`*` stands for nothing here; write `prefix: /admin` for all below it, `template: \"/users/{id}\"` for \
-                 one segment, or a `regex`"
+                "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, \
+                 `template: \"/users/{id}\"` for one segment, or a `regex`"
             }
-            PatternError::Brace => "`{` and `}` stand for nothing here; write `template: \"/users/{id}\"`, or a `regex`",
+            PatternError::Brace => "`{` and `}` have no meaning here; write `template: \"/users/{id}\"`, or a `regex`",
             PatternError::Template => {
                 "expected a whole segment `{name}` or, at the end, `{name=**}`, with a name of letters, digits and `_`"
             }
@@ -95,8 +95,8 @@ impl fmt::Display for PatternError {
             PatternError::RepeatedName => "expected each name once",
             PatternError::Query => "expected a path without `?` and `#`: rules do not see the query",
             PatternError::Slash => {
-                "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is read with `/` too, and \
-                 refused where that would change its rule"
+                "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is also interpreted with `/`, \
+                 and rejected if that changes its rule"
             }
             PatternError::DotSegment => {
                 "expected a path without the segments `.` and `..`: no request can select it"
@@ -104,11 +104,11 @@ impl fmt::Display for PatternError {
             PatternError::EmptySegment => "expected a path without `//`: no request can select it",
             PatternError::BadEscape => "expected two hex digits after each `%`, and not `%00`",
             PatternError::Control => "expected a path without control characters",
-            PatternError::TooLong => "expected at most 2048 octets",
+            PatternError::TooLong => "expected at most 2048 bytes",
             PatternError::RegexNotAscii => {
                 "expected ASCII: write other characters as requests have them, `%C3%A9` for `é`"
             }
-            PatternError::Regex(error) => return write!(f, "not a regex that can be used: {error}"),
+            PatternError::Regex(error) => return write!(f, "invalid regex: {error}"),
         })
     }
 }
@@ -116,25 +116,36 @@ impl fmt::Display for PatternError {
 impl std::error::Error for PatternError {}
 
 impl PathPattern {
-    /// Takes every path.
+    /// Creates a pattern that matches every path.
     pub fn any() -> PathPattern {
         PathPattern(Pattern::Segments(Vec::new(), Tail::Any))
     }
 
-    /// Takes this path.
+    /// Creates a pattern that matches this path only.
+    ///
+    /// # Errors
+    /// Fails if no request could select the path, or if it has characters with a special meaning.
     pub fn exact(path: &str) -> Result<PathPattern, PatternError> {
         let segments = segments(path)?.map(literal).collect::<Result<_, _>>()?;
         new(segments, Tail::End)
     }
 
-    /// Takes this path and all below it, by whole segments. A slash at its end means nothing.
+    /// Creates a pattern that matches this path and all paths below it, by whole segments. A trailing slash is ignored.
+    ///
+    /// # Errors
+    /// Fails like [`PathPattern::exact`].
     pub fn prefix(path: &str) -> Result<PathPattern, PatternError> {
         let mut segments: Vec<Segment> = segments(path)?.map(literal).collect::<Result<_, _>>()?;
         segments.pop_if(|last| last.is_empty());
         new(segments, Tail::Any)
     }
 
-    /// Takes the paths that have a segment where `{name}` stands, and any rest where `{name=**}` ends the template.
+    /// Creates a pattern from a template. `{name}` matches a segment, and a final `{name=**}` matches the rest of the
+    /// path.
+    ///
+    /// # Errors
+    /// Fails like [`PathPattern::exact`], or if a variable is malformed or repeated, or if `{name=**}` is not at the
+    /// end.
     pub fn template(template: &str) -> Result<PathPattern, PatternError> {
         let mut names = Vec::new();
         let mut tail = Tail::End;
@@ -163,7 +174,10 @@ impl PathPattern {
         new(parsed, tail)
     }
 
-    /// Takes the paths that a regex matches as a whole. The hex digits of a path's escapes are upper case.
+    /// Creates a pattern from a regex that must match the whole path. Escapes in paths have upper-case digits.
+    ///
+    /// # Errors
+    /// Fails if the regex is invalid, not ASCII, or too large.
     pub fn regex(pattern: &str) -> Result<PathPattern, PatternError> {
         if pattern.len() > MAX_PATTERN {
             return Err(PatternError::TooLong);
@@ -172,7 +186,7 @@ impl PathPattern {
             return Err(PatternError::RegexNotAscii);
         }
         let compile = |pattern: &str| RegexBuilder::new(pattern).size_limit(MAX_REGEX).build();
-        // By itself first: in `a)|(?:b` the anchors would not hold both sides.
+        // Compiled alone first: in `a)|(?:b` each anchor would apply to one side only.
         compile(pattern)
             .and_then(|_| compile(&format!("^(?:{pattern})$")))
             .map(|regex| PathPattern(Pattern::Regex(regex)))
@@ -202,7 +216,7 @@ fn new(segments: Vec<Segment>, tail: Tail) -> Result<PathPattern, PatternError> 
     Ok(PathPattern(Pattern::Segments(segments, tail)))
 }
 
-/// A segment in the form that it has in a reading.
+/// Normalizes a segment like that of an interpretation.
 fn literal(segment: &str) -> Result<Segment, PatternError> {
     let mut normal = String::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

@@ -1,7 +1,6 @@
 use super::*;
 
-/// One alternative of a rule, as an operator writes it: the path as `kind:pattern`, then `method:`, `not:`, `host:` and
-/// `from:` words.
+/// Parses a match: the path as `kind:pattern`, then `method:`, `not:`, `host:` and `from:` words.
 fn spec(text: &str) -> MatchSpec {
     let mut path = PathPattern::any();
     let mut methods = Methods::All;
@@ -30,7 +29,7 @@ fn pattern(kind: &str, value: &str) -> Result<PathPattern, PatternError> {
     }
 }
 
-/// An index of rules that are written one a line, their alternatives separated by ` | `.
+/// Creates an index of rules, one a line, with matches separated by ` | `.
 fn index(rules: &str) -> RuleIndex {
     let specs = |rule: &str| match rule.trim() {
         "everything" => Vec::new(),
@@ -39,7 +38,7 @@ fn index(rules: &str) -> RuleIndex {
     RuleIndex::new(rules.trim().lines().map(specs).collect())
 }
 
-/// Selects for a request that is written as `METHOD path [authority [peer]]`.
+/// Selects the rule for a request, written as `METHOD path [authority [peer]]`.
 fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPath> {
     let words: Vec<&str> = request.split_ascii_whitespace().collect();
     let readings =
@@ -57,7 +56,7 @@ fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)])
     }
 }
 
-/// Checks which paths one pattern takes and which it leaves.
+/// Checks which paths a pattern matches.
 fn check_paths(pattern: &str, matches: &[&str], leaves: &[&str]) {
     let index = index(pattern);
     for (path, expected) in matches.iter().map(|p| (p, Some(0))).chain(leaves.iter().map(|p| (p, None))) {
@@ -245,7 +244,7 @@ fn readings_must_agree() {
             ("GET /administrator", Ok(Some(2))),
         ],
     );
-    // One reading that no rule takes is a disagreement too.
+    // An interpretation without a rule disagrees with one that has a rule.
     check(
         "prefix:/docs",
         &[("GET /docs/../x", AMBIGUOUS), ("GET /y/../x", Ok(None)), ("GET /%64ocs", AMBIGUOUS)],
@@ -271,7 +270,7 @@ fn what_a_regex_costs_is_bounded() {
             (&format!("GET /%61/{more}"), AMBIGUOUS),
         ],
     );
-    // Without a regex two readings of up to 16 KiB together are fine.
+    // Without a regex, interpretations of up to 16 KiB together are accepted.
     check("prefix:/", &[(&format!("GET /%61/{more}"), Ok(Some(0)))]);
 }
 

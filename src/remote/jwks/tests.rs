@@ -290,7 +290,7 @@ fn what_is_no_set_is_refused_and_said_without_its_content() {
     };
     let set = |keys: Vec<Value>| json!({ "keys": keys }).to_string();
     let good = || serde_json::from_str::<Value>(A).unwrap()["keys"][0].clone();
-    let private = "it holds a private key; give the public key only";
+    let private = "this is a private key; use the public key only";
     for (body, why) in [
         ("<html>leak</html>".to_owned(), "not valid JSON (line 1, column 1)".to_owned()),
         (String::new(), "JSON that ends too early".to_owned()),
@@ -300,7 +300,7 @@ fn what_is_no_set_is_refused_and_said_without_its_content() {
         (r#"{"error": "leak"}"#.to_owned(), "expected a JWK Set".to_owned()),
         (r#"{"keys": {"leak": 1}}"#.to_owned(), "expected a JWK Set".to_owned()),
         (r#"{"keys": []}"#.to_owned(), "expected at least one key that can verify signatures".to_owned()),
-        (A.replacen('{', r#"{"keys": [], "#, 1), "a member name that stands twice".to_owned()),
+        (A.replacen('{', r#"{"keys": [], "#, 1), "an object with a duplicate member name".to_owned()),
         (set(vec![good(), ec(json!({"d": "bGVhaw"}))]), format!("keys[1]: {private}")),
         (set(vec![ec(json!({"d": "bGVhaw", "use": "enc"})), good()]), format!("keys[0]: {private}")),
         (

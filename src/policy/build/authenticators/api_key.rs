@@ -1,4 +1,4 @@
-//! `api_key`.
+//! Builds `api_key`.
 
 use std::collections::HashSet;
 
@@ -22,12 +22,12 @@ impl Builder<'_> {
         let realm = self.realm(path, api_key.realm.as_ref(), realm);
         let default = CredentialLocation::Field { name: "x-api-key".to_owned(), scheme: None };
         let locations = self.locations(&format!("{path}.from"), api_key.from.as_ref(), default);
-        // A challenge names the first place, and is visible ASCII.
+        // A challenge names the first location, and consists of visible ASCII.
         if let Some(CredentialLocation::Query(name)) = locations.first()
             && !name.bytes().all(|byte| byte.is_ascii_graphic())
         {
             let expected =
-                "the name of a query parameter in visible ASCII characters, since challenges name it";
+                "the name of a query parameter in visible ASCII characters, since challenges contain it";
             self.error(format!("{path}.from[0].query"), ConfigErrorKind::Expected(expected));
         }
         let path = format!("{path}.keys");
@@ -39,7 +39,7 @@ impl Builder<'_> {
             let path = format!("{path}[{at}]");
             let Some(key) = self.one_key(&path, key) else { continue };
             if !known.insert(key.digest) {
-                let expected = "the digest of a key that does not stand in the list yet";
+                let expected = "the digest of a key that is not in the list already";
                 self.error(format!("{path}.sha256"), ConfigErrorKind::Expected(expected));
             }
             keys.push(key);
@@ -72,7 +72,7 @@ impl Builder<'_> {
         let digest = octets_of_hex(&text).and_then(|bytes| KeyDigest::try_from(bytes).ok());
         let expected = match digest {
             None => "the SHA-256 of the key in 64 hexadecimal digits",
-            // What `sha256sum` says of a variable that is not set.
+            // `sha256sum` prints this digest if the variable with the key is not set.
             Some(digest) if digest == Hash::hash(b"") => "the SHA-256 of a key that is not empty",
             Some(digest) => return Some(digest),
         };

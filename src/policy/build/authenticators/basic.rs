@@ -1,4 +1,4 @@
-//! `basic`.
+//! Builds `basic`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,7 +24,7 @@ impl Builder<'_> {
         let errors = self.errors.len();
         let realm = self.realm(path, basic.realm.as_ref(), realm);
         let mut users = HashMap::new();
-        // What callers do not know, and every worker with this configuration does.
+        // Hash of data that clients do not know, and that every worker with this configuration has.
         let mut secrets = Hash::new();
         if let Some(htpasswd) = &basic.htpasswd {
             let path = format!("{path}.htpasswd");
@@ -50,7 +50,7 @@ impl Builder<'_> {
             let Some(hash) = self.checked(&path, PasswordHash::parse(&text, plaintext)) else { continue };
             let user = User { hash, scopes, claims: Claims::from(user.claims.clone()) };
             if users.insert(name.clone(), user).is_some() {
-                self.error(path, ConfigErrorKind::Expected("a user who does not stand in `htpasswd` too"));
+                self.error(path, ConfigErrorKind::Expected("a user who is not in `htpasswd` already"));
             }
         }
         if users.is_empty() && self.errors.len() == errors {

@@ -1,4 +1,4 @@
-//! What claims must say, of whatever token.
+//! Builds the requirements on the claims of a token, for JWTs and introspection responses.
 
 use super::super::Builder;
 use crate::config::shape::Named;
@@ -7,7 +7,7 @@ use crate::config::{self, ConfigErrorKind};
 use crate::jose::claims::ClaimSelector;
 use crate::jose::jwt::{Audiences, ClaimRules, Revoked};
 
-/// What the configuration says of claims.
+/// The fields of a configuration that concern claims.
 pub(super) struct ClaimFields<'a> {
     pub audiences: Option<&'a Vec<String>>,
     pub any_audience: bool,
@@ -55,7 +55,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Where scopes stand; `scope` and `scp` where nothing is said.
+    /// Returns the claims that contain scopes; by default `scope` and `scp`.
     pub(super) fn scope_claims(&mut self, path: &str, names: Option<&[String]>) -> Vec<ClaimSelector> {
         let default = ["scope".to_owned(), "scp".to_owned()];
         let names = names.unwrap_or(&default).iter().enumerate();

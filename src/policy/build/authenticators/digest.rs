@@ -1,4 +1,4 @@
-//! `digest`.
+//! Builds `digest`.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::authn::{OneTimeScheme, Scheme};
 use crate::config::{self, ConfigErrorKind};
 use crate::http::challenge::Realm;
 
-/// A shorter key could be found by trying, from one nonce.
+/// Minimum length of a nonce key, in bytes. A shorter key could be found by brute force from one nonce.
 const MIN_NONCE_KEY_BYTES: usize = 16;
 
 impl Builder<'_> {
@@ -21,7 +21,7 @@ impl Builder<'_> {
             let path = format!("{path}.nonce_key");
             let key = self.secret(&path, key)?;
             if key.len() < MIN_NONCE_KEY_BYTES {
-                self.error(path, ConfigErrorKind::Expected("a key of at least 16 octets, made at random"));
+                self.error(path, ConfigErrorKind::Expected("a random key of at least 16 bytes"));
                 return None;
             }
             Some(key.into_owned().into_bytes())
@@ -37,7 +37,7 @@ impl Builder<'_> {
         Some((Scheme::OneTime(OneTimeScheme::Digest(scheme)), realm, digest.forward_credentials))
     }
 
-    /// The realm that the secrets are for, and the users.
+    /// Returns the users, and the realm of their secrets.
     fn digest_users(
         &mut self,
         path: &str,

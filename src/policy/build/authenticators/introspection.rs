@@ -1,4 +1,4 @@
-//! `introspection`.
+//! Builds `introspection`.
 
 use std::rc::Rc;
 
@@ -13,10 +13,10 @@ use crate::http::location::CredentialLocation;
 use crate::remote::introspection::{Client, Plan};
 use crate::remote::jwks::Address;
 
-/// More requests than this do not wait at a time anyway.
+/// Maximum of `max_concurrent`. No more requests can wait at a time.
 const MOST_CONCURRENT: usize = crate::remote::pending::MAX_WAITING;
 
-/// How much longer than an answer may take a request waits, in seconds: the call ends first, and says why.
+/// Seconds that a request waits beyond the timeout of the call, so that the call ends first and reports the reason.
 const MARGIN: f64 = 1.0;
 
 impl Builder<'_> {
@@ -36,7 +36,7 @@ impl Builder<'_> {
         }
         self.cluster(&format!("{path}.cluster"), &config.cluster);
         if config.client_id.is_empty() {
-            self.error(format!("{path}.client_id"), ConfigErrorKind::Expected("a text that is not empty"));
+            self.error(format!("{path}.client_id"), ConfigErrorKind::Expected("a string that is not empty"));
         }
         let secret = self.secret(&format!("{path}.client_secret"), &config.client_secret);
         if let Some(issuers) = &config.issuer {
@@ -58,7 +58,7 @@ impl Builder<'_> {
             audiences: config.audiences.as_ref(),
             any_audience: config.any_audience,
             clock_skew: config.clock_skew,
-            // RFC 7662 §2.2: `exp` is optional, since the endpoint says itself whether the token holds.
+            // RFC 7662 §2.2: `exp` is optional, since the endpoint reports whether the token is valid.
             require_exp: false,
             max_lifetime: None,
             claims: &config.claims,

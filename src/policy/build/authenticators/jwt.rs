@@ -1,4 +1,4 @@
-//! `jwt`.
+//! Builds `jwt`.
 
 use super::super::Builder;
 use super::claims::ClaimFields;

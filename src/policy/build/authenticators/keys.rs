@@ -1,4 +1,4 @@
-//! `keys` of tokens, and what they can do.
+//! Builds `keys` and `algorithms` of tokens.
 
 use base64::Engine;
 use base64::alphabet;
@@ -90,7 +90,7 @@ impl Builder<'_> {
 
     fn complete(&mut self, path: &str, made: Vec<VerifyingKey>, expected: usize) -> Option<KeySet> {
         if made.len() < expected {
-            return None; // what is wrong has been said
+            return None; // the errors have been recorded
         }
         self.checked(path, KeySet::from_keys(made))
     }
@@ -121,12 +121,12 @@ impl Builder<'_> {
         }
         let possible = match keys {
             Some(KeyProvider::Configuration(keys)) => keys.algorithms(),
-            // Shared secrets are not fetched.
+            // Shared secrets are never fetched.
             Some(KeyProvider::Provider(_)) => Algorithms::ASYMMETRIC,
             None => Algorithms::ALL,
         };
         if !algorithms.is_empty() && possible.and(algorithms).is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one algorithm that the keys can do"));
+            self.error(path, ConfigErrorKind::Expected("at least one algorithm that the keys support"));
         }
         Some(algorithms)
     }

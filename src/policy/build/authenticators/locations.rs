@@ -1,4 +1,4 @@
-//! `from`: where credentials stand.
+//! Builds `from`: the locations of credentials.
 
 use super::super::Builder;
 use crate::config::shape::List;
@@ -16,14 +16,14 @@ impl Builder<'_> {
     ) -> Vec<CredentialLocation> {
         let Some(from) = from else { return vec![default] };
         if from.0.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one place"));
+            self.error(path, ConfigErrorKind::Expected("at least one location"));
         }
         let mut locations: Vec<CredentialLocation> = Vec::new();
         for (at, location) in from.0.iter().enumerate() {
             let path = format!("{path}[{at}]");
             let Some(location) = self.location(&path, location) else { continue };
             if locations.iter().any(|known| known.overlaps(&location) && !known.is_told_from(&location)) {
-                self.error(path, ConfigErrorKind::Expected("a place that does not stand in the list yet"));
+                self.error(path, ConfigErrorKind::Expected("a location that is not in the list already"));
             } else {
                 locations.push(location);
             }
@@ -35,13 +35,13 @@ impl Builder<'_> {
         const NO_TOKENS_THERE: &[&str] =
             &["host", "cookie", "connection", "content-length", "transfer-encoding", "dpop"];
         if location.scheme.is_some() && location.header.is_none() {
-            self.error(format!("{path}.scheme"), ConfigErrorKind::Expected("`header` beside it"));
+            self.error(format!("{path}.scheme"), ConfigErrorKind::Expected("`header` in the same location"));
         }
         match (&location.header, &location.query, &location.cookie) {
             (Some(name), None, None) => {
                 let lower = name.to_ascii_lowercase();
                 if !is_token(name) || NO_TOKENS_THERE.contains(&lower.as_str()) {
-                    let expected = "the name of a field that can hold a token, such as x-jwt";
+                    let expected = "the name of a header that can contain a token, such as x-jwt";
                     self.error(format!("{path}.header"), ConfigErrorKind::Expected(expected));
                     return None;
                 }
@@ -76,8 +76,8 @@ impl Builder<'_> {
     }
 }
 
-/// RFC 6750 names the scheme `Bearer`; a configuration may have tokens under another.
-/// `DPoP` has a challenge of its own.
+/// Returns the auth-scheme of challenges: the first of the locations except `DPoP`, which has a challenge of its own;
+/// by default `Bearer` ([RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
 pub(super) fn challenge_scheme(locations: &[CredentialLocation]) -> &str {
     let mut schemes = locations.iter().filter_map(CredentialLocation::scheme);
     schemes.find(|scheme| !scheme.eq_ignore_ascii_case(DPOP)).unwrap_or("Bearer")

@@ -1,4 +1,4 @@
-//! `keys.remote` and `keys.discovery`.
+//! Builds `keys.remote` and `keys.discovery`.
 
 use std::rc::Rc;
 
@@ -31,13 +31,12 @@ impl Builder<'_> {
         let config::Discovery { refresh, timeout, max_stale, max_wait, .. } = discovery;
         self.durations(path, [*refresh, *timeout, *max_stale, *max_wait]);
         let address = match issuers {
-            // OpenID Connect Discovery §2, RFC 8414 §2: neither query nor fragment.
+            // OpenID Connect Discovery §2, RFC 8414 §2: an issuer has no query and no fragment.
             [issuer] => Address::parse(issuer).ok().filter(|address| !address.path.contains('?')),
             _ => None,
         };
         let (Some(address), [issuer]) = (address, issuers) else {
-            let expected =
-                "beside it a single `issuer` that is an http or https URL without query and fragment";
+            let expected = "exactly one `issuer`, an http or https URL without query and fragment";
             self.error(path, ConfigErrorKind::Expected(expected));
             return None;
         };
@@ -50,7 +49,7 @@ impl Builder<'_> {
         Some(plan(Origin::Discovery(discovery), [*refresh, *timeout, *max_stale, *max_wait]))
     }
 
-    /// The name of a cluster; whether there is one the proxy knows when it is asked.
+    /// Checks the name of a cluster. Only the proxy knows if the cluster exists.
     pub(super) fn cluster(&mut self, path: &str, name: &str) {
         if name.is_empty() {
             self.error(path, ConfigErrorKind::Expected("the name of one of the proxy's clusters"));

@@ -1,4 +1,4 @@
-//! `bound` and `dpop`: what shows that a token is used by whom it was issued to.
+//! Builds `bound` and `dpop`: the binding of tokens to a key or certificate of their holder.
 
 use super::super::{Builder, WarningKind};
 use crate::authn::sender_constraint::{BindingMode, Dpop, Origin, SenderConstraint};
@@ -6,7 +6,7 @@ use crate::config::{self, ConfigErrorKind};
 use crate::jose::jwk::Algorithms;
 
 impl Builder<'_> {
-    /// `path` is that of the authenticator whose members the two are.
+    /// Builds a sender constraint. `path` is that of the authenticator.
     pub(super) fn bound(
         &mut self,
         path: &str,
@@ -23,7 +23,8 @@ impl Builder<'_> {
         let Some(dpop) = dpop else {
             match mode {
                 BindingMode::Dpop => {
-                    let expected = "`dpop: {origin: …}` beside it: the origin that clients see";
+                    let expected =
+                        "`dpop: {origin: …}` in the same authenticator, with the origin that clients see";
                     self.error(format!("{path}.bound"), ConfigErrorKind::Expected(expected));
                     return None;
                 }
@@ -42,7 +43,7 @@ impl Builder<'_> {
         Some(SenderConstraint::new(mode, Some(dpop)))
     }
 
-    /// Reads `dpop.algorithms`.
+    /// Parses `dpop.algorithms`.
     fn proof_algorithms(&mut self, path: &str, names: Option<&[String]>) -> Algorithms {
         let Some(names) = names else { return Dpop::DEFAULT_ALGORITHMS };
         self.non_empty(path, names);
@@ -51,7 +52,8 @@ impl Builder<'_> {
             let path = format!("{path}[{at}]");
             match self.algorithm(&path, name) {
                 Some(algorithm) if algorithm.is_symmetric() => {
-                    let expected = "a public-key algorithm; a proof that anybody can make who can check it proves nothing";
+                    let expected =
+                        "a public-key algorithm, since a proof with a shared secret proves nothing";
                     self.error(path, ConfigErrorKind::Expected(expected));
                 }
                 Some(algorithm) => algorithms = algorithms.or(Algorithms::only(algorithm)),
