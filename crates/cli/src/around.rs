@@ -1,6 +1,10 @@
 //! The file around a configuration: what Envoy, Istio or Envoy Gateway are told about the filter.
 
+mod plugin;
+
 use std::collections::BTreeSet;
+
+pub use plugin::{environment, shared_vms};
 
 use super::discover;
 use super::document::{Kind, Member, Node};
@@ -18,8 +22,25 @@ const SETTINGS: &[&str] = &[
 /// Warnings about the surroundings of the configurations in a document.
 pub fn lints(document: &Node) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
+    phase(document, &mut lints);
     walk(document, &mut lints);
     lints
+}
+
+/// Istio puts a plugin before its own authentication and authorization in this phase alone.
+fn phase(document: &Node, lints: &mut Vec<Diagnostic>) {
+    let kind = document.get("kind").and_then(Node::text);
+    let Some(spec) =
+        member(document, "spec").filter(|_| matches!(kind, Some("WasmPlugin" | "TrafficExtension")))
+    else {
+        return;
+    };
+    let found = member(&spec.value, "phase");
+    if contains(&spec.value) && found.and_then(|found| found.value.text()) != Some("AUTHN") {
+        let message = "the plugin runs behind Istio's own authentication and authorization, which see headers that callers \
+                       made up; write `phase: AUTHN`";
+        lints.push(warning("filter-order", found.unwrap_or(spec), message.to_owned()));
+    }
 }
 
 fn warning(code: &'static str, at: &Member, message: String) -> Diagnostic {
@@ -27,7 +48,7 @@ fn warning(code: &'static str, at: &Member, message: String) -> Diagnostic {
 }
 
 /// A member by its snake_case or camelCase name.
-fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
+pub fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
     let camel: String = snake
         .split('_')
         .enumerate()
@@ -41,7 +62,7 @@ fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
 
 fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
     if discover::carries(node) {
-        fail_open(node, lints);
+        plugin::lints(node, lints);
     }
     if let Some(filters) = member(node, "http_filters")
         && let Some(ours) = filters.value.elements().iter().position(contains)
@@ -59,24 +80,6 @@ fn contains(node: &Node) -> bool {
         || node.members().iter().map(|member| &member.value).chain(node.elements()).any(contains)
 }
 
-fn fail_open(carrier: &Node, lints: &mut Vec<Diagnostic>) {
-    let settings = [
-        ("failure_policy", "FAIL_OPEN", "FAIL_RELOAD"),
-        ("fail_open", "true", "false"),
-        ("fail_strategy", "FAIL_OPEN", "FAIL_CLOSE"),
-    ];
-    for (name, open, closed) in settings {
-        let Some(found) = member(carrier, name) else { continue };
-        if found.value.text() == Some(open) {
-            let message = format!(
-                "`{}: {open}` lets every request pass without a check where the module cannot run; write `{closed}`",
-                found.name
-            );
-            lints.push(warning("fail-open", found, message));
-        }
-    }
-}
-
 fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagnostic>) {
     let is_router = |filter: &Node| {
         let config = member(filter, "typed_config").and_then(|config| config.value.get("@type")?.text());
@@ -88,6 +91,15 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
         let message = "authgate is behind the router, which ends the chain: it is asked for no request";
         lints.push(warning("filter-order", filters, message.to_owned()));
     }
+    for (at, filter) in elements.iter().enumerate().filter(|(at, _)| *at != ours) {
+        let Some(kind) = kind_of(filter) else { continue };
+        let wrong = BEFORE.iter().filter(|_| at > ours).chain(AFTER.iter().filter(|_| at < ours));
+        for (_, reason) in wrong.filter(|(other, _)| *other == kind) {
+            let span = filter.span.clone();
+            let message = format!("`{kind}` {reason}");
+            lints.push(Diagnostic { span, ..warning("filter-order", filters, message) });
+        }
+    }
     // A part of a connection manager, as a patch has it, says nothing about the rest.
     let kind = manager.get("@type").and_then(Node::text).unwrap_or_default();
     if !kind.ends_with(".HttpConnectionManager") {
@@ -95,7 +107,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     }
     let is_set = |name: &&&str| {
         let value = member(manager, name).and_then(|found| found.value.text());
-        value.is_some_and(|value| !matches!(value, "false" | "null"))
+        value.is_some_and(|value| !matches!(value, "false" | "null" | "IMPLEMENTATION_SPECIFIC_DEFAULT"))
     };
     let missing: Vec<&str> = SETTINGS.iter().filter(|name| !is_set(name)).copied().collect();
     if !missing.is_empty() {
@@ -106,6 +118,34 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
         );
         lints.push(warning("connection-manager", filters, message));
     }
+}
+
+/// Filters that belong before authgate.
+const BEFORE: &[(&str, &str)] = &[(
+    "cors",
+    "is behind authgate, which refuses preflights, since they have no credentials; put it before authgate, or set \
+     `cors_preflight: allow`",
+)];
+
+/// Filters that belong behind authgate.
+const AFTER: &[(&str, &str)] = &[
+    ("cache", "is before authgate and answers from its store whoever asks; put it behind authgate"),
+    (
+        "ext_authz",
+        "is before authgate, so it sees identity headers that callers made up; put it behind authgate",
+    ),
+    (
+        "header_to_metadata",
+        "is before authgate, so it copies identity headers that callers made up; put it behind authgate",
+    ),
+];
+
+/// The kind of a filter, such as `cors`: of its type, else of its name.
+fn kind_of(filter: &Node) -> Option<&str> {
+    let config = member(filter, "typed_config").and_then(|config| config.value.get("@type")?.text());
+    // `type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors`
+    let of_type = config.and_then(|kind| kind.split_once(".filters.http.")?.1.split('.').next());
+    of_type.or_else(|| filter.get("name")?.text()?.strip_prefix("envoy.filters.http."))
 }
 
 /// The names of all clusters of a bootstrap; `None` where others may come from elsewhere.

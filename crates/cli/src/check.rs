@@ -74,6 +74,7 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
             let documents = document::parse(&checked.text).unwrap_or_default();
             let known = documents.iter().find_map(around::clusters);
             checked.diagnostics.extend(documents.iter().flat_map(around::lints));
+            checked.diagnostics.extend(around::shared_vms(&documents));
             for found in all {
                 if let Some(known) = &known {
                     checked.diagnostics.extend(around::unknown_clusters(&found.node, known));
@@ -122,14 +123,29 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
         message,
         span: place::of_value(text, &found.node, path),
     };
+    let is_passed = |name: &str| found.environment.as_ref().is_none_or(|passed| passed.contains(name));
+    for (path, name) in Environment::default().missing(&found.value).places {
+        if is_name(&name) && !is_passed(&name) {
+            said.push(Diagnostic {
+                severity: Severity::Error,
+                code: "environment",
+                message: format!(
+                    "the plugin does not pass the environment variable {name} to the module, which refuses the \
+                     configuration; name it in `host_env_keys` or `key_values` (Envoy), `vmConfig.env` (Istio) or \
+                     `env.hostKeys` (Envoy Gateway)"
+                ),
+                span: place::of_value(text, &found.node, &path),
+                path,
+            });
+        }
+    }
     let missing = environment.missing(&found.value);
-    for (path, name) in &missing.places {
+    for (path, name) in missing.places.iter().filter(|(_, name)| is_passed(name)) {
         let message = format!(
-            "the environment variable {name} is not set here, so its value was not checked; `--env-file FILE` gives it, and \
-             the VM gets it through host_env_keys or key_values"
+            "the environment variable {name} is not set here, so its value was not checked; `--env-file FILE` sets it"
         );
         // What is no name is an error, of which the filter says more.
-        if name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')) {
+        if is_name(name) {
             said.push(warning("environment", path, message));
         }
     }
@@ -154,6 +170,11 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
         Err(errors) => said.extend(errors.iter().map(error)),
     }
     said
+}
+
+/// True if the text can be the name of an environment variable.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.'))
 }
 
 fn code(kind: &ConfigErrorKind) -> &'static str {

@@ -16,9 +16,11 @@
 //! rule or refuses the authenticator. What is converted and stricter than the original is a comment.
 
 mod access;
+mod embedded;
 mod envoy;
 mod envoy_gateway;
 mod finding;
+mod foreign;
 mod istio;
 mod message;
 mod output;
@@ -81,16 +83,33 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
 /// Converts the texts of files.
 fn convert(files: &[(String, String)], findings: &Findings) -> Result<Vec<Output>, Failure> {
     let mut documents = Vec::new();
+    let mut parts = Vec::new();
     for (file, (name, text)) in files.iter().enumerate() {
         let parsed =
             document::parse(text).map_err(|error| format!("{name}: not valid YAML: {}", error.what))?;
         for node in parsed {
             let is_kubernetes = node.get("apiVersion").is_some();
             let dialect = if is_kubernetes { Dialect::Kubernetes } else { Dialect::Envoy };
-            documents.push(Document { node: node.read_as(dialect), dialect, file });
+            let node = node.read_as(dialect);
+            embedded::find(name, text, &node, &mut parts);
+            documents.push(Document { node, dialect, file });
         }
     }
-    let mut outputs = outputs(files, &documents, findings);
+    let mut files = files.to_vec();
+    let mut unreadable = Vec::new();
+    for part in parts {
+        match document::parse(&part.text) {
+            Ok(parsed) => {
+                let file = files.len();
+                let nodes = parsed.into_iter().map(|node| node.read_as(Dialect::Envoy));
+                documents.extend(nodes.map(|node| Document { node, dialect: Dialect::Envoy, file }));
+                files.push((part.name, part.text));
+            }
+            Err(error) => unreadable.push(embedded::refuse(&part, &error.what, findings)),
+        }
+    }
+    let mut outputs = outputs(&files, &documents, findings);
+    outputs.extend(unreadable);
     if outputs.is_empty() && findings.is_empty() {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!(
@@ -105,7 +124,7 @@ fn convert(files: &[(String, String)], findings: &Findings) -> Result<Vec<Output
 /// All that the documents are converted into.
 fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findings) -> Vec<Output> {
     let (mut envoy, mut istio, mut gateway) = (Vec::new(), Vec::new(), Vec::new());
-    let mut services = Vec::new();
+    let (mut services, mut unknown) = (Vec::new(), Vec::new());
     for Document { node, dialect, file } in documents {
         let Some((name, text)) = files.get(*file) else { continue };
         let file = File { name: name.as_str().into(), text, dialect: *dialect, findings };
@@ -113,7 +132,12 @@ fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findin
         let items = node.get("items").filter(|_| is_list).map(Node::elements);
         for node in items.unwrap_or(std::slice::from_ref(node)) {
             let resource = istio::Resource { file: file.clone(), node };
+            if foreign::is_foreign(&resource) {
+                unknown.push(foreign::refuse(&resource, findings));
+                continue;
+            }
             match resource.kind() {
+                "PeerAuthentication" => foreign::keep(&resource, findings),
                 "RequestAuthentication" | "AuthorizationPolicy" => istio.push(resource),
                 "SecurityPolicy" | "Secret" | "ConfigMap" => gateway.push(resource),
                 "ServiceEntry" => {
@@ -125,9 +149,13 @@ fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findin
             }
         }
     }
-    let mut outputs = envoy::convert(&envoy);
+    let (mut outputs, notes) = envoy::convert(&envoy);
     outputs.extend(istio::convert(&istio, &services, findings));
     outputs.extend(envoy_gateway::convert(&gateway, findings));
+    outputs.extend(unknown);
+    for output in &mut outputs {
+        output.head.extend(notes.iter().cloned());
+    }
     outputs
 }
 

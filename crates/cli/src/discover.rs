@@ -1,5 +1,6 @@
 //! Finds the configurations in a file, by the shape of what they stand in.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use authgate::config::error::suggestion;
@@ -7,7 +8,7 @@ use authgate::json::{self, JsonError, JsonErrorKind};
 use serde_json::Value;
 
 use super::document::{self, Dialect, Kind, Node, Style};
-use super::redaction;
+use super::{around, redaction};
 
 /// A configuration and where it stands.
 pub struct Found {
@@ -15,6 +16,8 @@ pub struct Found {
     pub node: Node,
     /// What the filter is given.
     pub value: Value,
+    /// Names of the environment variables that the plugin around it passes; none where it stands alone.
+    pub environment: Option<BTreeSet<String>>,
 }
 
 /// Something in a file that cannot be read, and where.
@@ -85,15 +88,16 @@ fn looks_like_ours(document: &Node) -> bool {
 fn of_node(node: &Node, dialect: Dialect) -> Found {
     let node = node.read_as(dialect);
     let value = node.value(dialect);
-    Found { node, value }
+    Found { node, value, environment: None }
 }
 
 fn search(text: &str, node: &Node, dialect: Dialect, found: &mut Vec<Found>) -> Result<(), Unreadable> {
     if let Some(configuration) = ours(node) {
-        found.push(match configuration.kind {
+        let inner = match configuration.kind {
             Kind::Scalar(_) => of_string(text, configuration)?,
             _ => of_node(configuration, dialect),
-        });
+        };
+        found.push(Found { environment: Some(around::environment(node)), ..inner });
         return Ok(());
     }
     for member in node.members() {
@@ -177,7 +181,7 @@ fn of_string(file: &str, node: &Node) -> Result<Found, Unreadable> {
         Err(error) if error.kind == JsonErrorKind::DuplicateMember => inner.value(Dialect::Json),
         Err(error) => return Err(unreadable(error)),
     };
-    Ok(Found { node: inner.moved(&place), value })
+    Ok(Found { node: inner.moved(&place), value, environment: None })
 }
 
 /// Where in the file each octet of a text stands, if that can be said.

@@ -1,5 +1,7 @@
 //! What is legal and unwise.
 
+mod issuer;
+
 use std::collections::BTreeSet;
 
 use authgate::config::reader::member;
@@ -34,6 +36,8 @@ pub fn lints(
     lints.ambiguous_subject();
     lints.hidden_rules();
     lints.public_everything();
+    lints.optional_everywhere();
+    lints.found.extend(issuer::lints(config));
     lints.unlisted_methods();
     lints.shadow(value);
     lints.found
@@ -151,6 +155,23 @@ impl Lints<'_> {
                     message: message.to_owned(),
                 });
             }
+        }
+    }
+
+    /// No request needs credentials where each rule that asks for them is optional.
+    fn optional_everywhere(&mut self) {
+        let mut optional = Vec::new();
+        for (at, rule) in self.policy.rules.iter().enumerate() {
+            match &rule.access {
+                Access::Protected(protection) if protection.optional => optional.push(at),
+                Access::Protected(_) => return,
+                Access::Public | Access::Denied => {}
+            }
+        }
+        if let Some(first) = optional.first() {
+            let message = "every rule that requires credentials is optional, so requests without any pass it; leave \
+                           `optional` out where callers have to authenticate";
+            self.note("optional-everywhere", format!("rules[{first}].optional"), message.to_owned());
         }
     }
 

@@ -1,6 +1,8 @@
 //! `authgate convert`: published forms of configurations, what becomes of them, and that nothing becomes more open.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, missing_docs)] // a test may panic
 
+#[path = "convert/claims.rs"]
+mod claims;
 #[path = "convert/corpus.rs"]
 mod corpus;
 #[path = "convert/model.rs"]

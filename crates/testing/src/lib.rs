@@ -12,6 +12,7 @@
 )]
 
 pub mod config_cases;
+pub mod convert_cases;
 pub mod digest_client;
 pub mod e2e;
 pub mod fake_host;

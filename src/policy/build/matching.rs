@@ -90,9 +90,12 @@ impl Builder<'_> {
     fn method_set(&mut self, path: &str, names: &[String]) -> Option<MethodSet> {
         let set = MethodSet::new(names.iter().map(String::as_str));
         let path = match set {
-            Err(MethodError::NotToken(at) | MethodError::NotUpperCase(at) | MethodError::Repeated(at)) => {
-                format!("{path}[{at}]")
-            }
+            Err(
+                MethodError::NotToken(at)
+                | MethodError::Wildcard(at)
+                | MethodError::NotUpperCase(at)
+                | MethodError::Repeated(at),
+            ) => format!("{path}[{at}]"),
             _ => path.to_owned(),
         };
         self.checked(&path, set)

@@ -28,6 +28,8 @@ pub enum MethodError {
     /// The method with this index is not a `token`
     /// ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
     NotToken(usize),
+    /// The method with this index contains `*`, which looks like a wildcard.
+    Wildcard(usize),
     /// The method with this index has lower-case letters.
     NotUpperCase(usize),
     /// The method with this index is a repetition.
@@ -39,6 +41,9 @@ impl fmt::Display for MethodError {
         f.write_str(match self {
             MethodError::Empty => "expected at least one method",
             MethodError::NotToken(_) => "expected the name of a method, as in `GET`",
+            MethodError::Wildcard(_) => {
+                "`*` does not stand for other methods; leave `methods` out for every method, or name each"
+            }
             MethodError::NotUpperCase(_) => "expected a method in upper case, as in `GET`",
             MethodError::Repeated(_) => "expected each method once",
         })
@@ -81,6 +86,9 @@ impl MethodSet {
             if !is_token(name) {
                 return Err(MethodError::NotToken(index));
             }
+            if name.contains('*') {
+                return Err(MethodError::Wildcard(index));
+            }
             if name.bytes().any(|byte| byte.is_ascii_lowercase()) {
                 return Err(MethodError::NotUpperCase(index));
             }
@@ -116,11 +124,12 @@ mod tests {
     #[test]
     fn bad_methods_say_why() {
         use MethodError::*;
-        let table: [(&[&str], MethodError); 7] = [
+        let table: [(&[&str], MethodError); 8] = [
             (&[], Empty),
             (&[""], NotToken(0)),
             (&["GET", "P T"], NotToken(1)),
-            (&["*", "A,B"], NotToken(1)),
+            (&["#", "A,B"], NotToken(1)),
+            (&["GET", "P*"], Wildcard(1)),
             (&["GET", "Head"], NotUpperCase(1)),
             (&["GET", "PUT", "GET"], Repeated(2)),
             (&["GÉT"], NotToken(0)),

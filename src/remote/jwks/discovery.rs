@@ -41,8 +41,12 @@ impl Discovery {
     pub fn read(&self, document: &[u8]) -> Result<(Address, &str), FetchError> {
         let document = json::parse(document).map_err(FetchError::Json)?;
         let text = |name| document.get(name).and_then(Value::as_str);
-        if text("issuer") != Some(self.issuer.as_str()) {
-            return Err(FetchError::OtherIssuer);
+        match text("issuer") {
+            Some(issuer) if issuer == self.issuer => {}
+            Some(issuer) if without_slash(issuer) == without_slash(&self.issuer) => {
+                return Err(FetchError::IssuerSlash);
+            }
+            _ => return Err(FetchError::OtherIssuer),
         }
         let keys = text("jwks_uri").and_then(|uri| Address::parse(uri).ok()).ok_or(FetchError::NoJwksUri)?;
         match &self.jwks_cluster {
@@ -60,6 +64,10 @@ impl Discovery {
     fn with_path(&self, path: String) -> Address {
         Address { path, ..self.address.clone() }
     }
+}
+
+fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
 #[cfg(test)]
@@ -115,8 +123,10 @@ mod tests {
         check(Some("keys"), elsewhere, Ok(("cdn/keys", "keys")));
         let other_scheme = r#"{"issuer": "https://idp/one", "jwks_uri": "http://idp/keys"}"#;
         check(None, other_scheme, Err(FetchError::OtherOrigin));
+        let slash = r#"{"issuer": "https://idp/one/", "jwks_uri": "https://idp/keys"}"#;
+        check(Some("keys"), slash, Err(FetchError::IssuerSlash));
         for issuer in [
-            r#""https://idp/one/""#,
+            r#""https://idp/one//""#,
             r#""https://idp""#,
             r#""https://evil/one""#,
             "null",

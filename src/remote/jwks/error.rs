@@ -19,6 +19,8 @@ pub enum FetchError {
     Set(KeySetError),
     /// The metadata have another issuer, or none.
     OtherIssuer,
+    /// The metadata have an issuer that differs from the configured one by a trailing slash only.
+    IssuerSlash,
     /// The metadata have no valid `jwks_uri`.
     NoJwksUri,
     /// The metadata name a key set on another origin, and no cluster is configured for it.
@@ -33,10 +35,14 @@ impl fmt::Display for FetchError {
             FetchError::Json(error) => error.fmt(f),
             FetchError::Set(error) => error.fmt(f),
             FetchError::OtherIssuer => f.write_str("`issuer` does not match the configured issuer"),
+            FetchError::IssuerSlash => f.write_str(
+                "`issuer` and the configured issuer differ by a trailing slash only; configure it exactly as it is in the \
+                 metadata",
+            ),
             FetchError::NoJwksUri => f.write_str("expected `jwks_uri` to be an http or https URL"),
-            FetchError::OtherOrigin => {
-                f.write_str("`jwks_uri` has another origin than the issuer, which requires `jwks_cluster`")
-            }
+            FetchError::OtherOrigin => f.write_str(
+                "`jwks_uri` has another origin than the issuer, which requires `jwks_cluster`",
+            ),
         }
     }
 }

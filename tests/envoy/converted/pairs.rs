@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BASIC_AUTH, JWT_AUTHN, converted, users};
+use super::{BASIC_AUTH, JWT_AUTHN, authorization, converted, users};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::client::{Request, get, request};
 use authgate_testing::e2e::mint::{
@@ -13,29 +13,31 @@ use authgate_testing::e2e::mint::{
 use authgate_testing::e2e::proxy::Proxy;
 
 const API_KEY_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth";
-const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+pub const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
 
-/// A filter, its routes, and the requests for both.
-struct Pair {
-    names: [&'static str; 2],
-    filter: Value,
-    is_disabled: bool,
-    hosts: Value,
-    /// True if the filter can be converted completely.
-    is_whole: bool,
+/// A filter, its routes, and what is asked of both.
+pub struct Pair {
+    pub names: [&'static str; 2],
+    pub filter: Value,
+    /// A filter behind it, which is converted with it.
+    pub behind: Option<Value>,
+    pub is_disabled: bool,
+    pub hosts: Value,
+    /// Whether everything of it can be converted.
+    pub is_whole: bool,
     /// A request that both allow.
-    good: Request,
-    requests: Vec<(String, Request)>,
-    /// Parts of the names of requests that only authgate denies.
-    stricter: &'static [&'static str],
+    pub good: Request,
+    pub requests: Vec<(String, Request)>,
+    /// Parts of names of requests that authgate alone refuses.
+    pub stricter: &'static [&'static str],
 }
 
-fn everywhere() -> Value {
+pub fn everywhere() -> Value {
     json!([{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]}])
 }
 
-/// Returns a route to the service, with settings for the filter.
-fn route(matched: Value, settings: Value) -> Value {
+/// A route to the service, with settings for the filter.
+pub fn route(matched: Value, settings: Value) -> Value {
     let mut route = json!({"match": matched, "route": {"cluster": "upstream"}});
     if !settings.is_null() {
         route["typed_per_filter_config"] = json!({"authgate": settings});
@@ -43,7 +45,7 @@ fn route(matched: Value, settings: Value) -> Value {
     route
 }
 
-fn per_route(kind: &str, mut settings: Value) -> Value {
+pub fn per_route(kind: &str, mut settings: Value) -> Value {
     settings["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.http.{kind}"));
     settings
 }
@@ -56,6 +58,11 @@ impl Pair {
             "route_config": {"name": "r", "virtual_hosts": self.hosts},
             "http_filters": [{"name": "authgate", "disabled": self.is_disabled, "typed_config": self.filter}],
         });
+        let mut manager = manager;
+        if let Some(behind) = &self.behind {
+            let filters = manager["http_filters"].as_array_mut().unwrap();
+            filters.push(json!({"name": "behind", "typed_config": behind}));
+        }
         let (configuration, is_whole) = converted(&manager);
         assert_eq!(is_whole, self.is_whole, "{native}: {configuration:#}");
         let good = self.good.clone();
@@ -70,6 +77,7 @@ impl Pair {
         [
             listener(native, json!({}), good.clone())
                 .native(self.filter.clone())
+                .behind(self.behind.clone())
                 .disabled(self.is_disabled)
                 .hosts(self.hosts.clone()),
             listener(ours, configuration, good).hosts(plain),
@@ -96,15 +104,19 @@ impl Pair {
     }
 }
 
-/// A credential: its description, and a function that adds it to a request.
-type Credential = (&'static str, Box<dyn Fn(Request) -> Request>);
+/// A credential: what it is, and how a request carries it.
+pub type Credential = (&'static str, Box<dyn Fn(Request) -> Request>);
 
-fn credential(what: &'static str, put: impl Fn(Request) -> Request + 'static) -> Credential {
+pub fn credential(what: &'static str, put: impl Fn(Request) -> Request + 'static) -> Credential {
     (what, Box::new(put))
 }
 
-/// Combines each path with each method and each credential.
-fn grid(methods: &[&str], targets: &[(&str, &str)], credentials: &[Credential]) -> Vec<(String, Request)> {
+/// Each path with each method and each credential.
+pub fn grid(
+    methods: &[&str],
+    targets: &[(&str, &str)],
+    credentials: &[Credential],
+) -> Vec<(String, Request)> {
     let mut requests = Vec::new();
     for method in methods {
         for (host, target) in targets {
@@ -118,15 +130,15 @@ fn grid(methods: &[&str], targets: &[(&str, &str)], credentials: &[Credential]) 
     requests
 }
 
-fn paths<'a>(paths: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+pub fn paths<'a>(paths: &[&'a str]) -> Vec<(&'a str, &'a str)> {
     paths.iter().map(|path| ("", *path)).collect()
 }
 
-fn nothing() -> Credential {
+pub fn nothing() -> Credential {
     credential("nothing", |request| request)
 }
 
-fn bearers() -> Vec<Credential> {
+pub fn bearers() -> Vec<Credential> {
     let good = token_for("alice");
     // Not at the end, where Envoy ignores surplus bits.
     let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -142,7 +154,7 @@ fn bearers() -> Vec<Credential> {
     ]
 }
 
-fn provider(more: Value) -> Value {
+pub fn provider(more: Value) -> Value {
     let mut provider =
         json!({"issuer": ISSUER, "audiences": ["api"], "local_jwks": {"inline_string": jwks().to_string()}});
     provider.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -209,6 +221,7 @@ fn rules() -> Pair {
     Pair {
         names: ["rules", "rules-ours"],
         filter,
+        behind: None,
         is_disabled: false,
         hosts: everywhere(),
         is_whole: true,
@@ -240,6 +253,7 @@ fn lost() -> Pair {
     Pair {
         names: ["lost", "lost-ours"],
         filter,
+        behind: None,
         is_disabled: false,
         hosts: everywhere(),
         is_whole: false,
@@ -294,6 +308,7 @@ fn groups() -> Pair {
     Pair {
         names: ["groups", "groups-ours"],
         filter,
+        behind: None,
         is_disabled: false,
         hosts: everywhere(),
         is_whole: true,
@@ -344,6 +359,7 @@ fn by_route() -> Pair {
     Pair {
         names: ["by-route", "by-route-ours"],
         filter,
+        behind: None,
         is_disabled: false,
         hosts,
         is_whole: true,
@@ -371,6 +387,7 @@ fn basic() -> Pair {
     Pair {
         names: ["basic", "basic-ours"],
         filter: json!({"@type": BASIC_AUTH, "users": {"inline_string": users()}}),
+        behind: None,
         is_disabled: true,
         hosts,
         is_whole: true,
@@ -391,6 +408,7 @@ fn basic_optional() -> Pair {
     Pair {
         names: ["optional", "optional-ours"],
         filter: json!({"@type": BASIC_AUTH, "users": {"inline_string": users()}, "allow_missing": true}),
+        behind: None,
         is_disabled: false,
         hosts: everywhere(),
         is_whole: true,
@@ -432,6 +450,7 @@ fn api_keys() -> Pair {
     Pair {
         names: ["keys", "keys-ours"],
         filter,
+        behind: None,
         is_disabled: false,
         hosts,
         is_whole: true,
@@ -439,38 +458,6 @@ fn api_keys() -> Pair {
         requests: grid(&["GET"], &paths(&targets), &credentials),
         // Envoy accepts a request if one of several keys is valid.
         stricter: &["two keys", "?q=key-1 with one's key in a cookie", "?q=key-4 with one's key in a cookie"],
-    }
-}
-
-/// `rbac` by path and method; the action is ALLOW or DENY.
-fn rbac(action: &str) -> Pair {
-    let method = |name: &str| json!({"header": {"name": ":method", "string_match": {"exact": name}}});
-    let path = |matcher: Value| json!({"url_path": {"path": matcher}});
-    let and = |list: Value| json!({"and_rules": {"rules": list}});
-    let any = json!([{"any": true}]);
-    let filter = json!({"@type": RBAC, "rules": {"action": action, "policies": {
-        "read": {"permissions": [and(json!([method("GET"), path(json!({"prefix": "/read"}))]))], "principals": any},
-        "write": {"permissions": [and(json!([{"not_rule": method("GET")}, path(json!({"exact": "/write"}))]))], "principals": any},
-        "either": {"permissions": [path(json!({"suffix": ".txt"})), path(json!({"contains": "-in-"})), path(json!({"safe_regex": {"regex": "/r[0-9]+"}}))],
-            "principals": [{"and_ids": {"ids": [{"any": true}, {"or_ids": {"ids": [{"header": {"name": ":method", "string_match": {"exact": "PUT"}}}]}}]}}]},
-        "local": {"permissions": [path(json!({"exact": "/local"}))], "principals": [{"remote_ip": {"address_prefix": "127.0.0.0", "prefix_len": 8}}]},
-        "far": {"permissions": [path(json!({"exact": "/far"}))], "principals": [{"remote_ip": {"address_prefix": "10.0.0.0", "prefix_len": 8}}]},
-    }}});
-    let targets = [
-        "/read", "/reader", "/read/x", "/rea", "/write", "/write/", "/a.txt", "/atxt", "/x-in-y", "/r1",
-        "/r", "/r1/x", "/local", "/far", "/",
-    ];
-    let names =
-        if action == "ALLOW" { ["rbac-allow", "rbac-allow-ours"] } else { ["rbac-deny", "rbac-deny-ours"] };
-    Pair {
-        names,
-        filter,
-        is_disabled: false,
-        hosts: everywhere(),
-        is_whole: true,
-        good: get(if action == "ALLOW" { "/read" } else { "/" }),
-        requests: grid(&["GET", "POST", "PUT"], &paths(&targets), &[nothing()]),
-        stricter: &[],
     }
 }
 
@@ -484,8 +471,13 @@ fn what_is_converted_never_allows_what_the_original_refused() {
         basic(),
         basic_optional(),
         api_keys(),
-        rbac("ALLOW"),
-        rbac("DENY"),
+        authorization::plain("ALLOW"),
+        authorization::plain("DENY"),
+        authorization::claims("ALLOW"),
+        authorization::claims("DENY"),
+        authorization::excluded("ALLOW"),
+        authorization::excluded("DENY"),
+        authorization::by_route(),
     ];
     let listeners = pairs.iter().flat_map(Pair::listeners).collect();
     let proxy = Proxy::start("converted-pairs", listeners);

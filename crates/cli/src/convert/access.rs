@@ -44,6 +44,30 @@ pub struct Clause {
 pub struct Caller {
     pub name: String,
     pub issuer: Option<String>,
+    /// Where its tokens are: `from` of the authenticator.
+    pub from: Value,
+}
+
+impl Caller {
+    /// The caller of an authenticator of tokens.
+    pub fn new(part: &Part, issuer: Option<String>) -> Self {
+        let from = part.value.get("jwt").and_then(|jwt| jwt.get("from")).cloned().unwrap_or_default();
+        Caller { name: part.name.clone(), issuer, from }
+    }
+}
+
+/// Says which tokens count for the requests of a region.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub name: String,
+    pub at: At,
+    pub region: Region,
+    /// Names of the authenticators whose tokens are verified; none if no token is looked at.
+    pub callers: Vec<String>,
+    /// Whether requests without a token go on.
+    pub anonymous: bool,
+    /// Why this is not known; then nobody passes.
+    pub lost: Vec<String>,
 }
 
 /// A policy.
@@ -53,6 +77,8 @@ pub struct Policy {
     pub anonymous: bool,
     /// Authenticators that every request needs beside a token.
     pub with: Vec<String>,
+    /// In order: the first that applies decides whose tokens count; without any, those of all callers do everywhere.
+    pub stages: Vec<Stage>,
     /// In the order in which they are evaluated.
     pub clauses: Vec<Clause>,
     /// What happens to requests to which no clause applies.
@@ -91,7 +117,7 @@ const MAX_RULES: usize = 2000;
 pub fn compile(mut policy: Policy, findings: &Findings, output: &mut Output) {
     policy.untangle(findings);
     let mut compiler = Compiler { policy: &policy, findings, known: BTreeMap::new(), count: 0 };
-    let alive: Vec<usize> = (0..policy.clauses.len()).collect();
+    let alive: Vec<usize> = (0..policy.clauses.len() + policy.stages.len()).collect();
     let Some(rules) = compiler.divide(0, &alive) else {
         let what = "these policies tell more requests apart than rules can";
         let at = policy.clauses.first().map(|clause| clause.at.clone()).or_else(|| output.at.clone());
@@ -105,67 +131,77 @@ pub fn compile(mut policy: Policy, findings: &Findings, output: &mut Output) {
 }
 
 impl Policy {
+    /// The region of a clause or, behind those, of a stage.
+    fn region(&self, at: usize) -> Option<&Region> {
+        let stage = || self.stages.get(at.checked_sub(self.clauses.len())?).map(|stage| &stage.region);
+        self.clauses.get(at).map(|clause| &clause.region).or_else(stage)
+    }
+
+    /// The conditions of these clauses and stages in one dimension, each once.
+    fn atoms(&self, alive: &[usize], dimension: usize) -> Vec<Atom> {
+        let mut atoms: Vec<Atom> = Vec::new();
+        let constraints = alive.iter().filter_map(|at| self.region(*at)?.get(dimension));
+        for atom in constraints.flat_map(Constraint::atoms) {
+            if !atoms.contains(atom) {
+                atoms.push(atom.clone());
+            }
+        }
+        atoms
+    }
+
     /// Takes out path conditions whose overlap with others cannot be written.
     fn untangle(&mut self, findings: &Findings) {
         loop {
-            let all: Vec<&Clause> = self.clauses.iter().collect();
-            let Err(space::Entangled(atom)) = space::cells(&atoms(&all, 0)) else { return };
+            let all: Vec<usize> = (0..self.clauses.len() + self.stages.len()).collect();
+            let Err(space::Entangled(atom)) = space::cells(&self.atoms(&all, 0)) else { return };
             let shown = match &atom {
                 Atom::Path(shape) => shape.to_match().to_string(),
                 _ => String::new(),
             };
             let mut changed = false;
-            for clause in &mut self.clauses {
-                let Some(constraint) = clause.region.first_mut() else { continue };
+            let clauses = self.clauses.iter_mut().map(|part| (&mut part.region, &mut part.lost, &part.at));
+            let stages = self.stages.iter_mut().map(|part| (&mut part.region, &mut part.lost, &part.at));
+            for (region, lost, at) in clauses.chain(stages) {
+                let Some(constraint) = region.first_mut() else { continue };
                 if constraint.atoms().any(|known| *known == atom) {
                     *constraint = Constraint::default();
                     let what =
                         format!("the path {shown} overlaps with another in a way that rules cannot express");
                     let advice = "Write rules for both paths by hand, the more specific first.";
-                    findings.add(&clause.at, what.clone(), advice);
-                    clause.lost.push(what);
+                    findings.add(at, what.clone(), advice);
+                    lost.push(what);
                     changed = true;
                 }
             }
             if !changed {
                 // Cannot happen; without it this might not end.
                 self.clauses.iter_mut().for_each(|clause| clause.region = Region::default());
+                self.stages.iter_mut().for_each(|stage| stage.region = Region::default());
             }
         }
     }
 }
 
-/// The conditions of these clauses in one dimension, each once.
-fn atoms(clauses: &[&Clause], dimension: usize) -> Vec<Atom> {
-    let mut atoms: Vec<Atom> = Vec::new();
-    for atom in clauses.iter().filter_map(|clause| clause.region.get(dimension)).flat_map(Constraint::atoms) {
-        if !atoms.contains(atom) {
-            atoms.push(atom.clone());
-        }
-    }
-    atoms
-}
-
 struct Compiler<'a> {
     policy: &'a Policy,
     findings: &'a Findings,
-    /// Dimension and clauses → the rules below.
+    /// Dimension, and clauses and stages → the rules below.
     known: BTreeMap<(usize, Vec<usize>), Rules>,
     count: usize,
 }
 
 impl Compiler<'_> {
-    /// The rules for the requests to which these clauses may apply, divided from this dimension on. None: too many.
+    /// The rules for the requests to which these clauses and stages may apply, divided from this dimension on. None: too
+    /// many.
     fn divide(&mut self, dimension: usize, alive: &[usize]) -> Option<Rules> {
         let key = (dimension, alive.to_vec());
         if let Some(rules) = self.known.get(&key) {
             return Some(rules.clone());
         }
         let policy = self.policy;
-        let clauses: Vec<&Clause> = alive.iter().filter_map(|at| policy.clauses.get(*at)).collect();
-        let atoms = atoms(&clauses, dimension);
+        let atoms = policy.atoms(alive, dimension);
         let rules = if dimension >= DIMENSIONS {
-            vec![(Map::new(), self.outcome(&clauses))]
+            vec![(Map::new(), self.outcome(alive))]
         } else if atoms.is_empty() {
             self.divide(dimension + 1, alive)?
         } else {
@@ -173,7 +209,7 @@ impl Compiler<'_> {
             let mut below = Vec::with_capacity(cells.len());
             for cell in &cells {
                 let is_met = |at: &&usize| {
-                    let constraint = policy.clauses.get(**at).and_then(|clause| clause.region.get(dimension));
+                    let constraint = policy.region(**at).and_then(|region| region.get(dimension));
                     constraint.is_some_and(|constraint| constraint.is_met(&atoms, cell))
                 };
                 let alive: Vec<usize> = alive.iter().filter(is_met).copied().collect();
@@ -197,28 +233,44 @@ impl Compiler<'_> {
         Some(rules)
     }
 
-    /// Who may send the requests to which all these clauses apply, as far as it depends on the request.
-    fn outcome(&self, clauses: &[&Clause]) -> Outcome {
+    /// Who may send the requests to which all these clauses and stages apply, as far as it depends on the request.
+    fn outcome(&self, alive: &[usize]) -> Outcome {
+        let clauses: Vec<&Clause> = alive.iter().filter_map(|at| self.policy.clauses.get(*at)).collect();
+        let clauses = clauses.as_slice();
+        let count = self.policy.clauses.len();
+        let stage = alive.iter().find_map(|at| self.policy.stages.get(at.checked_sub(count)?));
+        let is_open = self.policy.stages.is_empty();
         let mut comments = BTreeSet::new();
+        if let Some(stage) = stage.filter(|stage| !stage.lost.is_empty()) {
+            comments.extend(stage.lost.iter().map(|lost| format!("NOT CONVERTED, so denied: {lost}")));
+            let (name, at) = (Some(stage.name.clone()), Some(stage.at.clone()));
+            return Outcome { access: Access::Deny, comments, name, at };
+        }
+        // Where no stage applies, no token is looked at.
+        let counts =
+            |caller: &&Caller| is_open || stage.is_some_and(|stage| stage.callers.contains(&caller.name));
+        let callers: Vec<&Caller> = self.policy.callers.iter().filter(counts).collect();
+        let may_lack = stage.map_or(is_open.then_some(self.policy.anonymous), |stage| Some(stage.anonymous));
+        let may_lack = may_lack.unwrap_or(true);
         for clause in clauses {
             let consequence = if clause.effect == Effect::Deny { ", so denied" } else { "" };
             comments.extend(clause.lost.iter().map(|lost| format!("NOT CONVERTED{consequence}: {lost}")));
         }
         let first = clauses.iter().find(|clause| clause.lost.is_empty()).or(clauses.first());
-        let anonymous = self.policy.anonymous && self.passes_without_token(clauses);
+        let anonymous = may_lack && self.passes_without_token(clauses);
         let mut ways: Vec<Vec<Conjunction>> = Vec::new();
-        for caller in &self.policy.callers {
+        for caller in &callers {
             ways.push(self.passes_with_token(clauses, caller));
         }
-        let access = self.access(anonymous, &ways, clauses);
+        let access = self.access(anonymous, &callers, &ways, clauses);
         if matches!(access, Access::Public) || matches!(&access, Access::Require { optional: true, .. }) {
             comments.clear();
         }
         Outcome {
             access,
             comments,
-            name: first.map(|clause| clause.name.clone()),
-            at: first.map(|clause| clause.at.clone()),
+            name: first.map(|clause| clause.name.clone()).or_else(|| stage.map(|stage| stage.name.clone())),
+            at: first.map(|clause| clause.at.clone()).or_else(|| stage.map(|stage| stage.at.clone())),
         }
     }
 
@@ -265,19 +317,26 @@ impl Compiler<'_> {
         callers::simplified(passing)
     }
 
-    fn access(&self, anonymous: bool, ways: &[Vec<Conjunction>], clauses: &[&Clause]) -> Access {
-        let callers = &self.policy.callers;
-        let open: Vec<(&Caller, &Vec<Conjunction>)> =
-            callers.iter().zip(ways).filter(|(_, ways)| !ways.is_empty()).collect();
+    fn access(
+        &self,
+        anonymous: bool,
+        callers: &[&Caller],
+        ways: &[Vec<Conjunction>],
+        clauses: &[&Clause],
+    ) -> Access {
+        let open = callers.iter().copied().zip(ways).filter(|(_, ways)| !ways.is_empty());
+        let open: Vec<(&Caller, &Vec<Conjunction>)> = open.collect();
         let names: Vec<String> = open.iter().map(|(caller, _)| caller.name.clone()).collect();
         let is_whole = open.iter().all(|(_, ways)| ways.iter().any(Vec::is_empty));
+        // A token in a place that the rule does not look at would pass as none.
+        let sees_all = callers.iter().all(|caller| open.iter().any(|(known, _)| known.from == caller.from));
         match (anonymous, open.is_empty()) {
             (false, true) => return Access::Deny,
             (true, true) if callers.is_empty() && self.policy.with.is_empty() => return Access::Public,
             (true, true) if callers.is_empty() => {
                 return Access::Require { names, optional: false, ways: Vec::new() };
             }
-            (true, false) if is_whole && self.policy.with.is_empty() => {
+            (true, false) if is_whole && sees_all && self.policy.with.is_empty() => {
                 return Access::Require { names, optional: true, ways: Vec::new() };
             }
             (true, none) => self.without_anonymous(clauses, none),

@@ -10,7 +10,7 @@ mod routes;
 
 use std::cell::RefCell;
 
-use self::routes::{Access, Filter, Routes};
+use self::routes::{Draft, Filter, Routes, Rules};
 use super::finding::Findings;
 use super::message::{File, Message};
 use super::output::{Output, Part};
@@ -22,6 +22,8 @@ pub struct Place<'a> {
     name: &'a str,
     /// Whether it does nothing unless a route enables it.
     is_disabled: bool,
+    /// True if its connection manager takes the port and the last dot from `:authority`.
+    has_plain_host: bool,
     /// The routes of its connection manager.
     routes: Option<Routes<'a>>,
     /// Why its settings by route are not known, or something else about it is not.
@@ -34,12 +36,36 @@ impl<'a> Place<'a> {
         &self,
         output: &mut Output,
         filter: &Filter<'_>,
-        convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Access,
+        convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
     ) {
-        match self.routes.as_ref().filter(|routes| routes::is_special(routes, self.name)) {
+        match self.routes.as_ref().filter(|_| self.is_special()) {
             Some(routes) => routes::write(output, filter, routes, convert),
             None => filter.own.iter().for_each(|draft| draft.clone().write(output)),
         }
+        self.close(output);
+    }
+
+    /// The rules of a filter of this name in the same chain, by route where routes have settings for it, and why everything
+    /// has to be denied.
+    fn collect(
+        &self,
+        output: &mut Output,
+        filter: &Filter<'_>,
+        convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
+    ) -> (Vec<Draft>, Vec<String>) {
+        match self.routes.as_ref().filter(|routes| routes::is_special(routes, filter.name)) {
+            Some(routes) => routes::collect(output, filter, routes, convert),
+            None => (filter.own.to_vec(), Vec::new()),
+        }
+    }
+
+    /// True if routes have settings for the filter.
+    fn is_special(&self) -> bool {
+        self.routes.as_ref().is_some_and(|routes| routes::is_special(routes, self.name))
+    }
+
+    /// Denies everything if something is not known that may change what the filter does.
+    fn close(&self, output: &mut Output) {
         if !self.unknown.is_empty() {
             output.deny_all(&self.unknown);
         }
@@ -77,7 +103,31 @@ fn kind(url: &str) -> Option<FilterKind> {
     })
 }
 
-const OTHERS: &[&str] = &[".ExtAuthz", ".ExtAuthorization", ".OAuth2", ".CsrfPolicy"];
+const OTHERS: &[&str] = &[
+    ".ExtAuthz",
+    ".ExtAuthorization",
+    ".OAuth2",
+    ".CsrfPolicy",
+    ".ClientSSLAuth",
+    "istio.envoy.config.filter.http.authn.v2alpha1.FilterConfig",
+    "cilium.L7Policy",
+];
+
+/// The kind of a filter in a chain whose type is not known otherwise: one that is no part of Envoy may do anything, and one
+/// that is named after authentication or authorization most likely does that.
+fn unknown_kind(url: &str) -> Option<FilterKind> {
+    let name = url.rsplit('/').next().unwrap_or(url);
+    // It adds tokens for the upstream.
+    let is_harmless = name.is_empty() || name.contains(".gcp_authn.") || name.ends_with(".Composite");
+    let is_auth = name.to_ascii_lowercase().contains("auth") && !is_harmless;
+    let is_foreign = !name.starts_with("envoy.") && !is_harmless;
+    match (is_auth, is_foreign) {
+        (true, _) => Some(FilterKind::Other),
+        (_, true) => Some(FilterKind::Program),
+        _ => None,
+    }
+}
+
 const PROGRAMS: &[&str] = &[
     ".http.wasm.v3.Wasm",
     ".http.lua.v3.Lua",
@@ -109,9 +159,9 @@ struct Walk<'a> {
     used: RefCell<Vec<(*const Node, Vec<&'a str>)>>,
 }
 
-/// Converts all filters in these documents.
-pub fn convert<'a>(documents: &[(File<'a>, &'a Node)]) -> Vec<Output> {
-    let Some((File { findings, .. }, _)) = documents.first() else { return Vec::new() };
+/// Converts all filters in these documents. The texts are notes for the head of every output.
+pub fn convert<'a>(documents: &[(File<'a>, &'a Node)]) -> (Vec<Output>, Vec<String>) {
+    let Some((File { findings, .. }, _)) = documents.first() else { return (Vec::new(), Vec::new()) };
     let mut walk = Walk {
         findings,
         outputs: Vec::new(),
@@ -128,10 +178,7 @@ pub fn convert<'a>(documents: &[(File<'a>, &'a Node)]) -> Vec<Output> {
     for (file, node) in documents {
         walk.unplaced(file, node, None);
     }
-    for output in &mut walk.outputs {
-        output.head.extend(walk.notes.iter().cloned());
-    }
-    walk.outputs
+    (walk.outputs, walk.notes)
 }
 
 fn children(node: &Node) -> impl Iterator<Item = &Node> {
@@ -181,7 +228,7 @@ impl<'a> Walk<'a> {
         if node.get("operation").and_then(Node::text) == Some("MERGE") && message.has("value") {
             lost.push("the patch changes a part of a filter that is not in this file".to_owned());
         }
-        if (message.has("typed_config") || is_filter(url)) && self.filter(file, node, None, &lost) {
+        if (message.has("typed_config") || is_filter(url)) && self.filter(file, node, None, None, &lost) {
             return;
         }
         for child in children(node) {
@@ -196,11 +243,64 @@ impl<'a> Walk<'a> {
             Some(node) => vec![node],
             None => Vec::new(),
         };
-        for node in filters {
-            if !self.filter(file, node, Some(manager), lost) {
+        let partners = self.partners(manager, &filters);
+        for (at, node) in filters.iter().enumerate() {
+            let partner = match partners {
+                Some((_, second)) if at == second => continue,
+                Some((first, second)) if at == first => filters.get(second).copied(),
+                _ => None,
+            };
+            if !self.filter(file, node, Some(manager), partner, lost) {
                 self.search(file, node, lost);
             }
         }
+    }
+
+    /// The name and the configuration of a filter that is converted with another.
+    fn partner(
+        &self,
+        file: &File<'a>,
+        node: &'a Node,
+        routes: Option<&Routes<'a>>,
+    ) -> Option<(&'a str, Message<'a>)> {
+        let filter = Message::peek(file, node, "");
+        let name = filter.filled("name").unwrap_or_default();
+        if let Some(routes) = routes {
+            self.used.borrow_mut().push((std::ptr::from_ref(routes.node), vec![name]));
+        }
+        let (_, config) = unwrapped(file, filter.node_of("typed_config")?);
+        Some((name, Message::new(file, config, "rbac")))
+    }
+
+    /// A `jwt_authn` and an `rbac` behind it that asks for the claims that it verified: these become one configuration.
+    fn partners(&self, manager: &Message<'a>, filters: &[&'a Node]) -> Option<(usize, usize)> {
+        let file = manager.file();
+        let has_kind = |node: &Node, wanted: FilterKind| {
+            let filter = Message::peek(file, node, "");
+            let is_plain = !filter.is_true("disabled");
+            let config = filter.node_of("typed_config").filter(|_| is_plain);
+            config.is_some_and(|config| kind(unwrapped(file, config).0) == Some(wanted))
+        };
+        let first = filters.iter().position(|node| has_kind(node, FilterKind::JwtAuthn))?;
+        let table = self.table_of(manager);
+        let is_second = |node: &Node| {
+            let of_routes = || table.as_ref().is_some_and(|(_, table)| rbac::reads_tokens(table));
+            has_kind(node, FilterKind::Rbac) && (rbac::reads_tokens(node) || of_routes())
+        };
+        let second = first + 1 + filters.iter().skip(first + 1).position(|node| is_second(node))?;
+        let is_known =
+            self.table_of(manager).is_some() || !(manager.has("rds") || manager.has("scoped_routes"));
+        is_known.then_some((first, second))
+    }
+
+    /// The routes of a connection manager, if they are in the input.
+    fn table_of(&self, manager: &Message<'a>) -> Option<(File<'a>, &'a Node)> {
+        if let Some(node) = manager.node_of("route_config") {
+            return Some((manager.file().clone(), node));
+        }
+        let rds = manager.node_of("rds")?;
+        let wanted = rds.get("route_config_name").or_else(|| rds.get("routeConfigName"))?.text();
+        self.tables.iter().find(|(_, node)| node.get("name").and_then(Node::text) == wanted).cloned()
     }
 
     /// Converts a filter; whether `node` is one that authenticates or authorizes.
@@ -209,6 +309,7 @@ impl<'a> Walk<'a> {
         file: &File<'a>,
         node: &'a Node,
         manager: Option<&Message<'a>>,
+        partner: Option<&'a Node>,
         lost: &[String],
     ) -> bool {
         let filter = Message::peek(file, node, "");
@@ -216,7 +317,7 @@ impl<'a> Walk<'a> {
         let config = if filter.has("typed_config") { filter.node_of("typed_config") } else { Some(node) };
         let Some(config) = config else { return false };
         let (url, config) = unwrapped(file, config);
-        let Some(kind) = kind(url) else {
+        let Some(kind) = kind(url).or_else(|| manager.and_then(|_| unknown_kind(url))) else {
             return self.untyped(&filter, name, manager);
         };
         let mut unknown = Vec::new();
@@ -225,12 +326,15 @@ impl<'a> Walk<'a> {
             unknown.push(reason.clone());
         }
         let routes = manager.and_then(|manager| self.routes_of(manager, name, kind, &mut unknown));
-        let place = Place { name, is_disabled: filter.is_true("disabled"), routes, unknown };
+        let strips = |name: &str| manager.is_some_and(|manager| manager.is_true(name));
+        let has_plain_host = strips("strip_any_host_port") && strips("strip_trailing_host_dot");
+        let place = Place { name, is_disabled: filter.is_true("disabled"), has_plain_host, routes, unknown };
         let short = url.rsplit(['/', '.']).next().unwrap_or(url);
         if !matches!(kind, FilterKind::Other | FilterKind::Program) {
             let message = Message::new(file, config, "");
+            let partner = partner.and_then(|node| self.partner(file, node, place.routes.as_ref()));
             let mut output = match kind {
-                FilterKind::JwtAuthn => jwt_authn::convert(&message, &place),
+                FilterKind::JwtAuthn => jwt_authn::convert(&message, &place, partner.as_ref()),
                 FilterKind::BasicAuth => basic_auth::convert(&message, &place),
                 FilterKind::ApiKeyAuth => api_key_auth::convert(&message, &place),
                 _ => rbac::convert(&message, &place),
@@ -238,6 +342,7 @@ impl<'a> Walk<'a> {
             // What was not read of the filter itself is about every request.
             let mark = self.findings.mark();
             drop(message);
+            drop(partner);
             let unread = self.findings.since(mark);
             if !unread.is_empty() {
                 output.deny_all(&unread);
@@ -299,25 +404,15 @@ impl<'a> Walk<'a> {
         }
         let ignores_port = manager.is_true("strip_any_host_port");
         let ignores_dot = manager.is_true("strip_trailing_host_dot");
-        let table = match (manager.node_of("route_config"), manager.message("rds")) {
-            (Some(node), _) => Some((manager.file().clone(), node)),
-            (None, Some(rds)) => {
-                let wanted = rds.filled("route_config_name").unwrap_or_default();
-                let named =
-                    |(_, node): &&(File<'a>, &'a Node)| node.get("name").and_then(Node::text) == Some(wanted);
-                let found = self.tables.iter().find(named).cloned();
-                if found.is_none() {
-                    let what = format!(
-                        "`rds`: the routes `{wanted}`, which may change what filters do, are not in the input"
-                    );
-                    let advice = "Give the file with these routes as well.";
-                    self.findings.add(&rds.at(), what.clone(), advice);
-                    unknown.push(what);
-                }
-                found
-            }
-            (None, None) => None,
-        };
+        let table = self.table_of(manager);
+        if let (None, Some(rds)) = (&table, manager.message("rds")) {
+            let wanted = rds.filled("route_config_name").unwrap_or_default();
+            let what = format!(
+                "`rds`: the routes `{wanted}`, which may change what filters do, are not in the input"
+            );
+            self.findings.add(&rds.at(), what.clone(), "Give the file with these routes as well.");
+            unknown.push(what);
+        }
         if manager.has("scoped_routes") {
             let what = "`scoped_routes` selects routes in a way that has no equivalent here";
             self.findings.add(&manager.at(), what, "Write the rules of these routes by hand.");

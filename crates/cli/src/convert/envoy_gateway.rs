@@ -62,6 +62,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
         callers: Vec::new(),
         anonymous: true,
         with: Vec::new(),
+        stages: Vec::new(),
         clauses: Vec::new(),
         otherwise: Effect::Allow,
     };
@@ -82,7 +83,9 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
             for (header, claim) in provider.headers {
                 output.headers.insert(header, json!(format!("{{{name}.claim:{claim}}}")));
             }
-            policy.callers.push(access::Caller { name: name.clone(), issuer: provider.issuer });
+            if let Some(part) = output.authenticators.last() {
+                policy.callers.push(access::Caller::new(part, provider.issuer));
+            }
             providers.push((provider.name, name));
         }
         if providers.is_empty() {

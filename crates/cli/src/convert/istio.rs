@@ -223,7 +223,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
         if !authenticator.lost.is_empty() {
             refused.push((name.clone(), authenticator.lost.clone()));
         }
-        callers.push(Caller { name, issuer: Some(authenticator.issuer.clone()) });
+        callers.push(Caller::new(&part, Some(authenticator.issuer.clone())));
         output.authenticators.push(part);
     }
     set_headers(&mut output, &headers, findings);
@@ -257,6 +257,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
         callers,
         anonymous: true,
         with: Vec::new(),
+        stages: Vec::new(),
         clauses: rules.into_iter().map(|rule| rule.clause).collect(),
         otherwise: if has_allow { Effect::Deny } else { Effect::Allow },
     };
@@ -330,12 +331,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
     let is_known = |principal: &Identity| {
         let issuer = |caller: &Caller| {
             let issuer = caller.issuer.as_deref().unwrap_or_default();
-            match &principal.issuer {
-                Text::Any => true,
-                Text::Exact(text) => issuer == text,
-                Text::Prefix(text) => issuer.starts_with(text),
-                Text::Suffix(text) => issuer.ends_with(text),
-            }
+            principal.issuer == Text::Any || principal.issuer.matches(issuer)
         };
         callers.is_empty() || callers.iter().any(issuer)
     };

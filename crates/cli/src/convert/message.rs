@@ -144,13 +144,26 @@ impl<'a> Message<'a> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    /// A boolean, also one of a `BoolValue`.
-    pub fn bool(&self, name: &str) -> Option<bool> {
+    /// A scalar, perhaps as the `value` of a wrapper such as `UInt32Value`.
+    fn scalar(&self, name: &str) -> Option<Value> {
         let value = self.value(name)?;
-        if value.as_bool().is_none() {
+        let inner =
+            value.as_object().filter(|members| members.len() == 1).and_then(|members| members.get("value"));
+        inner.cloned().or(Some(value))
+    }
+
+    /// A boolean.
+    pub fn bool(&self, name: &str) -> Option<bool> {
+        let value = self.scalar(name)?;
+        let boolean = match value.as_str() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => value.as_bool(),
+        };
+        if boolean.is_none() {
             self.wrong(name, "a boolean");
         }
-        value.as_bool()
+        boolean
     }
 
     /// Whether a boolean is there and true.
@@ -160,7 +173,7 @@ impl<'a> Message<'a> {
 
     /// A number that is not negative, perhaps written as a string.
     pub fn number(&self, name: &str) -> Option<u64> {
-        let value = self.value(name)?;
+        let value = self.scalar(name)?;
         let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0).then_some(value as u64);
         let number = match &value {
             Value::String(text) => text.parse().ok(),
@@ -174,8 +187,29 @@ impl<'a> Message<'a> {
 
     /// A duration such as `1.5s`, in the form that a configuration of authgate has.
     pub fn duration(&self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
-        let duration = super::duration(text);
+        let value = self.value(name)?;
+        let whole = |name: &str| match value.get(name) {
+            None => Some(0),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(number) => number.as_u64(),
+        };
+        // Envoy also reads the members of a duration.
+        let parts = || {
+            Some(format!(
+                "{}.{:09}s",
+                whole("seconds")?,
+                whole("nanos").filter(|nanos| *nanos < 1_000_000_000)?
+            ))
+        };
+        let text = match &value {
+            Value::Object(members)
+                if members.keys().all(|name| matches!(name.as_str(), "seconds" | "nanos")) =>
+            {
+                parts()
+            }
+            value => value.as_str().map(str::to_owned),
+        };
+        let duration = text.and_then(|text| super::duration(&text));
         if duration.is_none() {
             self.wrong(name, "a duration");
         }

@@ -129,7 +129,7 @@ fn closure(paths: &[&Shape], atoms: &[Atom]) -> Result<Vec<Shape>, Entangled> {
 }
 
 /// Whether every request that meets `inner` meets `outer`.
-fn covers(outer: &Atom, inner: &Atom) -> bool {
+pub fn covers(outer: &Atom, inner: &Atom) -> bool {
     match (outer, inner) {
         (Atom::Host(outer), Atom::Host(inner)) => {
             outer == inner

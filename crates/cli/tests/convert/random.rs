@@ -17,26 +17,26 @@ const FILTERS: u32 = 100;
 const REQUESTS: usize = 30;
 
 /// Choices, which can be made smaller.
-struct Tape<'a>(std::slice::Iter<'a, u8>);
+pub struct Tape<'a>(pub std::slice::Iter<'a, u8>);
 
 impl Tape<'_> {
-    fn next(&mut self, below: usize) -> usize {
+    pub fn next(&mut self, below: usize) -> usize {
         usize::from(self.0.next().copied().unwrap_or(0)) % below
     }
 
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.next(of.len())]
     }
 
-    fn jitter(&mut self, one_in: usize) -> bool {
+    pub fn jitter(&mut self, one_in: usize) -> bool {
         self.next(one_in) == one_in - 1
     }
 
-    fn some<T>(&mut self, one_in: usize, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub fn some<T>(&mut self, one_in: usize, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.jitter(one_in).then(|| make(self))
     }
 
-    fn many<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub fn many<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.next(most + 1)).map(|_| make(self)).collect()
     }
 }

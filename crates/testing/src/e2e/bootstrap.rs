@@ -25,6 +25,8 @@ pub struct Listener {
     pub name: &'static str,
     /// A request that gets 200, sent after each hostile one.
     pub good: Request,
+    /// The status that it gets, if that is not 200.
+    pub status: u16,
     configuration: Value,
     normalise: bool,
     /// TLS context of the listener, and the client that sends the good request.
@@ -37,6 +39,9 @@ pub struct Listener {
     lets_headers_stop: bool,
     settings: Value,
     native: Option<Value>,
+    behind: Option<Value>,
+    chain: Option<Vec<Value>>,
+    more: Vec<Value>,
     failure_policy: &'static str,
     capabilities: Value,
     hosts: Value,
@@ -49,6 +54,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
     Listener {
         name,
         good,
+        status: 200,
         configuration,
         normalise: true,
         is_edge: false,
@@ -60,6 +66,9 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         lets_headers_stop: false,
         settings: json!({}),
         native: None,
+        behind: None,
+        chain: None,
+        more: Vec::new(),
         failure_policy: "FAIL_RELOAD",
         capabilities: Value::Null,
         is_disabled: false,
@@ -118,7 +127,41 @@ impl Listener {
         self
     }
 
-    /// Disables the filter unless a route enables it.
+    fn filters(&self, wasm: &Value) -> Vec<Value> {
+        let router = json!({"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}});
+        if let Some(chain) = &self.chain {
+            return chain.iter().cloned().chain([router]).collect();
+        }
+        let first = json!({"name": "authgate", "disabled": self.is_disabled, "typed_config": self.native.as_ref().unwrap_or(wasm)});
+        let behind = self.behind.iter().map(|filter| json!({"name": "behind", "typed_config": filter}));
+        let more = self.more.iter().enumerate().map(|(at, configuration)| {
+            let mut wasm = wasm.clone();
+            wasm["config"]["name"] = json!(format!("{}-{at}", self.name));
+            wasm["config"]["configuration"] = json!({"@type": STRUCT, "value": configuration});
+            json!({"name": format!("authgate-{at}"), "typed_config": wasm})
+        });
+        [first].into_iter().chain(behind).chain(more).chain([router]).collect()
+    }
+
+    /// With these filters in the place of ours.
+    pub fn chain(mut self, filters: Vec<Value>) -> Self {
+        self.chain = Some(filters);
+        self
+    }
+
+    /// With more filters of ours, for these configurations.
+    pub fn more(mut self, configurations: &[Value]) -> Self {
+        self.more = configurations.to_vec();
+        self
+    }
+
+    /// With another filter behind it, under the name `behind`.
+    pub fn behind(mut self, filter: Option<Value>) -> Self {
+        self.behind = filter;
+        self
+    }
+
+    /// With a filter that does nothing unless a route enables it.
     pub fn disabled(mut self, is_disabled: bool) -> Self {
         self.is_disabled = is_disabled;
         self
@@ -211,10 +254,7 @@ impl Listener {
             "max_request_headers_kb": 96,
             "generate_request_id": false,
             "http_protocol_options": {"enable_trailers": true},
-            "http_filters": [
-                {"name": "authgate", "disabled": self.is_disabled, "typed_config": self.native.as_ref().unwrap_or(&wasm)},
-                {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
-            ],
+            "http_filters": self.filters(&wasm),
             "route_config": {"virtual_hosts": self.hosts},
             "access_log": [{"name": "file", "typed_config": {
                 "@type": ACCESS_LOG,

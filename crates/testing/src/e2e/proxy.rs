@@ -129,9 +129,9 @@ impl Proxy {
 
     /// Checks that the listener's good request still gets 200.
     pub fn still_serves(&self, listener: &str) -> Result<(), String> {
-        let good = &self.listeners.iter().find(|l| l.name == listener).expect("a listener").good;
-        match self.send(listener, good) {
-            exchange if exchange.status == 200 => Ok(()),
+        let known = self.listeners.iter().find(|known| known.name == listener).expect("a listener");
+        match self.send(listener, &known.good) {
+            exchange if exchange.status == known.status => Ok(()),
             exchange => Err(format!("the good request got {} {:?}", exchange.status, exchange.answer.body)),
         }
     }
@@ -169,7 +169,14 @@ impl Proxy {
         panic!("{} is not in the access log", exchange.mark);
     }
 
-    /// Records a fault, reported at the end of the test.
+    /// Says what a listener answers to a request, which counts as its good one from now on.
+    pub fn expect(&mut self, listener: &str, request: &Request, status: u16) {
+        let listener = self.listeners.iter_mut().find(|known| known.name == listener).expect("a listener");
+        listener.good = request.clone();
+        listener.status = status;
+    }
+
+    /// Keeps what went wrong for the end of the test.
     pub fn fault(&self, fault: String) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }

@@ -10,6 +10,10 @@ use crate::convert::finding::{At, Findings};
 pub enum Text {
     /// Any that is not empty.
     Any,
+    /// Any value, also one that is not a text.
+    Present,
+    /// No text, but this value.
+    Boolean(bool),
     Exact(String),
     Prefix(String),
     Suffix(String),
@@ -62,9 +66,11 @@ impl Text {
         }
     }
 
-    fn matches(&self, text: &str) -> bool {
+    /// True if this text is one of those.
+    pub fn matches(&self, text: &str) -> bool {
         match self {
-            Text::Any => !text.is_empty(),
+            Text::Any | Text::Present => !text.is_empty(),
+            Text::Boolean(_) => false,
             Text::Exact(exact) => text == exact,
             Text::Prefix(prefix) => text.starts_with(prefix),
             Text::Suffix(suffix) => text.ends_with(suffix),
@@ -74,7 +80,8 @@ impl Text {
     /// A claim matcher.
     fn matcher(&self) -> Value {
         match self {
-            Text::Any => json!({"present": true}),
+            Text::Any | Text::Present => json!({"present": true}),
+            Text::Boolean(value) => json!(value),
             Text::Exact(text) => json!(text),
             Text::Prefix(prefix) => json!({"prefix": prefix}),
             Text::Suffix(suffix) => json!({"suffix": suffix}),

@@ -6,7 +6,7 @@ use super::super::message::Message;
 use super::super::output::{Output, Part};
 use super::Place;
 use super::route_match::Matched;
-use super::routes::{Access, Draft, Filter};
+use super::routes::{Access, Draft, Filter, Rules};
 
 /// Credentials, where they are sent, and what goes on; a route may replace each.
 #[derive(Clone, Default)]
@@ -45,7 +45,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
         drop(route);
         let reasons = findings.since(mark);
         if !reasons.is_empty() {
-            return Access::Deny(reasons);
+            return Rules::All(Access::Deny(reasons));
         }
         let all = Settings {
             keys: given.keys.or_else(|| own.keys.clone()),
@@ -53,10 +53,10 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
             forwarding: given.forwarding.or_else(|| own.forwarding.clone()),
         };
         let authorize = (!clients.is_empty()).then(|| json!({"subjects": clients}));
-        match authenticator(output, &all, &at) {
+        Rules::All(match authenticator(output, &all, &at) {
             Some(name) => Access::Require { requirement: json!(name), optional: false, authorize },
             None => Access::Deny(Vec::new()),
-        }
+        })
     });
     forward(&mut output, &file);
     output

@@ -6,7 +6,7 @@ use super::super::message::Message;
 use super::super::output::{Output, Part};
 use super::Place;
 use super::route_match::Matched;
-use super::routes::{Access, Draft, Filter};
+use super::routes::{Access, Draft, Filter, Rules};
 
 /// Converts one filter.
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
@@ -41,12 +41,12 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let draft =
         Draft { name: "all".to_owned(), matched: Matched::any(), access: own, comments: Vec::new(), at };
     place.write(&mut output, &Filter { name: place.name, own: &[draft] }, &mut |output, route| {
-        match users(output, &route) {
+        Rules::All(match users(output, &route) {
             // What is wrong with the filter itself is so on every route.
             Some(_) if !reasons.is_empty() => Access::Deny(reasons.clone()),
             Some(name) => Access::Require { requirement: json!(name), optional, authorize: None },
             None => Access::Deny(Vec::new()),
-        }
+        })
     });
     output
 }

@@ -1,5 +1,6 @@
 //! Envoy's `envoy.filters.http.jwt_authn`.
 
+mod claims;
 pub mod provider;
 mod requirement;
 
@@ -14,7 +15,7 @@ use super::super::output::Output;
 use super::Place;
 use super::path::Path;
 use super::route_match::{self, Matched, Methods};
-use super::routes::{Access, Draft, Filter};
+use super::routes::{Access, Draft, Filter, Rules};
 
 /// What is known while the filter is converted.
 pub(super) struct Context<'a> {
@@ -24,10 +25,22 @@ pub(super) struct Context<'a> {
     broken: BTreeMap<String, Vec<String>>,
     /// Authenticator → header and what it is filled with, such as `claims` or `claim:sub`.
     headers: Vec<(String, String, String)>,
+    /// Authenticator, the name in metadata below which it writes claims, and claims that it splits into words.
+    payloads: Vec<Payload>,
+    /// True if a filter behind this one asks for claims in metadata, and is converted with it.
+    has_partner: bool,
 }
 
-/// Converts one filter.
-pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
+/// What a provider writes into metadata.
+#[derive(Clone)]
+struct Payload {
+    authenticator: String,
+    name: String,
+    spaced: Vec<String>,
+}
+
+/// Converts one filter, together with an `rbac` behind it that asks for the claims.
+pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>, rbac: Option<&(&'a str, Message<'a>)>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
         "from jwt_authn. Stricter here, wherever it came from: a token needs a subject, is sent in one place only, \
@@ -35,12 +48,18 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
             .to_owned(),
     );
     let findings = filter.file().findings;
-    let mut context = Context { names: BTreeMap::new(), broken: BTreeMap::new(), headers: Vec::new() };
+    let mut context = Context {
+        names: BTreeMap::new(),
+        broken: BTreeMap::new(),
+        headers: Vec::new(),
+        payloads: Vec::new(),
+        has_partner: rbac.is_some(),
+    };
     for (name, given) in filter.map("providers") {
         let mark = findings.mark();
         let own = output.free_name(name);
         context.names.insert(name, own.clone());
-        let part = provider::convert(&own, given, &mut context.headers);
+        let part = provider::convert(&own, given, &mut context);
         output.authenticators.push(part);
         let reasons = findings.since(mark);
         if !reasons.is_empty() {
@@ -63,8 +82,24 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     if filter.is_true("strip_failure_response") {
         output.head.push("`strip_failure_response` has no equivalent; see `denials`".to_owned());
     }
-    let own_rules = Filter { name: place.name, own: &own };
-    place.write(&mut output, &own_rules, &mut |output, route| per_route(output, &mut context, filter, route));
+    match rbac {
+        Some(rbac) => {
+            let own_rules = Filter { name: place.name, own: &own };
+            let (own, unplaced) = place.collect(&mut output, &own_rules, &mut |output, route| {
+                Rules::All(per_route(output, &mut context, filter, route))
+            });
+            claims::write(&mut output, &context, &own, filter, rbac, place);
+            if !unplaced.is_empty() {
+                output.deny_all(&unplaced);
+            }
+        }
+        None => {
+            let own_rules = Filter { name: place.name, own: &own };
+            place.write(&mut output, &own_rules, &mut |output, route| {
+                Rules::All(per_route(output, &mut context, filter, route))
+            });
+        }
+    }
     // Requirements that nothing names are read all the same: what is wrong in them is told.
     let known = output.authenticators.len();
     if let Some(node) = named {

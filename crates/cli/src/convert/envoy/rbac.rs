@@ -1,13 +1,33 @@
-//! Envoy's `envoy.filters.http.rbac`: conditions on path, method, host and source address.
+//! Envoy's `envoy.filters.http.rbac`: conditions on path, method, host and source address, and on the claims that a
+//! `jwt_authn` of the same chain verified.
 
+mod condition;
+mod header;
+mod matcher;
+
+use serde_json::Value;
+
+use self::condition::{Case, Reader};
+pub use self::condition::{Tokens, reads_tokens};
+use super::super::access::{self, Clause, Effect, Policy};
+use super::super::finding::Findings;
 use super::super::message::Message;
 use super::super::output::Output;
+use super::super::space::{Atom, Constraint, Region, Shape};
 use super::Place;
 use super::path::Path;
-use super::route_match::{Common, Matched, Methods};
-use super::routes::{Access, Draft, Filter};
+use super::route_match::{Matched, Methods};
+use super::routes::{Access, Draft, Filter, Rules};
 
 const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims with `authorize`.";
+
+/// The rules of an `RBAC`, in any order.
+pub struct Decisions {
+    pub clauses: Vec<Clause>,
+    /// The effect on requests to which no clause applies.
+    pub otherwise: Effect,
+    pub comments: Vec<String>,
+}
 
 /// Converts one filter.
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
@@ -15,24 +35,41 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     output.head.push(
         "from rbac, which matches what came before it: behind a filter of its own for tokens".to_owned(),
     );
-    let drafts = match place.is_disabled {
-        true => vec![all("not-enabled", Access::Public, filter)],
-        false => rules(filter),
-    };
-    place.write(&mut output, &Filter { name: place.name, own: &drafts }, &mut |_, route| {
-        // Rules of a route are several; one that is not simply open or closed is not converted.
-        match route.message("rbac") {
-            None => Access::Public,
-            Some(inner) => match rules(&inner).as_slice() {
-                [Draft { matched, access, .. }] if *matched == Matched::any() => access.clone(),
-                _ => {
-                    inner.finding("has rules of its own for a route", ADVICE);
-                    Access::Deny(Vec::new())
-                }
-            },
+    if place.is_disabled {
+        let own = [all("not-enabled", Access::Public, filter)];
+        write(&mut output, place, &own);
+        return output;
+    }
+    let decisions = decisions(filter, place.has_plain_host, &Tokens::default());
+    match decisions.drafts(filter) {
+        Some(own) => write(&mut output, place, &own),
+        None if place.is_special() => {
+            let what = "tells requests apart in a way that cannot be combined with settings of routes";
+            filter.finding_at("rules", what, ADVICE);
+            output.deny_all(&[format!("`rules` {what}")]);
         }
-    });
+        None => {
+            output.head.extend(decisions.comments.iter().cloned());
+            let findings = filter.file().findings;
+            access::compile(decisions.policy(), findings, &mut output);
+            place.close(&mut output);
+        }
+    }
     output
+}
+
+/// Writes rules, by route where routes have their own.
+fn write<'a>(output: &mut Output, place: &Place<'a>, own: &[Draft]) {
+    place.write(output, &Filter { name: place.name, own }, &mut |_, route| match route.message("rbac") {
+        None => Rules::All(Access::Public),
+        Some(inner) => match decisions(&inner, place.has_plain_host, &Tokens::default()).drafts(&inner) {
+            Some(drafts) => Rules::These(drafts),
+            None => {
+                inner.finding("has rules for a route that have no equivalent here", ADVICE);
+                Rules::All(Access::Deny(Vec::new()))
+            }
+        },
+    });
 }
 
 fn all(name: &str, access: Access, filter: &Message<'_>) -> Draft {
@@ -40,194 +77,188 @@ fn all(name: &str, access: Access, filter: &Message<'_>) -> Draft {
     Draft { name: name.to_owned(), matched: Matched::any(), access, comments: Vec::new(), at }
 }
 
-/// The rules for an `RBAC`, to the end.
-fn rules(filter: &Message<'_>) -> Vec<Draft> {
-    let shadow = ["shadow_rules", "shadow_matcher"].iter().any(|name| filter.has(name));
-    filter.skip(&["shadow_rules_stat_prefix", "rules_stat_prefix", "track_per_rule_stats"]);
-    let mut comments = Vec::new();
-    if shadow {
-        comments.push("shadow rules decide nothing, and were not converted".to_owned());
-    }
-    if filter.has("matcher") {
-        filter.finding_at("matcher", "has no equivalent here", ADVICE);
-        return vec![all("matcher", Access::Deny(vec!["`matcher`".to_owned()]), filter)];
-    }
-    let Some(rules) = filter.message("rules") else {
-        return vec![Draft { comments, ..all("rest", Access::Public, filter) }];
+/// Reads an `RBAC`.
+pub fn decisions(filter: &Message<'_>, has_plain_host: bool, tokens: &Tokens) -> Decisions {
+    let mut decisions = Decisions { clauses: Vec::new(), otherwise: Effect::Allow, comments: Vec::new() };
+    let findings = filter.file().findings;
+    let lost = |what: &str| Clause {
+        name: what.to_owned(),
+        at: filter.at(),
+        effect: Effect::Deny,
+        region: Default::default(),
+        who: Vec::new(),
+        lost: vec![format!("`{what}`")],
     };
+    if ["shadow_rules", "shadow_matcher"].iter().any(|name| filter.has(name)) {
+        decisions.comments.push("shadow rules decide nothing, and were not converted".to_owned());
+    }
+    filter.skip(&["shadow_rules_stat_prefix", "rules_stat_prefix", "track_per_rule_stats"]);
+    if let Some(given) = filter.message("matcher") {
+        (decisions.clauses, decisions.otherwise) = matcher::read(&given, &Reader { has_plain_host, tokens });
+        return decisions;
+    }
+    let Some(rules) = filter.message("rules") else { return decisions };
     let action = rules.value("action");
-    let action = match action.as_ref().map(|action| (action.as_str(), action.as_u64())) {
-        None | Some((Some("ALLOW"), _) | (_, Some(0))) => Some(true),
-        Some((Some("DENY"), _) | (_, Some(1))) => Some(false),
+    let effect = match action.as_ref().map(|action| (action.as_str(), action.as_u64())) {
+        None | Some((Some("ALLOW"), _) | (_, Some(0))) => Effect::Allow,
+        Some((Some("DENY"), _) | (_, Some(1))) => Effect::Deny,
         Some((Some("LOG"), _) | (_, Some(2))) => {
             rules.skip(&["policies", "audit_logging_options"]);
-            comments.push("`LOG` decides nothing, and was not converted".to_owned());
-            return vec![Draft { comments, ..all("rest", Access::Public, filter) }];
+            decisions.comments.push("`LOG` decides nothing, and was not converted".to_owned());
+            return decisions;
         }
-        Some(_) => None,
+        Some(_) => {
+            rules.finding_at("action", "is none of ALLOW, DENY and LOG", "Correct the input.");
+            decisions.clauses.push(lost("action"));
+            return decisions;
+        }
     };
     rules.skip(&["audit_logging_options"]);
-    let Some(allows) = action else {
-        rules.finding_at("action", "is none of ALLOW, DENY and LOG", "Correct the input.");
-        return vec![all("action", Access::Deny(vec!["`action`".to_owned()]), filter)];
-    };
-    let (mut drafts, mut closed) = (Vec::new(), Vec::new());
+    if effect == Effect::Allow {
+        decisions.otherwise = Effect::Deny;
+    }
     let mut policies = rules.map("policies");
     policies.sort_by_key(|(name, _)| *name);
     for (name, policy) in policies {
-        let (at, findings) = (policy.at(), policy.file().findings);
-        let mark = findings.mark();
-        let requests = requests(&policy);
-        drop(policy);
-        let lost = findings.since(mark);
-        for matched in requests {
-            let (access, list) = match (allows, lost.is_empty()) {
-                (true, true) => (Access::Public, &mut drafts),
-                // Whoever is allowed by another policy stays so.
-                (true, false) => (Access::Deny(lost.clone()), &mut closed),
-                (false, _) => (Access::Deny(lost.clone()), &mut drafts),
-            };
-            list.push(Draft { name: name.to_owned(), matched, access, comments: Vec::new(), at: at.clone() });
-        }
+        decisions.clauses.extend(clauses(name, policy, effect, findings, has_plain_host, tokens));
     }
-    drafts.extend(closed);
-    let (name, access) = if allows { ("denied", Access::Deny(Vec::new())) } else { ("rest", Access::Public) };
-    drafts.push(Draft { comments, ..all(name, access, filter) });
-    drafts
+    decisions
 }
 
-/// The requests that a policy is about: any of its permissions and any of its principals.
-fn requests(policy: &Message<'_>) -> Vec<Matched> {
-    let any = |name: &str, read: &dyn Fn(&Message<'_>) -> Vec<Matched>| {
+/// The clauses of a policy: any of its permissions with any of its principals.
+fn clauses(
+    name: &str,
+    policy: Message<'_>,
+    effect: Effect,
+    findings: &Findings,
+    has_plain_host: bool,
+    tokens: &Tokens,
+) -> Vec<Clause> {
+    let at = policy.at();
+    let mark = findings.mark();
+    let reader = Reader { has_plain_host, tokens };
+    let any = |name: &str| {
         let list = policy.messages(name);
         if list.is_empty() {
             policy.finding_at(name, "is empty", "Correct the input: Envoy would refuse it.");
-            return vec![Matched::any()];
+            return vec![Case::default()];
         }
-        list.iter().flat_map(read).collect::<Vec<_>>()
+        let may_grow = effect == Effect::Deny;
+        list.iter().flat_map(|given| reader.cases(given, 0, may_grow)).collect::<Vec<_>>()
     };
-    let permissions = any("permissions", &|given| condition(given, 0));
-    let principals = any("principals", &|given| condition(given, 0));
-    both(&permissions, &principals, policy)
-}
-
-/// Every combination; what cannot be told matches more than it should, and is a finding.
-fn both(first: &[Matched], second: &[Matched], of: &Message<'_>) -> Vec<Matched> {
-    const MOST: usize = 200;
-    let mut combined: Vec<Matched> = Vec::new();
-    for a in first {
-        for b in second {
-            match a.and(b) {
-                Common::Nothing => {}
-                Common::This(matched) if combined.contains(&matched) => {}
-                Common::This(matched) => combined.push(matched),
-                Common::Unknown => {
-                    of.finding("combines conditions in a way that has no equivalent here", ADVICE);
-                    combined.push(a.clone());
-                }
-            }
-        }
-    }
-    if combined.len() > MOST {
-        of.finding("has too many combinations of conditions", ADVICE);
-        return vec![Matched::any()];
-    }
-    combined
-}
-
-/// A `Permission` or `Principal`: any of the result. What has no equivalent is a finding and matches every request.
-fn condition(given: &Message<'_>, depth: usize) -> Vec<Matched> {
-    const DEEPEST: usize = 20;
-    let every = || vec![Matched::any()];
-    let names = given.names();
-    let [name] = names.as_slice() else {
-        given.finding("does not have exactly one condition", "Correct the input.");
-        return every();
+    let (permissions, principals) = (any("permissions"), any("principals"));
+    let cases = condition::both(&permissions, &principals, &policy);
+    drop(policy);
+    // What belongs to the policy itself is lost in all of it.
+    let known: Vec<&String> = cases.iter().flat_map(|case| &case.lost).collect();
+    let own: Vec<String> = findings.since(mark).into_iter().filter(|lost| !known.contains(&lost)).collect();
+    let clause = |case: &Case| Clause {
+        name: super::super::label(name),
+        at: at.clone(),
+        effect,
+        region: case.region.clone(),
+        who: case.who.clone(),
+        lost: case.lost.iter().chain(&own).cloned().collect(),
     };
-    if depth > DEEPEST {
-        given.finding("is nested too deeply", ADVICE);
-        return every();
+    let mut clauses: Vec<Clause> = cases.iter().map(clause).collect();
+    if cases.is_empty() && !own.is_empty() {
+        clauses.push(clause(&Case::default()));
     }
-    match *name {
-        "any" if given.is_true("any") => every(),
-        "and_rules" | "andRules" | "and_ids" | "andIds" => {
-            let list = members(given);
-            list.iter().fold(every(), |found, inner| both(&found, &condition(inner, depth + 1), given))
+    clauses
+}
+
+/// A clause for the requests of a region alone; none if it is about none of them.
+pub fn within(clause: &Clause, region: &Region, of: &Message<'_>) -> Option<Clause> {
+    let outer = Case { region: region.clone(), ..Case::default() };
+    let inner = Case { region: clause.region.clone(), who: clause.who.clone(), lost: clause.lost.clone() };
+    let Case { region, who, lost } = outer.and(&inner, of)?;
+    Some(Clause { region, who, lost, ..clause.clone() })
+}
+
+impl Decisions {
+    /// As a policy without tokens.
+    fn policy(self) -> Policy {
+        Policy {
+            callers: Vec::new(),
+            anonymous: true,
+            with: Vec::new(),
+            stages: Vec::new(),
+            clauses: self.clauses,
+            otherwise: self.otherwise,
         }
-        "or_rules" | "orRules" | "or_ids" | "orIds" => {
-            let list = members(given);
-            let any: Vec<Matched> = list.iter().flat_map(|inner| condition(inner, depth + 1)).collect();
-            if list.is_empty() { every() } else { any }
-        }
-        "not_rule" | "notRule" | "not_id" | "notId" => {
-            let inner = given.message(name).map(|inner| condition(&inner, depth + 1)).unwrap_or_default();
-            match inner.as_slice() {
-                [matched] => match (&matched.path, &matched.methods, &matched.hosts, &matched.sources) {
-                    (Path::Any, Methods::Only(names), hosts, sources)
-                        if hosts.is_empty() && sources.is_empty() =>
-                    {
-                        vec![Matched { methods: Methods::Except(names.clone()), ..Matched::any() }]
-                    }
-                    _ => unknown(given, name),
-                },
-                _ => unknown(given, name),
+    }
+
+    /// As rules in order, to the end; none where conditions exclude requests or depend on the caller.
+    fn drafts(&self, filter: &Message<'_>) -> Option<Vec<Draft>> {
+        let (mut drafts, mut closed) = (Vec::new(), Vec::new());
+        for clause in &self.clauses {
+            if !clause.who.is_empty() {
+                return None;
+            }
+            let (access, list) = match (clause.effect, clause.lost.is_empty()) {
+                (Effect::Allow, true) => (Access::Public, &mut drafts),
+                // Whoever is allowed by another policy stays so.
+                (Effect::Allow, false) => (Access::Deny(clause.lost.clone()), &mut closed),
+                (Effect::Deny, _) => (Access::Deny(clause.lost.clone()), &mut drafts),
+            };
+            for matched in matches(clause)? {
+                let (name, access, at) = (clause.name.clone(), access.clone(), clause.at.clone());
+                list.push(Draft { name, matched, access, comments: Vec::new(), at });
             }
         }
-        "url_path" | "urlPath" => {
-            let path = given.message(name).and_then(|path| {
-                let matcher = path.message("path")?;
-                let ignores_case = matcher.is_true("ignore_case");
-                let text = |kind: &str, name: &str| Path::of_text(kind, matcher.filled(name)?, ignores_case);
-                let regex = || Path::of_regex(matcher.message("safe_regex")?.text("regex")?);
-                let part = |name: &str, rest: &str| {
-                    let part = super::path::escaped(matcher.filled(name).filter(|_| !ignores_case)?);
-                    Path::of_regex(&format!(".*{part}{rest}"))
-                };
-                text("path", "exact")
-                    .or_else(|| text("prefix", "prefix"))
-                    .or_else(|| part("suffix", ""))
-                    .or_else(|| part("contains", ".*"))
-                    .or_else(regex)
-            });
-            match path {
-                Some(path) => vec![Matched { path, ..Matched::any() }],
-                None => unknown(given, name),
-            }
-        }
-        "header" => match given.message(name).as_ref().and_then(super::route_match::method) {
-            Some(methods) => vec![Matched { methods, ..Matched::any() }],
-            None => every(),
-        },
-        "remote_ip" | "remoteIp" => match given.message(name).as_ref().and_then(block) {
-            Some(source) => vec![Matched { sources: vec![source], ..Matched::any() }],
-            None => unknown(given, name),
-        },
-        // Also of the connection, which is not what authgate compares: `source_ip`, `direct_remote_ip`.
-        name => unknown(given, name),
+        drafts.extend(closed);
+        let rest = match self.otherwise {
+            Effect::Deny => all("denied", Access::Deny(Vec::new()), filter),
+            Effect::Allow => all("rest", Access::Public, filter),
+        };
+        drafts.push(Draft { comments: self.comments.clone(), ..rest });
+        Some(drafts)
     }
 }
 
-fn unknown(given: &Message<'_>, name: &str) -> Vec<Matched> {
-    given.skip(&[name]);
-    given.finding_at(name, "has no equivalent here", ADVICE);
-    vec![Matched::any()]
-}
-
-/// The members of a set of conditions.
-fn members<'a>(given: &Message<'a>) -> Vec<Message<'a>> {
-    let set = ["and_rules", "or_rules", "and_ids", "or_ids"].iter().find_map(|name| given.message(name));
-    let Some(set) = set else { return Vec::new() };
-    let mut list = set.messages("rules");
-    list.extend(set.messages("ids"));
-    if list.is_empty() {
-        set.finding("is empty", "Correct the input: Envoy would refuse it.");
+/// The requests of a clause, any of the result; none if it excludes some.
+fn matches(clause: &Clause) -> Option<Vec<Matched>> {
+    let [paths, hosts, sources, methods] = &clause.region;
+    if ![paths, hosts, sources].iter().all(|constraint| constraint.none.is_empty()) {
+        return None;
     }
-    list
+    let methods = match (texts(&methods.any), texts(&methods.none)) {
+        (any, none) if any.is_empty() && none.is_empty() => Methods::All,
+        (any, none) if any.is_empty() => Methods::Except(none),
+        (any, none) => Methods::Only(any.into_iter().filter(|name| !none.contains(name)).collect()),
+    };
+    if methods == Methods::Only(Vec::new()) {
+        return Some(Vec::new());
+    }
+    let matched = |path: Path| Matched {
+        path,
+        methods: methods.clone(),
+        hosts: texts(&hosts.any),
+        sources: texts(&sources.any),
+    };
+    Some(match paths {
+        Constraint { any, .. } if any.is_empty() => vec![matched(Path::Any)],
+        Constraint { any, .. } => any.iter().map(|atom| matched(path_of(atom))).collect(),
+    })
 }
 
-/// A `CidrRange`.
-fn block(range: &Message<'_>) -> Option<String> {
-    let address = range.filled("address_prefix")?;
-    let bits = range.number("prefix_len").unwrap_or(0);
-    Some(format!("{address}/{bits}"))
+fn texts(atoms: &[Atom]) -> Vec<String> {
+    let text = |atom: &Atom| match atom {
+        Atom::Host(text) | Atom::Source(text) | Atom::Method(text) => Some(text.clone()),
+        Atom::Path(_) => None,
+    };
+    atoms.iter().filter_map(text).collect()
+}
+
+fn path_of(atom: &Atom) -> Path {
+    match atom {
+        Atom::Path(Shape::Exact(path)) => Path::Exact(path.clone()),
+        Atom::Path(Shape::Affix { prefix, suffix }) if suffix.is_empty() => Path::Prefix(prefix.clone()),
+        Atom::Path(shape) => match shape.to_match().get("regex").and_then(Value::as_str) {
+            Some(regex) => Path::Regex(regex.to_owned()),
+            // Nothing that is read here.
+            None => Path::Any,
+        },
+        _ => Path::Any,
+    }
 }

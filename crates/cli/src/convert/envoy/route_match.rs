@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::message::Message;
+use super::super::space::{Atom, Constraint, Region, Shape};
 use super::path::{self, Path};
 
 /// What a rule matches.
@@ -55,6 +56,27 @@ impl Matched {
             }
         }
         (!matched.is_empty()).then_some(Value::Object(matched))
+    }
+
+    /// As a region, for policies that do not depend on the order of rules.
+    pub fn region(&self) -> Region {
+        let any = |atoms: Vec<Atom>| Constraint { any: atoms, none: Vec::new() };
+        let paths = match &self.path {
+            Path::Any => Vec::new(),
+            Path::Exact(path) => vec![Shape::Exact(path.clone())],
+            Path::Prefix(prefix) => vec![Shape::prefix(prefix)],
+            Path::Segments(path) => vec![Shape::Exact(path.clone()), Shape::prefix(&format!("{path}/"))],
+            Path::Regex(regex) => vec![Shape::regex(regex)],
+        };
+        let methods = |names: &[String]| names.iter().cloned().map(Atom::Method).collect();
+        let methods = match &self.methods {
+            Methods::All => Constraint::default(),
+            Methods::Only(names) => any(methods(names)),
+            Methods::Except(names) => Constraint { any: Vec::new(), none: methods(names) },
+        };
+        let hosts = self.hosts.iter().cloned().map(Atom::Host).collect();
+        let sources = self.sources.iter().cloned().map(Atom::Source).collect();
+        [any(paths.into_iter().map(Atom::Path).collect()), any(hosts), any(sources), methods]
     }
 
     /// The requests that both match.

@@ -22,6 +22,16 @@ pub enum Access {
     },
     /// Denies because of what was not converted; without reasons because the original denies.
     Deny(Vec<String>),
+    /// What is written elsewhere says, by its number.
+    Other(usize),
+}
+
+/// What settings of a route say.
+pub enum Rules {
+    /// The same for all requests.
+    All(Access),
+    /// These rules, to the end: the last takes every request.
+    These(Vec<Draft>),
 }
 
 /// A rule that is not written yet.
@@ -45,6 +55,7 @@ impl Draft {
         match self.access {
             Access::Public => part.set("public", true),
             Access::Deny(reasons) => part.close(&reasons),
+            Access::Other(_) => part.close(&[]),
             Access::Require { requirement, optional, authorize } => {
                 part.set("require", requirement);
                 if optional {
@@ -115,8 +126,23 @@ pub fn write<'a>(
     output: &mut Output,
     filter: &Filter<'_>,
     routes: &Routes<'a>,
-    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Access,
+    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
 ) {
+    let (drafts, unplaced) = collect(output, filter, routes, convert);
+    drafts.into_iter().for_each(|draft| draft.write(output));
+    if !unplaced.is_empty() {
+        output.deny_all(&unplaced);
+    }
+}
+
+/// The rules of a filter for all routes, and why everything has to be denied, if some of them cannot be placed.
+pub fn collect<'a>(
+    output: &mut Output,
+    filter: &Filter<'_>,
+    routes: &Routes<'a>,
+    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
+) -> (Vec<Draft>, Vec<String>) {
+    let mut drafts = Vec::new();
     let file = &routes.file;
     let mark = file.findings.mark();
     let scopes = scopes(filter, routes);
@@ -124,26 +150,23 @@ pub fn write<'a>(
     let is_special = |scope: &Scope<'_>| scope.count > 0 || !matches!(scope.setting, Setting::Inherit);
     let last = scopes.iter().rposition(is_special);
     for (number, scope) in scopes.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
-        write_scope(output, filter, file, scope, last == Some(number), convert);
+        write_scope(output, &mut drafts, filter, file, scope, last == Some(number), convert);
     }
     // Where every host has settings of its own, nothing is left for the filter's rules.
     if !scopes.iter().any(|scope| scope.hosts.is_empty() && !matches!(scope.setting, Setting::Inherit)) {
-        for draft in filter.own {
-            draft.clone().write(output);
-        }
+        drafts.extend(filter.own.iter().cloned());
     }
-    if !unplaced.is_empty() {
-        output.deny_all(&unplaced);
-    }
+    (drafts, unplaced)
 }
 
 fn write_scope<'a>(
     output: &mut Output,
+    drafts: &mut Vec<Draft>,
     filter: &Filter<'_>,
     file: &File<'a>,
     scope: &Scope<'a>,
     is_last: bool,
-    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Access,
+    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
 ) {
     let whole = Matched { hosts: scope.hosts.clone(), ..Matched::any() };
     for (number, route) in scope.host.messages("routes").iter().take(scope.count).enumerate() {
@@ -157,16 +180,16 @@ fn write_scope<'a>(
             at: route.at.clone(),
         };
         if !route.lost.is_empty() {
-            draft(Access::Deny(route.lost.clone())).write(output);
+            drafts.push(draft(Access::Deny(route.lost.clone())));
             continue;
         }
         match route.setting {
-            Setting::Inherit => inherit(output, filter, file, &matched, &route),
-            Setting::Disabled => draft(Access::Public).write(output),
-            Setting::Given(node) => {
-                let access = given(output, filter, file, node, convert);
-                draft(access).write(output);
-            }
+            Setting::Inherit => inherit(drafts, filter.own, file, &matched, &route.name, &route.at),
+            Setting::Disabled => drafts.push(draft(Access::Public)),
+            Setting::Given(node) => match given(output, filter, file, node, convert) {
+                Rules::All(access) => drafts.push(draft(access)),
+                Rules::These(rules) => inherit(drafts, &rules, file, &matched, &route.name, &route.at),
+            },
         }
     }
     // A request that no route takes goes nowhere; it gets what the virtual host says.
@@ -184,15 +207,15 @@ fn write_scope<'a>(
         Setting::Inherit => {
             for own in filter.own {
                 if let Common::This(matched) = own.matched.and(&whole) {
-                    Draft { matched, ..own.clone() }.write(output);
+                    drafts.push(Draft { matched, ..own.clone() });
                 }
             }
         }
-        Setting::Disabled => draft(Access::Public).write(output),
-        Setting::Given(node) => {
-            let access = given(output, filter, file, node, convert);
-            draft(access).write(output);
-        }
+        Setting::Disabled => drafts.push(draft(Access::Public)),
+        Setting::Given(node) => match given(output, filter, file, node, convert) {
+            Rules::All(access) => drafts.push(draft(access)),
+            Rules::These(rules) => inherit(drafts, &rules, file, &whole, "host", &at),
+        },
     }
 }
 
@@ -201,21 +224,26 @@ fn given<'a>(
     filter: &Filter<'_>,
     file: &File<'a>,
     node: &'a Node,
-    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Access,
-) -> Access {
+    convert: &mut dyn FnMut(&mut Output, Message<'a>) -> Rules,
+) -> Rules {
     let mark = file.findings.mark();
-    let access =
-        convert(output, Message::new(file, node, format!("typed_per_filter_config.{}", filter.name)));
+    let rules = convert(output, Message::new(file, node, format!("typed_per_filter_config.{}", filter.name)));
     match file.findings.since(mark) {
-        reasons if reasons.is_empty() => access,
-        reasons => Access::Deny(reasons),
+        reasons if reasons.is_empty() => rules,
+        reasons => Rules::All(Access::Deny(reasons)),
     }
 }
 
-/// The filter's own rules for what a route takes.
-fn inherit(output: &mut Output, filter: &Filter<'_>, file: &File<'_>, matched: &Matched, route: &Route<'_>) {
-    let mut drafts = Vec::new();
-    for own in filter.own {
+/// The rules of a filter, or of the settings of a route, for what the route takes.
+fn inherit(
+    drafts: &mut Vec<Draft>,
+    rules: &[Draft],
+    file: &File<'_>,
+    matched: &Matched,
+    name: &str,
+    at: &At,
+) {
+    for own in rules {
         match own.matched.and(matched) {
             Common::Nothing => {}
             Common::This(both) => {
@@ -226,21 +254,19 @@ fn inherit(output: &mut Output, filter: &Filter<'_>, file: &File<'_>, matched: &
                 }
             }
             Common::Unknown => {
-                let what =
-                    format!("it cannot be told which of the filter's rules the route `{}` needs", route.name);
-                file.findings.add(&route.at, what.clone(), ADVICE);
+                let what = format!("it cannot be told which of the filter's rules the route `{name}` needs");
+                file.findings.add(at, what.clone(), ADVICE);
                 drafts.push(Draft {
-                    name: route.name.clone(),
+                    name: name.to_owned(),
                     matched: matched.clone(),
                     access: Access::Deny(vec![what]),
                     comments: Vec::new(),
-                    at: route.at.clone(),
+                    at: at.clone(),
                 });
                 break;
             }
         }
     }
-    drafts.into_iter().for_each(|draft| draft.write(output));
 }
 
 /// All domains, the more specific first, as Envoy looks for them.
@@ -309,13 +335,18 @@ fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Optio
         Some((name, port)) if port == "*" || port.bytes().all(|octet| octet.is_ascii_digit()) => (name, port),
         _ => (domain, ""),
     };
+    // Envoy takes the port from the host of a request and not from a domain, which no host is then.
+    if !port.is_empty() && ignores_port {
+        return None;
+    }
     let inner = name.strip_prefix("*.").unwrap_or(name);
     if name != "*" && inner.contains('*') {
         let what = format!("has the domain `{domain}`, which has no equivalent here");
         host.finding_at("domains", &what, ADVICE);
         return None;
     }
-    if !port.is_empty() && !ignores_port && port != "*" {
+    let is_whole = port == "*" && host.texts("domains").contains(&name);
+    if !port.is_empty() && !is_whole {
         let what = format!("has the port of `{domain}`; authgate does not look at ports");
         host.finding_at("domains", &what, ADVICE);
     }

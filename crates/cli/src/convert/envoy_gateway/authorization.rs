@@ -91,14 +91,7 @@ fn read_path(given: &Message<'_>, effect: Effect, constraint: &mut Constraint) {
         },
         // There the regex sees the query as well. One that ends with `.*` allows here no more than there.
         "RegularExpression" if effect == Effect::Allow && !is_inverted && value.ends_with(".*") => {
-            let plain = |letter: &char| letter.is_ascii_alphanumeric() || "/_-".contains(*letter);
-            let mut lead: String = value.chars().take_while(plain).collect();
-            // A quantifier may make the last letter optional, and an alternative all of them.
-            lead.pop();
-            if value.contains('|') {
-                lead.clear();
-            }
-            vec![Shape::Regex { pattern: value.trim_start_matches('^').to_owned(), lead }]
+            vec![Shape::regex(value.trim_start_matches('^'))]
         }
         kind => {
             let what = format!("has the type {kind}, which has no equivalent: it sees the query as well");

@@ -338,7 +338,7 @@ fn path(text: &str) -> Result<Reading, &'static str> {
         return template(text).map(|shape| Reading::Atom(Atom::Path(shape)));
     }
     let shape = match Text::wildcard(text) {
-        Text::Any => return Ok(Reading::Everything),
+        Text::Any | Text::Present | Text::Boolean(_) => return Ok(Reading::Everything),
         Text::Exact(path) if path.starts_with('/') => Shape::Exact(path),
         Text::Exact(_) => return Err("a path starts with `/`"),
         Text::Prefix(prefix) => Shape::prefix(&prefix),

@@ -42,6 +42,18 @@ impl Shape {
         Shape::Affix { prefix: String::new(), suffix: suffix.to_owned() }
     }
 
+    /// Paths that match a regex as a whole.
+    pub fn regex(pattern: &str) -> Shape {
+        let plain = |letter: &char| letter.is_ascii_alphanumeric() || "/_-".contains(*letter);
+        let mut lead: String = pattern.chars().take_while(plain).collect();
+        // A quantifier may make the last letter optional, and an alternative all of them.
+        lead.pop();
+        if pattern.contains('|') {
+            lead.clear();
+        }
+        Shape::Regex { pattern: pattern.to_owned(), lead }
+    }
+
     /// Whether the set has this path.
     pub fn matches(&self, path: &str) -> bool {
         match self {

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use super::super::super::message::Message;
 use super::super::super::output::{Output, Part, mentions};
 use super::super::super::{claim, put};
-use super::Context;
+use super::{Context, Payload};
 
-/// Converts a provider. `headers` gets the headers that it fills.
-pub fn convert(name: &str, given: Message<'_>, headers: &mut Vec<(String, String, String)>) -> Part {
+/// Converts a provider. `context` gets the headers that it fills, and what it writes into metadata.
+pub fn convert(name: &str, given: Message<'_>, context: &mut Context<'_>) -> Part {
+    let headers = &mut context.headers;
     let mut part = Part::from(name, given.at());
     let mut jwt = Map::new();
     let mut set = |name: &str, value: Value| drop(jwt.insert(name.to_owned(), value));
@@ -66,13 +67,21 @@ pub fn convert(name: &str, given: Message<'_>, headers: &mut Vec<(String, String
     if given.is_true("clear_route_cache") {
         part.comment("`clear_route_cache` has no equivalent: the route is selected before");
     }
-    for name in [
+    if let (true, Some(payload)) = (context.has_partner, given.filled("payload_in_metadata")) {
+        let normal = given.message("normalize_payload_in_metadata");
+        let spaced = normal.map(|normal| normal.texts("space_delimited_claims")).unwrap_or_default();
+        let spaced = spaced.into_iter().map(claim).collect();
+        context.payloads.push(Payload { authenticator: name.to_owned(), name: payload.to_owned(), spaced });
+    }
+    let in_metadata = [
         "payload_in_metadata",
         "header_in_metadata",
         "failed_status_in_metadata",
         "normalize_payload_in_metadata",
-    ] {
-        if given.has(name) {
+    ];
+    let is_read = |name: &str| context.has_partner && name.contains("payload");
+    for name in in_metadata {
+        if given.has(name) && !is_read(name) {
             part.comment(format!("`{name}` has no equivalent: other filters see nothing of the token"));
         }
     }

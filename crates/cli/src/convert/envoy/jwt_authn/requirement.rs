@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::message::Message;
 use super::super::super::output::Output;
-use super::Context;
+use super::{Context, Payload};
 
 /// What a rule needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,6 +197,11 @@ fn with_audiences<'a>(output: &mut Output, context: &mut Context<'a>, both: &Mes
     }
     let copies: Vec<_> = context.headers.iter().filter(|(of, ..)| *of == origin).cloned().collect();
     context.headers.extend(copies.into_iter().map(|(_, header, what)| (part.name.clone(), header, what)));
+    let copies: Vec<_> =
+        context.payloads.iter().filter(|known| known.authenticator == origin).cloned().collect();
+    context
+        .payloads
+        .extend(copies.into_iter().map(|known| Payload { authenticator: part.name.clone(), ..known }));
     let name = part.name.clone();
     output.authenticators.push(part);
     this(&name)

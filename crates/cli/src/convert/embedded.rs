@@ -1,0 +1,48 @@
+//! Configurations of Envoy as text inside of other files, such as a ConfigMap or the values of a Helm chart.
+
+use super::finding::{At, Findings};
+use super::output::{Output, Part};
+use crate::document::Node;
+
+/// A text that holds a configuration.
+pub struct Embedded {
+    /// The name of the file that it is in.
+    pub name: String,
+    /// The text, with empty lines before it so that its lines have the numbers that they have in the file.
+    pub text: String,
+    line: usize,
+}
+
+/// Names that only a configuration with filters has.
+const MARKS: &[&str] = &["http_filters", "httpFilters", "typed_config", "typedConfig"];
+
+/// Finds the texts below a node that hold configurations.
+pub fn find(name: &str, text: &str, node: &Node, found: &mut Vec<Embedded>) {
+    if let Some(inner) = node.text()
+        && (inner.contains('\n') || inner.trim_start().starts_with(['{', '[']))
+        && MARKS.iter().any(|mark| inner.contains(mark))
+    {
+        let before = text.as_bytes().get(..node.span.start).unwrap_or_default();
+        let line = before.iter().filter(|octet| **octet == b'\n').count();
+        found.push(Embedded { name: name.to_owned(), text: "\n".repeat(line) + inner, line: line + 1 });
+    }
+    for child in node.members().iter().map(|member| &member.value).chain(node.elements()) {
+        find(name, text, child, found);
+    }
+}
+
+/// An output that denies, in the place of a configuration that cannot be read.
+pub fn refuse(part: &Embedded, why: &str, findings: &Findings) -> Output {
+    let at = At { file: part.name.as_str().into(), line: part.line };
+    let what = format!("the text here looks like a configuration of Envoy, but it is not valid YAML: {why}");
+    findings.add(
+        &at,
+        what.clone(),
+        "Give the file as Envoy gets it: fill in templates first, as `helm template` does.",
+    );
+    let mut output = Output::from(at.clone());
+    let mut rule = Part::from("not-converted", at);
+    rule.close(&[what]);
+    output.rules.push(rule);
+    output
+}
