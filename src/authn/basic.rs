@@ -174,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn failures_are_worth_remembering_where_a_hash_is_slow() {
+        for (users, expected) in [
+            (&[("a", "{PLAIN}one")][..], false),
+            (&[("a", BCRYPT)], true),
+            (&[("a", "{PLAIN}one"), ("b", BCRYPT)], true),
+        ] {
+            assert_eq!(basic(users).failures_are_slow(), expected, "{users:?}");
+        }
+    }
+
+    #[test]
     fn the_password_of_whoever_stands_in_lets_nobody_in() {
         let basic = basic(&[("a", "{PLAIN}one"), ("b", "{PLAIN}two"), ("c", "{PLAIN}three")]);
         for n in 0..100 {

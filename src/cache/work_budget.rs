@@ -322,6 +322,13 @@ mod tests {
         }
         assert!((15..=21).contains(&done), "{done}");
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(0.0)), Ok(()));
+        // Of 2 seconds half a second is left. What is used, 1.5, is paid back while time comes in: both meet at 1.
+        let mut budget = WorkBudget::new(0.2);
+        budget.note_success(source(ATTACKER), at(0.0));
+        budget.charge(source(ATTACKER), 1.5, at(0.0));
+        assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(3));
+        assert!(budget.try_acquire(source(ATTACKER), at(2.4)).is_err());
+        assert_eq!(budget.try_acquire(source(ATTACKER), at(2.6)), Ok(()));
     }
 
     #[test]
