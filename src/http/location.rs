@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::http::authorization::{self, Credentials, CredentialsError};
+use crate::http::codec::form_decode;
 use crate::http::request::{Request, is_tchar, trim_ows};
 
 /// A location in a request that an authenticator reads.
@@ -159,7 +160,7 @@ fn in_query<'a>(request: &Request<'a>, name: &str) -> Found<'a> {
     let query = request.path.and_then(|path| split_at_query(path).1);
     let values = parameters(query.unwrap_or_default()).filter_map(|parameter| {
         let (found, value) = split_pair(parameter);
-        is_named(found, name).then(|| decode(value).map_or(Found::Malformed, Found::Value))
+        is_named(found, name).then(|| form_decode(value).map_or(Found::Malformed, Found::Value))
     });
     only_one(values)
 }
@@ -287,35 +288,7 @@ fn hides_cookie(pair: &[u8], name: &str) -> bool {
 }
 
 fn is_named(encoded: &[u8], name: &str) -> bool {
-    decode(encoded).is_some_and(|decoded| decoded == name.as_bytes())
-}
-
-/// Decodes `application/x-www-form-urlencoded`; `None` if an escape is invalid.
-fn decode(encoded: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !encoded.iter().any(|octet| matches!(octet, b'%' | b'+')) {
-        return Some(Cow::Borrowed(encoded));
-    }
-    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
-    loop {
-        rest = match rest {
-            [] => return Some(Cow::Owned(decoded)),
-            [b'%', high, low, rest @ ..] => {
-                let digit =
-                    |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                decoded.push(digit(*high)? << 4 | digit(*low)?);
-                rest
-            }
-            [b'%', ..] => return None,
-            [b'+', rest @ ..] => {
-                decoded.push(b' ');
-                rest
-            }
-            [octet, rest @ ..] => {
-                decoded.push(*octet);
-                rest
-            }
-        };
-    }
+    form_decode(encoded).is_some_and(|decoded| decoded == name.as_bytes())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::http::codec::{hex_byte, is_unreserved, percent_encode};
 use crate::http::host::Host;
 use crate::http::url::HttpUrl;
 
@@ -69,21 +70,15 @@ fn normal_path(path: &[u8]) -> Vec<u8> {
     let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
     let mut rest = path.get(..end).unwrap_or_default();
     let mut decoded = Vec::with_capacity(end);
-    loop {
-        rest = match rest {
-            [] => break,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-                match digit(*high) << 4 | digit(*low) {
-                    byte if is_unreserved(byte) => decoded.push(byte),
-                    _ => decoded.extend([b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
-                }
-                rest
-            }
-            [byte, rest @ ..] => {
-                decoded.push(*byte);
-                rest
-            }
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (byte, after)
+            && let Some(escaped) = hex_byte(*high, *low)
+        {
+            rest = after;
+            percent_encode(&[escaped], is_unreserved, &mut decoded);
+        } else {
+            decoded.push(*byte);
         }
     }
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -102,11 +97,6 @@ fn normal_path(path: &[u8]) -> Vec<u8> {
         }
     }
     [b"/", kept.join(&b'/').as_slice()].concat()
-}
-
-/// RFC 3986 §2.3.
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]
