@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
+use crate::http::url::split_query;
 
 /// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
 pub const MAX_READINGS: usize = 128;
@@ -84,13 +85,6 @@ impl<'a> PathInterpretations<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.first.as_deref().into_iter().chain(self.others.iter().map(String::as_str))
     }
-}
-
-/// Splits a request target at the first `?` or `#`, where its query or fragment starts. That character stays with the
-/// second part.
-fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
-    let end = target.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(target.len());
-    target.split_at_checked(end).unwrap_or((target, &[]))
 }
 
 /// True if one pass finds nothing that has more than one interpretation.

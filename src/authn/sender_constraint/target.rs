@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::http::codec::{hex_byte, is_unreserved, percent_encode};
 use crate::http::host::Host;
-use crate::http::url::HttpUrl;
+use crate::http::url::{HttpUrl, default_port, split_authority, split_port, split_query};
 
 /// Scheme, host and port, as clients see them. What a request says of its host is not asked: whoever sends it chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,7 @@ impl Origin {
         if !is_secure && !scheme.eq_ignore_ascii_case("http") {
             return false;
         }
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let Some((authority, path)) = rest.split_at_checked(end) else { return false };
+        let (authority, path) = split_authority(rest);
         // A target that is no path (`*`, an authority) has no such address.
         target.first() == Some(&b'/')
             && Origin::of(is_secure, authority).as_ref() == Some(self)
@@ -57,9 +56,8 @@ impl Origin {
         // An empty port is the default one (RFC 3986 §6.2.3).
         let authority = authority.strip_suffix(':').unwrap_or(authority);
         let host = Host::parse(authority.as_bytes()).ok()??.into_owned();
-        let default = if is_secure { 443 } else { 80 };
-        let tail = authority.rsplit(']').next().unwrap_or_default();
-        let port = tail.rsplit_once(':').map_or(Some(default), |(_, port)| port.parse().ok())?;
+        let (_, port) = split_port(authority);
+        let port = if port.is_empty() { default_port(is_secure) } else { port }.parse().ok()?;
         Some(Origin { is_secure, host, port })
     }
 }
@@ -67,9 +65,8 @@ impl Origin {
 /// A path without query and fragment: escapes of unreserved characters decoded, others in upper case, dot segments
 /// removed, and `/` where there is none.
 fn normal_path(path: &[u8]) -> Vec<u8> {
-    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
-    let mut rest = path.get(..end).unwrap_or_default();
-    let mut decoded = Vec::with_capacity(end);
+    let (mut rest, _) = split_query(path);
+    let mut decoded = Vec::with_capacity(rest.len());
     while let [byte, after @ ..] = rest {
         rest = after;
         if let (b'%', [high, low, after @ ..]) = (byte, after)
