@@ -3,7 +3,11 @@
 //! Inside `authenticators`, and wherever it is not known what a value is, only what cannot be a secret is: a secret may
 //! stand under any name that is wrong.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use authgate::config::disclosure;
 
 use super::document::{Kind, Node, Style};
 
@@ -11,7 +15,7 @@ use super::document::{Kind, Node, Style};
 pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for member in root.members() {
-        let is_open = OPEN.contains(&member.name.as_str());
+        let is_open = OPEN.contains(&member.name);
         collect(text, &member.value, &member.name, is_open, &mut hidden);
     }
     if root.members().is_empty() {
@@ -21,74 +25,23 @@ pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
     hidden
 }
 
-/// Members of the top that hold no secret.
-pub const OPEN: &[&str] = &[
-    "realm",
-    "version",
-    "$schema",
-    "rules",
-    "identity",
-    "denials",
-    "protected_resource",
-    "cors_preflight",
-    "cache",
-    "telemetry",
-    "shadow",
-    "throttle",
-    "slow_hashes",
-    "slow_signatures",
-];
+/// Members of the root that contain no secret.
+pub static OPEN: LazyLock<Vec<String>> = LazyLock::new(disclosure::public_members);
 
-/// Names of values elsewhere that are no secret.
-const SHOWN: &[&str] = &[
-    "algorithm",
-    "algorithms",
-    "allow_plaintext",
-    "any_audience",
-    "audiences",
-    "bound",
-    "cache_ttl",
-    "client_auth",
-    "clock_skew",
-    "cluster",
-    "cookie",
-    "csrf",
-    "encoding",
-    "endpoint",
-    "forward_credentials",
-    "header",
-    "id",
-    "issued_before",
-    "issuer",
-    "jwks_cluster",
-    "kty",
-    "max_age",
-    "max_concurrent",
-    "max_lifetime",
-    "max_stale",
-    "max_token_bytes",
-    "max_wait",
-    "negative_ttl",
-    "nonce_lifetime",
-    "not_after",
-    "not_before",
-    "origin",
-    "query",
-    "realm",
-    "refresh",
-    "require_exp",
-    "scheme",
-    "scope_claims",
-    "scopes",
-    "subject_claim",
-    "timeout",
-    "typ",
-    "uri",
-];
+/// Names of values elsewhere that are shown.
+static SHOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let fields = disclosure::authenticator_fields().into_iter();
+    let public = fields.filter(|(name, is_public)| *is_public && !WITHHELD.contains(&name.as_str()));
+    public.map(|(name, _)| name).chain(["kty".to_owned()]).collect()
+});
+
+/// Fields that contain no secret, but are not shown: they identify clients, tokens, keys and people. The name of an
+/// environment variable is shown only if it looks like one.
+const WITHHELD: &[&str] = &["client_id", "env", "jti", "kid", "subjects"];
 
 fn collect(text: &str, node: &Node, name: &str, is_open: bool, hidden: &mut Vec<Range<usize>>) {
     match &node.kind {
-        Kind::Scalar(scalar) if (is_open || SHOWN.contains(&name)) && !has_userinfo(&scalar.text) => {}
+        Kind::Scalar(scalar) if (is_open || SHOWN.contains(name)) && !has_userinfo(&scalar.text) => {}
         Kind::Scalar(scalar) if name == "env" && is_name(&scalar.text) => {}
         Kind::Scalar(scalar) => {
             let quotes = usize::from(scalar.style == Style::Quoted);
