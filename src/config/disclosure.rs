@@ -9,7 +9,7 @@ use super::schema::{SECRET, marked_schema};
 
 /// Names of the members of the root that contain no secret at any depth.
 pub fn public_members() -> Vec<String> {
-    let root = marked_schema();
+    let root = marked_schema().to_value();
     let members = root.get("properties").and_then(Value::as_object);
     let is_public = |schema: &&Value| {
         let mut has_secret = false;
@@ -23,7 +23,7 @@ pub fn public_members() -> Vec<String> {
 /// Names of the fields of authenticators, at any depth. The value is true if each field of this name is a text, a
 /// number, a boolean or a list of these, and contains no secret.
 pub fn authenticator_fields() -> BTreeMap<String, bool> {
-    let root = marked_schema();
+    let root = marked_schema().to_value();
     let mut fields = BTreeMap::new();
     let authenticator = root.pointer("/$defs/Authenticator").unwrap_or(&Value::Null);
     visit(&root, authenticator, &mut BTreeSet::new(), &mut |part| {

@@ -19,17 +19,13 @@ pub(super) const SECRET: &str = "x-secret";
 
 /// The schema (JSON Schema 2020-12).
 pub fn schema() -> Value {
-    let mut schema = annotated();
+    let mut schema = marked_schema();
     RecursiveTransform(|schema: &mut Schema| drop(schema.remove(SECRET))).transform(&mut schema);
     schema.to_value()
 }
 
 /// The schema with the annotation [`SECRET`], which is not published.
-pub(super) fn marked_schema() -> Value {
-    annotated().to_value()
-}
-
-fn annotated() -> Schema {
+pub(super) fn marked_schema() -> Schema {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
     let mut schema = settings.into_generator().into_root_schema_for::<Config>();
     schema.insert("title".to_owned(), json!("authgate"));
