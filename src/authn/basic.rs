@@ -180,7 +180,7 @@ mod tests {
             (&[("a", BCRYPT)], true),
             (&[("a", "{PLAIN}one"), ("b", BCRYPT)], true),
         ] {
-            assert_eq!(basic(users).failures_are_slow(), expected, "{users:?}");
+            assert_eq!(basic(users).has_slow_hashes(), expected, "{users:?}");
         }
     }
 

@@ -19,6 +19,7 @@ use super::{Context, MatchRank, ThrottleSubject};
 use crate::cache::nonces::Nonces;
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
+use crate::http::codec::to_hex;
 use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
 use crate::jose::claims::Claims;
@@ -63,15 +64,10 @@ impl DigestAlgorithm {
     fn digest(self, parts: &[&[u8]]) -> String {
         let text = parts.join(&b':');
         match self {
-            DigestAlgorithm::Sha256 => hex(&Hash::hash(&text)),
-            DigestAlgorithm::Md5 => hex(&Md5::digest(&text)),
+            DigestAlgorithm::Sha256 => to_hex(&Hash::hash(&text)),
+            DigestAlgorithm::Md5 => to_hex(&Md5::digest(&text)),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Secrets of a user: for each algorithm `HA1`, the digest of user, realm and password in hexadecimal digits. `HA1`

@@ -3,6 +3,7 @@
 use super::Presented;
 use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
+use crate::http::url::{default_port, split_port};
 use crate::response::Reason;
 
 /// Checks that a request with a credential from a cookie comes from the site's own pages. Credentials from other
@@ -41,12 +42,15 @@ fn is_own_origin(origin: &[u8], request: &Request<'_>) -> bool {
     };
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     let default_port = match scheme {
-        "https" => ":443",
-        "http" if request.scheme == Some(b"http") => ":80",
+        "https" => default_port(true),
+        "http" if request.scheme == Some(b"http") => default_port(false),
         _ => return false,
     };
     let Ok(authority) = std::str::from_utf8(authority) else { return false };
-    let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    let bare = |authority: &str| match split_port(authority) {
+        (host, port) if port == default_port => host.to_ascii_lowercase(),
+        _ => authority.to_ascii_lowercase(),
+    };
     let host = bare(host);
     !host.is_empty() && host == bare(authority)
 }

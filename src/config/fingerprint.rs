@@ -16,11 +16,13 @@ pub fn fingerprint(configuration: &Value) -> u64 {
     u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
-/// Fields of authenticators whose texts are not secrets. The texts of all other fields are left out.
-const TOLD: &[&str] = &[
-    "alg",
+/// Fields of authenticators that contain no secret. The texts of all other fields are left out. A test compares this
+/// list with the types of the fields.
+const PUBLIC_FIELDS: &[&str] = &[
     "algorithm",
     "algorithms",
+    "allow_plaintext",
+    "any_audience",
     "audiences",
     "bound",
     "cache_ttl",
@@ -29,12 +31,11 @@ const TOLD: &[&str] = &[
     "clock_skew",
     "cluster",
     "cookie",
-    "crv",
     "csrf",
-    "e",
     "encoding",
     "endpoint",
     "env",
+    "forward_credentials",
     "header",
     "id",
     "issued_before",
@@ -42,12 +43,12 @@ const TOLD: &[&str] = &[
     "jti",
     "jwks_cluster",
     "kid",
-    "kty",
     "max_age",
+    "max_concurrent",
     "max_lifetime",
     "max_stale",
+    "max_token_bytes",
     "max_wait",
-    "n",
     "negative_ttl",
     "nonce_lifetime",
     "not_after",
@@ -56,6 +57,7 @@ const TOLD: &[&str] = &[
     "query",
     "realm",
     "refresh",
+    "require_exp",
     "scheme",
     "scope_claims",
     "scopes",
@@ -64,10 +66,10 @@ const TOLD: &[&str] = &[
     "timeout",
     "typ",
     "uri",
-    "use",
-    "x",
-    "y",
 ];
+
+/// Members of a JWK that contain no secret, whatever its type.
+const PUBLIC_JWK_MEMBERS: &[&str] = &["alg", "crv", "e", "kty", "n", "use", "x", "y"];
 
 /// Texts of a value that count.
 #[derive(Clone, Copy)]
@@ -76,7 +78,7 @@ enum Telling {
     Configuration,
     /// All texts.
     All,
-    /// Texts of members whose names are in [`TOLD`]. `own` is true if the text of the value itself counts.
+    /// Texts of members whose names are in [`PUBLIC_FIELDS`] or [`PUBLIC_JWK_MEMBERS`]. `own` is true if the text of the value itself counts.
     Fields { own: bool },
     /// No text of the value itself. The names of its members are user names, which say nothing about their values.
     Users,
@@ -93,7 +95,10 @@ impl Telling {
             Telling::Configuration | Telling::All => Some(Telling::All),
             Telling::Fields { .. } if name == "users" => Some(Telling::Users),
             Telling::Fields { .. } if name == "claims" => Some(Telling::None),
-            Telling::Fields { .. } => Some(Telling::Fields { own: TOLD.contains(&name) }),
+            Telling::Fields { .. } => {
+                let own = PUBLIC_FIELDS.contains(&name) || PUBLIC_JWK_MEMBERS.contains(&name);
+                Some(Telling::Fields { own })
+            }
             Telling::Users => Some(Telling::Fields { own: false }),
             Telling::None => Some(Telling::None),
         }

@@ -39,6 +39,8 @@ impl fmt::Debug for Keys {
 #[serde(deny_unknown_fields)]
 pub struct PemKey {
     /// Text of the key, from BEGIN to END.
+    // By mistake it might be a private key.
+    #[cfg_attr(feature = "schema", schemars(extend("x-secret" = true)))]
     pub key: String,
     /// The only algorithm that the key is used for.
     pub algorithm: String,

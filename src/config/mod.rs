@@ -10,6 +10,8 @@ mod basic;
 mod bound;
 mod denials;
 mod digest;
+#[cfg(feature = "schema")]
+pub mod disclosure;
 pub mod error;
 mod fingerprint;
 mod introspection;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
+use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -14,8 +14,18 @@ use super::shape::{List, Named, OneOrMany};
 use super::value::{ByteSize, Fraction, Secret, Span};
 use super::{Config, Requirement, User};
 
+/// Annotation of values that are secrets, or that might be.
+pub(super) const SECRET: &str = "x-secret";
+
 /// The schema (JSON Schema 2020-12).
 pub fn schema() -> Value {
+    let mut schema = marked_schema();
+    RecursiveTransform(|schema: &mut Schema| drop(schema.remove(SECRET))).transform(&mut schema);
+    schema.to_value()
+}
+
+/// The schema with the annotation [`SECRET`], which is not published.
+pub(super) fn marked_schema() -> Schema {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
     let mut schema = settings.into_generator().into_root_schema_for::<Config>();
     schema.insert("title".to_owned(), json!("authgate"));
@@ -28,7 +38,7 @@ pub fn schema() -> Value {
     }
     // Names for YAML anchors.
     schema.insert("patternProperties".to_owned(), json!({"^x-": true}));
-    schema.to_value()
+    schema
 }
 
 /// Removes `null` from the schema: a field cannot be `null` instead of omitted.
@@ -147,6 +157,7 @@ impl JsonSchema for Secret {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A secret: inline, or {env: NAME} for a variable in the environment of the VM.",
+            SECRET: true,
             "anyOf": [
                 {"type": "string"},
                 {
@@ -169,6 +180,7 @@ impl JsonSchema for User {
         let secret = generator.subschema_for::<Secret>();
         json_schema!({
             "description": "A hash, {env: NAME}, or a hash with scopes and claims.",
+            SECRET: true,
             "anyOf": [
                 {"type": "string"},
                 {

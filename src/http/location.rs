@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::http::authorization::{self, Credentials, CredentialsError};
+use crate::http::codec::{form_decode, hex_byte};
 use crate::http::request::{Request, is_tchar, trim_ows};
 
 /// A location in a request that an authenticator reads.
@@ -159,7 +160,7 @@ fn in_query<'a>(request: &Request<'a>, name: &str) -> Found<'a> {
     let query = request.path.and_then(|path| split_at_query(path).1);
     let values = parameters(query.unwrap_or_default()).filter_map(|parameter| {
         let (found, value) = split_pair(parameter);
-        is_named(found, name).then(|| decode(value).map_or(Found::Malformed, Found::Value))
+        is_named(found, name).then(|| form_decode(value).map_or(Found::Malformed, Found::Value))
     });
     only_one(values)
 }
@@ -289,13 +290,13 @@ fn hides_cookie(pair: &[u8], name: &str) -> bool {
     found > usize::from(split_cookie(pair).0 == name.as_bytes())
 }
 
-/// Whether this is `name`, as [`decode`] decodes it. A query of 60 KB has tens of thousands of names, so none is written
-/// down, and most are told by their first byte.
+/// True if this is `name` once decoded. A query of 60 KB has tens of thousands of names, so none is written down, and
+/// most are told apart by their first byte.
 fn is_named(mut encoded: &[u8], name: &str) -> bool {
     for expected in name.bytes() {
         let byte;
         (byte, encoded) = match encoded {
-            [b'%', high, low, rest @ ..] => (unescape(*high, *low), rest),
+            [b'%', high, low, rest @ ..] => (hex_byte(*high, *low), rest),
             [b'+', rest @ ..] => (Some(b' '), rest),
             [byte, rest @ ..] => (Some(*byte), rest),
             [] => return false,
@@ -305,38 +306,6 @@ fn is_named(mut encoded: &[u8], name: &str) -> bool {
         }
     }
     encoded.is_empty()
-}
-
-/// The byte of an escape with these digits.
-fn unescape(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-/// Decodes `application/x-www-form-urlencoded`; `None` if an escape is invalid.
-fn decode(encoded: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !encoded.iter().any(|octet| matches!(octet, b'%' | b'+')) {
-        return Some(Cow::Borrowed(encoded));
-    }
-    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
-    loop {
-        rest = match rest {
-            [] => return Some(Cow::Owned(decoded)),
-            [b'%', high, low, rest @ ..] => {
-                decoded.push(unescape(*high, *low)?);
-                rest
-            }
-            [b'%', ..] => return None,
-            [b'+', rest @ ..] => {
-                decoded.push(b' ');
-                rest
-            }
-            [octet, rest @ ..] => {
-                decoded.push(*octet);
-                rest
-            }
-        };
-    }
 }
 
 #[cfg(test)]
@@ -403,7 +372,7 @@ mod tests {
         let mut found = 0;
         for text in &texts {
             for name in ["", "a", "aa", "a ", " a", "a1", "6", "z"] {
-                let expected = decode(text).is_some_and(|decoded| *decoded == *name.as_bytes());
+                let expected = form_decode(text).is_some_and(|decoded| *decoded == *name.as_bytes());
                 assert_eq!(is_named(text, name), expected, "{} {name}", text.escape_ascii());
                 found += usize::from(expected);
             }

@@ -5,6 +5,7 @@
 pub mod authorization;
 pub mod challenge;
 pub mod cidr;
+pub mod codec;
 pub mod cors;
 pub mod host;
 pub mod location;

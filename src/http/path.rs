@@ -13,6 +13,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
+use crate::http::url::split_query;
+
 /// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
 pub const MAX_READINGS: usize = 128;
 
@@ -84,13 +87,6 @@ impl<'a> PathInterpretations<'a> {
     }
 }
 
-/// Splits a request target at the first `?` or `#`, where its query or fragment starts. That character stays with the
-/// second part.
-fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
-    let end = target.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(target.len());
-    target.split_at_checked(end).unwrap_or((target, &[]))
-}
-
 /// True if one pass finds nothing that has more than one interpretation.
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = None;
@@ -115,7 +111,7 @@ fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
         rest = after;
         if *byte == b'%' {
             let [high, low, after @ ..] = after else { return Err(PathError::BadEscape) };
-            if unescape(*high, *low).ok_or(PathError::BadEscape)? == 0 {
+            if hex_byte(*high, *low).ok_or(PathError::BadEscape)? == 0 {
                 return Err(PathError::Nul);
             }
             upper_case &= !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
@@ -199,7 +195,7 @@ const ESCAPED: [u16; 256] = {
             b'/' => ESCAPED_SLASH,
             b'\\' => ESCAPED_BACKSLASH,
             _ if is_unreserved(byte) => ESCAPED_UNRESERVED,
-            _ if is_sub_delim(byte) => ESCAPED_RESERVED,
+            _ if is_pchar(byte) => ESCAPED_RESERVED,
             _ => 0,
         };
         byte = byte.wrapping_add(1);
@@ -227,7 +223,7 @@ fn features(path: &[u8]) -> u16 {
         found |= match (byte, after) {
             (b'%', [high, low, after @ ..]) => {
                 rest = after;
-                unescape(*high, *low).map_or(0, class)
+                hex_byte(*high, *low).map_or(0, class)
             }
             (b'/', [b'/', ..]) => SLASHES,
             (b'/', [b'.'] | [b'.', b'.']) => DOT_SEGMENT | LAST_DOT_SEGMENT,
@@ -310,7 +306,7 @@ fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> Strin
         rest = after;
         match (*byte, after) {
             (b'%', [high, low, after @ ..]) => {
-                let escaped = unescape(*high, *low).unwrap_or_default();
+                let escaped = hex_byte(*high, *low).unwrap_or_default();
                 if class(escaped) & (decoded | slashes) == 0 {
                     // The next iterations copy the digits.
                     write(b'%');
@@ -321,9 +317,10 @@ fn rewrite(path: &str, decoded: u16, slashes: u16, escapes_other: bool) -> Strin
             }
             (b'\\', _) if slashes & BACKSLASH != 0 => write(b'/'),
             (other, _) if escapes_other && (class(other) == 0 || other == b'\\') => {
-                write(b'%');
-                write(hex_digit(other >> 4));
-                write(hex_digit(other & 15));
+                let [percent, high, low] = escape(other);
+                write(percent);
+                write(high);
+                write(low);
             }
             (byte, _) => write(byte),
         }
@@ -429,44 +426,9 @@ fn join<'s>(segments: impl Iterator<Item = &'s str>, length: usize) -> String {
     path
 }
 
-/// The byte of two hex digits. This function and `digit` are always inlined: the module is built for size, and a
-/// hostile path consists of escapes.
-#[inline(always)]
-pub(crate) fn unescape(high: u8, low: u8) -> Option<u8> {
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-#[inline(always)]
-fn digit(digit: u8) -> Option<u8> {
-    let (value, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
-    if value < 10 { Some(value) } else { (letter < 6).then(|| letter + 10) }
-}
-
-/// The hex digit of a value, in upper case.
-pub(crate) fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'A' - 10 + value }
-}
-
-/// True if a byte is unreserved ([RFC 3986 §2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)):
-/// `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"`.
-pub(crate) const fn is_unreserved(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
-}
-
-/// True if a byte is a `pchar` other than an escape
-/// ([RFC 3986 §3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)):
-/// `pchar = unreserved / pct-encoded / sub-delims / ":" / "@"`.
-pub(crate) fn is_pchar(octet: u8) -> bool {
-    class(octet) & (ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED) != 0
-}
-
-/// True for `sub-delims`, `:` and `@`.
-const fn is_sub_delim(octet: u8) -> bool {
-    matches!(octet, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
-}
-
-fn is_pchar_or_slash(octet: u8) -> bool {
-    octet == b'/' || is_pchar(octet)
+/// True for `/` and for a `pchar` other than an escape. Looks up a table, since every path is checked with it.
+fn is_pchar_or_slash(byte: u8) -> bool {
+    byte == b'/' || class(byte) & (ESCAPED_DOT | ESCAPED_UNRESERVED | ESCAPED_RESERVED) != 0
 }
 
 #[cfg(test)]

@@ -1,8 +1,37 @@
-//! `http` and `https` URLs in a configuration ([RFC 9110 §4.2](https://www.rfc-editor.org/rfc/rfc9110#section-4.2)).
+//! Parts of URLs and of request targets, and `http` and `https` URLs in a configuration
+//! ([RFC 9110 §4.2](https://www.rfc-editor.org/rfc/rfc9110#section-4.2)).
 
 use std::fmt;
 
+use crate::http::codec::is_pchar;
 use crate::http::host::Host;
+
+/// The default port of `https` or `http`, in digits.
+pub fn default_port(is_secure: bool) -> &'static str {
+    if is_secure { "443" } else { "80" }
+}
+
+/// Splits an authority without user information into host and port. The port is empty if there is none.
+pub fn split_port(authority: &str) -> (&str, &str) {
+    match authority.rsplit_once(':') {
+        // The colons of an IPv6 address are inside brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    }
+}
+
+/// Splits a URL after its `://` into the authority, and what follows it.
+pub fn split_authority(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest.split_at_checked(end).unwrap_or((rest, ""))
+}
+
+/// Splits a request target at the first `?` or `#`, where its query or fragment starts. That character stays with the
+/// second part.
+pub fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    target.split_at_checked(end).unwrap_or((target, &[]))
+}
 
 /// An absolute URL without user information. It has only the characters of
 /// [RFC 3986 §2](https://www.rfc-editor.org/rfc/rfc3986#section-2), all of which are safe in headers.
@@ -43,19 +72,13 @@ impl<'a> HttpUrl<'a> {
             "http" => false,
             _ => return Err(HttpUrlError),
         };
-        let is_url_octet =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
-        if !rest.bytes().all(is_url_octet) {
+        if !rest.bytes().all(|byte| is_pchar(byte) || b"/?#[]%".contains(&byte)) {
             return Err(HttpUrlError);
         }
-        let (before, has_more) = match rest.split_once(['?', '#']) {
-            Some((before, _)) => (before, true),
-            None => (rest, false),
-        };
-        let slash = before.find('/').unwrap_or(before.len());
-        let (authority, path) = before.split_at_checked(slash).ok_or(HttpUrlError)?;
+        let (authority, tail) = split_authority(rest);
+        let path = tail.split(['?', '#']).next().unwrap_or_default();
         match Host::parse(authority.as_bytes()) {
-            Ok(Some(_)) => Ok(HttpUrl { is_secure, authority, path, has_more }),
+            Ok(Some(_)) => Ok(HttpUrl { is_secure, authority, path, has_more: path.len() < tail.len() }),
             _ => Err(HttpUrlError),
         }
     }
@@ -64,6 +87,47 @@ impl<'a> HttpUrl<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_split_off() {
+        for (authority, host, port) in [
+            ("a", "a", ""),
+            ("a:443", "a", "443"),
+            ("a:", "a", ""),
+            ("[::1]", "[::1]", ""),
+            ("[::1]:80", "[::1]", "80"),
+            ("[::1]:", "[::1]", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split_port(authority), (host, port), "{authority}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_split_off() {
+        for (rest, authority, tail) in [
+            ("a", "a", ""),
+            ("a:1/b?c", "a:1", "/b?c"),
+            ("a?b/c", "a", "?b/c"),
+            ("a#b?", "a", "#b?"),
+            ("/", "", "/"),
+        ] {
+            assert_eq!(split_authority(rest), (authority, tail), "{rest}");
+        }
+    }
+
+    #[test]
+    fn queries_are_split_off() {
+        for (target, path, rest) in [
+            ("/a", "/a", ""),
+            ("/a?b?c", "/a", "?b?c"),
+            ("/a#b?c", "/a", "#b?c"),
+            ("?", "", "?"),
+            ("", "", ""),
+        ] {
+            assert_eq!(split_query(target.as_bytes()), (path.as_bytes(), rest.as_bytes()), "{target}");
+        }
+    }
 
     #[test]
     fn urls_are_taken_apart() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::http::host::Host;
 use crate::http::request::Request;
-use crate::http::url::HttpUrl;
+use crate::http::url::{HttpUrl, split_query};
 
 /// Path prefix of metadata URLs; the resource's own path follows it.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -126,7 +126,7 @@ impl ProtectedResources {
 
 /// Returns the path as received, without the query. Other interpretations of it are left to the rules.
 fn path_of<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
-    request.path?.split(|byte| matches!(byte, b'?' | b'#')).next()
+    Some(split_query(request.path?).0)
 }
 
 fn is_loopback(host: &Host<'_>) -> bool {

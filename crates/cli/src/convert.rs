@@ -183,9 +183,18 @@ fn put(object: &mut Value, name: &str, value: Value) {
 
 /// The name of a claim with dots between its parts → a name or a JSON Pointer.
 fn claim(path: &str) -> String {
-    let parts: Vec<String> = path.split('.').map(|part| part.replace('~', "~0").replace('/', "~1")).collect();
-    match parts.as_slice() {
-        [_] if !path.starts_with('/') => path.to_owned(),
-        _ => format!("/{}", parts.join("/")),
+    selector(&path.split('.').collect::<Vec<_>>())
+}
+
+/// A selector of the claim at a path of names: the name of a claim at the top, or a JSON pointer.
+fn selector(names: &[&str]) -> String {
+    match names {
+        [name] if !name.starts_with('/') => (*name).to_owned(),
+        _ => names.iter().map(|name| pointer_part(name)).collect(),
     }
+}
+
+/// A slash and a name, escaped, as a part of a JSON pointer (RFC 6901 §3).
+fn pointer_part(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }

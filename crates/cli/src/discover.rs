@@ -79,7 +79,7 @@ fn stands_alone(document: &Node, is_kubernetes: bool, alone: bool) -> bool {
 /// Whether any name at its top is, or was probably meant to be, one of ours; what is no object has none to tell by.
 fn looks_like_ours(document: &Node) -> bool {
     let is_like = |name: &str| {
-        let known = redaction::OPEN.iter().copied().chain(["authenticators"]);
+        let known = redaction::OPEN.iter().map(String::as_str).chain(["authenticators"]);
         name.starts_with("x-") || suggestion(name, known).is_some()
     };
     !matches!(document.kind, Kind::Map(_)) || document.members().iter().any(|member| is_like(&member.name))

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use authgate::config::reader::member;
+use authgate::http::codec::to_hex;
 use serde_json::Value;
 
 use super::{Failure, input};
@@ -84,10 +85,7 @@ impl Missing {
             Kind::Htpasswd => format!("nobody:{hash}"),
             Kind::Htdigest(realm) => format!("nobody:{realm}:{}", "0".repeat(64)),
             // Two keys must differ.
-            Kind::Sha256 => {
-                let digest = hmac_sha256::Hash::hash(name.as_bytes());
-                digest.iter().map(|octet| format!("{octet:02x}")).collect()
-            }
+            Kind::Sha256 => to_hex(&hmac_sha256::Hash::hash(name.as_bytes())),
             // Text, base64 and base64url alike, and long enough for each algorithm.
             Kind::Secret => "A".repeat(88),
         })

@@ -1,5 +1,6 @@
 //! `authgate key`
 
+use authgate::http::codec::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -33,8 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     let random: [u8; 32] = input::random()?;
     let key = format!("{}{}", arguments.prefix, URL_SAFE_NO_PAD.encode(random));
-    let digest = hmac_sha256::Hash::hash(key.as_bytes());
-    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    let digest = to_hex(&hmac_sha256::Hash::hash(key.as_bytes()));
     let mut entry = json!({"id": arguments.id, "sha256": digest});
     if let (false, Some(members)) = (arguments.scope.is_empty(), entry.as_object_mut()) {
         members.insert("scopes".to_owned(), json!(arguments.scope));

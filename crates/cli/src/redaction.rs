@@ -3,7 +3,11 @@
 //! Inside `authenticators`, and wherever it is not known what a value is, only what cannot be a secret is: a secret may
 //! stand under any name that is wrong.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use authgate::config::disclosure;
 
 use super::document::{Kind, Node, Style};
 
@@ -11,98 +15,39 @@ use super::document::{Kind, Node, Style};
 pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for member in root.members() {
-        let is_open = OPEN.contains(&member.name.as_str());
-        collect(
-            text,
-            &member.value,
-            CredentialLocation { name: &member.name, above: "", is_open, in_jwk: false },
-            &mut hidden,
-        );
+        let is_open = OPEN.contains(&member.name);
+        let place = Place { name: &member.name, above: "", is_open, in_jwk: false };
+        collect(text, &member.value, place, &mut hidden);
     }
     if root.members().is_empty() {
-        collect(
-            text,
-            root,
-            CredentialLocation { name: "", above: "", is_open: false, in_jwk: false },
-            &mut hidden,
-        );
+        collect(text, root, Place { name: "", above: "", is_open: false, in_jwk: false }, &mut hidden);
     }
     hidden.sort_by_key(|span| span.start);
     hidden
 }
 
-/// Members of the top that hold no secret.
-pub const OPEN: &[&str] = &[
-    "realm",
-    "version",
-    "$schema",
-    "rules",
-    "identity",
-    "denials",
-    "protected_resource",
-    "cors_preflight",
-    "cache",
-    "telemetry",
-    "shadow",
-    "throttle",
-    "slow_hashes",
-    "slow_signatures",
-];
+/// Members of the root that contain no secret.
+pub static OPEN: LazyLock<Vec<String>> = LazyLock::new(disclosure::public_members);
 
-/// Names of values elsewhere that are no secret.
-const SHOWN: &[&str] = &[
-    "algorithm",
-    "algorithms",
-    "allow_plaintext",
-    "any_audience",
-    "audiences",
-    "bound",
-    "cache_ttl",
-    "client_auth",
-    "client_id",
-    "clock_skew",
-    "cluster",
-    "cookie",
-    "csrf",
-    "encoding",
-    "endpoint",
-    "forward_credentials",
-    "header",
-    "id",
-    "issued_before",
-    "issuer",
-    "jwks_cluster",
-    "kty",
-    "max_age",
-    "max_concurrent",
-    "max_lifetime",
-    "max_stale",
-    "max_token_bytes",
-    "max_wait",
-    "negative_ttl",
-    "nonce_lifetime",
-    "not_after",
-    "not_before",
-    "origin",
-    "query",
-    "realm",
-    "refresh",
-    "require_exp",
-    "scheme",
-    "scope_claims",
-    "scopes",
-    "subject_claim",
-    "timeout",
-    "typ",
-    "uri",
-];
+/// Names of values elsewhere that are shown.
+static SHOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let fields = disclosure::authenticator_fields().into_iter();
+    fields
+        .filter(|(name, is_public)| *is_public && !WITHHELD.contains(&name.as_str()))
+        .map(|(name, _)| name)
+        .collect()
+});
+
+/// Fields that contain no secret, but are not shown: they identify tokens, keys and people. The name of an environment
+/// variable is shown only if it looks like one.
+const WITHHELD: &[&str] = &["env", "jti", "kid", "subjects"];
 
 /// Members of a JWK that are public. Its private members have other names.
 const JWK_SHOWN: &[&str] = &["alg", "crv", "e", "key_ops", "kid", "kty", "n", "use", "x", "y"];
 
 /// The place of a value.
 #[derive(Clone, Copy)]
-struct CredentialLocation<'a> {
+struct Place<'a> {
     /// The name of the member that it is the value of.
     name: &'a str,
     /// The name of the member around that one.
@@ -113,16 +58,16 @@ struct CredentialLocation<'a> {
     in_jwk: bool,
 }
 
-impl CredentialLocation<'_> {
+impl Place<'_> {
     fn is_shown(self) -> bool {
         // A user can have any name.
-        let is_known = SHOWN.contains(&self.name) && self.above != "users";
+        let is_known = SHOWN.contains(self.name) && self.above != "users";
         self.is_open || is_known || (self.in_jwk && JWK_SHOWN.contains(&self.name))
     }
 }
 
-fn collect(text: &str, node: &Node, place: CredentialLocation<'_>, hidden: &mut Vec<Range<usize>>) {
-    let CredentialLocation { name, is_open, .. } = place;
+fn collect(text: &str, node: &Node, place: Place<'_>, hidden: &mut Vec<Range<usize>>) {
+    let Place { name, is_open, .. } = place;
     match &node.kind {
         Kind::Scalar(scalar) if place.is_shown() && !has_userinfo(&scalar.text) => {}
         Kind::Scalar(scalar) if name == "env" && is_name(&scalar.text) => {}
@@ -156,12 +101,7 @@ fn collect(text: &str, node: &Node, place: CredentialLocation<'_>, hidden: &mut 
                 }
                 // The claims that a token must have, not those of a user.
                 let is_claims = member.name == "claims" && matches!(name, "jwt" | "introspection");
-                let inner = CredentialLocation {
-                    name: &member.name,
-                    above: name,
-                    is_open: is_open || is_claims,
-                    in_jwk,
-                };
+                let inner = Place { name: &member.name, above: name, is_open: is_open || is_claims, in_jwk };
                 collect(text, &member.value, inner, hidden);
             }
         }

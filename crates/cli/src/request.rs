@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use authgate::authn::HostInfo;
 use authgate::authn::sender_constraint::{CertificateDigest, certificate_digest};
 use authgate::http::request::Request;
+use authgate::http::url::split_authority;
 use authgate::timestamp::NumericDate;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -102,10 +103,7 @@ impl OwnRequest {
             }
             _ => url,
         };
-        let (authority, path) = match rest.find(['/', '?', '#']) {
-            Some(end) => rest.split_at_checked(end).unwrap_or((rest, "")),
-            None => (rest, ""),
-        };
+        let (authority, path) = split_authority(rest);
         self.authority = authority.as_bytes().to_vec();
         self.path = match path.split('#').next().unwrap_or_default() {
             path if path.starts_with('/') => path.to_owned(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::DigestAlgorithm;
 use crate::http::authorization::auth_params;
+use crate::http::codec::from_hex;
 
 /// A parsed response. Only its form has been checked.
 pub struct DigestResponse<'a> {
@@ -73,9 +74,7 @@ impl<'a> DigestResponse<'a> {
 
 /// Parses eight hexadecimal digits that are not all 0.
 fn count(nc: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(nc).ok()?;
-    let is_hex = nc.len() == 8 && nc.iter().all(u8::is_ascii_hexdigit);
-    u32::from_str_radix(text, 16).ok().filter(|count| is_hex && *count > 0)
+    from_hex(nc).map(u32::from_be_bytes).filter(|count| *count > 0)
 }
 
 #[cfg(test)]

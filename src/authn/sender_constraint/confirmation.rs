@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::http::codec::from_hex;
 use crate::jose::jwk::Thumbprint;
 
 /// SHA-256 of a DER certificate.
@@ -39,16 +40,7 @@ pub(super) fn decode(text: &str) -> Option<[u8; 32]> {
 
 /// Parses the digest of a certificate as a proxy reports it, in hexadecimal digits. Returns `None` for anything else.
 pub fn certificate_digest(hex: &[u8]) -> Option<CertificateDigest> {
-    let mut digest = CertificateDigest::default();
-    if hex.len() != 2 * digest.len() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    for (byte, digits) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let [high, low] = digits else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(digest)
+    from_hex(hex)
 }
 
 #[cfg(test)]

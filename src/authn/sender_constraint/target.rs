@@ -7,8 +7,9 @@
 
 use std::fmt;
 
+use crate::http::codec::{hex_byte, is_unreserved, percent_encode};
 use crate::http::host::Host;
-use crate::http::url::HttpUrl;
+use crate::http::url::{HttpUrl, default_port, split_authority, split_port, split_query};
 
 /// Scheme, host and port as clients see them. They are configured: the client chooses the host in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,7 @@ impl Origin {
         if !is_secure && !scheme.eq_ignore_ascii_case("http") {
             return false;
         }
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let Some((authority, path)) = rest.split_at_checked(end) else { return false };
+        let (authority, path) = split_authority(rest);
         // A target that is not a path (`*`, an authority) has no such URL.
         target.first() == Some(&b'/')
             && Origin::of(is_secure, authority).as_ref() == Some(self)
@@ -62,9 +62,8 @@ impl Origin {
         // An empty port is the default one (RFC 3986 §6.2.3).
         let authority = authority.strip_suffix(':').unwrap_or(authority);
         let host = Host::parse(authority.as_bytes()).ok()??.into_owned();
-        let default = if is_secure { 443 } else { 80 };
-        let tail = authority.rsplit(']').next().unwrap_or_default();
-        let port = tail.rsplit_once(':').map_or(Some(default), |(_, port)| port.parse().ok())?;
+        let (_, port) = split_port(authority);
+        let port = if port.is_empty() { default_port(is_secure) } else { port }.parse().ok()?;
         Some(Origin { is_secure, host, port })
     }
 }
@@ -72,24 +71,17 @@ impl Origin {
 /// Normalizes a path without query and fragment: decodes escapes of unreserved characters, converts others to upper
 /// case, and removes dot segments. An empty path becomes `/`.
 fn normal_path(path: &[u8]) -> Vec<u8> {
-    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
-    let mut rest = path.get(..end).unwrap_or_default();
-    let mut decoded = Vec::with_capacity(end);
-    loop {
-        rest = match rest {
-            [] => break,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-                match digit(*high) << 4 | digit(*low) {
-                    byte if is_unreserved(byte) => decoded.push(byte),
-                    _ => decoded.extend([b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
-                }
-                rest
-            }
-            [byte, rest @ ..] => {
-                decoded.push(*byte);
-                rest
-            }
+    let (mut rest, _) = split_query(path);
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (byte, after)
+            && let Some(escaped) = hex_byte(*high, *low)
+        {
+            rest = after;
+            percent_encode(&[escaped], is_unreserved, &mut decoded);
+        } else {
+            decoded.push(*byte);
         }
     }
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -108,11 +100,6 @@ fn normal_path(path: &[u8]) -> Vec<u8> {
         }
     }
     [b"/", kept.join(&b'/').as_slice()].concat()
-}
-
-/// True for unreserved characters ([RFC 3986 §2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)).
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::http::codec::percent_encode;
 use crate::jose::claims::{ClaimSelector, SelectorError};
 use crate::principal::{AuthenticatorId, Permit, Principal};
 
@@ -196,17 +197,8 @@ pub fn visible(text: &str) -> String {
 
 /// Appends a text with `%` and everything except visible ASCII percent-encoded; in a list, also `,`.
 fn encode(text: &str, in_list: bool, value: &mut Vec<u8>) {
-    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'%' && !(in_list && *byte == b',');
-    for byte in text.bytes() {
-        if is_plain(&byte) {
-            value.push(byte);
-        } else {
-            value.push(b'%');
-            for digit in [byte >> 4, byte & 0xF] {
-                value.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
-            }
-        }
-    }
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%' && !(in_list && byte == b',');
+    percent_encode(text.as_bytes(), is_plain, value);
 }
 
 #[cfg(test)]

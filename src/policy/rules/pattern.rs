@@ -8,7 +8,7 @@ use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
 
-use crate::http::path;
+use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
 
 /// Maximum length of a pattern, in bytes.
 pub const MAX_PATTERN: usize = 2048;
@@ -225,10 +225,10 @@ fn literal(segment: &str) -> Result<Segment, PatternError> {
         let (byte, is_escaped) = match (byte, after) {
             (b'%', [high, low, after @ ..]) => {
                 rest = after;
-                match path::unescape(*high, *low).ok_or(PatternError::BadEscape)? {
+                match hex_byte(*high, *low).ok_or(PatternError::BadEscape)? {
                     0 => return Err(PatternError::BadEscape),
                     b'/' | b'\\' => return Err(PatternError::Slash),
-                    escaped => (escaped, !path::is_unreserved(escaped)),
+                    escaped => (escaped, !is_unreserved(escaped)),
                 }
             }
             (b'%', _) => return Err(PatternError::BadEscape),
@@ -237,10 +237,10 @@ fn literal(segment: &str) -> Result<Segment, PatternError> {
             (b'?' | b'#', _) => return Err(PatternError::Query),
             (b'\\', _) => return Err(PatternError::Slash),
             (control, _) if control.is_ascii_control() => return Err(PatternError::Control),
-            (other, _) => (*other, !path::is_pchar(*other)),
+            (other, _) => (*other, !is_pchar(*other)),
         };
         if is_escaped {
-            normal.extend([b'%', path::hex_digit(byte >> 4), path::hex_digit(byte & 15)].map(char::from));
+            normal.extend(escape(byte).map(char::from));
         } else {
             normal.push(char::from(byte));
         }

@@ -4,6 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::http::codec::form_encode;
+
 /// The parts of a request that authenticate the client. Contains a secret, so it has no `Debug`.
 pub struct Client {
     /// The value of `Authorization`.
@@ -17,18 +19,18 @@ impl Client {
     /// so an identifier may contain a colon.
     pub fn basic(id: &str, secret: &str) -> Self {
         let mut pair = Vec::new();
-        push_encoded(&mut pair, id.as_bytes());
+        form_encode(id.as_bytes(), &mut pair);
         pair.push(b':');
-        push_encoded(&mut pair, secret.as_bytes());
+        form_encode(secret.as_bytes(), &mut pair);
         Client { authorization: Some(["Basic ", &STANDARD.encode(pair)].concat()), form: Vec::new() }
     }
 
     /// Creates a client that sends its secret in the form.
     pub fn post(id: &str, secret: &str) -> Self {
         let mut form = b"&client_id=".to_vec();
-        push_encoded(&mut form, id.as_bytes());
+        form_encode(id.as_bytes(), &mut form);
         form.extend_from_slice(b"&client_secret=");
-        push_encoded(&mut form, secret.as_bytes());
+        form_encode(secret.as_bytes(), &mut form);
         Client { authorization: None, form }
     }
 
@@ -45,23 +47,10 @@ impl Client {
     /// Returns the form for a token.
     pub fn form(&self, token: &[u8]) -> Vec<u8> {
         let mut form = b"token=".to_vec();
-        push_encoded(&mut form, token);
+        form_encode(token, &mut form);
         form.extend_from_slice(b"&token_type_hint=access_token");
         form.extend_from_slice(&self.form);
         form
-    }
-}
-
-/// Appends a name or value in `application/x-www-form-urlencoded`.
-fn push_encoded(form: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
-    for byte in bytes {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'*' => form.push(*byte),
-            b' ' => form.push(b'+'),
-            _ => form.extend([b'%', digit(byte >> 4), digit(*byte)]),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::http::url::HttpUrl;
+use crate::http::url::{HttpUrl, default_port, split_port};
 
 /// An absolute `http` or `https` URL, split into the parts that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,15 +49,8 @@ impl Address {
     }
 
     fn host_and_port(&self) -> (String, &str) {
-        let default = if self.is_secure { "443" } else { "80" };
-        // The colons of an IPv6 address are inside brackets.
-        let (host, port) = match self.authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, if port.is_empty() { default } else { port })
-            }
-            _ => (self.authority.as_str(), default),
-        };
-        (host.to_ascii_lowercase(), port)
+        let (host, port) = split_port(&self.authority);
+        (host.to_ascii_lowercase(), if port.is_empty() { default_port(self.is_secure) } else { port })
     }
 }
 

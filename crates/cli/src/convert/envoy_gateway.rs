@@ -6,6 +6,7 @@ mod authorization;
 mod secrets;
 mod tokens;
 
+use authgate::http::codec::to_hex;
 use serde_json::{Map, Value, json};
 
 use self::secrets::Secrets;
@@ -203,8 +204,7 @@ fn api_key(keys: &Message<'_>, namespace: Option<&str>, secrets: &Secrets<'_>) -
         .api_keys(keys, namespace)
         .into_iter()
         .map(|(id, key)| {
-            let digest = hmac_sha256::Hash::hash(&key);
-            let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+            let digest = to_hex(&hmac_sha256::Hash::hash(&key));
             json!({"id": id, "sha256": digest})
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use authgate::http::codec::{is_unreserved, percent_encode};
 use serde_json::{Value, json};
 
 use super::{Checked, Diagnostic, each, message};
@@ -44,13 +45,7 @@ fn result(file: &Checked, found: &Diagnostic) -> Value {
 
 /// A relative reference (RFC 3986 §4.2) of a path.
 fn uri(path: &str) -> String {
-    let mut uri = String::with_capacity(path.len());
-    for octet in path.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~/".contains(&octet) {
-            uri.push(octet.into());
-        } else {
-            uri.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    uri
+    let mut uri = Vec::with_capacity(path.len());
+    percent_encode(path.as_bytes(), |byte| is_unreserved(byte) || byte == b'/', &mut uri);
+    uri.into_iter().map(char::from).collect()
 }

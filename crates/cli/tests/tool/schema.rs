@@ -55,3 +55,31 @@ fn the_schema_takes_what_editors_see() {
     refuses(serde_json::json!({"rules": rules, "realm": null}));
     refuses(serde_json::json!({"rules": rules, "rulez": rules}));
 }
+
+/// The module has no schema, so its list of fields is compared with the types here.
+#[test]
+fn exactly_the_fields_without_secrets_count_in_the_fingerprint() {
+    let fields = config::disclosure::authenticator_fields();
+    let fingerprint = |name: &str, text: &str| {
+        config::fingerprint(&serde_json::json!({"authenticators": {"a": {"scheme": {name: text}}}}))
+    };
+    for (name, is_public) in &fields {
+        assert_eq!(fingerprint(name, "1") != fingerprint(name, "2"), *is_public, "{name}");
+    }
+    for secret in
+        ["htpasswd", "hash", "sha256", "htdigest", "nonce_key", "client_secret", "value", "key", "jwks"]
+    {
+        assert_eq!(fields.get(secret), Some(&false), "{secret}");
+    }
+    assert_eq!(fields.get("issuer"), Some(&true));
+}
+
+#[test]
+fn only_authenticators_contain_secrets() {
+    let all = committed();
+    let mut names: Vec<&String> = all["properties"].as_object().unwrap().keys().collect();
+    names.retain(|name| *name != "authenticators");
+    let mut public = config::disclosure::public_members();
+    public.sort();
+    assert_eq!(public.iter().collect::<Vec<_>>(), names);
+}

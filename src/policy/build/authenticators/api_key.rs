@@ -9,6 +9,7 @@ use crate::authn::api_key::{ApiKey, ApiKeys, KeyDigest};
 use crate::authn::{Scheme, SecretScheme};
 use crate::config::{self, ConfigErrorKind, Csrf};
 use crate::http::challenge::Realm;
+use crate::http::codec::from_hex;
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 
@@ -69,7 +70,7 @@ impl Builder<'_> {
 
     fn key_digest(&mut self, path: &str, key: &config::ApiKey) -> Option<KeyDigest> {
         let text = self.secret(path, &key.sha256)?;
-        let digest = octets_of_hex(&text).and_then(|bytes| KeyDigest::try_from(bytes).ok());
+        let digest: Option<KeyDigest> = from_hex(text.as_bytes());
         let expected = match digest {
             None => "the SHA-256 of the key in 64 hexadecimal digits",
             // `sha256sum` prints this digest if the variable with the key is not set.
@@ -79,13 +80,4 @@ impl Builder<'_> {
         self.error(path, ConfigErrorKind::Expected(expected));
         None
     }
-}
-
-fn octets_of_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    });
-    pairs.collect()
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use crate::convert::finding::{At, Findings};
+use crate::convert::pointer_part;
 
 /// A text with an optional wildcard at one end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +287,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
 /// A selector for a claim that is not in use yet: a claim at the top level has a name and a pointer.
 fn free_selector(claims: &Map<String, Value>, claim: &str) -> Option<String> {
     let alias = match claim.strip_prefix('/') {
-        None => Some(format!("/{}", claim.replace('~', "~0").replace('/', "~1"))),
+        None => Some(pointer_part(claim)),
         Some(_) => None,
     };
     std::iter::once(claim.to_owned()).chain(alias).find(|name| !claims.contains_key(name))

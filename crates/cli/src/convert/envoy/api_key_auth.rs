@@ -1,5 +1,6 @@
 //! Envoy's `envoy.filters.http.api_key_auth`.
 
+use authgate::http::codec::to_hex;
 use serde_json::{Map, Value, json};
 
 use super::super::message::Message;
@@ -68,8 +69,7 @@ fn settings(of: &Message<'_>) -> Settings {
         let (key, client) = (credential.filled("key"), credential.filled("client"));
         match (key, client) {
             (Some(key), Some(client)) => {
-                let digest = hmac_sha256::Hash::hash(key.as_bytes());
-                let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                let digest = to_hex(&hmac_sha256::Hash::hash(key.as_bytes()));
                 keys.push(json!({"id": client, "sha256": digest}));
             }
             _ => credential.finding("lacks `key` or `client`", "Correct the input: Envoy would refuse it."),

@@ -1,5 +1,6 @@
 //! `jwtRules` of a RequestAuthentication.
 
+use authgate::http::url::{default_port, split_authority};
 use serde_json::{Map, Value, json};
 
 use crate::convert::message::Message;
@@ -109,15 +110,13 @@ fn keys(
 
 /// The host and port of an HTTP URL.
 pub fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let (rest, port) = match url.strip_prefix("https://") {
-        Some(rest) => (rest, 443),
-        None => (url.strip_prefix("http://")?, 80),
+    let (is_secure, rest) = match url.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, url.strip_prefix("http://")?),
     };
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, given)) => (host, given.parse().ok()?),
-        None => (authority, port),
-    };
+    let (authority, _) = split_authority(rest);
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, default_port(is_secure)));
+    let port = port.parse().ok()?;
     (!host.is_empty() && !host.contains('@')).then(|| (host.to_ascii_lowercase(), port))
 }
 

@@ -3,9 +3,9 @@
 use authgate::http::cidr::Cidr;
 
 use crate::convert::access::{Clause, Condition, Effect, Identity, Text};
-use crate::convert::claim;
 use crate::convert::message::Message;
 use crate::convert::space::{self, Atom, Constraint, Region, Shape};
+use crate::convert::{self, claim};
 
 /// The places of the dimensions in a [`Region`].
 const PATH: usize = 0;
@@ -423,13 +423,7 @@ fn selector(brackets: &str) -> Option<String> {
     {
         return None;
     }
-    match names.as_slice() {
-        [one] if !one.starts_with('/') => Some((*one).to_owned()),
-        several => {
-            let escaped = several.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
-            Some(escaped.map(|name| format!("/{name}")).collect())
-        }
-    }
+    Some(convert::selector(&names))
 }
 
 /// The claims whose text is a list of words unless `spaceDelimitedClaims` says more.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::message::Message;
 use super::super::super::output::{Output, Part, mentions};
-use super::super::super::{claim, put};
+use super::super::super::{claim, put, selector};
 use super::{Context, Payload};
 
 /// Converts a provider. `context` gets the headers that it fills, and what it writes into metadata.
@@ -96,14 +96,7 @@ fn claim_of(filled: &Message<'_>) -> Option<String> {
         return filled.filled("claim_name").map(claim);
     }
     filled.skip(&["claim_name"]);
-    match path.as_slice() {
-        [name] if !name.starts_with('/') => Some((*name).to_owned()),
-        names => {
-            let names: Vec<String> =
-                names.iter().map(|name| name.replace('~', "~0").replace('/', "~1")).collect();
-            Some(format!("/{}", names.join("/")))
-        }
-    }
+    Some(selector(&path))
 }
 
 /// The text of a `DataSource`, if it is in the file.
