@@ -1,4 +1,4 @@
-//! The file around a configuration: what Envoy, Istio or Envoy Gateway are told about the filter.
+//! Checks of the file around a configuration: the settings of Envoy, Istio or Envoy Gateway for the filter.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::discover;
 use super::document::{Kind, Member, Node};
 use super::report::{Diagnostic, Severity};
 
-/// Settings of the connection manager that the configuration reference asks for, and what they are without them.
+/// Settings of the connection manager that the configuration reference requires.
 const SETTINGS: &[&str] = &[
     "normalize_path",
     "merge_slashes",
@@ -15,7 +15,7 @@ const SETTINGS: &[&str] = &[
     "strip_trailing_host_dot",
 ];
 
-/// Warnings about the surroundings of the configurations in a document.
+/// Returns warnings about the resources around the configurations in a document.
 pub fn lints(document: &Node) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     walk(document, &mut lints);
@@ -26,7 +26,7 @@ fn warning(code: &'static str, at: &Member, message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, code, path: String::new(), message, span: at.at.clone() }
 }
 
-/// A member by its snake_case or camelCase name.
+/// The member with a snake_case name, or the same name in camelCase.
 fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
     let camel: String = snake
         .split('_')
@@ -53,7 +53,7 @@ fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
     }
 }
 
-/// True if the file has an authgate configuration.
+/// True if the node contains an authgate configuration.
 fn contains(node: &Node) -> bool {
     discover::carries(node)
         || node.members().iter().map(|member| &member.value).chain(node.elements()).any(contains)
@@ -88,7 +88,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
         let message = "authgate is behind the router, which ends the chain: it is asked for no request";
         lints.push(warning("filter-order", filters, message.to_owned()));
     }
-    // A part of a connection manager, as a patch has it, says nothing about the rest.
+    // A patch contains only a part of a connection manager, so missing settings have no meaning.
     let kind = manager.get("@type").and_then(Node::text).unwrap_or_default();
     if !kind.ends_with(".HttpConnectionManager") {
         return;
@@ -108,7 +108,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     }
 }
 
-/// The names of all clusters of a bootstrap; `None` where others may come from elsewhere.
+/// The names of all clusters of a bootstrap; `None` if there may be dynamic clusters.
 pub fn clusters(document: &Node) -> Option<BTreeSet<String>> {
     let resources = &member(document, "static_resources")?.value;
     let dynamic = member(document, "dynamic_resources");
@@ -121,7 +121,7 @@ pub fn clusters(document: &Node) -> Option<BTreeSet<String>> {
     Some(list.iter().filter_map(|cluster| Some(cluster.get("name")?.text()?.to_owned())).collect())
 }
 
-/// Clusters that a configuration names and its file does not define.
+/// Warns of clusters that a configuration names and its file does not define.
 pub fn unknown_clusters(configuration: &Node, known: &BTreeSet<String>) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     if let Some(authenticators) = configuration.get("authenticators") {

@@ -17,25 +17,25 @@ use super::{Failure, Said, input, key_file, report, request, time};
 
 /// Show the header and the claims of a JWT.
 ///
-/// Without keys nothing is verified: anybody can write such a token. With keys its signature is; what its claims must
-/// say, only a configuration knows, see `authgate explain`.
+/// Without keys nothing is verified: anyone can create such a token. With keys the signature is verified, but not the
+/// claims; for those, use `authgate explain` with a configuration.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The token; `-`, or none, is standard input.
+    /// The token; `-`, or no token, is standard input.
     #[arg(default_value = "-", hide_default_value = true)]
     token: String,
-    /// The keys that verify it: a JWK Set, a JWK, or keys and certificates in PEM.
+    /// The keys that verify the signature: a JWK Set, a JWK, or keys and certificates in PEM.
     #[arg(short, long, visible_alias = "jwks", value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// The time that others are told from: by RFC 3339, or seconds since 1970. Default: now.
+    /// The reference time for relative times: RFC 3339, or seconds since 1970. Default: now.
     #[arg(long, value_name = "TIME", value_parser = request::time)]
     at: Option<NumericDate>,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// Shows a token.
+/// Runs `authgate decode`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let text = match arguments.token.as_str() {
         "-" => input::read(Path::new("-"))?,
@@ -75,7 +75,7 @@ fn keys(path: &Path) -> Result<KeySet, Failure> {
     Ok(set.map_err(|error| format!("{}: {error}", input::name(path)))?.0)
 }
 
-/// What there is to say of the signature.
+/// The result of the signature check.
 fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
     match verified {
         None => "not verified",

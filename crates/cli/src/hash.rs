@@ -10,25 +10,25 @@ use sha_crypt::PasswordHasher as _;
 
 use super::{Failure, Said, input};
 
-/// Make the hash of a password: a line of an htpasswd file.
+/// Hash a password for an htpasswd file.
 ///
-/// The password is asked for without echo, or is the first line of standard input. Without a user the hash alone is
+/// Prompts for the password without echo, or reads the first line of standard input. Without a user only the hash is
 /// printed, for `users`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The user's name.
+    /// The name of the user.
     user: Option<String>,
     /// The kind of hash.
     #[arg(short, long, value_enum, default_value = "bcrypt", value_name = "KIND")]
     kind: Kind,
-    /// How much it costs: bcrypt's exponent (default 10), argon2's passes (2), SHA-crypt's rounds (100000).
+    /// The cost: the exponent of bcrypt (default 10), the passes of argon2 (2) or the rounds of SHA-crypt (100000).
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// `$2b$`; of passwords of 72 octets at the most.
+    /// `$2b$`, for passwords of at most 72 bytes.
     Bcrypt,
     /// `$argon2id$`, with 19 MiB.
     Argon2id,
@@ -37,13 +37,13 @@ enum Kind {
     Sha512Crypt,
 }
 
-/// The longest password that the filter hashes, in octets.
+/// The longest password that the filter accepts, in bytes.
 const MAX_PASSWORD: usize = 1024;
 
-/// What bcrypt looks at, in octets.
+/// The longest password that bcrypt uses completely, in bytes.
 const MAX_BCRYPT_PASSWORD: usize = 72;
 
-/// Makes a hash.
+/// Runs `authgate hash`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if let Some(user) = &arguments.user
         && (user.is_empty() || user.contains(':') || user.chars().any(char::is_control))
@@ -97,7 +97,7 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
             hash.map_err(|error| error.to_string())?.to_string()
         }
     };
-    // What the filter would refuse, for its cost, is of no use.
+    // The filter rejects hashes that are too expensive.
     let stored = PasswordHash::parse(&hash, Plaintext::Refuse).map_err(|error| error.to_string())?;
     match stored.verify(password.as_bytes()) {
         Ok(true) => Ok(hash),
@@ -105,7 +105,7 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
     }
 }
 
-/// With the parameters that OWASP recommends, in PHC's string format.
+/// Hashes a password with the parameters that OWASP recommends, in the PHC string format.
 fn argon2id(passes: u32, password: &str) -> Result<String, Failure> {
     const MEMORY_KIB: u32 = 19_456;
     const LANES: u32 = 1;

@@ -1,4 +1,4 @@
-//! What is legal and unwise.
+//! Lints: warnings about valid but risky configurations.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use authgate::policy::rules::{MatchSpec, Methods, PathPattern, Target};
 use authgate::policy::{self, Access, Policy, Rule};
 use serde_json::Value;
 
-/// Something legal and unwise.
+/// A warning about a configuration.
 pub struct Lint {
-    /// What kind of thing, in few words that stay the same.
+    /// The stable code of the warning.
     pub code: &'static str,
-    /// Its place in the configuration.
+    /// The path in the configuration.
     pub path: String,
-    /// What it leads to, and what to write.
+    /// The consequence and the remedy.
     pub message: String,
 }
 
-/// All of it. `environment` gives the variables that are set.
+/// Returns all warnings. `environment` returns the variables that are set.
 pub fn lints(
     value: &Value,
     config: &Config,
@@ -39,7 +39,7 @@ pub fn lints(
     lints.found
 }
 
-/// What each rule matches; one that says nothing matches every request.
+/// The match of each rule; a rule without `match` matches every request.
 fn specs(config: &Config) -> Vec<Vec<MatchSpec>> {
     let every = || vec![MatchSpec::new(PathPattern::any(), Methods::All, Vec::new(), Vec::new())];
     let specs = policy::matches(config).into_iter();
@@ -154,7 +154,7 @@ impl Lints<'_> {
         }
     }
 
-    /// A rule for some methods that write leaves the others to whatever comes after it.
+    /// Warns of rules that list some methods that write, if a later rule with weaker requirements matches the others.
     fn unlisted_methods(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
@@ -183,7 +183,7 @@ impl Lints<'_> {
         }
     }
 
-    /// Which rule decides on a request that `spec` takes but for its method.
+    /// The rule that decides a request that `spec` matches, except for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
         let readings = PathInterpretations::of(path.as_bytes()).ok()?;
@@ -197,7 +197,7 @@ impl Lints<'_> {
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
 
-    /// Where in the rules it stands; that it is there, the core says.
+    /// Warns of each rule in shadow mode, with its position; the core warns only of the fact.
     fn shadow(&mut self, value: &Value) {
         let is_shadow = |value: &Value| value.get("shadow") == Some(&Value::Bool(true));
         let message = "in shadow mode refusals are counted and logged, and every request passes";
@@ -210,7 +210,7 @@ impl Lints<'_> {
 
 const WRITING: &[&str] = &["POST", "PUT", "PATCH", "DELETE"];
 
-/// How much a rule asks for.
+/// The strength of the requirements of a rule.
 fn strength(rule: &Rule) -> u8 {
     match &rule.access {
         Access::Denied => 4,
@@ -221,8 +221,9 @@ fn strength(rule: &Rule) -> u8 {
     }
 }
 
-/// A text of as many characters as the hash has octets is long enough by RFC 7518 §3.2 and yet easier to guess than the
-/// hash is to break: a character of text is not eight bits.
+/// Returns a message if a textual secret has fewer bits than its algorithm. A text with as many characters as the hash
+/// has bytes satisfies [RFC 7518 §3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2), but is easier to guess,
+/// because a character has fewer than eight bits.
 fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let text = match &key.value {
         Secret::Inline(text) => text.clone(),

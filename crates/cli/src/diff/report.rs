@@ -1,4 +1,4 @@
-//! The differences between two policies, for people and programs.
+//! The differences between two policies, as text and JSON.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::color::{Color, printable};
 use crate::report::pretty;
 
-/// The ways in which two decisions differ, the most dangerous first.
+/// The kinds of difference, the most dangerous first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -45,11 +45,11 @@ impl Kind {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
     pub method: String,
-    /// `None`: a host that no rule names.
+    /// The host; `None` for a host that no rule names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     pub path: String,
-    /// `None`: an address that no rule names.
+    /// The client address; `None` for an address that no rule names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,9 +61,9 @@ pub struct Request {
 pub struct Difference {
     pub kind: Kind,
     pub request: Request,
-    /// The rules that decide: the old and the new one.
+    /// The old and the new deciding rule.
     pub rules: [Option<String>; 2],
-    /// All credentials for which the change is the same.
+    /// The credentials with this change.
     pub credentials: Vec<String>,
     /// The old and the new decision.
     pub change: [String; 2],
@@ -72,18 +72,18 @@ pub struct Difference {
 /// All differences.
 pub struct Report {
     pub differences: Vec<Difference>,
-    /// The number of requests that were tried.
+    /// The number of requests tried.
     pub requests: usize,
-    /// The number of decisions that were compared.
+    /// The number of decisions compared.
     pub decisions: usize,
-    /// Differences that may change decisions and that requests do not show.
+    /// Settings that differ and may change decisions, but could not be compared.
     pub undecided: Vec<String>,
-    /// Sections that differ and do not decide who is allowed.
+    /// Sections that differ and do not affect access.
     pub not_compared: Vec<&'static str>,
 }
 
 impl Report {
-    /// The text for people.
+    /// The report as readable text.
     pub fn text(&self, paint: Color) -> String {
         let mut text = String::new();
         let mut shown: Vec<&Request> = Vec::new();
@@ -122,7 +122,7 @@ impl Report {
         text
     }
 
-    /// The same for programs.
+    /// The report as JSON.
     pub fn json(&self) -> String {
         pretty(&json!({
             "differences": self.differences, "requests": self.requests, "decisions": self.decisions,

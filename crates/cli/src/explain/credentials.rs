@@ -1,4 +1,4 @@
-//! What each authenticator of the rule found, and what it said of it, step by step.
+//! The credentials that each authenticator of the rule found, and the checks of each, step by step.
 
 use authgate::http::location::{CredentialLocation, Found};
 use authgate::http::request::Request;
@@ -12,26 +12,26 @@ use serde_json::Value;
 use crate::time;
 use crate::trace::{Check, Event};
 
-/// What became of one authenticator.
+/// The result of one authenticator.
 #[derive(Serialize)]
 pub struct Tried {
     pub name: String,
     pub scheme: &'static str,
     pub places: Vec<Looked>,
     pub steps: Vec<Step>,
-    /// Its verdict, in few words.
+    /// The verdict, in a few words.
     pub verdict: String,
     pub holds: bool,
 }
 
-/// A place, and what was found there; nothing of a secret.
+/// A credential location, and a description of the credential there, without secrets.
 #[derive(Serialize)]
 pub struct Looked {
     pub place: String,
     pub found: String,
 }
 
-/// Something that was checked.
+/// A check and its result.
 #[derive(Serialize)]
 pub struct Step {
     pub what: &'static str,
@@ -40,7 +40,7 @@ pub struct Step {
     pub why: Option<String>,
 }
 
-/// The authenticators of a rule, in its order.
+/// The results of the authenticators of a rule, in the order of the rule.
 pub fn tried(
     policy: &Policy,
     protection: &Protection,
@@ -97,7 +97,7 @@ fn found(found: &Found<'_>, is_token: bool, now: NumericDate) -> String {
     }
 }
 
-/// What of a token tells which it is, and nothing that makes it one.
+/// Describes a token without the parts that make it usable.
 fn token(token: &[u8], now: NumericDate) -> String {
     let jwt = match Jwt::parse(token) {
         Ok(jwt) => jwt,
@@ -140,7 +140,7 @@ fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
     }
 }
 
-/// A reason's code and detail.
+/// The code and detail of a reason.
 pub fn coded(reason: Reason) -> String {
     match reason.detail_code() {
         Some(detail) => format!("{}/{detail}", reason.code()),
@@ -163,7 +163,7 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
                 steps.push(Step { what: "credential", holds: why.is_none(), why });
             }
-            // An opaque token is seldom bound, so that its success says nothing.
+            // An opaque token is seldom bound, so success has no meaning.
             Check::Possession(Ok(())) if scheme != "jwt" => {}
             Check::Possession(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
@@ -174,7 +174,7 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
     steps
 }
 
-/// In the order of `Validation::validate`, up to the one that fails.
+/// The checks of `Validation::validate`, in order.
 const TOKEN_STEPS: &[&str] =
     &["form", "no extensions", "issuer", "key and algorithm", "not expired", "signature", "type", "claims"];
 

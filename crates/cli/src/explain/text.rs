@@ -1,4 +1,4 @@
-//! An explanation, for people.
+//! An explanation as readable text.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! As a compiler shows faults: what, where, and the line with a caret under the place.
+//! Diagnostics in the form of a compiler: message, position, and the line with carets under the position.
 
 use std::ops::Range;
 
@@ -60,11 +60,11 @@ fn one(paint: Color, file: &Checked, found: &Diagnostic) -> String {
     )
 }
 
-/// How much of a line is shown, and how much of that stands before the place.
+/// The columns of a line that are shown, and those of them before the position.
 const WIDTH: usize = 120;
 const BEFORE: usize = 60;
 
-/// Of a long line what stands around the place.
+/// Cuts a long line to the part around the position.
 fn cut(line: &str, marked: Range<usize>) -> (String, Range<usize>) {
     if line.width() <= WIDTH {
         return (line.to_owned(), marked);

@@ -1,7 +1,7 @@
 //! Entries of a HAR file.
 //!
-//! Only what a decision can depend on is read: method, URL, headers, time, and the status of the answer. Contents are
-//! skipped, so that a large file takes little memory.
+//! Only the values that can affect a decision are read (method, URL, headers and time), and the status of the response.
+//! Bodies are skipped, so that a large file needs little memory.
 
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ struct HarResponse {
 /// The requests of a file.
 ///
 /// # Errors
-/// If it is not a HAR file. The message has nothing of the file, where credentials are.
+/// If the file is not a HAR file. The message contains no text of the file, because it may have credentials.
 pub fn entries(name: &str, bytes: &[u8]) -> Result<Vec<Entry>, Failure> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let har: Har = serde_json::from_slice(bytes).map_err(|error| {
@@ -80,7 +80,7 @@ fn own(
     own.set_url(&url);
     own.scheme = scheme.to_owned();
     for HarHeader { name, value } in headers {
-        // Browsers record the pseudo-header fields of HTTP/2 among the others.
+        // Browsers record the pseudo-headers of HTTP/2 among the other headers.
         match name.to_ascii_lowercase().as_str() {
             ":authority" | "host" => own.authority = value.into_bytes(),
             ":path" => own.path = value,
