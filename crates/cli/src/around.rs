@@ -69,7 +69,7 @@ fn fail_open(carrier: &Node, lints: &mut Vec<Diagnostic>) {
         let Some(found) = member(carrier, name) else { continue };
         if found.value.text() == Some(open) {
             let message = format!(
-                "`{}: {open}` lets every request pass without a check where the module cannot run; write `{closed}`",
+                "`{}: {open}` allows every request without a check if the module cannot run; set `{closed}`",
                 found.name
             );
             lints.push(warning("fail-open", found, message));
@@ -85,7 +85,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     };
     let elements = filters.value.elements();
     if elements.iter().position(is_router).is_some_and(|router| router < ours) {
-        let message = "authgate is behind the router, which ends the chain: it is asked for no request";
+        let message = "authgate is behind the router, which ends the chain, so it sees no requests";
         lints.push(warning("filter-order", filters, message.to_owned()));
     }
     // A patch contains only a part of a connection manager, so missing settings have no meaning.
@@ -100,8 +100,8 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     let missing: Vec<&str> = SETTINGS.iter().filter(|name| !is_set(name)).copied().collect();
     if !missing.is_empty() {
         let message = format!(
-            "the connection manager lacks {}, so that Envoy may route a request by another path or host than the rules see; \
-             see \"Envoy settings\" in the configuration reference",
+            "the connection manager lacks {}, so Envoy may route a request by a different path or host than the rules \
+             match; see \"Envoy settings\" in the configuration reference",
             missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         );
         lints.push(warning("connection-manager", filters, message));
@@ -134,8 +134,10 @@ fn search_clusters(node: &Node, known: &BTreeSet<String>, lints: &mut Vec<Diagno
     for member in node.members() {
         match (member.name.as_str(), &member.value.kind) {
             ("cluster" | "jwks_cluster", Kind::Scalar(scalar)) if !known.contains(&scalar.text) => {
-                let message =
-                    format!("this file defines no cluster `{}`, so that nothing can be fetched", scalar.text);
+                let message = format!(
+                    "this file does not define the cluster `{}`, so fetches through it fail",
+                    scalar.text
+                );
                 lints.push(warning("unknown-cluster", member, message));
             }
             _ => search_clusters(&member.value, known, lints),

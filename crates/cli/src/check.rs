@@ -65,8 +65,9 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
             checked.diagnostics.push(whole("syntax", unreadable.at, &unreadable.what));
         }
         Ok(found) if found.is_empty() => {
-            let message = "no configuration stands here; expected one by itself (with `rules`), or inside an Envoy \
-                           configuration, a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter";
+            let message = "no authgate configuration found in this file; expected one by itself (with `rules`), or \
+                           inside an Envoy configuration, a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy or \
+                           an EnvoyFilter";
             checked.hidden = None;
             checked.diagnostics.push(whole("no-configuration", 0..0, message));
         }
@@ -125,8 +126,8 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
     let missing = environment.missing(&found.value);
     for (path, name) in &missing.places {
         let message = format!(
-            "the environment variable {name} is not set here, so its value was not checked; `--env-file FILE` gives it, and \
-             the VM gets it through host_env_keys or key_values"
+            "the environment variable {name} is not set here, so its value was not checked; set it with `--env-file \
+             FILE`, and in the VM with host_env_keys or key_values"
         );
         // An invalid name is an error of the filter, with a better message.
         if name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')) {

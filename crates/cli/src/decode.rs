@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     };
     let token = text.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-    let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("no JWT: {error}"))?;
+    let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("not a JWT: {error}"))?;
     let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
@@ -80,10 +80,12 @@ fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
     match verified {
         None => "not verified",
         Some(Ok(())) => "verified",
-        Some(Err(JwsError::BadSignature)) => "wrong",
-        Some(Err(JwsError::UnknownKey)) => "wrong: no key has the `kid` of the token",
-        Some(Err(JwsError::AlgorithmNotAllowed)) => "wrong: no key does the `alg` of the token",
-        Some(Err(JwsError::UnsupportedCritical)) => "wrong: the header asks for an extension",
+        Some(Err(JwsError::BadSignature)) => "invalid",
+        Some(Err(JwsError::UnknownKey)) => "invalid: no key has the `kid` of the token",
+        Some(Err(JwsError::AlgorithmNotAllowed)) => "invalid: no key supports the `alg` of the token",
+        Some(Err(JwsError::UnsupportedCritical)) => {
+            "invalid: the header has an unsupported critical extension"
+        }
     }
 }
 
@@ -97,16 +99,16 @@ fn write(
     let paint = Color::for_output();
     match verified {
         None => {
-            let warning = "NOT VERIFIED: anybody can write such a token. --keys checks its signature.";
+            let warning =
+                "NOT VERIFIED: anyone can create such a token. Pass --keys to verify its signature.";
             writeln!(text, "{}", paint.red(warning))?;
         }
         Some(Ok(())) => {
-            writeln!(text, "{}", paint.green("The signature is verified; the claims are not judged."))?
+            writeln!(text, "{}", paint.green("The signature is verified; the claims are not checked."))?
         }
         Some(Err(_)) => {
             let why = said(verified);
-            let warning =
-                format!("THE SIGNATURE IS {}. Nothing below is to be believed.", why.to_uppercase());
+            let warning = format!("THE SIGNATURE IS {}. Do not trust the content below.", why.to_uppercase());
             writeln!(text, "{}", paint.red(&warning))?;
         }
     }

@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         let each = probes.count() / probes.paths.len().max(1);
         let paths = MOST_REQUESTS / each.max(1);
         undecided.push(format!(
-            "{} of {} paths",
+            "{} of {} paths, beyond the limit of requests",
             probes.paths.len().saturating_sub(paths),
             probes.paths.len()
         ));
@@ -83,11 +83,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     report.differences.sort_by_key(|difference| difference.kind);
     if report.differences.is_empty() && settings::has_changed_regexes(&old.loaded.value, &new.loaded.value) {
-        report.undecided.push("paths that a regex matches, of which only examples were tried".to_owned());
+        report.undecided.push("paths that a regex matches: only examples were tried".to_owned());
     }
     if report.differences.is_empty() && !report.undecided.is_empty() {
         return Err(format!(
-            "no difference was found, but these could not be compared:\n{}",
+            "no difference found, but these could not be compared:\n{}",
             report.undecided.join("\n")
         ));
     }

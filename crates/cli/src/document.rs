@@ -143,7 +143,7 @@ impl Reader {
                 self.complete(node, open.anchor, open.nodes + 1)
             }
             Event::Alias(anchor) => {
-                let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or("an alias of nothing")?;
+                let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or("alias of an unknown anchor")?;
                 self.complete(node, 0, nodes)
             }
             _ => Ok(()),
@@ -161,7 +161,7 @@ impl Reader {
     fn complete(&mut self, node: Node, anchor: usize, nodes: usize) -> Result<(), &'static str> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err("aliases make too much of this file");
+            return Err("aliases expand to too many values");
         }
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), nodes));
@@ -180,7 +180,7 @@ impl Reader {
                 let is_ignored = scalar.tag.as_deref() == Some("!ignore");
                 open.name = Some((scalar.text, span, scalar.style, is_ignored));
             }
-            _ => return Err("expected a text as the name of a member"),
+            _ => return Err("expected a string as the name of a member"),
         }
         Ok(())
     }

@@ -176,12 +176,12 @@ fn has_credentials(loaded: &Loaded, own: &OwnRequest) -> bool {
 fn no_credentials(kind: Kind) -> &'static str {
     match kind {
         Kind::AccessLog => {
-            "an access log has no credentials, cookies and few other headers, so this is the decision on a request without \
-             them; -u and -H add what the client sent"
+            "an access log has no credentials or cookies and few other headers, so this is the decision on a request \
+             without them; add them with -u and -H"
         }
         Kind::Har => {
-            "a HAR file lacks the credentials that were sent unless the browser was asked to export sensitive data, so a \
-             request without them is decided as it is recorded; -u and -H add them"
+            "browsers leave credentials out of a HAR file unless they export sensitive data, so this is the decision \
+             on the request as recorded; add credentials with -u and -H"
         }
     }
 }
@@ -190,7 +190,8 @@ fn notes(loaded: &Loaded, lacks_peer: bool) -> Vec<String> {
     let (mut notes, missing) = (Vec::new(), &loaded.missing);
     if !missing.is_empty() {
         notes.push(format!(
-            "not set, so that something that fits nothing stands in: {}; --env-file gives them",
+            "environment variables not set: {}; placeholders that match no credential replace them; set them with \
+             --env-file",
             missing.join(", ")
         ));
     }
@@ -202,16 +203,15 @@ fn notes(loaded: &Loaded, lacks_peer: bool) -> Vec<String> {
         };
         match authenticator {
             Authenticator::Jwt(_) if learns => {
-                notes.push(format!(
-                    "the keys of `{name}` are not fetched here; --jwks {name}=FILE gives them"
-                ));
+                notes
+                    .push(format!("the keys of `{name}` are not fetched; pass them with --jwks {name}=FILE"));
             }
-            _ if learns => notes.push(format!("the endpoint of `{name}` is not asked here")),
+            _ if learns => notes.push(format!("the introspection endpoint of `{name}` is not called")),
             _ => {}
         }
     }
     if lacks_peer {
-        notes.push("rules look at the address that a request comes from; --peer gives it".to_owned());
+        notes.push("rules depend on the client address; set it with --peer".to_owned());
     }
     notes
 }

@@ -48,13 +48,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if let Some(user) = &arguments.user
         && (user.is_empty() || user.contains(':') || user.chars().any(char::is_control))
     {
-        return Err(
-            "expected a user name that is not empty, without colons and control characters".to_owned()
-        );
+        return Err("expected a non-empty user name without colons and control characters".to_owned());
     }
     let password = password()?;
     if password.is_empty() || password.len() > MAX_PASSWORD || password.contains('\0') {
-        return Err(format!("expected a password of 1 to {MAX_PASSWORD} octets, without NUL"));
+        return Err(format!("expected a password of 1 to {MAX_PASSWORD} bytes, without NUL"));
     }
     let hash = hash(arguments.kind, arguments.cost, &password)?;
     Ok(Said::well(match &arguments.user {
@@ -67,7 +65,11 @@ fn password() -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         let ask = |prompt| rpassword::prompt_password(prompt).map_err(|error| error.to_string());
         let password = ask("Password: ")?;
-        return if ask("Again: ")? == password { Ok(password) } else { Err("the two differ".to_owned()) };
+        return if ask("Again: ")? == password {
+            Ok(password)
+        } else {
+            Err("the passwords differ".to_owned())
+        };
     }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("<stdin>: {error}"))?;
@@ -80,7 +82,7 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
         Kind::Bcrypt => {
             if password.len() > MAX_BCRYPT_PASSWORD {
                 return Err(format!(
-                    "bcrypt looks at {MAX_BCRYPT_PASSWORD} octets of a password; --kind argon2id is for longer ones"
+                    "bcrypt uses at most {MAX_BCRYPT_PASSWORD} bytes of a password; use --kind argon2id for longer ones"
                 ));
             }
             let hash = bcrypt::hash_with_salt(password, cost.unwrap_or(10), input::random()?);
@@ -101,7 +103,7 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
     let stored = PasswordHash::parse(&hash, Plaintext::Refuse).map_err(|error| error.to_string())?;
     match stored.verify(password.as_bytes()) {
         Ok(true) => Ok(hash),
-        _ => Err("the hash does not verify; nothing was made".to_owned()),
+        _ => Err("the hash does not verify the password; no hash was created".to_owned()),
     }
 }
 

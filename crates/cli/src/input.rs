@@ -49,6 +49,6 @@ pub fn name(path: &Path) -> String {
 /// If the operating system provides none.
 pub fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
     let mut octets = [0; LENGTH];
-    getrandom::fill(&mut octets).map_err(|error| format!("no randomness: {error}"))?;
+    getrandom::fill(&mut octets).map_err(|error| format!("cannot get random bytes: {error}"))?;
     Ok(octets)
 }

@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         all.faults.extend(faults);
     }
     if arguments.kid.is_some() && all.keys.len() > 1 {
-        return Err(format!("--kid names one key, and there are {}", all.keys.len()));
+        return Err(format!("--kid requires exactly one key, found {}", all.keys.len()));
     }
     let mut set = Set::default();
     for key in all.keys {
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     if set.keys.is_empty() {
         let reasons = all.faults.iter().chain(&all.skipped).cloned().collect::<Vec<_>>();
-        return Err(format!("no key for a set\n{}", reasons.join("\n")));
+        return Err(format!("no usable keys\n{}", reasons.join("\n")));
     }
     if set.keys.len() > MAX_KEYS {
         return Err(format!("expected at most {MAX_KEYS} keys, found {}", set.keys.len()));
@@ -96,11 +96,11 @@ struct Set {
 impl Set {
     fn add(&mut self, jwk: Value, note: String) {
         if self.keys.contains(&jwk) {
-            self.notes.push(format!("{note}; it is in the set already"));
+            self.notes.push(format!("{note}; already in the set"));
             return;
         }
         let kid = jwk.get("kid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let other = format!("{note}; another key has its `kid` {kid:?}, so both are tried for a token");
+        let other = format!("{note}; another key has the same `kid` {kid:?}, so both are tried for a token");
         self.notes.push(if self.kids.insert(kid) { note } else { other });
         self.keys.push(jwk);
     }

@@ -127,7 +127,7 @@ impl KeyFile {
         let signs =
             |operations: &Vec<Value>| operations.iter().any(|name| name == "sign" || name == "verify");
         if text("use").is_some_and(|purpose| purpose != "sig") || operations.is_some_and(|all| !signs(all)) {
-            self.skipped.push(format!("{origin}: left out, since it is not for signatures"));
+            self.skipped.push(format!("{origin}: left out, because it is not for signatures"));
             return;
         }
         let Some(names) = text("kty").and_then(public_members) else {
@@ -150,7 +150,8 @@ impl KeyFile {
                 return Err(format!("{name}: expected at most {MAX_KEYS} blocks"));
             }
             let broken = |why: &str| format!("{name}, block {number}: {why}");
-            let (label, body) = after.split_once("-----").ok_or_else(|| broken("its first line is cut"))?;
+            let (label, body) =
+                after.split_once("-----").ok_or_else(|| broken("its first line is incomplete"))?;
             let Some(kind) = Kind::of(label) else {
                 self.faults.push(broken("its kind is not supported; expected a key or a certificate"));
                 rest = body;

@@ -67,8 +67,8 @@ impl Lints<'_> {
             };
             let path = format!("{}.{path}", member("authenticators", name));
             if any_audience {
-                let message = "a token that the issuer made for any other service passes here too; name yours in \
-                               `audiences`";
+                let message = "tokens that the issuer created for other services are accepted too; list the audience \
+                               of this service in `audiences`";
                 self.note("any-audience", format!("{path}.any_audience"), message.to_owned());
             }
             let Authenticator::Jwt(jwt) = authenticator else { continue };
@@ -107,8 +107,8 @@ impl Lints<'_> {
         if let (Some((name, _)), None, true) =
             (says("{subject}"), says("{authenticator}"), self.used().len() > 1)
         {
-            let message = "several authenticators may each know somebody of this name; tell the upstream which one it \
-                           was, as in `x-auth-by: \"{authenticator}\"`";
+            let message = "several authenticators may have a subject of this name; also send the authenticator \
+                           upstream, for example `x-auth-by: \"{authenticator}\"`";
             self.note("ambiguous-subject", member("identity.headers", name), message.to_owned());
         }
     }
@@ -124,8 +124,10 @@ impl Lints<'_> {
             let hiding: Option<BTreeSet<usize>> = specs.iter().map(hiding).collect();
             let Some(hiding) = hiding.filter(|hiding| !hiding.is_empty()) else { continue };
             let names: Vec<String> = hiding.into_iter().map(|at| self.named(at)).collect();
-            let message =
-                format!("this rule never decides: all that it matches goes to {}", names.join(" and "));
+            let message = format!(
+                "this rule never applies: everything that it matches is decided by {}",
+                names.join(" and ")
+            );
             self.found.push(Lint { code: "hidden-rule", path: format!("rules[{at}]"), message });
         }
     }
@@ -144,7 +146,7 @@ impl Lints<'_> {
                     && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
             };
             if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
-                let message = "all that no rule above takes passes without credentials";
+                let message = "requests that no earlier rule matches are allowed without credentials";
                 self.found.push(Lint {
                     code: "public-everything",
                     path: format!("rules[{at}].public"),
@@ -171,8 +173,8 @@ impl Lints<'_> {
                 let Some((_, other)) = weaker.first() else { continue };
                 let methods: Vec<&str> = weaker.iter().map(|(method, _)| *method).collect();
                 let message = format!(
-                    "{} on the same path goes to {}, which asks for less; `except_methods: [GET, HEAD, OPTIONS]` takes \
-                     every method that writes",
+                    "{} on the same path is decided by {}, which has weaker requirements; `except_methods: [GET, HEAD, \
+                     OPTIONS]` matches every method that writes",
                     methods.join(" and "),
                     self.named(*other),
                 );
@@ -200,7 +202,7 @@ impl Lints<'_> {
     /// Warns of each rule in shadow mode, with its position; the core warns only of the fact.
     fn shadow(&mut self, value: &Value) {
         let is_shadow = |value: &Value| value.get("shadow") == Some(&Value::Bool(true));
-        let message = "in shadow mode refusals are counted and logged, and every request passes";
+        let message = "in shadow mode denials are only counted and logged, and every request is allowed";
         let rules = value.get("rules").and_then(Value::as_array).into_iter().flatten();
         for (at, _) in rules.enumerate().filter(|(_, rule)| is_shadow(rule)) {
             self.note("shadow", format!("rules[{at}].shadow"), message.to_owned());
@@ -249,8 +251,8 @@ fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -
     let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
     (bits < wanted).then(|| {
         format!(
-            "{} characters of these kinds hold {bits:.0} bits at the most, and {} deserves {wanted}; `openssl rand \
-             -base64 {}` makes one (`encoding: base64`)",
+            "{} characters of these kinds have at most {bits:.0} bits, and {} requires {wanted}; `openssl rand -base64 \
+             {}` generates a secret (`encoding: base64`)",
             text.chars().count(),
             key.algorithm,
             wanted / 8.0,

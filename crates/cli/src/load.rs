@@ -69,15 +69,17 @@ impl Beside {
             let mut checked = check::check(&name, text, &environment);
             checked.diagnostics.retain(|found| found.severity == Severity::Error);
             let told = report::render(&[checked], Format::Text, Color::none());
-            format!("{name} holds no configuration that the filter takes\n\n{told}")
+            format!("{name} contains no configuration that the filter accepts\n\n{told}")
         };
         let Ok(mut all) = discover::configurations(&name, &text) else { return Err(refused(text)) };
         let found = match (self.nth, all.len()) {
             (_, 0) => return Err(refused(text)),
             (None, 1) => all.remove(0),
-            (None, count) => return Err(format!("{name} holds {count} configurations; --nth says which")),
+            (None, count) => {
+                return Err(format!("{name} contains {count} configurations; select one with --nth"));
+            }
             (Some(nth), count) if nth == 0 || nth > count => {
-                return Err(format!("{name} holds {count} configurations, not {nth}"));
+                return Err(format!("{name} contains {count} configurations, not {nth}"));
             }
             (Some(nth), _) => all.remove(nth - 1),
         };
@@ -100,7 +102,7 @@ impl Beside {
             // With `--jwks`, an error may be in these keys, which have no position in the file.
             Err(errors) if !self.jwks.is_empty() => {
                 let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Err(format!("{name} and the keys given:\n{}", told.join("\n")))
+                Err(format!("{name} with the keys of --jwks:\n{}", told.join("\n")))
             }
             Err(_) => Err(refused(text)),
         }
@@ -125,5 +127,5 @@ fn put_keys(configuration: &mut Value, given: &str) -> Result<(), Failure> {
             is_taken = true;
         }
     }
-    if is_taken { Ok(()) } else { Err(format!("--jwks {given}: no such authenticator fetches its keys")) }
+    if is_taken { Ok(()) } else { Err(format!("--jwks {given}: no matching authenticator fetches its keys")) }
 }

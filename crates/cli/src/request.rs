@@ -120,7 +120,7 @@ impl OwnRequest {
             Some(colon) => field.split_at_checked(colon).unwrap_or((field, b"")),
             None => match field {
                 [name @ .., b';'] => (name, &b":"[..]),
-                _ => return Err("expected a field as `Name: value`".to_owned()),
+                _ => return Err("expected a header as `Name: value`".to_owned()),
             },
         };
         let name = name.trim_ascii().to_ascii_lowercase();

@@ -65,7 +65,7 @@ impl SigningKey {
             octets.ok_or_else(|| format!("expected `{name}` of the private key, in base64url"))
         };
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
-        let wrong = |_| "the private key is not one of its curve".to_owned();
+        let wrong = |_| "the private key is not valid for its curve".to_owned();
         match (text("kty"), text("crv")) {
             ("oct", _) => Ok(SigningKey::Secret(octets("k")?)),
             ("EC", "P-256") => {
@@ -82,14 +82,14 @@ impl SigningKey {
             }
             ("OKP", "Ed25519") => {
                 let seed = ed25519_compact::Seed::from_slice(&octets("d")?);
-                let seed = seed.map_err(|_| "expected `d` of 32 octets".to_owned())?;
+                let seed = seed.map_err(|_| "expected `d` with 32 bytes".to_owned())?;
                 Ok(SigningKey::Ed25519(Box::new(ed25519_compact::KeyPair::from_seed(seed))))
             }
             ("RSA", _) => {
                 let parts = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(octets);
                 let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let pair = RS256KeyPair::from_der(&pkcs1(&parts));
-                rsa(&pair.map_err(|_| "the numbers of the RSA key do not fit together".to_owned())?)
+                rsa(&pair.map_err(|_| "the numbers of the RSA key are inconsistent".to_owned())?)
             }
             _ => Err("expected a private JWK: oct, EC, RSA, or OKP with Ed25519".to_owned()),
         }

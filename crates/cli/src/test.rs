@@ -129,7 +129,8 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if !have_passed && !missing.is_empty() {
         let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
         notes.push_str(&format!(
-            "authgate: not set, so that no real credential fits: {missing}; --env-file gives them\n"
+            "authgate: environment variables not set: {missing}; no real credential can match; set them with \
+             --env-file\n"
         ));
     }
     let text = match arguments.output {
@@ -193,7 +194,7 @@ fn run_one(
         None => request::now(),
     };
     let peer = match &test.request.peer {
-        Some(text) => Some(text.parse().map_err(|_| "request.peer: expected an address")?),
+        Some(text) => Some(text.parse().map_err(|_| "request.peer: expected an IP address")?),
         None => None,
     };
     let given = &test.request;
@@ -213,7 +214,7 @@ fn run_one(
     for (name, value) in &given.headers.0 {
         let one = std::slice::from_ref(value);
         for value in value.as_array().map_or(one, Vec::as_slice) {
-            let text = scalar(value).ok_or_else(|| format!("request.headers.{name}: expected a text"))?;
+            let text = scalar(value).ok_or_else(|| format!("request.headers.{name}: expected a string"))?;
             own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
         }
     }

@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     let input = format!("{}.{}", encode(&Value::Object(header)), encode(&Value::Object(claims(arguments))));
     let signature = key.sign(algorithm, input.as_bytes())?;
-    let note = "authgate: a token for tests; no real issuer keeps its key in a file beside this tool\n";
+    let note = "authgate: this token is for tests; a real issuer does not keep its key in a file\n";
     Ok(Said {
         text: format!("{input}.{}\n", URL_SAFE_NO_PAD.encode(signature)),
         notes: note.to_owned(),

@@ -120,7 +120,7 @@ fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
         }
     }
     if overlapping.len() < patterns.len() {
-        unknown.push(format!("paths that several of {} patterns match", patterns.len()));
+        unknown.push(format!("paths that more than one of {} patterns match", patterns.len()));
     }
     let regexes: Vec<&str> = all.iter().filter_map(|matched| matched.regex.as_deref()).collect();
     let mut examples = Unique::default();

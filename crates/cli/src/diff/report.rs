@@ -26,9 +26,9 @@ impl Kind {
         match self {
             Kind::Allowed => "becomes allowed",
             Kind::Denied => "becomes denied",
-            Kind::Identified => "differently identified",
-            Kind::Answered => "answered otherwise",
-            Kind::Shadowed => "different in shadow mode",
+            Kind::Identified => "identified differently",
+            Kind::Answered => "answered differently",
+            Kind::Shadowed => "differs in shadow mode",
         }
     }
 
@@ -109,7 +109,7 @@ impl Report {
         });
         let counts: Vec<String> = counts.collect();
         let counts =
-            if counts.is_empty() { "the policies decide alike".to_owned() } else { counts.join(", ") };
+            if counts.is_empty() { "all decisions are the same".to_owned() } else { counts.join(", ") };
         let (requests, decisions) = (self.requests, self.decisions);
         text.push_str(&format!("{counts} ({requests} requests tried, {decisions} decisions compared)\n"));
         for path in &self.undecided {
@@ -117,7 +117,7 @@ impl Report {
         }
         if !self.not_compared.is_empty() {
             let sections = self.not_compared.join(", ");
-            text.push_str(&format!("{} not compared, and different: {sections}\n", paint.yellow("note:")));
+            text.push_str(&format!("{} different, but not compared: {sections}\n", paint.yellow("note:")));
         }
         text
     }

@@ -90,10 +90,10 @@ const NOTHING: &str = "nothing";
 fn found(found: &Found<'_>, is_token: bool, now: NumericDate) -> String {
     match found {
         Found::Nothing => NOTHING.to_owned(),
-        Found::Malformed => "something that cannot be read".to_owned(),
+        Found::Malformed => "malformed".to_owned(),
         Found::Ambiguous => "several values".to_owned(),
         Found::Value(value) if is_token => token(value, now),
-        Found::Value(value) => format!("{} octets", value.len()),
+        Found::Value(value) => format!("{} bytes", value.len()),
     }
 }
 
@@ -101,10 +101,10 @@ fn found(found: &Found<'_>, is_token: bool, now: NumericDate) -> String {
 fn token(token: &[u8], now: NumericDate) -> String {
     let jwt = match Jwt::parse(token) {
         Ok(jwt) => jwt,
-        Err(error) => return format!("{} octets, no JWT: {error}", token.len()),
+        Err(error) => return format!("{} bytes, not a JWT: {error}", token.len()),
     };
     let header = jwt.jws().header();
-    let mut said = vec![format!("a JWT of {} octets", token.len())];
+    let mut said = vec![format!("a JWT of {} bytes", token.len())];
     said.extend(header.algorithm().map(|algorithm| format!("alg {}", algorithm.name())));
     said.extend(header.kid().map(|kid| format!("kid {kid:?}")));
     for name in ["iss", "aud"] {
@@ -124,10 +124,10 @@ fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
     });
     match (heard.last(), known) {
         (Some(Check::Credential(Ok(_)) | Check::Possession(Ok(()))), Some(known)) => {
-            (format!("holds: {:?}", known.subject), true)
+            (format!("verified: {:?}", known.subject), true)
         }
         (Some(Check::Request(Ok(())) | Check::Credential(Ok(_)) | Check::Possession(Ok(()))), _) => {
-            ("holds".to_owned(), true)
+            ("verified".to_owned(), true)
         }
         (
             Some(
@@ -135,8 +135,10 @@ fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
             ),
             _,
         ) => (coded(*reason), false),
-        (None, _) if finds_some => ("not asked: not meant for it, or not needed any more".to_owned(), false),
-        (None, _) => ("nothing presented".to_owned(), false),
+        (None, _) if finds_some => {
+            ("not checked: meant for another authenticator, or not needed".to_owned(), false)
+        }
+        (None, _) => ("no credentials".to_owned(), false),
     }
 }
 
@@ -167,7 +169,7 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
             Check::Possession(Ok(())) if scheme != "jwt" => {}
             Check::Possession(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
-                steps.push(Step { what: "sent by its holder", holds: why.is_none(), why });
+                steps.push(Step { what: "proof of possession", holds: why.is_none(), why });
             }
         }
     }
@@ -175,8 +177,16 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
 }
 
 /// The checks of `Validation::validate`, in order.
-const TOKEN_STEPS: &[&str] =
-    &["form", "no extensions", "issuer", "key and algorithm", "not expired", "signature", "type", "claims"];
+const TOKEN_STEPS: &[&str] = &[
+    "format",
+    "no critical extensions",
+    "issuer",
+    "key and algorithm",
+    "not expired",
+    "signature",
+    "type",
+    "claims",
+];
 
 fn token_steps(failed: Option<&Reason>, issuers: Option<&str>, steps: &mut Vec<Step>) {
     let fails_at = failed.map(|reason| match reason {

@@ -135,7 +135,7 @@ fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
     let ways: Vec<&str> = ways.iter().map(String::as_str).filter(|way| !way.is_empty()).collect();
     let has = known.scopes.join(" ");
     let wants = if ways.is_empty() { "no scope".to_owned() } else { format!("{:?}", ways.join("\" or \"")) };
-    Some(format!("{:?} has the scopes {has:?}; `authorize` asks for {wants}", known.subject))
+    Some(format!("{:?} has the scopes {has:?}; `authorize` requires {wants}", known.subject))
 }
 
 /// The upstream request of an allowed request.

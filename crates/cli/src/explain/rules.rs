@@ -60,7 +60,7 @@ pub fn consider(
 fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
     match spec.mismatches(target) {
         Ok(parts) => parts.into_iter().map(part).collect(),
-        Err(_) => vec!["path, in some of its readings"],
+        Err(_) => vec!["path, in some interpretations"],
     }
 }
 

@@ -95,15 +95,15 @@ impl Line {
             "allow" => {
                 let who =
                     self.subject.as_deref().map(|subject| format!(" as {subject:?}")).unwrap_or_default();
-                paint.green(&format!("passes{rule}{who}"))
+                paint.green(&format!("allowed{rule}{who}"))
             }
             "answer" => paint.green(&format!("answered by the filter: {status}")),
             "needs_credentials" => {
                 let rule = self.rule.as_deref().unwrap_or_default();
                 let by = self.authenticators.join(", ");
-                paint.yellow(&format!("needs credentials, by rule {rule:?}: {by}"))
+                paint.yellow(&format!("needs credentials by rule {rule:?}: {by}"))
             }
-            _ => paint.red(&format!("refused{rule}: {status} {reason}")),
+            _ => paint.red(&format!("denied{rule}: {status} {reason}")),
         }
     }
 }
@@ -134,14 +134,14 @@ impl Summary {
             text.push_str(&format!("  {} {what}{}\n", line.entry, line.render(paint)));
         }
         let counts = [
-            ("passes", self.count(&["allow", "answer"])),
+            ("allowed", self.count(&["allow", "answer"])),
             ("needs credentials", self.count(&["needs_credentials"])),
-            ("refused", self.count(&["deny", "await"])),
+            ("denied", self.count(&["deny", "await"])),
             ("unreadable", self.count(&["unreadable"])),
         ];
         let counts = counts.iter().filter(|(_, count)| *count > 0);
         let counts: Vec<String> = counts.map(|(what, count)| format!("{what}: {count}")).collect();
-        text.push_str(&format!("{}; --entry N explains one\n", counts.join(", ")));
+        text.push_str(&format!("{}; use --entry N for details\n", counts.join(", ")));
         for note in &self.notes {
             text.push_str(&format!("\n{} {note}\n", paint.yellow("note:")));
         }

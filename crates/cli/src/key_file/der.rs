@@ -26,10 +26,10 @@ const CURVES: [(ObjectIdentifier, &str); 4] = [
     (ObjectIdentifier::new_unwrap("1.3.132.0.10"), "secp256k1"),
 ];
 
-const BROKEN: Fault = "its content is not what its kind has; it may be cut short";
+const BROKEN: Fault = "its content does not match its type; it may be truncated";
 const UNSUPPORTED: Fault =
-    "its kind of key is not supported; expected RSA, EC (P-256, P-384, P-521, secp256k1) or Ed25519";
-const COMPRESSED: Fault = "its point is compressed; `openssl ec -conv_form uncompressed` writes it in full";
+    "its key type is not supported; expected RSA, EC (P-256, P-384, P-521, secp256k1) or Ed25519";
+const COMPRESSED: Fault = "its point is compressed; `openssl ec -conv_form uncompressed` converts it";
 
 /// Reads the public key of a certificate ([RFC 5280 §4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)). Neither
 /// its signature nor its validity is checked.

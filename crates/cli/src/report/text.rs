@@ -89,6 +89,6 @@ fn summary(files: &[Checked]) -> String {
     let parts = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, what)| plural(count, what)).collect();
-    let found = if parts.is_empty() { "nothing to say".to_owned() } else { parts.join(", ") };
+    let found = if parts.is_empty() { "no problems found".to_owned() } else { parts.join(", ") };
     format!("{}: {found}\n", plural(files.len(), "file"))
 }

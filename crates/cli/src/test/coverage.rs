@@ -44,8 +44,11 @@ impl Coverage {
     /// A readable line.
     pub fn line(&self) -> String {
         let unreached: Vec<String> = self.unreached().iter().map(|name| format!("{name:?}")).collect();
-        let rest =
-            if unreached.is_empty() { String::new() } else { format!("; not {}", unreached.join(", ")) };
+        let rest = if unreached.is_empty() {
+            String::new()
+        } else {
+            format!("; unreached: {}", unreached.join(", "))
+        };
         format!("{}: tests reach {} of {} rules{rest}\n", self.config, self.reached(), self.rules())
     }
 }

@@ -106,5 +106,5 @@ fn listed(what: &str, value: &Value) -> Result<Vec<String>, String> {
         _ => one,
     };
     let texts: Option<Vec<String>> = values.iter().map(scalar).collect();
-    texts.ok_or_else(|| format!("expect.{what}: expected a text, a list of them, or null"))
+    texts.ok_or_else(|| format!("expect.{what}: expected a string, a list of strings, or null"))
 }

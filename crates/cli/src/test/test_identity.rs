@@ -34,11 +34,8 @@ impl TestIdentities {
                 policy.authenticator(*id).is_some_and(|authenticator| authenticator.name == *name)
             });
             let id = id.ok_or_else(|| format!("as.{name}: no authenticator is named \"{name}\""))?;
-            let principal = principal(config, name, value).ok_or_else(|| {
-                format!(
-                    "as.{name}: expected a subject, or claims with the one that the subject is taken from"
-                )
-            })?;
+            let principal = principal(config, name, value)
+                .ok_or_else(|| format!("as.{name}: expected a subject, or claims with the subject claim"))?;
             assumed.insert(id, principal);
         }
         Ok(TestIdentities(assumed))

@@ -80,7 +80,7 @@ fn compare(
     let told_here = |error: &String| {
         let start = error.split_once(" is not set or empty").unwrap().0;
         format!(
-            "{start} is not set here, so its value was not checked; `--env-file FILE` gives it, and the VM gets it through \
+            "{start} is not set here, so its value was not checked; set it with `--env-file FILE`, and in the VM with \
              host_env_keys or key_values"
         )
     };

@@ -132,7 +132,7 @@ fn a_large_recording_is_read() {
     let arguments = ["explain", "-c", "gate.yaml", "--env-file", "env", "--peer", "192.0.2.1", "--har"];
     let said = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
     assert_eq!(said.code, 1, "{}", said.errors);
-    assert!(said.output.contains("\nrefused: 2000; --entry N explains one\n"), "{}", said.output.len());
+    assert!(said.output.contains("\ndenied: 2000; use --entry N for details\n"), "{}", said.output.len());
     // A file larger than the limit is not read completely.
     let file = fs::File::create(&path).unwrap();
     file.set_len(300 << 20).unwrap();

@@ -107,7 +107,7 @@ fn a_token_is_verified_by_the_core() {
             std::fs::write(&public, other.to_string()).unwrap();
             let decoded = tool(&["decode", "--keys", public.to_str().unwrap(), token], "");
             assert_eq!(decoded.code, 1, "{name}");
-            assert!(decoded.output.starts_with("THE SIGNATURE IS WRONG"), "{}", decoded.output);
+            assert!(decoded.output.starts_with("THE SIGNATURE IS INVALID"), "{}", decoded.output);
         }
     }
     let wrong = tool(&["token", "-k", &format!("{data}/p256.pem"), "--alg", "RS256"], "");

@@ -73,7 +73,7 @@ fn own(
     let scheme = match scheme.as_str() {
         "https" | "wss" => "https",
         "http" | "ws" => "http",
-        _ => return Err("not a request by HTTP"),
+        _ => return Err("not an HTTP request"),
     };
     let time = started.and_then(|time| request::time(time).ok());
     let mut own = OwnRequest::new(&method, time.unwrap_or_else(request::now));
@@ -114,7 +114,7 @@ mod tests {
         let own = second.request.as_ref().unwrap();
         assert_eq!((own.authority.as_slice(), own.path.as_str()), (&b"g"[..], "/%41"));
         assert_eq!((own.scheme.as_str(), own.fields.len(), second.status), ("https", 0, None));
-        assert_eq!(third.request.as_ref().err(), Some(&"not a request by HTTP"));
+        assert_eq!(third.request.as_ref().err(), Some(&"not an HTTP request"));
     }
 
     #[test]
