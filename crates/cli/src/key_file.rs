@@ -66,7 +66,7 @@ pub fn read(path: &Path) -> Result<KeyFile, Failure> {
     Ok(file)
 }
 
-const EXPECTED: &str = "expected keys or certificates in PEM, a certificate in DER, a JWK or a JWK Set";
+const EXPECTED: &str = "expected keys or certificates in PEM or DER, a JWK or a JWK Set";
 
 /// Reads keys that verify tokens: a JWK Set or a JWK unchanged, or the public keys of a PEM file. The latter have no
 /// `kid`, so that they are tried for every token.
