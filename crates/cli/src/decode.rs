@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The token; `-`, or no token, is standard input.
     #[arg(default_value = "-", hide_default_value = true)]
     token: String,
-    /// The keys that verify the signature: a JWK Set, a JWK, or keys and certificates in PEM.
+    /// The keys that verify the signature: a JWK Set, a JWK, or keys and certificates in PEM or DER.
     #[arg(short, long, visible_alias = "jwks", value_name = "FILE")]
     keys: Option<PathBuf>,
     /// The reference time for relative times: RFC 3339, or seconds since 1970. Default: now.

@@ -55,7 +55,7 @@ pub struct Member {
 pub enum Dialect {
     /// JSON ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
     Json,
-    /// A configuration by itself: like [`Kubernetes`](Self::Kubernetes), but names stay as written.
+    /// A configuration by itself: like [`Dialect::Kubernetes`], but names stay as written.
     Alone,
     /// The tools of Kubernetes: YAML 1.1 with merge keys.
     Kubernetes,

@@ -32,7 +32,7 @@ pub struct Beside {
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
     /// The keys that `remote` or `discovery` would fetch, for all authenticators or for one: a JWK Set, a JWK, or keys
-    /// and certificates in PEM.
+    /// and certificates in PEM or DER.
     #[arg(long, value_name = "[NAME=]FILE")]
     jwks: Vec<String>,
 }

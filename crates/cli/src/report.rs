@@ -13,7 +13,7 @@ use super::color::Color;
 /// The output formats of most subcommands.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
-    /// For people.
+    /// Readable text.
     Text,
     /// JSON for programs.
     Json,

@@ -43,7 +43,7 @@ pub struct Arguments {
     config: Option<PathBuf>,
     #[command(flatten)]
     beside: Beside,
-    /// Fail if no test reaches some rule.
+    /// Fail if there is a rule that no test reaches.
     #[arg(long)]
     all_rules: bool,
     /// The output format.

@@ -12,11 +12,11 @@ pub struct Event {
 
 /// A check and its result.
 pub enum Check {
-    /// The request that contains the credential.
+    /// A check of the request with the credential, such as same origin.
     Request(Result<(), Reason>),
-    /// The credential itself.
+    /// A check of the credential itself.
     Credential(Result<Identity, Reason>),
-    /// The proof of possession of a token.
+    /// A check of the proof of possession of a token.
     Possession(Result<(), Reason>),
 }
 

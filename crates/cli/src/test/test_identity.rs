@@ -1,7 +1,7 @@
 //! `as`: principals that a test assumes to be authenticated, without credentials.
 //!
-//! The decision uses them in place of a credential of the authenticator. Everything else, including real credentials,
-//! is decided as usual.
+//! The decision uses these principals in place of credentials. Everything else, including real credentials, is decided
+//! as usual.
 
 use std::collections::HashMap;
 
