@@ -68,8 +68,8 @@ pub fn read(path: &Path) -> Result<KeyFile, Failure> {
 
 const EXPECTED: &str = "expected keys or certificates in PEM or DER, a JWK or a JWK Set";
 
-/// Reads keys that verify tokens: a JWK Set or a JWK unchanged, or the public keys of a PEM or DER file. The latter have
-/// no `kid`, so that they are tried for every token.
+/// Reads keys that verify tokens: a JWK Set or a JWK unchanged, or the public keys of a PEM or DER file. The latter
+/// have no `kid`, so that they are tried for every token.
 ///
 /// # Errors
 /// If the file cannot be read, or a key in it cannot be used.
