@@ -1,16 +1,17 @@
-//! The file around a configuration: what Envoy, Istio or Envoy Gateway are told about the filter.
+//! Checks of the file around a configuration: the settings of Envoy, Istio or Envoy Gateway for the filter.
 
 mod plugin;
 
 use std::collections::BTreeSet;
 
-pub use plugin::{environment, shared_vms};
+pub use plugin::shared_vms;
 
+use super::carrier::member;
 use super::discover;
 use super::document::{Kind, Member, Node};
 use super::report::{Diagnostic, Severity};
 
-/// Settings of the connection manager that the configuration reference asks for, and what they are without them.
+/// Settings of the connection manager that the configuration reference requires.
 const SETTINGS: &[&str] = &[
     "normalize_path",
     "merge_slashes",
@@ -19,7 +20,7 @@ const SETTINGS: &[&str] = &[
     "strip_trailing_host_dot",
 ];
 
-/// Warnings about the surroundings of the configurations in a document.
+/// Returns warnings about the resources around the configurations in a document.
 pub fn lints(document: &Node) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     phase(document, &mut lints);
@@ -47,19 +48,6 @@ fn warning(code: &'static str, at: &Member, message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, code, path: String::new(), message, span: at.at.clone() }
 }
 
-/// A member by its snake_case or camelCase name.
-pub fn member<'a>(node: &'a Node, snake: &str) -> Option<&'a Member> {
-    let camel: String = snake
-        .split('_')
-        .enumerate()
-        .map(|(at, part)| match (at, part.split_at_checked(1)) {
-            (1.., Some((first, rest))) => first.to_ascii_uppercase() + rest,
-            _ => part.to_owned(),
-        })
-        .collect();
-    node.members().iter().find(|member| member.name == snake || member.name == camel)
-}
-
 fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
     if discover::carries(node) {
         plugin::lints(node, lints);
@@ -74,7 +62,7 @@ fn walk(node: &Node, lints: &mut Vec<Diagnostic>) {
     }
 }
 
-/// True if the file has an authgate configuration.
+/// True if the node contains an authgate configuration.
 fn contains(node: &Node) -> bool {
     discover::carries(node)
         || node.members().iter().map(|member| &member.value).chain(node.elements()).any(contains)
@@ -88,7 +76,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     };
     let elements = filters.value.elements();
     if elements.iter().position(is_router).is_some_and(|router| router < ours) {
-        let message = "authgate is behind the router, which ends the chain: it is asked for no request";
+        let message = "authgate is behind the router, which ends the chain, so it sees no requests";
         lints.push(warning("filter-order", filters, message.to_owned()));
     }
     for (at, filter) in elements.iter().enumerate().filter(|(at, _)| *at != ours) {
@@ -112,8 +100,8 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
     let missing: Vec<&str> = SETTINGS.iter().filter(|name| !is_set(name)).copied().collect();
     if !missing.is_empty() {
         let message = format!(
-            "the connection manager lacks {}, so that Envoy may route a request by another path or host than the rules see; \
-             see \"Envoy settings\" in the configuration reference",
+            "the connection manager lacks {}, so Envoy may route a request by a different path or host than the rules \
+             match; see \"Envoy settings\" in the configuration reference",
             missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         );
         lints.push(warning("connection-manager", filters, message));
@@ -123,20 +111,20 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
 /// Filters that belong before authgate.
 const BEFORE: &[(&str, &str)] = &[(
     "cors",
-    "is behind authgate, which refuses preflights, since they have no credentials; put it before authgate, or set \
+    "is behind authgate, which denies preflights, because they have no credentials; put it before authgate, or set \
      `cors_preflight: allow`",
 )];
 
 /// Filters that belong behind authgate.
 const AFTER: &[(&str, &str)] = &[
-    ("cache", "is before authgate and answers from its store whoever asks; put it behind authgate"),
+    ("cache", "is before authgate and responds from its cache to any client; put it behind authgate"),
     (
         "ext_authz",
-        "is before authgate, so it sees identity headers that callers made up; put it behind authgate",
+        "is before authgate, so it sees identity headers that clients forged; put it behind authgate",
     ),
     (
         "header_to_metadata",
-        "is before authgate, so it copies identity headers that callers made up; put it behind authgate",
+        "is before authgate, so it copies identity headers that clients forged; put it behind authgate",
     ),
 ];
 
@@ -161,7 +149,7 @@ pub fn clusters(document: &Node) -> Option<BTreeSet<String>> {
     Some(list.iter().filter_map(|cluster| Some(cluster.get("name")?.text()?.to_owned())).collect())
 }
 
-/// Clusters that a configuration names and its file does not define.
+/// Warns of clusters that a configuration names and its file does not define.
 pub fn unknown_clusters(configuration: &Node, known: &BTreeSet<String>) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     if let Some(authenticators) = configuration.get("authenticators") {
@@ -174,8 +162,10 @@ fn search_clusters(node: &Node, known: &BTreeSet<String>, lints: &mut Vec<Diagno
     for member in node.members() {
         match (member.name.as_str(), &member.value.kind) {
             ("cluster" | "jwks_cluster", Kind::Scalar(scalar)) if !known.contains(&scalar.text) => {
-                let message =
-                    format!("this file defines no cluster `{}`, so that nothing can be fetched", scalar.text);
+                let message = format!(
+                    "this file does not define the cluster `{}`, so fetches through it fail",
+                    scalar.text
+                );
                 lints.push(warning("unknown-cluster", member, message));
             }
             _ => search_clusters(&member.value, known, lints),

@@ -11,27 +11,27 @@ use super::environment::Environment;
 use super::report::{self, Checked, Diagnostic, Format, Severity};
 use super::{Failure, Said, around, document, input, lint, place, redaction};
 
-/// Find what is wrong with configurations before Envoy does.
+/// Find problems in configurations before Envoy does.
 ///
-/// A file holds a configuration in JSON or YAML, alone or as it stands inside an envoy.yaml, a WasmPlugin, a
-/// TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter; several in one file are found too.
+/// A file contains a configuration in JSON or YAML, alone or inside an Envoy configuration, a WasmPlugin, a
+/// TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter. A file may contain several configurations.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files to look at; `-` is standard input.
+    /// Files to check; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Take warnings for errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
-    /// A file of NAME=value lines: the environment of the VM. May be given several times.
+    /// A file with NAME=value lines: the environment of the VM. May be given several times.
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// Looks at the files.
+/// Runs `authgate check`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let environment = Environment::read(&arguments.env_file)?;
     let mut files = Vec::with_capacity(arguments.files.len());
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: String::new(), is_well })
 }
 
-/// Looks at the text of one file.
+/// Checks the text of one file.
 pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
     let mut checked =
         Checked { name: name.to_owned(), text, hidden: Some(Vec::new()), diagnostics: Vec::new() };
@@ -65,8 +65,9 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
             checked.diagnostics.push(whole("syntax", unreadable.at, &unreadable.what));
         }
         Ok(found) if found.is_empty() => {
-            let message = "no configuration stands here; expected one by itself (with `rules`), or inside an Envoy \
-                           configuration, a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy or an EnvoyFilter";
+            let message = "no authgate configuration found in this file; expected one by itself (with `rules`), or \
+                           inside an Envoy configuration, a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy or \
+                           an EnvoyFilter";
             checked.hidden = None;
             checked.diagnostics.push(whole("no-configuration", 0..0, message));
         }
@@ -88,7 +89,7 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
     checked
 }
 
-/// All that can be said of one configuration.
+/// Returns all diagnostics of one configuration.
 fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnostic> {
     let mut said: Vec<Diagnostic> = Vec::new();
     for member in found.node.repeated() {
@@ -144,7 +145,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
         let message = format!(
             "the environment variable {name} is not set here, so its value was not checked; `--env-file FILE` sets it"
         );
-        // What is no name is an error, of which the filter says more.
+        // An invalid name is an error of the filter, with a better message.
         if is_name(name) {
             said.push(warning("environment", path, message));
         }

@@ -1,21 +1,21 @@
-//! Colours, where somebody sees them.
+//! Colours for terminals.
 
 use std::io::IsTerminal as _;
 
-/// Paints, or does not.
+/// Colours text, if enabled.
 #[derive(Clone, Copy)]
 pub struct Color {
     is_on: bool,
 }
 
 impl Color {
-    /// For standard output: if it is a terminal, and nobody said no (<https://no-color.org>).
+    /// Colours for standard output: enabled if it is a terminal and `NO_COLOR` is not set (<https://no-color.org>).
     pub fn for_output() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Color { is_on: std::io::stdout().is_terminal() && !refused }
     }
 
-    /// None, wherever it is read.
+    /// No colours.
     pub fn none() -> Self {
         Color { is_on: false }
     }
@@ -45,7 +45,7 @@ impl Color {
     }
 }
 
-/// Text of others as a terminal can show it: control characters are escaped.
+/// Escapes control characters in untrusted text, for a terminal.
 pub fn printable(text: &str) -> String {
     let escape = |letter: char| -> String {
         if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() }

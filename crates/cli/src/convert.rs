@@ -1,19 +1,20 @@
-//! `authgate convert`: other filters' configuration → authgate's.
+//! `authgate convert`: configuration of other filters → authgate configuration.
 //!
-//! Anything that is not understood denies. The machinery that all converters share:
+//! The output denies requests at parts that the tool does not understand. All converters share:
 //!
-//! - [`Findings`] collects what could not be converted: [`Finding`] is `{file, line, what, advice}`. Any finding makes the
-//!   exit code 1, and all go to standard error, numbered. A [`Mark`](finding::Mark) taken before something is converted tells
-//!   afterwards whether all of it was: `findings.since(mark)`.
-//! - [`Message`](message::Message) reads an object of the input by field names (snake_case or camelCase) and adds findings by itself for
-//!   values of a wrong type and for every member that nothing has read when it is dropped. Fields that decide nothing
-//!   about access are named in [`skip`](message::Message::skip).
-//! - [`Output`] is one configuration: [`Part`]s with comments for authenticators and rules. [`Part::close`] makes a rule
-//!   deny, [`Output::refuse`] takes out an authenticator and closes every rule that requires it, [`Output::deny_all`] denies
-//!   everything. [`run`] calls [`Output::verify`], which runs the rules of `check` and does the same where they find an error.
+//! - [`Findings`] collects the parts that cannot be converted. A [`Finding`] is `{file, line, what, advice}`. Any
+//!   finding sets the exit code to 1, and all findings are printed to standard error, numbered. With a
+//!   [`Mark`](finding::Mark) from before a part is converted, `findings.since(mark)` returns the findings in this part.
+//! - [`Message`](message::Message) reads an object of the input by field names (snake_case or camelCase). It adds
+//!   findings for values of a wrong type and, when it is dropped, for every member that was not read. Fields that do
+//!   not affect access are named in [`skip`](message::Message::skip).
+//! - [`Output`] is one configuration: [`Part`]s with comments for authenticators and rules. [`Part::close`] makes a
+//!   rule deny, [`Output::refuse`] removes an authenticator and closes every rule that requires it, and
+//!   [`Output::deny_all`] denies everything. [`run`] calls [`Output::verify`], which runs `check` and does the same for
+//!   parts with an error.
 //!
-//! A converter has the form `fn(&[Message]) -> Vec<Output>`: it reads, and where `since(mark)` is not empty it closes the
-//! rule or refuses the authenticator. What is converted and stricter than the original is a comment.
+//! A converter has the form `fn(&[Message]) -> Vec<Output>`. If `since(mark)` is not empty, it closes the rule or
+//! refuses the authenticator. Each part that is stricter than the original gets a comment.
 
 mod access;
 mod embedded;
@@ -38,21 +39,21 @@ use self::output::Output;
 use super::document::{self, Dialect, Node};
 use super::{Failure, Said, input};
 
-/// Convert the configuration of other filters into authgate's.
+/// Convert the configuration of other filters into an authgate configuration.
 ///
-/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, wherever they are in a file. From Istio:
-/// RequestAuthentication and AuthorizationPolicy, all of the files together. From Envoy Gateway: SecurityPolicy, with its
-/// Secrets. What could not be converted is listed on standard error, and the output denies there; the exit code is 0 only
-/// if there is nothing of the kind. Comments say where authgate is stricter.
+/// From Envoy: `jwt_authn`, `basic_auth`, `api_key_auth` and `rbac`, anywhere in a file. From Istio:
+/// RequestAuthentication and AuthorizationPolicy, with all files together. From Envoy Gateway: SecurityPolicy, with its
+/// Secrets. Parts that cannot be converted are listed on standard error, and the output denies requests there; the exit
+/// code is 0 only if there are none. Comments show where authgate is stricter.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files that belong together; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A folder for the output: a file for each configuration, named after the input. Default: standard output.
+    /// The output directory: one file for each configuration, named after the input. Default: standard output.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Overwrite files in that folder.
+    /// Overwrite files in the output directory.
     #[arg(long, requires = "output")]
     force: bool,
 }
@@ -61,11 +62,11 @@ pub struct Arguments {
 struct Document {
     node: Node,
     dialect: Dialect,
-    /// Index of its file.
+    /// The index of the file.
     file: usize,
 }
 
-/// Converts files.
+/// Runs `authgate convert`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let mut files = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
@@ -80,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: findings.summary(), is_well: findings.is_empty() })
 }
 
-/// Converts the texts of files.
+/// Converts the documents of all files.
 fn convert(files: &[(String, String)], findings: &Findings) -> Result<Vec<Output>, Failure> {
     let mut documents = Vec::new();
     let mut parts = Vec::new();
@@ -121,7 +122,7 @@ fn convert(files: &[(String, String)], findings: &Findings) -> Result<Vec<Output
     Ok(outputs)
 }
 
-/// All that the documents are converted into.
+/// The configurations from all documents.
 fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findings) -> Vec<Output> {
     let (mut envoy, mut istio, mut gateway) = (Vec::new(), Vec::new(), Vec::new());
     let (mut services, mut unknown) = (Vec::new(), Vec::new());
@@ -159,14 +160,14 @@ fn outputs(files: &[(String, String)], documents: &[Document], findings: &Findin
     outputs
 }
 
-/// A name that an authenticator or a rule may have.
+/// Converts a text to a valid name of an authenticator or a rule.
 fn label(text: &str) -> String {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     let label: String = text.chars().map(|letter| if allowed(letter) { letter } else { '-' }).collect();
     if label.is_empty() { "unnamed".to_owned() } else { label }
 }
 
-/// A duration as protobuf's JSON writes it, `1.5s`, as ours.
+/// Converts a duration from the JSON form of protobuf, such as `1.5s`, to the form of authgate.
 fn duration(text: &str) -> Option<String> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
     let milliseconds = (seconds * 1000.0).round();
@@ -181,7 +182,7 @@ fn put(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// The name of a claim with dots between its parts → a name or a JSON Pointer.
+/// Converts the name of a claim with dots between its parts to a name or a JSON Pointer.
 fn claim(path: &str) -> String {
     selector(&path.split('.').collect::<Vec<_>>())
 }

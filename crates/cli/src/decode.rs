@@ -17,25 +17,25 @@ use super::{Failure, Said, input, key_file, report, request, time};
 
 /// Show the header and the claims of a JWT.
 ///
-/// Without keys nothing is verified: anybody can write such a token. With keys its signature is; what its claims must
-/// say, only a configuration knows, see `authgate explain`.
+/// Without keys nothing is verified: anyone can create such a token. With keys the signature is verified, but not the
+/// claims; for those, use `authgate explain` with a configuration.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The token; `-`, or none, is standard input.
+    /// The token; `-`, or no token, is standard input.
     #[arg(default_value = "-", hide_default_value = true)]
     token: String,
-    /// The keys that verify it: a JWK Set, a JWK, or keys and certificates in PEM.
+    /// The keys that verify the signature: a JWK Set, a JWK, or keys and certificates in PEM or DER.
     #[arg(short, long, visible_alias = "jwks", value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// The time that others are told from: by RFC 3339, or seconds since 1970. Default: now.
+    /// The reference time for relative times: RFC 3339, or seconds since 1970. Default: now.
     #[arg(long, value_name = "TIME", value_parser = request::time)]
     at: Option<NumericDate>,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// Shows a token.
+/// Runs `authgate decode`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let text = match arguments.token.as_str() {
         "-" => input::read(Path::new("-"))?,
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     };
     let token = text.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-    let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("no JWT: {error}"))?;
+    let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("not a JWT: {error}"))?;
     let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
@@ -75,15 +75,17 @@ fn keys(path: &Path) -> Result<KeySet, Failure> {
     Ok(set.map_err(|error| format!("{}: {error}", input::name(path)))?.0)
 }
 
-/// What there is to say of the signature.
+/// The result of the signature check.
 fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
     match verified {
         None => "not verified",
         Some(Ok(())) => "verified",
-        Some(Err(JwsError::BadSignature)) => "wrong",
-        Some(Err(JwsError::UnknownKey)) => "wrong: no key has the `kid` of the token",
-        Some(Err(JwsError::AlgorithmNotAllowed)) => "wrong: no key does the `alg` of the token",
-        Some(Err(JwsError::UnsupportedCritical)) => "wrong: the header asks for an extension",
+        Some(Err(JwsError::BadSignature)) => "invalid",
+        Some(Err(JwsError::UnknownKey)) => "invalid: no key has the `kid` of the token",
+        Some(Err(JwsError::AlgorithmNotAllowed)) => "invalid: no key supports the `alg` of the token",
+        Some(Err(JwsError::UnsupportedCritical)) => {
+            "invalid: the header has an unsupported critical extension"
+        }
     }
 }
 
@@ -97,16 +99,16 @@ fn write(
     let paint = Color::for_output();
     match verified {
         None => {
-            let warning = "NOT VERIFIED: anybody can write such a token. --keys checks its signature.";
+            let warning =
+                "NOT VERIFIED: anyone can create such a token. Pass --keys to verify its signature.";
             writeln!(text, "{}", paint.red(warning))?;
         }
         Some(Ok(())) => {
-            writeln!(text, "{}", paint.green("The signature is verified; the claims are not judged."))?
+            writeln!(text, "{}", paint.green("The signature is verified; the claims are not checked."))?
         }
         Some(Err(_)) => {
             let why = said(verified);
-            let warning =
-                format!("THE SIGNATURE IS {}. Nothing below is to be believed.", why.to_uppercase());
+            let warning = format!("THE SIGNATURE IS {}. Do not trust the content below.", why.to_uppercase());
             writeln!(text, "{}", paint.red(&warning))?;
         }
     }

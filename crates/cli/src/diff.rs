@@ -25,11 +25,11 @@ use credentials::{Credentials, Side};
 use probes::Probes;
 use report::{Difference, Kind, Report};
 
-/// Compare two policies by what they decide.
+/// Compare the decisions of two policies.
 ///
-/// Tries requests at, below and beside the paths of both policies, by the methods, hosts and addresses that rules name and
-/// others, with no credentials and with those that authenticators could have verified. Exit code 0: they decide alike; 1:
-/// they differ; 2: it could not be told.
+/// Tries requests at, below and near the paths of both policies, with methods, hosts and addresses that rules name and
+/// others, without credentials and with credentials that authenticators could verify. Exit code 0: all decisions are
+/// the same; 1: some differ; 2: the policies could not be compared completely.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file with the old configuration.
@@ -38,15 +38,15 @@ pub struct Arguments {
     new: PathBuf,
     #[command(flatten)]
     beside: Beside,
-    /// The format of the output.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// The most requests that are tried.
+/// The maximum number of requests to try.
 const MOST_REQUESTS: usize = 4_000_000;
 
-/// A request that stands for all that select the same rules.
+/// A request that represents all requests that select the same rules.
 struct Class {
     own: OwnRequest,
     selected: [Selected; 2],
@@ -54,7 +54,7 @@ struct Class {
     is_preflight: bool,
 }
 
-/// Compares two policies.
+/// Runs `authgate diff`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let old = Policy::new(arguments.beside.load(&arguments.old)?);
     let new = Policy::new(arguments.beside.load(&arguments.new)?);
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         let each = probes.count() / probes.paths.len().max(1);
         let paths = MOST_REQUESTS / each.max(1);
         undecided.push(format!(
-            "{} of {} paths",
+            "{} of {} paths, beyond the limit of requests",
             probes.paths.len().saturating_sub(paths),
             probes.paths.len()
         ));
@@ -83,11 +83,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     report.differences.sort_by_key(|difference| difference.kind);
     if report.differences.is_empty() && settings::has_changed_regexes(&old.loaded.value, &new.loaded.value) {
-        report.undecided.push("paths that a regex matches, of which only examples were tried".to_owned());
+        report.undecided.push("paths that a regex matches: only examples were tried".to_owned());
     }
     if report.differences.is_empty() && !report.undecided.is_empty() {
         return Err(format!(
-            "no difference was found, but these could not be compared:\n{}",
+            "no difference found, but these could not be compared:\n{}",
             report.undecided.join("\n")
         ));
     }
@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })
 }
 
-/// A request for each pair of rules that some request selects.
+/// Returns a request for each pair of rules that some request selects.
 fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
     let now = request::now();
     let forged: Vec<String> = [old, new]
@@ -131,7 +131,7 @@ fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
                 if !known.contains(&selected) || is_metadata {
                     let mut own = compare::request(method, host, path, now);
                     own.peer = Some(peer);
-                    // Neither host nor address counts for metadata.
+                    // Metadata does not depend on host and address.
                     let is_answered = is_metadata
                         && (old.answers(&own) || new.answers(&own))
                         && answered.insert(path.as_str());
@@ -150,7 +150,7 @@ fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
     classes
 }
 
-/// The preflight that asks for the method of a request.
+/// The preflight for the method of a request.
 fn preflight(class: &Class) -> Class {
     let mut own = class.own.clone();
     let method = std::mem::replace(&mut own.method, b"OPTIONS".to_vec());
@@ -159,7 +159,7 @@ fn preflight(class: &Class) -> Class {
     Class { own, selected: class.selected, is_preflight: true }
 }
 
-/// Tries a request with all credentials, and gives their number.
+/// Tries a request with all credentials, and returns the number of decisions.
 fn compare(
     old: &Policy,
     new: &Policy,
@@ -212,7 +212,7 @@ fn kind(old: &Seen, new: &Seen) -> Option<Kind> {
     })
 }
 
-/// The two sides of a difference.
+/// The old and the new side of a difference.
 fn change(kind: Kind, old: &Seen, new: &Seen) -> [String; 2] {
     match kind {
         Kind::Identified => [(old, new), (new, old)].map(|(seen, other)| {

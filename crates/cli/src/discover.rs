@@ -1,4 +1,4 @@
-//! Finds the configurations in a file, by the shape of what they stand in.
+//! Finds the configurations in a file, by the shape of the resources that contain them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,30 +8,33 @@ use authgate::json::{self, JsonError, JsonErrorKind};
 use serde_json::Value;
 
 use super::document::{self, Dialect, Kind, Node, Style};
-use super::{around, redaction};
+use super::{carrier, redaction};
 
-/// A configuration and where it stands.
+/// A configuration and its position.
 pub struct Found {
-    /// Its values with their places in the file.
+    /// The values with their positions in the file.
     pub node: Node,
-    /// What the filter is given.
+    /// The value that the filter receives.
     pub value: Value,
     /// Names of the environment variables that the plugin around it passes; none where it stands alone.
     pub environment: Option<BTreeSet<String>>,
 }
 
-/// Something in a file that cannot be read, and where.
+/// A part of a file that cannot be parsed, and its position.
 pub struct Unreadable {
     pub at: Range<usize>,
     pub what: String,
 }
 
-/// All configurations of a file, in their order.
+/// Returns all configurations of a file, in order.
+///
+/// # Errors
+/// If the file is neither YAML nor JSON, or a configuration in a string is not JSON.
 pub fn configurations(name: &str, text: &str) -> Result<Vec<Found>, Unreadable> {
     let is_json = if name.ends_with(".json") || text.trim_start().starts_with('{') {
         match json::parse(text.as_bytes()) {
             Ok(_) => true,
-            // Where a name stands twice the other reader can say which.
+            // The YAML parser accepts repeated names, and the positions of both are then known.
             Err(error) if error.kind == JsonErrorKind::DuplicateMember => true,
             Err(error) if name.ends_with(".json") => {
                 let at = offset(text, error.line, error.column);
@@ -64,19 +67,19 @@ pub fn configurations(name: &str, text: &str) -> Result<Vec<Found>, Unreadable> 
     Ok(found)
 }
 
-/// A name that only a configuration of ours has at its top.
+/// True if the node has a top-level name that only an authgate configuration has.
 fn is_ours(node: &Node) -> bool {
     node.get("rules").is_some() || node.get("authenticators").is_some()
 }
 
-/// Whether a document is a configuration and nothing around it.
+/// True if a document is a configuration by itself.
 fn stands_alone(document: &Node, is_kubernetes: bool, alone: bool) -> bool {
     const OTHERS: &[&str] = &["static_resources", "dynamic_resources", "admin", "node", "resources", "@type"];
     let is_other = is_kubernetes || OTHERS.iter().any(|name| document.get(name).is_some());
     is_ours(document) || (alone && !is_other && looks_like_ours(document))
 }
 
-/// Whether any name at its top is, or was probably meant to be, one of ours; what is no object has none to tell by.
+/// True if a top-level name is a name of a configuration or similar to one, or the document is not an object.
 fn looks_like_ours(document: &Node) -> bool {
     let is_like = |name: &str| {
         let known = redaction::OPEN.iter().map(String::as_str).chain(["authenticators"]);
@@ -97,7 +100,7 @@ fn search(text: &str, node: &Node, dialect: Dialect, found: &mut Vec<Found>) -> 
             Kind::Scalar(_) => of_string(text, configuration)?,
             _ => of_node(configuration, dialect),
         };
-        found.push(Found { environment: Some(around::environment(node)), ..inner });
+        found.push(Found { environment: Some(carrier::environment(node)), ..inner });
         return Ok(());
     }
     for member in node.members() {
@@ -109,19 +112,19 @@ fn search(text: &str, node: &Node, dialect: Dialect, found: &mut Vec<Found>) -> 
     Ok(())
 }
 
-/// Whether `node` hands a configuration of authgate to a module.
+/// True if `node` passes an authgate configuration to a module.
 pub fn carries(node: &Node) -> bool {
     ours(node).is_some()
 }
 
-/// The configuration of authgate that `node` hands to a module.
+/// The authgate configuration that `node` passes to a module.
 fn ours(node: &Node) -> Option<&Node> {
     carried(node).filter(|configuration| {
         is_ours(configuration) || mentions_us(node, configuration) || is_our_json(configuration)
     })
 }
 
-/// What `node` hands to a module, if it is something that does.
+/// The configuration that `node` passes to a module, if any.
 fn carried(node: &Node) -> Option<&Node> {
     // Istio: WasmPlugin and TrafficExtension.
     if let Some(configuration) = node.get("pluginConfig") {
@@ -131,7 +134,7 @@ fn carried(node: &Node) -> Option<&Node> {
     if let (Some(_), Some(configuration)) = (node.get("code"), node.get("config")) {
         return Some(configuration);
     }
-    // Envoy, and an EnvoyFilter, which holds the same.
+    // Envoy, and an EnvoyFilter, which contains the same.
     let any = node.get("configuration")?;
     let kind = any.get("@type")?.text()?;
     (kind.ends_with("google.protobuf.StringValue") || kind.ends_with("google.protobuf.Struct"))
@@ -142,7 +145,7 @@ fn is_our_json(node: &Node) -> bool {
     node.text().is_some_and(|text| text.contains("\"rules\"") || text.contains("\"authenticators\""))
 }
 
-/// Whether something beside the configuration has our name: a plugin, an image, a file.
+/// True if a value beside the configuration, such as a plugin, image or file name, contains the name authgate.
 fn mentions_us(node: &Node, configuration: &Node) -> bool {
     if std::ptr::eq(node, configuration) {
         return false;
@@ -152,8 +155,8 @@ fn mentions_us(node: &Node, configuration: &Node) -> bool {
         || node.elements().iter().any(|element| mentions_us(element, configuration))
 }
 
-/// A configuration as JSON in a text. Places are those in the file where each octet of the text can be found there, else
-/// that of the text as a whole.
+/// A configuration as JSON in a string. Positions are those in the file if each byte of the string can be located
+/// there, and otherwise that of the whole string.
 fn of_string(file: &str, node: &Node) -> Result<Found, Unreadable> {
     let text = node.text().unwrap_or_default();
     let offsets = origins(file, node);
@@ -184,7 +187,7 @@ fn of_string(file: &str, node: &Node) -> Result<Found, Unreadable> {
     Ok(Found { node: inner.moved(&place), value, environment: None })
 }
 
-/// Where in the file each octet of a text stands, if that can be said.
+/// The position in the file of each byte of a string, if all can be located.
 fn origins(file: &str, node: &Node) -> Option<Vec<usize>> {
     let Kind::Scalar(scalar) = &node.kind else { return None };
     let raw = file.get(node.span.clone())?;
@@ -207,7 +210,7 @@ fn origins(file: &str, node: &Node) -> Option<Vec<usize>> {
         }
         Style::Folded => return None,
     };
-    // Only if each octet there is the one here.
+    // Reject positions whose bytes differ from those of the string.
     let is_same = scalar.text.bytes().zip(&origins).all(|(octet, at)| {
         let there = file.as_bytes().get(*at);
         there == Some(&octet) || (there == Some(&b'n') && octet == b'\n')
@@ -215,7 +218,7 @@ fn origins(file: &str, node: &Node) -> Option<Vec<usize>> {
     (is_same && origins.len() >= scalar.text.len()).then_some(origins)
 }
 
-/// The octets of a quoted text, each by its place, as far as escapes are such that JSON in it needs.
+/// The position of each byte of a quoted string, if it only has escapes that JSON in a string needs.
 fn unquoted(raw: &str, start: usize) -> Option<Vec<usize>> {
     let quote = raw.bytes().next()?;
     let inside = raw.get(1..raw.len().checked_sub(1)?)?;
@@ -229,7 +232,7 @@ fn unquoted(raw: &str, start: usize) -> Option<Vec<usize>> {
     Some(origins)
 }
 
-/// What is wrong, without its place.
+/// The error message without the position.
 fn what(kind: JsonErrorKind) -> String {
     JsonError { line: 0, column: 0, kind }.to_string()
 }
@@ -239,7 +242,7 @@ fn column(text: &str, at: usize) -> usize {
     before.rfind('\n').map_or(at, |line_feed| at - line_feed - 1)
 }
 
-/// The octet at a line and column, both from 1.
+/// The byte offset of a line and column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     (start + column.saturating_sub(1)).min(text.len())

@@ -1,4 +1,4 @@
-//! A file as it was written: its values, and where each of them stands.
+//! A file as written: its values and their positions.
 
 mod scalar;
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
-/// A value and its place, in octets from the start of the file.
+/// A value and its position, in bytes from the start of the file.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub span: Range<usize>,
@@ -29,12 +29,12 @@ pub struct Scalar {
     tag: Option<String>,
 }
 
-/// How a scalar is written.
+/// The YAML style of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
     Quoted,
-    /// `|`: each line of it is a line of the file.
+    /// `|`: each line of the scalar is a line of the file.
     Literal,
     /// `>`.
     Folded,
@@ -43,40 +43,43 @@ pub enum Style {
 #[derive(Debug, Clone)]
 pub struct Member {
     pub name: String,
-    /// Where the name stands.
+    /// The position of the name.
     pub at: Range<usize>,
     pub value: Node,
     pub style: Style,
     is_ignored: bool,
 }
 
-/// Who reads the file, and so what a plain word in it means.
+/// The parser that reads the file, which determines the meaning of plain words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// JSON, RFC 8259.
+    /// JSON ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
     Json,
-    /// Nobody in particular: as Kubernetes' tools, but names are what they look like.
+    /// A configuration by itself: like [`Dialect::Kubernetes`], but names stay as written.
     Alone,
-    /// Kubernetes' tools: YAML 1.1 with merge keys.
+    /// The tools of Kubernetes: YAML 1.1 with merge keys.
     Kubernetes,
     /// Envoy: YAML 1.1 by yaml-cpp, without merge keys and without fractions.
     Envoy,
 }
 
-/// Why a text is no YAML.
+/// The reason why a text is not YAML.
 #[derive(Debug)]
 pub struct SyntaxError {
     pub at: usize,
     pub what: String,
 }
 
-/// How many values aliases may make of a file.
+/// The maximum number of values in a file after aliases are expanded.
 const MAX_NODES: usize = 1_000_000;
 
-/// How deep they may nest.
+/// The maximum nesting depth of values.
 const MAX_DEPTH: usize = 200;
 
-/// Reads all documents of a YAML file; JSON is one.
+/// Parses all documents of a YAML file; a JSON file is one document.
+///
+/// # Errors
+/// If the text is not YAML, or exceeds the limits.
 pub fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
     let offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let offset = |index: usize| offsets.get(index).copied().unwrap_or(text.len());
@@ -107,7 +110,7 @@ struct Reader {
     nodes: usize,
 }
 
-/// A list or map that is not complete.
+/// A list or map that is not yet complete.
 struct Open {
     anchor: usize,
     start: Range<usize>,
@@ -134,13 +137,13 @@ impl Reader {
             Event::MappingStart(anchor, _) => self.open(anchor, span, Kind::Map(Vec::new())),
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(()) };
-                // What is written in a block ends where the next thing starts: it has no end of its own.
+                // A block collection has no end marker; the parser ends it where the next value starts.
                 let end = if span.is_empty() { end_of(&open.kind, open.start.end) } else { span.end };
                 let node = Node { span: open.start.start..end, kind: open.kind };
                 self.complete(node, open.anchor, open.nodes + 1)
             }
             Event::Alias(anchor) => {
-                let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or("an alias of nothing")?;
+                let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or("alias of an unknown anchor")?;
                 self.complete(node, 0, nodes)
             }
             _ => Ok(()),
@@ -158,7 +161,7 @@ impl Reader {
     fn complete(&mut self, node: Node, anchor: usize, nodes: usize) -> Result<(), &'static str> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err("aliases make too much of this file");
+            return Err("aliases expand to too many values");
         }
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), nodes));
@@ -177,7 +180,7 @@ impl Reader {
                 let is_ignored = scalar.tag.as_deref() == Some("!ignore");
                 open.name = Some((scalar.text, span, scalar.style, is_ignored));
             }
-            _ => return Err("expected a text as the name of a member"),
+            _ => return Err("expected a string as the name of a member"),
         }
         Ok(())
     }
@@ -197,17 +200,17 @@ fn tag_name(tag: &Tag) -> String {
 }
 
 impl Node {
-    /// The member of this name.
+    /// The member with this name.
     pub fn member(&self, name: &str) -> Option<&Member> {
         self.members().iter().find(|member| member.name == name)
     }
 
-    /// The value of the member of this name.
+    /// The value of the member with this name.
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.member(name).map(|member| &member.value)
     }
 
-    /// The members of a map; none of anything else.
+    /// The members of a map; empty for other values.
     pub fn members(&self) -> &[Member] {
         match &self.kind {
             Kind::Map(members) => members,
@@ -215,7 +218,7 @@ impl Node {
         }
     }
 
-    /// The elements of a list; none of anything else.
+    /// The elements of a list; empty for other values.
     pub fn elements(&self) -> &[Node] {
         match &self.kind {
             Kind::List(elements) => elements,
@@ -231,7 +234,7 @@ impl Node {
         }
     }
 
-    /// The same with names as `dialect` reads them, and merged what it merges.
+    /// Returns the node with names converted and merge keys applied as `dialect` does.
     pub fn read_as(&self, dialect: Dialect) -> Node {
         let kind = match &self.kind {
             Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
@@ -241,7 +244,7 @@ impl Node {
         Node { span: self.span.clone(), kind }
     }
 
-    /// Names that stand twice in one object, the second of each.
+    /// The repeated members of each object, without the first of each name.
     pub fn repeated(&self) -> Vec<&Member> {
         let mut repeated = Vec::new();
         self.collect_repeated(&mut repeated);
@@ -259,7 +262,7 @@ impl Node {
         self.elements().iter().for_each(|element| element.collect_repeated(repeated));
     }
 
-    /// Names that their reader takes for booleans, as Kubernetes does with the `y` of a JWK.
+    /// The names that Kubernetes converts to booleans, such as the `y` of a JWK.
     pub fn boolean_names<'a>(&'a self, text: &str) -> Vec<&'a Member> {
         let own = self.members().iter().filter(|member| {
             let written = text.get(member.at.clone()).unwrap_or_default();
@@ -269,7 +272,7 @@ impl Node {
         own.chain(values.flat_map(|value| value.boolean_names(text))).collect()
     }
 
-    /// The JSON value that `dialect` makes of it.
+    /// The JSON value of the node in `dialect`.
     pub fn value(&self, dialect: Dialect) -> Value {
         match &self.kind {
             Kind::Scalar(scalar) => scalar.value(dialect),
@@ -281,7 +284,7 @@ impl Node {
         }
     }
 
-    /// The same with all places changed.
+    /// Returns the node with all positions mapped by `place`.
     pub fn moved(self, place: &dyn Fn(Range<usize>) -> Range<usize>) -> Node {
         let kind = match self.kind {
             Kind::Scalar(scalar) => Kind::Scalar(scalar),
@@ -317,7 +320,7 @@ fn read_members(members: &[Member], dialect: Dialect) -> Vec<Member> {
         };
         read.push(Member { name, value: member.value.read_as(dialect), ..member.clone() });
     }
-    // What is written counts more than what is merged, and of that the first.
+    // Written members override merged ones; among merged ones, the first wins.
     for merged in members.iter().filter(|member| is_merge(member)) {
         let one = std::slice::from_ref(&merged.value);
         let sources = if merged.value.elements().is_empty() { one } else { merged.value.elements() };

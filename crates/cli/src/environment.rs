@@ -1,7 +1,7 @@
-//! The environment that `{env: NAME}` is read from.
+//! The environment variables for `{env: NAME}`.
 //!
-//! On a desk most of it is not set. What is missing is a warning, and something of the right form stands in its place, so
-//! that everything else can be looked at. It fits no password, token or key.
+//! Outside the VM most variables are not set. A missing variable is a warning, and a placeholder of the right form
+//! replaces its value, so that everything else can be checked. The placeholder matches no password, token or key.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -12,16 +12,19 @@ use serde_json::Value;
 
 use super::{Failure, input};
 
-/// Variables from files, before those of the process.
+/// Variables from files, which override those of the process.
 #[derive(Default)]
 pub struct Environment {
     files: HashMap<String, String>,
-    /// Whether those of the process count.
+    /// Set if the variables of the process are used too.
     has_process: bool,
 }
 
 impl Environment {
-    /// Reads files of `NAME=value` lines, the later ones counting more.
+    /// Reads files of `NAME=value` lines; later lines override earlier ones.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or a line has another form.
     pub fn read(files: &[PathBuf]) -> Result<Self, Failure> {
         let mut environment = Environment { files: HashMap::new(), has_process: true };
         for path in files {
@@ -31,7 +34,7 @@ impl Environment {
                 if line.is_empty() || line.starts_with('#') {
                     continue;
                 }
-                // The line may hold a secret, so it is not shown.
+                // The line may contain a secret, so it is not shown.
                 let (name, value) = line.split_once('=').ok_or_else(|| {
                     format!("{}:{number}: expected NAME=value, an empty line or a comment", input::name(path))
                 })?;
@@ -42,13 +45,13 @@ impl Environment {
         Ok(environment)
     }
 
-    /// The value of a variable that is set and not empty.
+    /// The value of a variable, if it is set and not empty.
     pub fn find(&self, name: &str) -> Option<String> {
         let process = || if self.has_process { std::env::var(name).ok() } else { None };
         self.files.get(name).cloned().or_else(process).filter(|value| !value.is_empty())
     }
 
-    /// What is missing for a configuration.
+    /// Returns the variables that a configuration names and that are not set.
     pub fn missing(&self, configuration: &Value) -> Missing {
         let mut missing = Missing::default();
         let mut collect = |path: &str, name: &str, kind: Kind| {
@@ -62,7 +65,7 @@ impl Environment {
     }
 }
 
-/// As in the files that Docker and shells read.
+/// Removes quotes around a value, as Docker and shells do.
 fn unquoted(value: &str) -> &str {
     let within = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     within('"').or_else(|| within('\'')).unwrap_or(value)
@@ -71,13 +74,13 @@ fn unquoted(value: &str) -> &str {
 /// Variables that are not set.
 #[derive(Default)]
 pub struct Missing {
-    /// Where they are asked for, and their names.
+    /// The path in the configuration and the name of each variable.
     pub places: Vec<(String, String)>,
     kinds: BTreeMap<String, Kind>,
 }
 
 impl Missing {
-    /// Something that stands in for a variable.
+    /// The placeholder for a variable.
     pub fn stand_in(&self, name: &str) -> Option<String> {
         let hash = format!("$2b$10${}", ".".repeat(53));
         Some(match self.kinds.get(name)? {
@@ -100,8 +103,7 @@ enum Kind {
     Secret,
 }
 
-/// Finds `{env: NAME}` and says of which kind the value must be: `name` is that of the member, `above` that of the one
-/// around it.
+/// Finds each `{env: NAME}` and the kind of its value. `name` is the name of the member, `above` that of its parent.
 fn walk(path: &str, name: &str, above: &str, value: &Value, collect: &mut dyn FnMut(&str, &str, Kind)) {
     match value {
         Value::Object(members) => {
@@ -118,10 +120,10 @@ fn walk(path: &str, name: &str, above: &str, value: &Value, collect: &mut dyn Fn
             let outer = path;
             for (inner, value) in members {
                 let path = member(path, inner);
-                // The realm of a digest is that of its file.
+                // The realm of a digest is the realm of its file.
                 let realm = members.get("realm").and_then(Value::as_str);
                 match (inner.as_str(), value.get("env").and_then(Value::as_str), realm) {
-                    // The core speaks of the user.
+                    // Errors of the core name the user, not the member `hash`.
                     ("hash", Some(variable), _) => collect(outer, variable, Kind::Hash),
                     ("htdigest", Some(variable), Some(realm)) => {
                         collect(&path, variable, Kind::Htdigest(realm.to_owned()));

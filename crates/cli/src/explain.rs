@@ -25,10 +25,10 @@ use super::trace::Record;
 use super::{Failure, Said, input, report};
 use recording::{Entry, Kind, Recording};
 
-/// Say what the filter would do with a request, and why.
+/// Show the decision of the filter for a request, and the reasons.
 ///
-/// The request is a URL with curl's arguments, or one that was recorded: a line of an access log or an entry of a HAR file.
-/// Exit code 0: it passes; 1: it is refused. Passwords, keys and tokens are not shown.
+/// The request is a URL with the arguments of curl, or a recorded request: a line of an access log or an entry of a HAR
+/// file. Exit code 0: the request is allowed; 1: it is denied. Passwords, keys and tokens are not shown.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -37,12 +37,12 @@ pub struct Arguments {
     request: request::Curl,
     #[command(flatten)]
     recorded: recording::RecordedRequests,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// All that there is to say of a request.
+/// The explanation of the decision on a request.
 #[derive(Serialize)]
 struct Explanation {
     request: RequestLine,
@@ -54,29 +54,29 @@ struct Explanation {
     notes: Vec<String>,
 }
 
-/// A request, as it was understood.
+/// The request as parsed.
 #[derive(Serialize)]
 struct RequestLine {
     method: String,
-    /// Without what may be a credential.
+    /// The path without possible credentials.
     path: String,
     host: Option<String>,
-    /// The ways in which something behind the filter may read the path.
+    /// The interpretations of the path.
     readings: Vec<String>,
     peer: Option<String>,
     time: String,
 }
 
-/// The recording that a request is from.
+/// The recording of a request.
 #[derive(Serialize)]
 struct Recorded {
     file: String,
     entry: usize,
-    /// The status of the answer that was recorded.
+    /// The status of the recorded response.
     status: Option<u16>,
 }
 
-/// Explains the request.
+/// Runs `authgate explain`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: String::new(), is_well })
 }
 
-/// Explains one request, as the first that the filter gets.
+/// Explains one request as the first request that the filter sees.
 fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
@@ -132,7 +132,7 @@ fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
     })
 }
 
-/// A line for each recorded request.
+/// Summarises all recorded requests, one line for each.
 fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
     let Recording { kind, name, entries, .. } = recording;
     let mut summary =
@@ -163,7 +163,8 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
     Ok(Said { text, notes: String::new(), is_well: summary.passes() })
 }
 
-/// Returns true if a request has anything that an authenticator reads.
+/// Returns true if a request has an `Authorization` or `Cookie` header, or a credential at a location of an
+/// authenticator.
 fn has_credentials(loaded: &Loaded, own: &OwnRequest) -> bool {
     let request = own.borrowed();
     let has_field = ["authorization", "cookie"].iter().any(|name| request.values(name).next().is_some());
@@ -175,12 +176,12 @@ fn has_credentials(loaded: &Loaded, own: &OwnRequest) -> bool {
 fn no_credentials(kind: Kind) -> &'static str {
     match kind {
         Kind::AccessLog => {
-            "an access log has no credentials, cookies and few other headers, so this is the decision on a request without \
-             them; -u and -H add what the client sent"
+            "an access log has no credentials or cookies and few other headers, so this is the decision on a request \
+             without them; add them with -u and -H"
         }
         Kind::Har => {
-            "a HAR file lacks the credentials that were sent unless the browser was asked to export sensitive data, so a \
-             request without them is decided as it is recorded; -u and -H add them"
+            "browsers leave credentials out of a HAR file unless they export sensitive data, so this is the decision \
+             on the request as recorded; add credentials with -u and -H"
         }
     }
 }
@@ -189,7 +190,8 @@ fn notes(loaded: &Loaded, lacks_peer: bool) -> Vec<String> {
     let (mut notes, missing) = (Vec::new(), &loaded.missing);
     if !missing.is_empty() {
         notes.push(format!(
-            "not set, so that something that fits nothing stands in: {}; --env-file gives them",
+            "environment variables not set: {}; placeholders that match no credential replace them; set them with \
+             --env-file",
             missing.join(", ")
         ));
     }
@@ -201,16 +203,15 @@ fn notes(loaded: &Loaded, lacks_peer: bool) -> Vec<String> {
         };
         match authenticator {
             Authenticator::Jwt(_) if learns => {
-                notes.push(format!(
-                    "the keys of `{name}` are not fetched here; --jwks {name}=FILE gives them"
-                ));
+                notes
+                    .push(format!("the keys of `{name}` are not fetched; pass them with --jwks {name}=FILE"));
             }
-            _ if learns => notes.push(format!("the endpoint of `{name}` is not asked here")),
+            _ if learns => notes.push(format!("the introspection endpoint of `{name}` is not called")),
             _ => {}
         }
     }
     if lacks_peer {
-        notes.push("rules look at the address that a request comes from; --peer gives it".to_owned());
+        notes.push("rules depend on the client address; set it with --peer".to_owned());
     }
     notes
 }

@@ -10,25 +10,25 @@ use sha_crypt::PasswordHasher as _;
 
 use super::{Failure, Said, input};
 
-/// Make the hash of a password: a line of an htpasswd file.
+/// Hash a password for an htpasswd file.
 ///
-/// The password is asked for without echo, or is the first line of standard input. Without a user the hash alone is
+/// Prompts for the password without echo, or reads the first line of standard input. Without a user only the hash is
 /// printed, for `users`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The user's name.
+    /// The name of the user.
     user: Option<String>,
     /// The kind of hash.
     #[arg(short, long, value_enum, default_value = "bcrypt", value_name = "KIND")]
     kind: Kind,
-    /// How much it costs: bcrypt's exponent (default 10), argon2's passes (2), SHA-crypt's rounds (100000).
+    /// The cost: the exponent of bcrypt (default 10), the passes of argon2 (2) or the rounds of SHA-crypt (100000).
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// `$2b$`; of passwords of 72 octets at the most.
+    /// `$2b$`, for passwords of at most 72 bytes.
     Bcrypt,
     /// `$argon2id$`, with 19 MiB.
     Argon2id,
@@ -37,24 +37,22 @@ enum Kind {
     Sha512Crypt,
 }
 
-/// The longest password that the filter hashes, in octets.
+/// The longest password that the filter accepts, in bytes.
 const MAX_PASSWORD: usize = 1024;
 
-/// What bcrypt looks at, in octets.
+/// The longest password that bcrypt uses completely, in bytes.
 const MAX_BCRYPT_PASSWORD: usize = 72;
 
-/// Makes a hash.
+/// Runs `authgate hash`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if let Some(user) = &arguments.user
         && (user.is_empty() || user.contains(':') || user.chars().any(char::is_control))
     {
-        return Err(
-            "expected a user name that is not empty, without colons and control characters".to_owned()
-        );
+        return Err("expected a non-empty user name without colons and control characters".to_owned());
     }
     let password = password()?;
     if password.is_empty() || password.len() > MAX_PASSWORD || password.contains('\0') {
-        return Err(format!("expected a password of 1 to {MAX_PASSWORD} octets, without NUL"));
+        return Err(format!("expected a password of 1 to {MAX_PASSWORD} bytes, without NUL"));
     }
     let hash = hash(arguments.kind, arguments.cost, &password)?;
     Ok(Said::well(match &arguments.user {
@@ -67,7 +65,11 @@ fn password() -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         let ask = |prompt| rpassword::prompt_password(prompt).map_err(|error| error.to_string());
         let password = ask("Password: ")?;
-        return if ask("Again: ")? == password { Ok(password) } else { Err("the two differ".to_owned()) };
+        return if ask("Again: ")? == password {
+            Ok(password)
+        } else {
+            Err("the passwords differ".to_owned())
+        };
     }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("<stdin>: {error}"))?;
@@ -80,7 +82,7 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
         Kind::Bcrypt => {
             if password.len() > MAX_BCRYPT_PASSWORD {
                 return Err(format!(
-                    "bcrypt looks at {MAX_BCRYPT_PASSWORD} octets of a password; --kind argon2id is for longer ones"
+                    "bcrypt uses at most {MAX_BCRYPT_PASSWORD} bytes of a password; use --kind argon2id for longer ones"
                 ));
             }
             let hash = bcrypt::hash_with_salt(password, cost.unwrap_or(10), input::random()?);
@@ -97,15 +99,15 @@ fn hash(kind: Kind, cost: Option<u32>, password: &str) -> Result<String, Failure
             hash.map_err(|error| error.to_string())?.to_string()
         }
     };
-    // What the filter would refuse, for its cost, is of no use.
+    // The filter rejects hashes that are too expensive.
     let stored = PasswordHash::parse(&hash, Plaintext::Refuse).map_err(|error| error.to_string())?;
     match stored.verify(password.as_bytes()) {
         Ok(true) => Ok(hash),
-        _ => Err("the hash does not verify; nothing was made".to_owned()),
+        _ => Err("the hash does not verify the password; no hash was created".to_owned()),
     }
 }
 
-/// With the parameters that OWASP recommends, in PHC's string format.
+/// Hashes a password with the parameters that OWASP recommends, in the PHC string format.
 fn argon2id(passes: u32, password: &str) -> Result<String, Failure> {
     const MEMORY_KIB: u32 = 19_456;
     const LANES: u32 = 1;

@@ -1,11 +1,14 @@
-//! What comes from outside: files, and what nobody can guess.
+//! Input of the tool: files and random bytes.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use super::Failure;
 
-/// The text of a file; `-` is standard input.
+/// Returns the text of a file; `-` is standard input.
+///
+/// # Errors
+/// If the file cannot be read or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
@@ -16,10 +19,10 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     read.map(|()| text).map_err(|error| format!("{}: {error}", name(path)))
 }
 
-/// The bytes of a file, up to 256 MiB; `-` is standard input.
+/// Returns the bytes of a file, up to 256 MiB; `-` is standard input.
 ///
 /// # Errors
-/// If it cannot be read, or is larger.
+/// If the file cannot be read or is larger.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     const MAX_BYTES: u64 = 256 << 20;
     let mut bytes = Vec::new();
@@ -35,14 +38,17 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// How a file is called in messages.
+/// The name of a file in messages.
 pub fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
 }
 
-/// So many octets at random.
+/// Returns `LENGTH` random bytes.
+///
+/// # Errors
+/// If the operating system provides none.
 pub fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
     let mut octets = [0; LENGTH];
-    getrandom::fill(&mut octets).map_err(|error| format!("no randomness: {error}"))?;
+    getrandom::fill(&mut octets).map_err(|error| format!("cannot get random bytes: {error}"))?;
     Ok(octets)
 }

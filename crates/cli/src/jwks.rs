@@ -10,25 +10,25 @@ use super::key_file::{self, KeyFile, PublicKey};
 use super::token::algorithm;
 use super::{Failure, Said, report};
 
-/// Make a JWK Set of keys and certificates, with their public parts only.
+/// Create a JWK Set from keys and certificates, with their public parts only.
 ///
-/// Reads PEM (public and private keys, X.509 certificates, several in one file), JWKs and JWK Sets. Each key gets `kid`,
-/// `alg` and `use`; its thumbprint goes to standard error. A certificate stands for its key: neither its signature nor its
-/// validity is checked. Exit code 1: some keys cannot be used, and are left out.
+/// Reads PEM (public and private keys, X.509 certificates, several in one file), DER, JWKs and JWK Sets. Each key gets
+/// `kid`, `alg` and `use`; its thumbprint is printed to standard error. Only the key of a certificate is used: neither
+/// its signature nor its validity is checked. Exit code 1: some keys cannot be used, and are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files of keys; `-`, or none, is standard input.
+    /// Files with keys; `-`, or no file, is standard input.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The `kid`, if there is one key only; default: the JWK's own, or the thumbprint (RFC 7638).
+    /// The `kid`, if there is only one key. Default: the `kid` of the JWK, or the thumbprint (RFC 7638).
     #[arg(long, value_name = "NAME")]
     kid: Option<String>,
-    /// The algorithm; default: the JWK's own, or the one of the curve, or RS256.
+    /// The algorithm. Default: the `alg` of the JWK, or the algorithm of the curve, or RS256.
     #[arg(long, value_name = "NAME", value_parser = algorithm)]
     alg: Option<Algorithm>,
 }
 
-/// Makes a JWK Set.
+/// Runs `authgate jwks`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let mut all = KeyFile::default();
     let stdin = [PathBuf::from("-")];
@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         all.faults.extend(faults);
     }
     if arguments.kid.is_some() && all.keys.len() > 1 {
-        return Err(format!("--kid names one key, and there are {}", all.keys.len()));
+        return Err(format!("--kid requires exactly one key, found {}", all.keys.len()));
     }
     let mut set = Set::default();
     for key in all.keys {
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     if set.keys.is_empty() {
         let reasons = all.faults.iter().chain(&all.skipped).cloned().collect::<Vec<_>>();
-        return Err(format!("no key for a set\n{}", reasons.join("\n")));
+        return Err(format!("no usable keys\n{}", reasons.join("\n")));
     }
     if set.keys.len() > MAX_KEYS {
         return Err(format!("expected at most {MAX_KEYS} keys, found {}", set.keys.len()));
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes, is_well: all.faults.is_empty() })
 }
 
-/// The JWK of a key, and a line about it.
+/// Returns the JWK of a key, and a line that describes it.
 fn jwk(key: PublicKey, arguments: &Arguments) -> Result<(Value, String), String> {
     let PublicKey { origin, is_private, mut members, thumbprint } = key;
     if let Some(algorithm) = arguments.alg {
@@ -76,7 +76,7 @@ fn jwk(key: PublicKey, arguments: &Arguments) -> Result<(Value, String), String>
     members.insert("use".to_owned(), "sig".into());
     let mut jwk = Value::Object(members);
     let verifying = VerifyingKey::from_jwk(&jwk).map_err(|error| format!("{origin}: {error}"))?;
-    // The first that it can do: RS256 of the six of an RSA key.
+    // The first algorithm of the key. For an RSA key, which has six, this is RS256.
     let algorithm = verifying.algorithms().iter().next().map(Algorithm::name).unwrap_or_default();
     if let Some(members) = jwk.as_object_mut() {
         members.insert("alg".to_owned(), algorithm.into());
@@ -85,7 +85,7 @@ fn jwk(key: PublicKey, arguments: &Arguments) -> Result<(Value, String), String>
     Ok((jwk, format!("{origin}: {algorithm}, thumbprint {thumbprint}{private}")))
 }
 
-/// The set as it grows.
+/// The JWK Set under construction.
 #[derive(Default)]
 struct Set {
     keys: Vec<Value>,
@@ -96,11 +96,11 @@ struct Set {
 impl Set {
     fn add(&mut self, jwk: Value, note: String) {
         if self.keys.contains(&jwk) {
-            self.notes.push(format!("{note}; it is in the set already"));
+            self.notes.push(format!("{note}; already in the set"));
             return;
         }
         let kid = jwk.get("kid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let other = format!("{note}; another key has its `kid` {kid:?}, so both are tried for a token");
+        let other = format!("{note}; another key has the same `kid` {kid:?}, so both are tried for a token");
         self.notes.push(if self.kids.insert(kid) { note } else { other });
         self.keys.push(jwk);
     }

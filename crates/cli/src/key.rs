@@ -8,25 +8,25 @@ use serde_json::json;
 use super::report::TextOrJson as Format;
 use super::{Failure, Said, input, report};
 
-/// Make an API key at random, and the entry of the configuration that knows it.
+/// Generate a random API key and its entry for the configuration.
 ///
-/// The key is shown this once; the entry holds only its SHA-256.
+/// The key is shown only once; the entry contains only its SHA-256.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Whose key it is.
+    /// The identifier of the owner of the key.
     id: String,
-    /// What its holder may do. May be given several times.
+    /// A scope of the key. May be given several times.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// What the key starts with, so that scanners find lost ones.
+    /// A prefix of the key, so that secret scanners can find leaked keys.
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
-/// Makes a key.
+/// Runs `authgate key`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if !arguments.prefix.chars().all(is_plain) {
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     Ok(Said::well(match arguments.output {
         Format::Json => report::pretty(&json!({"key": key, "entry": entry})),
-        // JSON is YAML too, and quotes what has to be quoted.
+        // JSON is valid YAML, and its strings are always quoted.
         Format::Text => format!(
             "# The key, for its holder. It is not shown again.\n{key}\n\n# Its entry in `keys` of an `api_key` \
              authenticator.\n- {entry}\n"

@@ -1,4 +1,4 @@
-//! Keys in files: PEM, X.509 certificates, JWKs and JWK Sets → public keys. No private part leaves this module.
+//! Files with keys (PEM, X.509 certificates, JWKs and JWK Sets) → public keys. No private part leaves this module.
 
 mod der;
 
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use super::{Failure, input};
 use der::Members;
 
-/// A public key of a file.
+/// A public key from a file.
 pub struct PublicKey {
-    /// Its place, as in `keys.pem, block 2 (CERTIFICATE)`.
+    /// The position of the key, such as `keys.pem, block 2 (CERTIFICATE)`.
     pub origin: String,
-    /// Set if the file has its private part too.
+    /// Set if the file also has the private part.
     pub is_private: bool,
-    /// Its public members: those that make the key, and `kid` and `alg` where the file names them.
+    /// The public members of the key, with `kid` and `alg` if the file has them.
     pub members: Members,
-    /// Its SHA-256 thumbprint (RFC 7638), in base64url.
+    /// The SHA-256 thumbprint ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)), in base64url.
     pub thumbprint: String,
 }
 
@@ -29,13 +29,14 @@ pub struct PublicKey {
 #[derive(Default)]
 pub struct KeyFile {
     pub keys: Vec<PublicKey>,
-    /// Keys that are meant for something other than signatures.
+    /// Keys with a use other than signatures.
     pub skipped: Vec<String>,
-    /// Keys that cannot be used, with the reason.
+    /// Keys that cannot be used, with reasons.
     pub faults: Vec<String>,
 }
 
-/// The members that are public, by `kty` (RFC 7518 §6, RFC 8037 §2).
+/// The public members of a JWK, by `kty` ([RFC 7518 §6](https://www.rfc-editor.org/rfc/rfc7518#section-6),
+/// [RFC 8037 §2](https://www.rfc-editor.org/rfc/rfc8037#section-2)).
 fn public_members(kty: &str) -> Option<&'static [&'static str]> {
     match kty {
         "RSA" => Some(&["kty", "n", "e"]),
@@ -50,7 +51,7 @@ const PEM_START: &str = "-----BEGIN ";
 /// Reads all keys of a file. `-` is standard input.
 ///
 /// # Errors
-/// If the file cannot be read, or is none of the supported kinds.
+/// If the file cannot be read, or has an unsupported format.
 pub fn read(path: &Path) -> Result<KeyFile, Failure> {
     let name = input::name(path);
     let bytes = input::read_bytes(path)?;
@@ -65,10 +66,10 @@ pub fn read(path: &Path) -> Result<KeyFile, Failure> {
     Ok(file)
 }
 
-const EXPECTED: &str = "expected keys or certificates in PEM, a certificate in DER, a JWK or a JWK Set";
+const EXPECTED: &str = "expected keys or certificates in PEM or DER, a JWK or a JWK Set";
 
-/// Reads what verifies tokens: a JWK Set or a JWK as it is, or the public keys of a PEM file. These have no `kid`, so that
-/// they are tried whatever a token names.
+/// Reads keys that verify tokens: a JWK Set or a JWK unchanged, or the public keys of a PEM or DER file. The latter
+/// have no `kid`, so that they are tried for every token.
 ///
 /// # Errors
 /// If the file cannot be read, or a key in it cannot be used.
@@ -126,7 +127,7 @@ impl KeyFile {
         let signs =
             |operations: &Vec<Value>| operations.iter().any(|name| name == "sign" || name == "verify");
         if text("use").is_some_and(|purpose| purpose != "sig") || operations.is_some_and(|all| !signs(all)) {
-            self.skipped.push(format!("{origin}: left out, since it is not for signatures"));
+            self.skipped.push(format!("{origin}: left out, because it is not for signatures"));
             return;
         }
         let Some(names) = text("kty").and_then(public_members) else {
@@ -149,7 +150,8 @@ impl KeyFile {
                 return Err(format!("{name}: expected at most {MAX_KEYS} blocks"));
             }
             let broken = |why: &str| format!("{name}, block {number}: {why}");
-            let (label, body) = after.split_once("-----").ok_or_else(|| broken("its first line is cut"))?;
+            let (label, body) =
+                after.split_once("-----").ok_or_else(|| broken("its first line is incomplete"))?;
             let Some(kind) = Kind::of(label) else {
                 self.faults.push(broken("its kind is not supported; expected a key or a certificate"));
                 rest = body;
@@ -176,7 +178,7 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Reads the one key or certificate of a file that is not text.
+    /// Reads the key or certificate of a DER file.
     fn read_der(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let kinds = [Kind::Certificate, Kind::Public, Kind::Pkcs8];
         let found = kinds.iter().find_map(|kind| Some((*kind, kind.read(bytes).ok()?)));
@@ -185,7 +187,7 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Adds a key, if the filter could use it.
+    /// Adds a key, if the filter can use it.
     fn add(&mut self, origin: String, is_private: bool, members: Members) {
         let jwk = Value::Object(members);
         let checked = VerifyingKey::from_jwk(&jwk).and_then(|_| thumbprint(&jwk).ok_or(KeyError::Malformed));
@@ -203,7 +205,7 @@ impl KeyFile {
 const ENCRYPTED: &str =
     "it is encrypted; `openssl pkey -pubout` asks for the password and writes the public key";
 
-/// The kinds of PEM block (RFC 7468).
+/// The kinds of PEM block ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Certificate,
@@ -213,7 +215,7 @@ enum Kind {
     RsaPrivate,
     EcPrivate,
     Encrypted,
-    /// `EC PARAMETERS`, which stands before an `EC PRIVATE KEY` that repeats it.
+    /// `EC PARAMETERS`, before an `EC PRIVATE KEY` that repeats them.
     Parameters,
 }
 

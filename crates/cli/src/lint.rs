@@ -1,4 +1,4 @@
-//! What is legal and unwise.
+//! Lints: warnings about valid but risky configurations.
 
 mod issuer;
 
@@ -13,17 +13,17 @@ use authgate::policy::rules::{MatchSpec, Methods, PathPattern, Target};
 use authgate::policy::{self, Access, Policy, Rule};
 use serde_json::Value;
 
-/// Something legal and unwise.
+/// A warning about a configuration.
 pub struct Lint {
-    /// What kind of thing, in few words that stay the same.
+    /// The stable code of the warning.
     pub code: &'static str,
-    /// Its place in the configuration.
+    /// The path in the configuration.
     pub path: String,
-    /// What it leads to, and what to write.
+    /// The consequence and the remedy.
     pub message: String,
 }
 
-/// All of it. `environment` gives the variables that are set.
+/// Returns all warnings. `environment` returns the variables that are set.
 pub fn lints(
     value: &Value,
     config: &Config,
@@ -43,7 +43,7 @@ pub fn lints(
     lints.found
 }
 
-/// What each rule matches; one that says nothing matches every request.
+/// The match of each rule; a rule without `match` matches every request.
 fn specs(config: &Config) -> Vec<Vec<MatchSpec>> {
     let every = || vec![MatchSpec::new(PathPattern::any(), Methods::All, Vec::new(), Vec::new())];
     let specs = policy::matches(config).into_iter();
@@ -71,8 +71,8 @@ impl Lints<'_> {
             };
             let path = format!("{}.{path}", member("authenticators", name));
             if any_audience {
-                let message = "a token that the issuer made for any other service passes here too; name yours in \
-                               `audiences`";
+                let message = "tokens that the issuer created for other services are accepted too; list the audience \
+                               of this service in `audiences`";
                 self.note("any-audience", format!("{path}.any_audience"), message.to_owned());
             }
             let Authenticator::Jwt(jwt) = authenticator else { continue };
@@ -111,8 +111,8 @@ impl Lints<'_> {
         if let (Some((name, _)), None, true) =
             (says("{subject}"), says("{authenticator}"), self.used().len() > 1)
         {
-            let message = "several authenticators may each know somebody of this name; tell the upstream which one it \
-                           was, as in `x-auth-by: \"{authenticator}\"`";
+            let message = "several authenticators may have a subject of this name; also send the authenticator \
+                           upstream, for example `x-auth-by: \"{authenticator}\"`";
             self.note("ambiguous-subject", member("identity.headers", name), message.to_owned());
         }
     }
@@ -128,8 +128,10 @@ impl Lints<'_> {
             let hiding: Option<BTreeSet<usize>> = specs.iter().map(hiding).collect();
             let Some(hiding) = hiding.filter(|hiding| !hiding.is_empty()) else { continue };
             let names: Vec<String> = hiding.into_iter().map(|at| self.named(at)).collect();
-            let message =
-                format!("this rule never decides: all that it matches goes to {}", names.join(" and "));
+            let message = format!(
+                "this rule never applies: everything that it matches is decided by {}",
+                names.join(" and ")
+            );
             self.found.push(Lint { code: "hidden-rule", path: format!("rules[{at}]"), message });
         }
     }
@@ -148,7 +150,7 @@ impl Lints<'_> {
                     && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
             };
             if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
-                let message = "all that no rule above takes passes without credentials";
+                let message = "requests that no earlier rule matches are allowed without credentials";
                 self.found.push(Lint {
                     code: "public-everything",
                     path: format!("rules[{at}].public"),
@@ -158,7 +160,7 @@ impl Lints<'_> {
         }
     }
 
-    /// No request needs credentials where each rule that asks for them is optional.
+    /// Warns if every rule that requires credentials is optional.
     fn optional_everywhere(&mut self) {
         let mut optional = Vec::new();
         for (at, rule) in self.policy.rules.iter().enumerate() {
@@ -169,13 +171,13 @@ impl Lints<'_> {
             }
         }
         if let Some(first) = optional.first() {
-            let message = "every rule that requires credentials is optional, so requests without any pass it; leave \
-                           `optional` out where callers have to authenticate";
+            let message = "every rule that requires credentials is optional, so requests without credentials are allowed; \
+                           remove `optional` from rules that must authenticate clients";
             self.note("optional-everywhere", format!("rules[{first}].optional"), message.to_owned());
         }
     }
 
-    /// A rule for some methods that write leaves the others to whatever comes after it.
+    /// Warns of rules that list some methods that write, if a later rule with weaker requirements matches the others.
     fn unlisted_methods(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
@@ -192,8 +194,8 @@ impl Lints<'_> {
                 let Some((_, other)) = weaker.first() else { continue };
                 let methods: Vec<&str> = weaker.iter().map(|(method, _)| *method).collect();
                 let message = format!(
-                    "{} on the same path goes to {}, which asks for less; `except_methods: [GET, HEAD, OPTIONS]` takes \
-                     every method that writes",
+                    "{} on the same path is decided by {}, which has weaker requirements; `except_methods: [GET, HEAD, \
+                     OPTIONS]` matches every method that writes",
                     methods.join(" and "),
                     self.named(*other),
                 );
@@ -204,7 +206,7 @@ impl Lints<'_> {
         }
     }
 
-    /// Which rule decides on a request that `spec` takes but for its method.
+    /// The rule that decides a request that `spec` matches, except for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
         let readings = PathInterpretations::of(path.as_bytes()).ok()?;
@@ -218,10 +220,10 @@ impl Lints<'_> {
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
 
-    /// Where in the rules it stands; that it is there, the core says.
+    /// Warns of each rule in shadow mode, with its position; the core warns only of the fact.
     fn shadow(&mut self, value: &Value) {
         let is_shadow = |value: &Value| value.get("shadow") == Some(&Value::Bool(true));
-        let message = "in shadow mode refusals are counted and logged, and every request passes";
+        let message = "in shadow mode denials are only counted and logged, and every request is allowed";
         let rules = value.get("rules").and_then(Value::as_array).into_iter().flatten();
         for (at, _) in rules.enumerate().filter(|(_, rule)| is_shadow(rule)) {
             self.note("shadow", format!("rules[{at}].shadow"), message.to_owned());
@@ -231,7 +233,7 @@ impl Lints<'_> {
 
 const WRITING: &[&str] = &["POST", "PUT", "PATCH", "DELETE"];
 
-/// How much a rule asks for.
+/// The strength of the requirements of a rule.
 fn strength(rule: &Rule) -> u8 {
     match &rule.access {
         Access::Denied => 4,
@@ -242,8 +244,9 @@ fn strength(rule: &Rule) -> u8 {
     }
 }
 
-/// A text of as many characters as the hash has octets is long enough by RFC 7518 §3.2 and yet easier to guess than the
-/// hash is to break: a character of text is not eight bits.
+/// Returns a message if a textual secret has fewer bits than its algorithm. A text with as many characters as the hash
+/// has bytes satisfies [RFC 7518 §3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2), but is easier to guess,
+/// because a character has fewer than eight bits.
 fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let text = match &key.value {
         Secret::Inline(text) => text.clone(),
@@ -269,8 +272,8 @@ fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -
     let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
     (bits < wanted).then(|| {
         format!(
-            "{} characters of these kinds hold {bits:.0} bits at the most, and {} deserves {wanted}; `openssl rand \
-             -base64 {}` makes one (`encoding: base64`)",
+            "{} characters of these kinds have at most {bits:.0} bits, and {} requires {wanted}; `openssl rand -base64 \
+             {}` generates a secret (`encoding: base64`)",
             text.chars().count(),
             key.algorithm,
             wanted / 8.0,

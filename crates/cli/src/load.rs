@@ -1,4 +1,4 @@
-//! A file → one configuration, ready to be asked.
+//! Loads one configuration from a file and builds its policy.
 
 use std::path::{Path, PathBuf};
 
@@ -12,50 +12,56 @@ use super::environment::Environment;
 use super::report::{self, Format, Severity};
 use super::{Failure, discover, input, key_file};
 
-/// Where a configuration is, and what it needs besides.
+/// Options for the file with a configuration and its additional input.
 #[derive(clap::Args)]
 pub struct Source {
-    /// The file that holds the configuration, alone or inside what carries it; `-` is standard input.
+    /// The file with the configuration, alone or inside an Envoy or Kubernetes configuration; `-` is standard input.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     #[command(flatten)]
     pub beside: Beside,
 }
 
-/// What a configuration needs besides.
+/// Options for the additional input of a configuration.
 #[derive(clap::Args, Clone, Default)]
 pub struct Beside {
-    /// Which one, from 1, where a file holds several.
+    /// The number of the configuration, from 1, in a file with several.
     #[arg(long, value_name = "N")]
     nth: Option<usize>,
-    /// A file of NAME=value lines: the environment of the VM. May be given several times.
+    /// A file with NAME=value lines: the environment of the VM. May be given several times.
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// Keys in place of what an authenticator fetches (`remote`, `discovery`), of all such or of the named one: a JWK Set,
-    /// a JWK, or keys and certificates in PEM.
+    /// The keys that `remote` or `discovery` would fetch, for all authenticators or for one: a JWK Set, a JWK, or keys
+    /// and certificates in PEM or DER.
     #[arg(long, value_name = "[NAME=]FILE")]
     jwks: Vec<String>,
 }
 
-/// A configuration, ready to be asked.
+/// A configuration and its policy.
 pub struct Loaded {
     pub config: Config,
     pub policy: Policy,
-    /// The configuration as it is written.
+    /// The configuration as written.
     pub value: Value,
-    /// Variables that are not set, so that something else stands in for them.
+    /// The variables that are not set and are replaced by placeholders.
     pub missing: Vec<String>,
 }
 
 impl Source {
-    /// Reads it, or says all that is wrong with it.
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has no valid configuration; the message lists all errors.
     pub fn load(&self) -> Result<Loaded, Failure> {
         self.beside.load(&self.config)
     }
 }
 
 impl Beside {
-    /// Reads the configuration in `path`, or says all that is wrong with it.
+    /// Reads the configuration in `path`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has no valid configuration; the message lists all errors.
     pub fn load(&self, path: &Path) -> Result<Loaded, Failure> {
         let environment = Environment::read(&self.env_file)?;
         let (name, text) = (input::name(path), input::read(path)?);
@@ -63,15 +69,17 @@ impl Beside {
             let mut checked = check::check(&name, text, &environment);
             checked.diagnostics.retain(|found| found.severity == Severity::Error);
             let told = report::render(&[checked], Format::Text, Color::none());
-            format!("{name} holds no configuration that the filter takes\n\n{told}")
+            format!("{name} contains no configuration that the filter accepts\n\n{told}")
         };
         let Ok(mut all) = discover::configurations(&name, &text) else { return Err(refused(text)) };
         let found = match (self.nth, all.len()) {
             (_, 0) => return Err(refused(text)),
             (None, 1) => all.remove(0),
-            (None, count) => return Err(format!("{name} holds {count} configurations; --nth says which")),
+            (None, count) => {
+                return Err(format!("{name} contains {count} configurations; select one with --nth"));
+            }
             (Some(nth), count) if nth == 0 || nth > count => {
-                return Err(format!("{name} holds {count} configurations, not {nth}"));
+                return Err(format!("{name} contains {count} configurations, not {nth}"));
             }
             (Some(nth), _) => all.remove(nth - 1),
         };
@@ -91,17 +99,17 @@ impl Beside {
                 missing.dedup();
                 Ok(Loaded { config, policy, value, missing })
             }
-            // Where keys were put in, the faults may be theirs, which are not in the file.
+            // With `--jwks`, an error may be in these keys, which have no position in the file.
             Err(errors) if !self.jwks.is_empty() => {
                 let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Err(format!("{name} and the keys given:\n{}", told.join("\n")))
+                Err(format!("{name} with the keys of --jwks:\n{}", told.join("\n")))
             }
             Err(_) => Err(refused(text)),
         }
     }
 }
 
-/// Puts the keys of a file in the place of those that would be fetched.
+/// Replaces the keys that would be fetched by the keys of a file.
 fn put_keys(configuration: &mut Value, given: &str) -> Result<(), Failure> {
     let (wanted, file) = match given.split_once('=') {
         Some((name, file)) => (Some(name), file),
@@ -119,5 +127,5 @@ fn put_keys(configuration: &mut Value, given: &str) -> Result<(), Failure> {
             is_taken = true;
         }
     }
-    if is_taken { Ok(()) } else { Err(format!("--jwks {given}: no such authenticator fetches its keys")) }
+    if is_taken { Ok(()) } else { Err(format!("--jwks {given}: no matching authenticator fetches its keys")) }
 }

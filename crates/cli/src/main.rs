@@ -1,6 +1,7 @@
-//! The `authgate` tool. Each subcommand is a module that reads its arguments, asks the core, and says what it heard.
+//! The `authgate` tool. Each subcommand is a module that reads its arguments, calls the core and prints the result.
 
 mod around;
+mod carrier;
 mod check;
 mod color;
 mod convert;
@@ -34,9 +35,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Checks, explains and tests configurations of authgate, and makes what they are made of.
+/// Checks, explains and tests authgate configurations, and creates hashes, keys and tokens for them.
 ///
-/// Exit codes: 0 all is well; 1 something was found (a fault, a refused request, a failed test); 2 it could not be told.
+/// Exit codes: 0: success; 1: a problem was found (an invalid configuration, a denied request, a failed test); 2: the
+/// tool could not run.
 #[derive(Parser)]
 #[command(name = "authgate", version, arg_required_else_help = true)]
 struct Arguments {
@@ -61,13 +63,13 @@ enum Command {
     Man(shell::Man),
 }
 
-/// What a subcommand says when it could do what it was asked to.
+/// Output of a subcommand that could run.
 struct Said {
-    /// For standard output.
+    /// Text for standard output.
     text: String,
-    /// For standard error.
+    /// Text for standard error.
     notes: String,
-    /// Whether all is well.
+    /// True if no problem was found; the exit code is then 0.
     is_well: bool,
 }
 
@@ -77,7 +79,7 @@ impl Said {
     }
 }
 
-/// Why it could not.
+/// Message of a subcommand that could not run.
 type Failure = String;
 
 fn main() -> ExitCode {
@@ -98,7 +100,7 @@ fn main() -> ExitCode {
     };
     match said {
         Ok(said) => {
-            // Who reads no further wants no more.
+            // A write fails if the reader closed the pipe, which is not an error.
             let _ = std::io::stderr().write_all(said.notes.as_bytes());
             let _ = std::io::stdout().write_all(said.text.as_bytes());
             if said.is_well { ExitCode::SUCCESS } else { ExitCode::from(1) }

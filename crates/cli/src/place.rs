@@ -1,4 +1,4 @@
-//! A path in a configuration, as `rules[2].require.any_of[0]` → where that stands in the file.
+//! A path in a configuration, such as `rules[2].require.any_of[0]` → its position in the file.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use authgate::config::ConfigErrorKind;
 
 use super::document::{Kind, Member, Node, Style};
 
-/// Where what is wrong at `path` stands in `text`, the file that `root` is from.
+/// The position of the error at `path` in `text`, the file of `root`.
 pub fn of_error(text: &str, root: &Node, path: &str, kind: &ConfigErrorKind) -> Range<usize> {
     match kind {
         ConfigErrorKind::UnknownField { .. } => of_name(text, root, path),
@@ -15,7 +15,7 @@ pub fn of_error(text: &str, root: &Node, path: &str, kind: &ConfigErrorKind) -> 
     }
 }
 
-/// Where the name at the end of `path` stands.
+/// The position of the name at the end of `path`.
 pub fn of_name(text: &str, root: &Node, path: &str) -> Range<usize> {
     let reached = follow(root, path);
     match reached.member {
@@ -24,12 +24,12 @@ pub fn of_name(text: &str, root: &Node, path: &str) -> Range<usize> {
     }
 }
 
-/// Where the value at `path` stands; where it does not, the last part of the way that does.
+/// The position of the value at `path`, or of its closest existing ancestor.
 pub fn of_value(text: &str, root: &Node, path: &str) -> Range<usize> {
     shown(text, &follow(root, path))
 }
 
-/// Messages on htpasswd and htdigest entries name the line: where the text is written line by line, it has a place.
+/// The position of the line that a message on an htpasswd or htdigest entry names, if the text is a literal block.
 fn of_line(text: &str, root: &Node, path: &str, message: &str) -> Range<usize> {
     let reached = follow(root, path);
     let number = message.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());
@@ -48,10 +48,10 @@ fn of_line(text: &str, root: &Node, path: &str, message: &str) -> Range<usize> {
     shown(text, &reached)
 }
 
-/// How far a path could be followed.
+/// The end of the part of a path that exists.
 struct Reached<'a> {
     node: &'a Node,
-    /// The member that holds `node`, or the list that it is an element of.
+    /// The member whose value is `node`, or the list that contains it.
     member: Option<&'a Member>,
 }
 
@@ -60,7 +60,7 @@ fn follow<'a>(root: &'a Node, path: &str) -> Reached<'a> {
     for step in steps(path) {
         let next = match &step {
             Step::Member(name) => member(reached.node, name).map(|member| (&member.value, Some(member))),
-            // One thing may stand for a list of one.
+            // A single value may replace a list with one element.
             Step::Element(at) => match &reached.node.kind {
                 Kind::List(elements) => elements.get(*at).map(|node| (node, reached.member)),
                 _ => Some((reached.node, reached.member)),
@@ -74,7 +74,8 @@ fn follow<'a>(root: &'a Node, path: &str) -> Reached<'a> {
     reached
 }
 
-/// A list of one is spoken of as the one. Of a user's name that is not one, only its start is said.
+/// Finds a member by the name in a message. Messages omit the index of a list with one element, and truncate invalid
+/// user names after the colon.
 fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Member> {
     if let [only] = node.elements() {
         return member(only, name);
@@ -111,7 +112,7 @@ fn steps(path: &str) -> Vec<Step> {
     steps
 }
 
-/// A name as `{:?}` writes it, behind the opening quote, and what follows the bracket.
+/// Parses a name in the form of `{:?}`, after the opening quote; returns it and the text after the bracket.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut name = String::new();
     let mut letters = quoted.char_indices();
@@ -141,7 +142,7 @@ fn unquote(quoted: &str) -> (String, &str) {
     (name, "")
 }
 
-/// What of a value is pointed at: all of it if it stands on one line, else its name, else its first line.
+/// The part of a value to mark: the whole value if it is on one line, else its name, else its first line.
 fn shown(text: &str, reached: &Reached<'_>) -> Range<usize> {
     let span = &reached.node.span;
     let written = text.get(span.clone()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What of a file may be shown.
+//! Redaction of secrets in the lines of a file.
 //!
-//! Inside `authenticators`, and wherever it is not known what a value is, only what cannot be a secret is: a secret may
-//! stand under any name that is wrong.
+//! In `authenticators`, and under every unknown name, only values that cannot be secrets are shown: a misspelled name
+//! can have a secret as its value.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use authgate::config::disclosure;
 
 use super::document::{Kind, Node, Style};
 
-/// The places in a file, whose text this is, that are not shown.
+/// The parts of the file with this text that are not shown, in bytes.
 pub fn hidden(text: &str, root: &Node) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for member in root.members() {
@@ -42,15 +42,15 @@ static SHOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 /// variable is shown only if it looks like one.
 const WITHHELD: &[&str] = &["env", "jti", "kid", "subjects"];
 
-/// Members of a JWK that are public. Its private members have other names.
+/// Public members of a JWK. The private members have other names.
 const JWK_SHOWN: &[&str] = &["alg", "crv", "e", "key_ops", "kid", "kty", "n", "use", "x", "y"];
 
-/// The place of a value.
+/// The position of a value in the configuration.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     /// The name of the member that it is the value of.
     name: &'a str,
-    /// The name of the member around that one.
+    /// The name of the parent member.
     above: &'a str,
     /// Set if nothing here can be a secret.
     is_open: bool,
@@ -74,7 +74,7 @@ fn collect(text: &str, node: &Node, place: Place<'_>, hidden: &mut Vec<Range<usi
         Kind::Scalar(scalar) => {
             let quotes = usize::from(scalar.style == Style::Quoted);
             let mut start = node.span.start + quotes;
-            // The user's name in a line of an htpasswd file is no secret, and tells which line is meant.
+            // The user name in a line of an htpasswd file is not a secret, and identifies the line.
             let has_users = matches!(name, "htpasswd" | "htdigest") && scalar.style == Style::Literal;
             let written = text.get(start..(node.span.end - quotes).max(start)).unwrap_or_default();
             for line in written.split_inclusive('\n') {
@@ -93,7 +93,7 @@ fn collect(text: &str, node: &Node, place: Place<'_>, hidden: &mut Vec<Range<usi
         Kind::Map(members) => {
             let in_jwk = members.iter().any(|member| member.name == "kty");
             for member in members {
-                // Who writes a line of an htpasswd file where a user's name belongs has a hash in a name.
+                // A line of an htpasswd file in place of a user name puts a hash into a name.
                 if let Some(colon) = member.name.find(':').filter(|_| !is_open) {
                     let quotes = usize::from(member.style == Style::Quoted);
                     let end = member.at.end - quotes;
@@ -108,17 +108,18 @@ fn collect(text: &str, node: &Node, place: Place<'_>, hidden: &mut Vec<Range<usi
     }
 }
 
-/// Whether it may be a URL with a password (RFC 3986 §3.2.1).
+/// Returns true if the text may be a URL with a password
+/// ([RFC 3986 §3.2.1](https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1)).
 fn has_userinfo(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
-/// As an environment's variables are named; what looks otherwise may be the secret itself.
+/// Returns true if the text has the form of the name of an environment variable; other text may be the secret itself.
 fn is_name(text: &str) -> bool {
     text.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_')
 }
 
-/// A line of which nothing is known: everything behind its first colon, or all of it, may be a secret.
+/// The part to hide of a line that cannot be parsed: the text after the first colon, or the whole line.
 pub fn hidden_of_unreadable(line: &str) -> Option<Range<usize>> {
     if line.chars().all(|letter| letter.is_whitespace() || "{}[],:\"'".contains(letter)) {
         return None;
@@ -131,10 +132,11 @@ pub fn hidden_of_unreadable(line: &str) -> Option<Range<usize>> {
     (start < line.len()).then_some(start..line.len())
 }
 
-/// What stands in the place of what is not shown.
+/// The replacement for hidden text.
 const MARK: &str = "***";
 
-/// A line as it is shown, and where in it an octet of the original stands: hidden parts become [`MARK`].
+/// Replaces the hidden parts of a line by [`MARK`]. Also returns a function from positions in the line to positions in
+/// the result, in bytes.
 pub fn shown_line(line: &str, hidden: &[Range<usize>]) -> (String, impl Fn(usize) -> usize + use<>) {
     let mut shown = String::with_capacity(line.len());
     let mut origins = Vec::with_capacity(line.len() + 1);

@@ -1,4 +1,4 @@
-//! What was found in files, as people and as programs read it.
+//! Diagnostics of files, in the output formats.
 
 mod sarif;
 mod text;
@@ -10,34 +10,34 @@ use serde_json::{Value, json};
 
 use super::color::Color;
 
-/// The two forms of output that most subcommands have.
+/// The output formats of most subcommands.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
-    /// For people.
+    /// Readable text.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
-/// What is written for whom.
+/// The output formats of `check`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people, as a compiler does.
+    /// Readable text, in the form of a compiler.
     Text,
-    /// A list of objects.
+    /// JSON: a list of objects.
     Json,
-    /// Workflow commands, which GitHub shows beside the lines.
+    /// GitHub workflow commands, which GitHub shows beside the lines.
     Github,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
 }
 
-/// How much something matters.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The filter refuses the configuration.
+    /// The filter rejects the configuration.
     Error,
-    /// Legal, and unwise.
+    /// Valid but risky.
     Warning,
 }
 
@@ -50,34 +50,34 @@ impl Severity {
     }
 }
 
-/// One thing that was found.
+/// A problem in a file.
 pub struct Diagnostic {
     pub severity: Severity,
-    /// What kind of thing, in few words that stay the same.
+    /// The stable code of the problem.
     pub code: &'static str,
-    /// The place in the configuration; empty for all of it.
+    /// The path in the configuration; empty for the whole configuration.
     pub path: String,
     pub message: String,
-    /// The place in the file.
+    /// The position in the file, in bytes.
     pub span: Range<usize>,
 }
 
-/// A file that was looked at.
+/// A checked file.
 pub struct Checked {
     pub name: String,
     pub text: String,
-    /// What of it is not shown; `None`: it could not be read, so nothing is known of it.
+    /// The parts that are not shown, in bytes; `None` if the file could not be parsed, so secrets could be anywhere.
     pub hidden: Option<Vec<Range<usize>>>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Checked {
-    /// How many things of this severity were found.
+    /// The number of diagnostics of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }
 
-    /// Line and column, both from 1, the column in characters.
+    /// The line and column, both from 1; the column is in characters.
     fn position(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
@@ -86,7 +86,7 @@ impl Checked {
     }
 }
 
-/// All that was found.
+/// Renders the diagnostics of all files.
 pub fn render(files: &[Checked], format: Format, paint: Color) -> String {
     match format {
         Format::Text => text::render(files, paint),
@@ -96,7 +96,7 @@ pub fn render(files: &[Checked], format: Format, paint: Color) -> String {
     }
 }
 
-/// JSON for people and programs.
+/// Formats JSON with indentation.
 pub fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
@@ -117,7 +117,7 @@ fn object(file: &Checked, found: &Diagnostic) -> Value {
     })
 }
 
-/// `::error file=…,line=…::message`, with what would end a part of it escaped.
+/// `::error file=…,line=…::message`, with delimiters escaped.
 fn workflow_command(file: &Checked, found: &Diagnostic) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
@@ -132,7 +132,7 @@ fn workflow_command(file: &Checked, found: &Diagnostic) -> String {
     )
 }
 
-/// With its place in the configuration, as the filter logs it.
+/// The message with its path in the configuration, as the filter logs it.
 fn message(found: &Diagnostic) -> String {
     if found.path.is_empty() { found.message.clone() } else { format!("{}: {}", found.path, found.message) }
 }

@@ -1,4 +1,4 @@
-//! A request as curl's arguments say it.
+//! Requests from arguments in the style of curl.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -14,39 +14,39 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Failure;
 
-/// A request, said as to curl.
+/// Options for a request, in the style of curl.
 #[derive(clap::Args)]
 pub struct Curl {
-    /// The method; default: GET.
+    /// The method. Default: GET.
     #[arg(short = 'X', long, value_name = "METHOD")]
     request: Option<String>,
-    /// A field; may be given several times.
+    /// A header. May be given several times.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<OsString>,
-    /// A user and a password, for Basic.
+    /// The user and password for Basic.
     #[arg(short, long, value_name = "USER:PASSWORD")]
     user: Option<String>,
-    /// When the request comes: a time by RFC 3339, or seconds since 1970. Default: now, or the time of the recording.
+    /// The time of the request: RFC 3339, or seconds since 1970. Default: now, or the time of the recording.
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<NumericDate>,
-    /// The address that the request comes from, as Envoy settles on it, unless a recording has it.
+    /// The client address, as determined by Envoy, unless a recording has it.
     #[arg(long, value_name = "ADDRESS")]
     peer: Option<IpAddr>,
-    /// The SHA-256 of the certificate that the client has shown, in hexadecimal digits.
+    /// The SHA-256 of the client certificate, in hexadecimal digits.
     #[arg(long, value_name = "SHA256", value_parser = certificate)]
     certificate: Option<CertificateDigest>,
-    /// What is asked for, with the path as it would stand in the request.
+    /// The URL, with the path as sent in the request.
     #[arg(required_unless_present_any = ["access_log", "har"])]
     url: Option<String>,
 }
 
-/// A request of one's own.
+/// A request that owns its data.
 #[derive(Clone)]
 pub struct OwnRequest {
     pub method: Vec<u8>,
     pub scheme: String,
     pub authority: Vec<u8>,
-    /// Empty: the request has none.
+    /// The path with its query; empty if the request has none.
     pub path: String,
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
     pub peer: Option<IpAddr>,
@@ -55,7 +55,7 @@ pub struct OwnRequest {
 }
 
 impl Curl {
-    /// The request for the URL.
+    /// Returns the request for the URL.
     ///
     /// # Errors
     /// If a header has no colon.
@@ -66,7 +66,8 @@ impl Curl {
         Ok(own)
     }
 
-    /// Adds what the arguments say to a request: time, certificate, headers and credentials, and the address if it has none.
+    /// Adds the values of the arguments to a request: time, certificate, headers and credentials, and the address if it
+    /// has none.
     ///
     /// # Errors
     /// If a header has no colon.
@@ -80,7 +81,7 @@ impl Curl {
 }
 
 impl OwnRequest {
-    /// A request for `/` of no host.
+    /// A request for `/` without a host.
     pub fn new(method: &str, now: NumericDate) -> Self {
         OwnRequest {
             method: method.into(),
@@ -94,7 +95,7 @@ impl OwnRequest {
         }
     }
 
-    /// Takes scheme, authority and path of a URL, without its fragment.
+    /// Sets scheme, authority and path from a URL, without its fragment.
     pub fn set_url(&mut self, url: &str) {
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if !scheme.contains('/') => {
@@ -111,13 +112,13 @@ impl OwnRequest {
         };
     }
 
-    /// Adds a field, as `name: value`; `Host` is the authority. `name;` is one without a value.
+    /// Adds a header, as `name: value`; `Host` sets the authority. `name;` is a header without a value.
     fn add(&mut self, field: &[u8]) -> Result<(), Failure> {
         let (name, value) = match field.iter().position(|octet| *octet == b':') {
             Some(colon) => field.split_at_checked(colon).unwrap_or((field, b"")),
             None => match field {
                 [name @ .., b';'] => (name, &b":"[..]),
-                _ => return Err("expected a field as `Name: value`".to_owned()),
+                _ => return Err("expected a header as `Name: value`".to_owned()),
             },
         };
         let name = name.trim_ascii().to_ascii_lowercase();
@@ -130,7 +131,7 @@ impl OwnRequest {
         Ok(())
     }
 
-    /// As the core sees it.
+    /// The request for the core.
     pub fn borrowed(&self) -> Request<'_> {
         Request {
             method: &self.method,
@@ -143,7 +144,7 @@ impl OwnRequest {
     }
 }
 
-/// Here nothing takes any time.
+/// All information is available at once.
 impl HostInfo for OwnRequest {
     fn time(&self) -> NumericDate {
         self.now
@@ -158,12 +159,15 @@ impl HostInfo for OwnRequest {
     }
 }
 
-/// The field for Basic of a user and a password.
+/// The `Authorization` header for Basic of `user:password`.
 pub fn basic(user: &str) -> (Vec<u8>, Vec<u8>) {
     (b"authorization".to_vec(), format!("Basic {}", STANDARD.encode(user)).into_bytes())
 }
 
-/// A time by RFC 3339, or seconds since 1970.
+/// Parses a time: RFC 3339, or seconds since 1970.
+///
+/// # Errors
+/// If the text is neither.
 pub fn time(text: &str) -> Result<NumericDate, String> {
     let seconds = || text.parse().ok().and_then(NumericDate::from_seconds);
     NumericDate::parse_rfc3339(text)
@@ -171,12 +175,15 @@ pub fn time(text: &str) -> Result<NumericDate, String> {
         .ok_or_else(|| "expected a time such as 2026-01-01T00:00:00Z, or seconds since 1970".to_owned())
 }
 
-/// The SHA-256 of a certificate, in hexadecimal digits.
+/// Parses the SHA-256 of a certificate, in hexadecimal digits.
+///
+/// # Errors
+/// If the text is not 64 hexadecimal digits.
 pub fn certificate(text: &str) -> Result<CertificateDigest, String> {
     certificate_digest(text.as_bytes()).ok_or_else(|| "expected 64 hexadecimal digits".to_owned())
 }
 
-/// The time.
+/// The current time.
 pub fn now() -> NumericDate {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     NumericDate::from_seconds(since.as_secs_f64()).unwrap_or(NumericDate::EPOCH)

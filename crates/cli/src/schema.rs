@@ -4,11 +4,11 @@ use authgate::config;
 
 use super::{Said, report};
 
-/// Print the JSON Schema of the configuration, with which editors complete and check it.
+/// Print the JSON Schema of the configuration, for completion and validation in editors.
 #[derive(clap::Args)]
 pub struct Arguments {}
 
-/// The schema.
+/// Runs `authgate schema`.
 pub fn run(_: &Arguments) -> Said {
     Said::well(report::pretty(&config::schema()))
 }

@@ -14,22 +14,22 @@ pub struct Completions {
     shell: Shell,
 }
 
-/// Write the man pages, one for each command.
+/// Write the man pages, one for each subcommand.
 #[derive(clap::Args)]
 pub struct Man {
-    /// The folder that they go into.
+    /// The directory for the pages.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// The completions of a shell.
+/// Runs `authgate completions`.
 pub fn completions(arguments: &Completions, mut command: Command) -> Result<Said, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "authgate", &mut text);
     String::from_utf8(text).map(Said::well).map_err(|error| error.to_string())
 }
 
-/// Writes the man pages.
+/// Runs `authgate man`.
 pub fn man(arguments: &Man, command: Command) -> Result<Said, Failure> {
     let folder = &arguments.folder;
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());

@@ -1,4 +1,4 @@
-//! Private keys, and signatures with them: for tests alone.
+//! Private keys and signatures, for tests only.
 
 use authgate::jose::jwk::Algorithm;
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use superboring::rsa::Padding;
 
 use super::Failure;
 
-/// A key that signs.
+/// A private key for signatures.
 pub enum SigningKey {
     Secret(Vec<u8>),
     Rsa(Box<PKey<Private>>),
@@ -28,7 +28,10 @@ pub enum SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a private key in PEM (PKCS #8; RSA in PKCS #1 too).
+    /// Reads a private key in PEM (PKCS #8, and PKCS #1 for RSA).
+    ///
+    /// # Errors
+    /// If the text is not a supported private key.
     pub fn from_pem(pem: &str) -> Result<SigningKey, Failure> {
         if let Ok(pair) = ES256KeyPair::from_pem(pem) {
             return Ok(SigningKey::P256(pair.key_pair().as_ref().clone()));
@@ -51,7 +54,10 @@ impl SigningKey {
         Err("expected a private key in PEM, as `openssl pkcs8 -topk8 -nodes` writes it, or a JWK".to_owned())
     }
 
-    /// Reads a private JWK (RFC 7518 §6).
+    /// Reads a private JWK ([RFC 7518 §6](https://www.rfc-editor.org/rfc/rfc7518#section-6)).
+    ///
+    /// # Errors
+    /// If the JWK is not private, or its type is not supported.
     pub fn from_jwk(jwk: &Value) -> Result<SigningKey, Failure> {
         let octets = |name: &str| {
             let text = jwk.get(name).and_then(Value::as_str);
@@ -59,7 +65,7 @@ impl SigningKey {
             octets.ok_or_else(|| format!("expected `{name}` of the private key, in base64url"))
         };
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
-        let wrong = |_| "the private key is not one of its curve".to_owned();
+        let wrong = |_| "the private key is not valid for its curve".to_owned();
         match (text("kty"), text("crv")) {
             ("oct", _) => Ok(SigningKey::Secret(octets("k")?)),
             ("EC", "P-256") => {
@@ -76,20 +82,20 @@ impl SigningKey {
             }
             ("OKP", "Ed25519") => {
                 let seed = ed25519_compact::Seed::from_slice(&octets("d")?);
-                let seed = seed.map_err(|_| "expected `d` of 32 octets".to_owned())?;
+                let seed = seed.map_err(|_| "expected `d` with 32 bytes".to_owned())?;
                 Ok(SigningKey::Ed25519(Box::new(ed25519_compact::KeyPair::from_seed(seed))))
             }
             ("RSA", _) => {
                 let parts = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(octets);
                 let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let pair = RS256KeyPair::from_der(&pkcs1(&parts));
-                rsa(&pair.map_err(|_| "the numbers of the RSA key do not fit together".to_owned())?)
+                rsa(&pair.map_err(|_| "the numbers of the RSA key are inconsistent".to_owned())?)
             }
             _ => Err("expected a private JWK: oct, EC, RSA, or OKP with Ed25519".to_owned()),
         }
     }
 
-    /// The algorithm that it signs with where nothing else is said.
+    /// The default algorithm of the key.
     pub fn default_algorithm(&self) -> Algorithm {
         match self {
             SigningKey::Secret(_) => Algorithm::HS256,
@@ -102,7 +108,10 @@ impl SigningKey {
         }
     }
 
-    /// The signature in the form of JWS, or why there is none.
+    /// Signs in the form of JWS.
+    ///
+    /// # Errors
+    /// If the key does not support the algorithm.
     pub fn sign(&self, algorithm: Algorithm, input: &[u8]) -> Result<Vec<u8>, Failure> {
         use Algorithm as A;
         Ok(match (self, algorithm) {
@@ -161,12 +170,12 @@ fn sign_rsa(key: &PKey<Private>, algorithm: Algorithm, input: &[u8]) -> Result<V
     sign().map_err(|error| error.to_string())
 }
 
-/// `RSAPrivateKey` (RFC 8017 §A.1.2) of its numbers, in DER.
+/// Encodes an `RSAPrivateKey` ([RFC 8017 §A.1.2](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2)) in DER.
 fn pkcs1(parts: &[Vec<u8>]) -> Vec<u8> {
     let mut content = element(0x02, &[0]);
     for part in parts {
         let digits = part.iter().position(|octet| *octet != 0).unwrap_or(part.len());
-        // A number is signed, so that one with its first bit set has a zero before it.
+        // DER integers are signed, so a number whose first bit is set gets a leading zero.
         let mut number = vec![0];
         number.extend(part.get(digits..).unwrap_or_default());
         if number.get(1).is_some_and(|octet| *octet < 0x80) {

@@ -29,16 +29,16 @@ use coverage::Coverage;
 use expectation::{Difference, Expectation};
 use test_identity::TestIdentities;
 
-/// Run tests of a policy that live beside its configuration.
+/// Run tests of a policy.
 ///
-/// A test is a request and what is expected of it. `as` stands for credentials that held, so that no token has to be
-/// minted. Rules that no test reaches are named.
+/// A test is a request and the expected outcome. `as` replaces verified credentials, so that a test needs no real
+/// tokens. Rules that no test reaches are listed.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files of tests; `-` is standard input.
+    /// Files with tests; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The configuration, in place of the one that the files name.
+    /// The configuration, instead of the one that the files name.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -46,18 +46,18 @@ pub struct Arguments {
     /// Fail if there is a rule that no test reaches.
     #[arg(long)]
     all_rules: bool,
-    /// What is written.
+    /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Readable text.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
-    /// JUnit's XML, which CI systems show.
+    /// JUnit XML for CI systems.
     Junit,
 }
 
@@ -65,9 +65,9 @@ enum Format {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The configuration's file, from where this one is.
+    /// The file with the configuration, relative to the directory of this file.
     config: Option<String>,
-    /// When requests come, where a test says nothing else.
+    /// The default time of requests.
     at: Option<String>,
     tests: List<Test>,
 }
@@ -77,7 +77,7 @@ struct File {
 struct Test {
     name: String,
     request: TestRequest,
-    /// Authenticator → whose credentials held: claims, or a subject.
+    /// Authenticator → its verified principal: claims or a subject.
     #[serde(default, rename = "as")]
     held: Named<Value>,
     expect: Expectation,
@@ -91,17 +91,17 @@ struct TestRequest {
     path: String,
     host: Option<String>,
     scheme: Option<String>,
-    /// Name → value, or several.
+    /// Name → value or list of values.
     #[serde(default)]
     headers: Named<Value>,
-    /// A user and a password, for Basic.
+    /// `user:password` for Basic.
     user: Option<String>,
     peer: Option<String>,
-    /// The SHA-256 of the client's certificate, in hexadecimal digits.
+    /// The SHA-256 of the client certificate, in hexadecimal digits.
     certificate: Option<String>,
 }
 
-/// A test that ran.
+/// The result of a test.
 struct Ran {
     name: String,
     differences: Vec<Difference>,
@@ -112,11 +112,11 @@ struct Suite {
     name: String,
     ran: Vec<Ran>,
     coverage: Coverage,
-    /// Variables of the configuration that are not set.
+    /// The variables of the configuration that are not set.
     missing: Vec<String>,
 }
 
-/// Runs the tests.
+/// Runs `authgate test`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
     let coverage = coverage::merged(suites.iter().map(|suite| &suite.coverage));
@@ -129,7 +129,8 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if !have_passed && !missing.is_empty() {
         let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
         notes.push_str(&format!(
-            "authgate: not set, so that no real credential fits: {missing}; --env-file gives them\n"
+            "authgate: environment variables not set: {missing}; no real credential can match; set them with \
+             --env-file\n"
         ));
     }
     let text = match arguments.output {
@@ -137,7 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
-    // The other formats have no place for why it fails.
+    // The other formats cannot express this failure.
     if arguments.all_rules && !is_covered && arguments.output != Format::Text {
         notes.push_str(&lines);
     }
@@ -168,7 +169,7 @@ fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
     Ok(Suite { name, ran, coverage, missing: loaded.missing })
 }
 
-/// The same reader as the configuration's: all faults, each with its place and what was probably meant.
+/// Reads a file with the reader of configurations, which reports all errors, each with its path and a suggestion.
 fn read(name: &str, text: &str) -> Result<File, Failure> {
     let documents =
         document::parse(text).map_err(|error| format!("{name}: not valid YAML: {}", error.what))?;
@@ -182,7 +183,7 @@ fn read(name: &str, text: &str) -> Result<File, Failure> {
     })
 }
 
-/// The differences from the expectation, and the number of the rule that decided.
+/// Returns the differences from the expectation, and the number of the deciding rule.
 fn run_one(
     loaded: &Loaded,
     test: &Test,
@@ -193,7 +194,7 @@ fn run_one(
         None => request::now(),
     };
     let peer = match &test.request.peer {
-        Some(text) => Some(text.parse().map_err(|_| "request.peer: expected an address")?),
+        Some(text) => Some(text.parse().map_err(|_| "request.peer: expected an IP address")?),
         None => None,
     };
     let given = &test.request;
@@ -213,7 +214,7 @@ fn run_one(
     for (name, value) in &given.headers.0 {
         let one = std::slice::from_ref(value);
         for value in value.as_array().map_or(one, Vec::as_slice) {
-            let text = scalar(value).ok_or_else(|| format!("request.headers.{name}: expected a text"))?;
+            let text = scalar(value).ok_or_else(|| format!("request.headers.{name}: expected a string"))?;
             own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
         }
     }

@@ -1,6 +1,6 @@
-//! Times as people read them.
+//! Readable times.
 
-/// A time in seconds since 1970, by RFC 3339, in whole seconds.
+/// Formats a time in seconds since 1970 as RFC 3339, in whole seconds.
 pub fn rfc3339(seconds: f64) -> String {
     if !(0.0..=253_402_300_799.0).contains(&seconds) {
         return format!("{seconds} s since 1970");
@@ -21,7 +21,7 @@ pub fn rfc3339(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// How far one time is from another, as `in 5 minutes` or `3 days ago`.
+/// Formats the distance between two times in seconds, such as `in 5 minutes` or `3 days ago`.
 pub fn distance(from: f64, to: f64) -> String {
     let seconds = (to - from).abs();
     let (count, unit) = match seconds {

@@ -12,21 +12,21 @@ use serde_json::{Map, Value, json};
 use super::sign::SigningKey;
 use super::{Failure, Said, input, request};
 
-/// Mint a JWT for tests, from a private key in PEM or a private JWK.
+/// Create a JWT for tests, from a private key in PEM or a private JWK.
 ///
-/// It is for tests: a key that lies in a file beside a tool is no key of a real issuer.
+/// The token is for tests only: a real issuer does not keep its key in a file beside a tool.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The private key: PEM or JWK; `-` is standard input.
     #[arg(short, long, value_name = "FILE")]
     key: PathBuf,
-    /// The algorithm; default: the key's own.
+    /// The algorithm. Default: the algorithm of the key.
     #[arg(long, value_name = "NAME", value_parser = algorithm)]
     alg: Option<Algorithm>,
-    /// The name of the key; default: the JWK's own.
+    /// The `kid` of the key. Default: the `kid` of the JWK.
     #[arg(long, value_name = "NAME")]
     kid: Option<String>,
-    /// The type, as in `at+jwt`.
+    /// The type, for example `at+jwt`.
     #[arg(long, value_name = "TYPE")]
     typ: Option<String>,
     /// The issuer.
@@ -35,27 +35,27 @@ pub struct Arguments {
     /// The subject.
     #[arg(long, value_name = "SUBJECT")]
     sub: Option<String>,
-    /// An audience; may be given several times.
+    /// An audience. May be given several times.
     #[arg(long, value_name = "AUDIENCE")]
     aud: Vec<String>,
-    /// The scopes, with spaces between them.
+    /// The scopes, separated by spaces.
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
-    /// A claim: its name and a JSON value, or a text. May be given several times, and replaces the others.
+    /// A claim: a name and a JSON value or a string. May be given several times, and overrides the other options.
     #[arg(long, value_name = "NAME=VALUE", value_parser = claim)]
     claim: Vec<(String, Value)>,
-    /// For how many seconds it is valid; 0: it says nothing of that.
+    /// The lifetime in seconds; 0: no `exp` claim.
     #[arg(long, value_name = "SECONDS", default_value = "3600")]
     lifetime: u32,
-    /// When it is issued: a time by RFC 3339, or seconds since 1970. Default: now.
+    /// The time of issue: RFC 3339, or seconds since 1970. Default: now.
     #[arg(long, value_name = "TIME", value_parser = request::time)]
     at: Option<NumericDate>,
 }
 
-/// The algorithm of this name, for an argument.
+/// Parses the name of an algorithm in an argument.
 ///
 /// # Errors
-/// If there is none.
+/// If no algorithm has this name.
 pub fn algorithm(name: &str) -> Result<Algorithm, String> {
     let names = || Algorithm::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", ");
     Algorithm::from_name(name).ok_or_else(|| format!("expected one of {}", names()))
@@ -66,7 +66,7 @@ fn claim(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), json::parse(value.as_bytes()).unwrap_or_else(|_| value.into())))
 }
 
-/// Mints a token.
+/// Runs `authgate token`.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let text = input::read(&arguments.key)?;
     let said = |why: String| format!("{}: {why}", input::name(&arguments.key));
@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     }
     let input = format!("{}.{}", encode(&Value::Object(header)), encode(&Value::Object(claims(arguments))));
     let signature = key.sign(algorithm, input.as_bytes())?;
-    let note = "authgate: a token for tests; no real issuer keeps its key in a file beside this tool\n";
+    let note = "authgate: this token is for tests; a real issuer does not keep its key in a file\n";
     Ok(Said {
         text: format!("{input}.{}\n", URL_SAFE_NO_PAD.encode(signature)),
         notes: note.to_owned(),

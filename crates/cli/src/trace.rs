@@ -1,4 +1,4 @@
-//! A record of how a request was decided, for `explain`.
+//! A record of a decision, for `explain`.
 
 use authgate::decision::Trace;
 use authgate::principal::{AuthenticatorId, Principal};
@@ -12,21 +12,21 @@ pub struct Event {
 
 /// A check and its result.
 pub enum Check {
-    /// The request around the credential.
+    /// A check of the request with the credential, such as same origin.
     Request(Result<(), Reason>),
-    /// The credential itself.
+    /// A check of the credential itself.
     Credential(Result<Identity, Reason>),
-    /// The proof that a token is used by its holder.
+    /// A check of the proof of possession of a token.
     Possession(Result<(), Reason>),
 }
 
-/// The part of a principal that is shown.
+/// The parts of a principal to show.
 pub struct Identity {
     pub subject: String,
     pub scopes: Vec<String>,
 }
 
-/// The checks of one decision, in their order.
+/// The checks of one decision, in order.
 #[derive(Default)]
 pub struct Record(pub Vec<Event>);
 

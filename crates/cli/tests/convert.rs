@@ -1,4 +1,4 @@
-//! `authgate convert`: published forms of configurations, what becomes of them, and that nothing becomes more open.
+//! `authgate convert`: published forms of configurations, their conversion, and tests that no output allows more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, missing_docs)] // a test may panic
 
 #[path = "convert/claims.rs"]

@@ -1,8 +1,9 @@
 //! Plugins: the objects that hand a configuration to a module, in Envoy, Istio and Envoy Gateway.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{member, warning};
+use super::warning;
+use crate::carrier::{environment, member};
 use crate::discover;
 use crate::document::Node;
 use crate::report::Diagnostic;
@@ -14,8 +15,8 @@ pub fn lints(plugin: &Node, lints: &mut Vec<Diagnostic>) {
         member(plugin, "capability_restriction_config").filter(|found| is_filled(&found.value))
     {
         let message = format!(
-            "`{}` restricts the callbacks of a module too: where the list lacks one, Envoy lets requests pass without \
-             it; leave it out",
+            "`{}` restricts the callbacks of a module too: if the list lacks one, Envoy allows requests without the filter; \
+             remove it",
             found.name
         );
         lints.push(warning("capabilities", found, message));
@@ -24,8 +25,8 @@ pub fn lints(plugin: &Node, lints: &mut Vec<Diagnostic>) {
         && found.value.text() == Some("true")
     {
         let message = format!(
-            "`{}: true` lets Envoy go on with the body of a request that waits, and only callbacks of the module hold \
-             it back; leave it out",
+            "`{}: true` lets Envoy continue with the body of a waiting request, which only callbacks of the module hold \
+             back; remove it",
             found.name
         );
         lints.push(warning("stop-iteration", found, message));
@@ -46,40 +47,12 @@ fn fail_open(plugin: &Node, lints: &mut Vec<Diagnostic>) {
         let Some(found) = member(plugin, name) else { continue };
         if found.value.text() == Some(open) {
             let message = format!(
-                "`{}: {open}` lets every request pass without a check where the module cannot run; write `{closed}`",
+                "`{}: {open}` allows every request without a check if the module cannot run; set `{closed}`",
                 found.name
             );
             lints.push(warning("fail-open", found, message));
         }
     }
-}
-
-/// Names of the environment variables that a plugin passes to its VM.
-pub fn environment(plugin: &Node) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let vm = member(plugin, "vm_config").map(|found| &found.value);
-    // Envoy.
-    if let Some(variables) = vm.and_then(|vm| member(vm, "environment_variables")).map(|found| &found.value) {
-        names.extend(texts(variables, "host_env_keys"));
-        let values = member(variables, "key_values").map(|found| found.value.members()).unwrap_or_default();
-        names.extend(values.iter().map(|value| value.name.clone()));
-    }
-    // Istio.
-    let list = vm.and_then(|vm| member(vm, "env")).map(|found| found.value.elements()).unwrap_or_default();
-    names.extend(list.iter().filter_map(|variable| Some(variable.get("name")?.text()?.to_owned())));
-    // Envoy Gateway.
-    if let Some(env) = member(plugin, "env") {
-        names.extend(texts(&env.value, "host_keys"));
-    }
-    names
-}
-
-fn texts<'a>(node: &'a Node, name: &str) -> impl Iterator<Item = String> + use<'a> {
-    let list = member(node, name).map(|found| &found.value);
-    let elements = list.map(Node::elements).unwrap_or_default().iter();
-    // One value stands for a list of one.
-    let single = list.filter(|list| list.elements().is_empty()).and_then(Node::text);
-    elements.filter_map(Node::text).chain(single).map(str::to_owned)
 }
 
 /// Warnings about plugins that share a VM, in all documents of a file.

@@ -1,4 +1,4 @@
-//! One request under two policies.
+//! The decisions of two policies on one request.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::load::Loaded;
 use crate::request::OwnRequest;
 use crate::test::test_identity::TestIdentities;
 
-/// A policy with stand-ins for credentials.
+/// A policy to compare.
 pub struct Policy {
     pub loaded: Loaded,
 }
@@ -34,13 +34,13 @@ pub enum Selected {
     Ambiguous,
 }
 
-/// The decision on a request, as far as two decisions can differ.
+/// The parts of a decision that are compared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seen {
     pub effect: Effect,
-    /// The decision for people, without the caller.
+    /// The decision as readable text, without the caller.
     pub text: String,
-    /// The upstream's view of the caller: subject, authenticator and identity headers.
+    /// The identity that the upstream receives: subject, authenticator and identity headers.
     pub identity: Vec<(String, String)>,
     /// The decision that shadow mode does not carry out.
     pub shadowed: Option<String>,
@@ -50,12 +50,12 @@ pub struct Seen {
 pub enum Effect {
     Allowed,
     Denied,
-    /// Answered with metadata.
+    /// The response is metadata of a protected resource.
     Answered,
 }
 
 impl Policy {
-    /// A policy to compare.
+    /// Creates a policy from a loaded configuration.
     pub fn new(loaded: Loaded) -> Policy {
         Policy { loaded }
     }
@@ -69,7 +69,7 @@ impl Policy {
         }
     }
 
-    /// Returns true if it answers a request itself, with metadata.
+    /// Returns true if the policy responds to the request with metadata.
     pub fn answers(&self, own: &OwnRequest) -> bool {
         self.loaded.policy.resources.answer(&own.borrowed()).is_some()
     }
@@ -82,11 +82,11 @@ impl Policy {
         }
     }
 
-    /// The decision on a request with these credentials. Authenticators that the `other` policy has under another name are
-    /// the same.
+    /// Decides a request with these credentials. Authenticators with the same settings and another name in the `other`
+    /// policy are treated as the same.
     ///
     /// # Errors
-    /// If a principal cannot be made of the credentials.
+    /// If a principal cannot be created from the credentials.
     pub fn decide(
         &self,
         own: &OwnRequest,
@@ -103,10 +103,10 @@ impl Policy {
                 false => renamed(named, &other.loaded.value, &self.loaded.value),
             };
             match name {
-                // One authenticator under both of its names: no request has two of its credentials.
+                // Both names are the same authenticator: a request with two of its credentials is ambiguous.
                 Some(name) if held.iter().any(|(known, _)| *known == name) => return Ok(Seen::ambiguous()),
                 Some(name) if may_know(&self.loaded.config, &name, value) => held.push((name, value.clone())),
-                // A credential that nobody knows here: one in Authorization is noticed all the same.
+                // The credential is unknown in this policy, which still notices it in `Authorization`.
                 Some(name) => has_unknown |= self.reads_authorization(&name),
                 None => has_unknown |= other.reads_authorization(named),
             }
@@ -127,7 +127,7 @@ impl Policy {
             Verdict::Deny(_) | Verdict::Pending(_) => Effect::Denied,
         };
         let identity = if effect == Effect::Allowed { identity(&outcome) } else { Vec::new() };
-        // A request that passes in either case is not different.
+        // The decision is the same if shadow mode also allows the request.
         let shadowed = outcome.shadowed.clone().filter(|shadowed| shadowed != "allow");
         Ok(Seen { effect, text: text(&outcome), identity, shadowed })
     }
@@ -172,7 +172,7 @@ impl Seen {
         Seen { effect: Effect::Denied, text, identity: Vec::new(), shadowed: None }
     }
 
-    /// Names the authenticator as the other policy does, if only its name changed.
+    /// Replaces the name of the authenticator by its name in the other policy, if only the name changed.
     pub fn rename(mut self, from: &Policy, to: &Policy) -> Seen {
         for (what, name) in &mut self.identity {
             if what == "authenticator"

@@ -1,5 +1,5 @@
-//! The credentials to try where two rules meet: none, an unknown one, and what each authenticator could have verified,
-//! with the scopes and claims that `authorize` names and without each of them.
+//! The credentials to try for each pair of rules: none, unknown ones, and those that each authenticator could verify,
+//! with the scopes and claims that `authorize` requires and without each of them.
 
 use std::collections::HashSet;
 
@@ -14,24 +14,24 @@ use serde_json::{Map, Value, json};
 /// Credentials of a request.
 #[derive(Clone)]
 pub struct Credentials {
-    /// A name for people.
+    /// A readable name.
     pub label: String,
-    /// Authenticator → the principal that it verified, as `as` of a test has it.
+    /// Authenticator → verified principal, in the form of `as` in a test.
     pub held: Vec<(String, Value)>,
-    /// Set if there is an Authorization header that no authenticator knows.
+    /// Set if the request has an `Authorization` header that no authenticator accepts.
     pub has_unknown: bool,
 }
 
-/// The subject of principals that are made up.
+/// The subject of invented principals.
 pub const SUBJECT: &str = "x";
 
-/// The most known users of one authenticator that are tried.
+/// The maximum number of users of one authenticator to try.
 const MOST_USERS: usize = 50;
 
-/// The most sets of authenticators that are tried together.
+/// The maximum number of sets of authenticators to try.
 const MOST_SETS: usize = 32;
 
-/// One policy, and the rule of it that a request selects.
+/// One policy, and its rule that a request selects.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub config: &'a Config,
@@ -49,7 +49,7 @@ impl<'a> Side<'a> {
             .map(|(_, authenticator)| authenticator)
     }
 
-    /// The sets of authenticators of the rule of which all must hold.
+    /// The sets of authenticators that satisfy the requirement of the rule.
     fn sets(&self) -> Vec<Vec<String>> {
         let rule = self.rule.and_then(|rule| self.policy.rules.get(rule.index()));
         let Some(Access::Protected(protection)) = rule.map(|rule| &rule.access) else { return Vec::new() };
@@ -79,7 +79,7 @@ fn sets(requirement: &Requirement) -> Vec<Vec<AuthenticatorId>> {
     found
 }
 
-/// Somebody that an authenticator verified.
+/// A caller that an authenticator verified.
 #[derive(Clone, Default)]
 struct Caller {
     subject: Option<String>,
@@ -87,7 +87,7 @@ struct Caller {
     claims: Vec<(String, Value)>,
 }
 
-/// All credentials to try for these rules.
+/// Returns all credentials to try for these rules.
 pub fn of(sides: [Side<'_>; 2]) -> Vec<Credentials> {
     let mut all = List::default();
     all.add("no credentials".to_owned(), Vec::new(), false);
@@ -108,7 +108,7 @@ pub fn of(sides: [Side<'_>; 2]) -> Vec<Credentials> {
     all_sets.push(everybody);
     let mut tried = HashSet::new();
     for set in all_sets.into_iter().filter(|set| !set.is_empty() && tried.insert(set.clone())) {
-        // Each in turn is somebody special; the others are just known.
+        // Each authenticator in turn has all its callers; the others have a default caller.
         for special in &set {
             for (label, value) in callers(sides, special) {
                 let others = set.iter().filter(|name| *name != special);
@@ -146,7 +146,7 @@ impl List {
     }
 }
 
-/// The callers that an authenticator may have verified, each with a name.
+/// The callers that an authenticator could verify, each with a name.
 fn callers(sides: [Side<'_>; 2], name: &str) -> Vec<(String, Value)> {
     let mut callers = vec![Caller::default()];
     for way in sides.iter().flat_map(|side| side.authorizations()) {
@@ -168,13 +168,13 @@ fn callers(sides: [Side<'_>; 2], name: &str) -> Vec<(String, Value)> {
     found
 }
 
-/// The claims that templates of identity name.
+/// The claims in the templates of `identity`.
 fn identity_claims(headers: &Named<String>) -> Vec<String> {
     let parts = headers.0.iter().flat_map(|(_, template)| template.split("claim:").skip(1));
     parts.filter_map(|part| part.split('}').next()).map(str::to_owned).collect()
 }
 
-/// Users and holders of keys of whom the configurations say more than that they exist, or of whom one knows nothing.
+/// The users and key owners that have scopes or claims, or that only one of the configurations has.
 fn users(sides: [Side<'_>; 2], name: &str) -> Vec<String> {
     let known = sides.map(|side| -> Vec<(&String, bool)> {
         match side.authenticator(name) {
@@ -202,7 +202,7 @@ fn users(sides: [Side<'_>; 2], name: &str) -> Vec<String> {
     users
 }
 
-/// Returns true if an authenticator may know a user of [`users`].
+/// Returns true if the authenticator may have a user of [`users`].
 pub fn may_know(config: &Config, name: &str, held: &Value) -> bool {
     let (Some(user), Some((_, authenticator))) =
         (held.as_str(), config.authenticators.0.iter().find(|(known, _)| known == name))
@@ -210,7 +210,7 @@ pub fn may_know(config: &Config, name: &str, held: &Value) -> bool {
         return true;
     };
     match authenticator {
-        // The users of the file may be in the environment.
+        // The users of `htpasswd` may be in the environment.
         Authenticator::Basic(basic) => {
             basic.htpasswd.is_some() || basic.users.0.iter().any(|(known, _)| known == user)
         }
@@ -219,7 +219,7 @@ pub fn may_know(config: &Config, name: &str, held: &Value) -> bool {
     }
 }
 
-/// Somebody whom `way` allows, and the same without each thing that it asks for.
+/// A caller that `way` allows, and variants without each of its requirements.
 fn variants(way: &Authorization, name: &str) -> Vec<Caller> {
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let (scopes, any_scope) = (list(&way.scopes), list(&way.any_scope));
@@ -264,7 +264,7 @@ fn variants(way: &Authorization, name: &str) -> Vec<Caller> {
     variants
 }
 
-/// Values that a matcher of claims speaks of; the first matches.
+/// Values to try for a claim matcher; the first one matches.
 fn values(matcher: &Value) -> Vec<Value> {
     match matcher {
         Value::Array(elements) => {
@@ -279,14 +279,14 @@ fn values(matcher: &Value) -> Vec<Value> {
                 let other = other.into_iter().find(|other| !excluded.contains(other));
                 other.into_iter().chain(excluded).collect()
             }
-            // What is present, and variables of a path, which is made of the same text.
+            // `present`, and variables of a path, whose segments are the same text.
             _ => vec![json!(SUBJECT)],
         },
         scalar => vec![scalar.clone(), json!("other")],
     }
 }
 
-/// The claims of somebody, under the names that both policies give subject and scopes.
+/// The claims of a caller, with the subject and scope claims of both policies.
 fn caller_value(sides: [Side<'_>; 2], name: &str, caller: &Caller) -> Value {
     let mut claims = Value::Object(Map::new());
     for (claim, value) in &caller.claims {
@@ -310,7 +310,7 @@ fn caller_value(sides: [Side<'_>; 2], name: &str, caller: &Caller) -> Value {
     claims
 }
 
-/// Puts a claim where its name, or a JSON Pointer, says.
+/// Sets a claim by its name or a JSON Pointer.
 fn put(claims: &mut Value, name: &str, value: Value) {
     let unescape = |part: &str| part.replace("~1", "/").replace("~0", "~");
     let parts: Vec<String> = match name.strip_prefix('/') {

@@ -1,12 +1,12 @@
-//! Texts that a regex matches: a few for each, as far as its syntax is a common one.
+//! Example texts that a regex matches, for common syntax.
 
-/// The most texts that one part of a regex is expanded into.
+/// The maximum number of texts for one part of a regex.
 const MOST: usize = 24;
 
-/// The longest text that a counted repetition makes.
+/// The maximum length of the text of a counted repetition, in bytes.
 const MOST_LENGTH: usize = 4096;
 
-/// Texts that should match; the caller asks the regex whether they do. None if the syntax is not a common one.
+/// Returns texts that should match; the caller has to check them. Empty if the syntax is not supported.
 pub fn of(regex: &str) -> Vec<String> {
     let mut parser = Parser { rest: regex.chars().collect(), at: 0, depth: 0 };
     match parser.alternatives() {
@@ -59,7 +59,8 @@ impl Parser {
                 break;
             }
             let part = self.repeated()?;
-            // The first of each part with all that came before, so that a long regex has few examples.
+            // Texts with the first alternative of each part come first, so that `truncate` keeps a few examples of a
+            // long regex.
             let mut longer: Vec<String> = Vec::new();
             for ending in &part {
                 longer.extend(texts.iter().map(|start| format!("{start}{ending}")));

@@ -1,10 +1,10 @@
-//! Path patterns of rules, to find paths at, below and beside them and where two of them overlap.
+//! Path patterns of rules, to find paths at, below and near them and in their intersections.
 //!
-//! This only proposes paths. Which rule a path selects, the core says.
+//! This module only proposes paths. The core selects the rule for each path.
 
 use authgate::config::Match;
 
-/// The paths of a rule's match, but for regexes.
+/// The path pattern of a match without a regex.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     segments: Vec<Segment>,
@@ -14,11 +14,11 @@ pub struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Segment {
     Literal(String),
-    /// Any segment that is not empty.
+    /// Any non-empty segment.
     Any,
 }
 
-/// The segments behind the listed ones.
+/// The segments after the listed ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Tail {
     None,
@@ -60,7 +60,7 @@ impl Pattern {
         }
     }
 
-    /// The number of segments that it lists.
+    /// The number of listed segments.
     pub fn length(&self) -> usize {
         self.segments.len()
     }
@@ -73,7 +73,7 @@ impl Pattern {
         })
     }
 
-    /// The paths that both match, if there are any.
+    /// The paths that both patterns match, if any.
     pub fn intersection(&self, other: &Pattern) -> Option<Pattern> {
         let (short, long) = if self.length() <= other.length() { (self, other) } else { (other, self) };
         let tail = match (short.tail, long.tail) {
@@ -98,7 +98,7 @@ impl Pattern {
         Some(Pattern { segments, tail })
     }
 
-    /// Paths that it matches, up to `depth` segments; `fresh` is a segment that no pattern names.
+    /// Matching paths with up to `depth` segments; `fresh` is a segment that no pattern names.
     pub fn inside(&self, fresh: &str, depth: usize) -> Vec<String> {
         let base = self.path(fresh);
         let first = match self.tail {
@@ -116,7 +116,7 @@ impl Pattern {
         extended.collect()
     }
 
-    /// Paths that it matches, with each of these segments in each variable place, and up to two behind; at most `most`.
+    /// At most `most` matching paths, with each of `choices` for each variable segment, and up to two further segments.
     pub fn filled(&self, choices: &[&str], most: usize) -> Vec<String> {
         let mut paths = vec![String::new()];
         let extend = |paths: &[String], choices: &[&str]| -> Vec<String> {
@@ -140,7 +140,7 @@ impl Pattern {
         all
     }
 
-    /// Paths beside it: with and without a slash, one above, one below, and one that starts alike.
+    /// Paths near the pattern: with a trailing slash, one above, one below, and one with a longer last segment.
     pub fn beside(&self, fresh: &str) -> Vec<String> {
         let base = self.path(fresh);
         let mut paths = vec![format!("{}/", base.trim_end_matches('/'))];

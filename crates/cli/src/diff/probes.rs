@@ -1,6 +1,7 @@
-//! The requests to try: one for each set of requests that the rules of two policies could tell apart.
+//! The requests to try: one for each set of requests that the rules of two policies distinguish.
 //!
-//! Rules see path, method, host and address, each on its own, so the combinations of a few of each reach every case.
+//! Rules match path, method, host and address independently, so the combinations of a few values of each cover every
+//! case.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -27,22 +28,22 @@ pub struct Probes {
 /// A host that no rule names.
 const HOSTS: [&str; 3] = ["host.test", "other.test", "host.invalid"];
 
-/// An address that no rule names, as a rule (RFC 5737).
+/// An address that rules usually do not name ([RFC 5737](https://www.rfc-editor.org/rfc/rfc5737)).
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "OTHER"];
 
-/// The patterns beyond which overlaps are not looked for: their number grows with the square.
+/// The maximum number of patterns for which intersections are computed: the cost is quadratic.
 const MOST_PATTERNS: usize = 3000;
 
-/// The most segments that variables are filled with to find paths that a regex matches too.
+/// The maximum number of values for variable segments, to find paths that a regex also matches.
 const MOST_SEGMENTS: usize = 24;
 
-/// The most paths of one pattern that regexes are asked about.
+/// The maximum number of paths of one pattern to test against regexes.
 const MOST_FILLED: usize = 2000;
 
 impl Probes {
-    /// The probes for two policies.
+    /// Returns the probes for two policies.
     pub fn of(configs: [&Config; 2]) -> Probes {
         let all: Vec<&Match> = configs
             .iter()
@@ -56,12 +57,12 @@ impl Probes {
         Probes { paths: paths.list, methods: methods(&all), hosts: hosts(&all), peers: peers(&all), unknown }
     }
 
-    /// Returns true if this host stands for all that no rule names.
+    /// Returns true if this host represents all hosts that no rule names.
     pub fn is_any_host(host: &str) -> bool {
         HOSTS.contains(&host)
     }
 
-    /// Returns true if this address stands for all that no rule names.
+    /// Returns true if this address represents all addresses that no rule names.
     pub fn is_any_peer(peer: IpAddr) -> bool {
         peer == PEER
     }
@@ -119,7 +120,7 @@ fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
         }
     }
     if overlapping.len() < patterns.len() {
-        unknown.push(format!("paths that several of {} patterns match", patterns.len()));
+        unknown.push(format!("paths that more than one of {} patterns match", patterns.len()));
     }
     let regexes: Vec<&str> = all.iter().filter_map(|matched| matched.regex.as_deref()).collect();
     let mut examples = Unique::default();
@@ -151,7 +152,7 @@ fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
     }
     paths.extend(examples.list);
     paths.extend([format!("/{fresh}"), "/".to_owned()]);
-    // Paths with several readings are refused where these select different rules.
+    // Paths with several interpretations are rejected if these select different rules.
     let ambiguous: Vec<String> =
         paths.list.iter().flat_map(|path| [format!("/{path}"), format!("/{fresh}/..{path}")]).collect();
     paths.extend(ambiguous);
@@ -169,7 +170,7 @@ impl Regexes {
         Regexes(RuleIndex::new(if specs.is_empty() { Vec::new() } else { vec![specs] }))
     }
 
-    /// Returns true if one of them matches a path in all readings.
+    /// Returns true if a regex matches all interpretations of the path.
     fn match_path(&self, path: &str) -> bool {
         let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { return false };
         let target = Target { method: b"GET", host: None, peer: None, readings: &readings };
@@ -177,7 +178,8 @@ impl Regexes {
     }
 }
 
-/// The paths at which metadata of protected resources are served (RFC 9728 §3.1).
+/// Adds the paths of protected resource metadata
+/// ([RFC 9728 §3.1](https://www.rfc-editor.org/rfc/rfc9728#section-3.1)).
 fn add_metadata(config: &Config, paths: &mut Unique) {
     for resource in config.protected_resource.iter().flat_map(|resources| &resources.0) {
         let url = resource.0.iter().find(|(name, _)| name == "resource").and_then(|(_, url)| url.as_str());
@@ -189,7 +191,7 @@ fn add_metadata(config: &Config, paths: &mut Unique) {
     }
 }
 
-/// The methods that rules name, and one that they do not.
+/// The methods that rules name, and one that no rule names.
 fn methods(all: &[&Match]) -> Vec<String> {
     let lists = all.iter().flat_map(|matched| [&matched.methods, &matched.except_methods]);
     let named: HashSet<&str> = lists.flatten().flatten().map(String::as_str).collect();
@@ -202,7 +204,7 @@ fn methods(all: &[&Match]) -> Vec<String> {
     methods.into_iter().map(str::to_owned).collect()
 }
 
-/// The hosts that rules name, names below and above those with a wildcard, and one that no rule names.
+/// The hosts that rules name, hosts below and above wildcards, and one that no rule names.
 fn hosts(all: &[&Match]) -> Vec<String> {
     let patterns: Vec<&str> =
         all.iter().filter_map(|matched| matched.hosts.as_ref()).flatten().map(String::as_str).collect();
@@ -227,8 +229,8 @@ fn hosts(all: &[&Match]) -> Vec<String> {
     hosts.list
 }
 
-/// An address outside of all blocks, the first of each block, and the one behind it: every set of blocks that an address
-/// can be in starts at one of these.
+/// An address outside all blocks, the first address of each block, and the address after each block: every set of
+/// blocks that contain an address starts at one of these.
 fn peers(all: &[&Match]) -> Vec<IpAddr> {
     let texts = all.iter().filter_map(|matched| matched.sources.as_ref()).flatten();
     let blocks: Vec<Cidr> = texts.filter_map(|text| Cidr::parse(text).ok()).collect();

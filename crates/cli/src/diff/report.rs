@@ -1,4 +1,4 @@
-//! The differences between two policies, for people and programs.
+//! The differences between two policies, as text and JSON.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::color::{Color, printable};
 use crate::report::pretty;
 
-/// The ways in which two decisions differ, the most dangerous first.
+/// The kinds of difference, the most dangerous first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -26,9 +26,9 @@ impl Kind {
         match self {
             Kind::Allowed => "becomes allowed",
             Kind::Denied => "becomes denied",
-            Kind::Identified => "differently identified",
-            Kind::Answered => "answered otherwise",
-            Kind::Shadowed => "different in shadow mode",
+            Kind::Identified => "identified differently",
+            Kind::Answered => "answered differently",
+            Kind::Shadowed => "differs in shadow mode",
         }
     }
 
@@ -45,11 +45,11 @@ impl Kind {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
     pub method: String,
-    /// `None`: a host that no rule names.
+    /// The host; `None` for a host that no rule names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     pub path: String,
-    /// `None`: an address that no rule names.
+    /// The client address; `None` for an address that no rule names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,9 +61,9 @@ pub struct Request {
 pub struct Difference {
     pub kind: Kind,
     pub request: Request,
-    /// The rules that decide: the old and the new one.
+    /// The old and the new deciding rule.
     pub rules: [Option<String>; 2],
-    /// All credentials for which the change is the same.
+    /// The credentials with this change.
     pub credentials: Vec<String>,
     /// The old and the new decision.
     pub change: [String; 2],
@@ -72,18 +72,18 @@ pub struct Difference {
 /// All differences.
 pub struct Report {
     pub differences: Vec<Difference>,
-    /// The number of requests that were tried.
+    /// The number of requests tried.
     pub requests: usize,
-    /// The number of decisions that were compared.
+    /// The number of decisions compared.
     pub decisions: usize,
-    /// Differences that may change decisions and that requests do not show.
+    /// Settings that differ and may change decisions, but could not be compared.
     pub undecided: Vec<String>,
-    /// Sections that differ and do not decide who is allowed.
+    /// Sections that differ and do not affect access.
     pub not_compared: Vec<&'static str>,
 }
 
 impl Report {
-    /// The text for people.
+    /// The report as readable text.
     pub fn text(&self, paint: Color) -> String {
         let mut text = String::new();
         let mut shown: Vec<&Request> = Vec::new();
@@ -109,7 +109,7 @@ impl Report {
         });
         let counts: Vec<String> = counts.collect();
         let counts =
-            if counts.is_empty() { "the policies decide alike".to_owned() } else { counts.join(", ") };
+            if counts.is_empty() { "all decisions are the same".to_owned() } else { counts.join(", ") };
         let (requests, decisions) = (self.requests, self.decisions);
         text.push_str(&format!("{counts} ({requests} requests tried, {decisions} decisions compared)\n"));
         for path in &self.undecided {
@@ -117,12 +117,12 @@ impl Report {
         }
         if !self.not_compared.is_empty() {
             let sections = self.not_compared.join(", ");
-            text.push_str(&format!("{} not compared, and different: {sections}\n", paint.yellow("note:")));
+            text.push_str(&format!("{} different, but not compared: {sections}\n", paint.yellow("note:")));
         }
         text
     }
 
-    /// The same for programs.
+    /// The report as JSON.
     pub fn json(&self) -> String {
         pretty(&json!({
             "differences": self.differences, "requests": self.requests, "decisions": self.decisions,

@@ -1,9 +1,11 @@
-//! Settings that requests do not show: which credentials an authenticator accepts, and what is around decisions.
+//! Settings whose effect requests cannot show: the credentials that an authenticator accepts, and settings that do not
+//! affect access.
 
 use authgate::config::reader::member;
 use serde_json::{Map, Value};
 
-/// Differences in what decides whether credentials hold. Behaviour cannot be compared there without real credentials.
+/// Differences in settings that affect the verification of credentials, which cannot be compared without real
+/// credentials.
 pub fn undecided(old: &Value, new: &Value) -> Vec<String> {
     let members =
         |value: &Value| value.get("authenticators").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -12,7 +14,7 @@ pub fn undecided(old: &Value, new: &Value) -> Vec<String> {
     for (name, old) in &old_all {
         if let Some(new) = new_all.get(name) {
             let (mut old, mut new) = (without_grants(old), without_grants(new));
-            // Whether a user is there is compared by behaviour, unless a file could have the others.
+            // Added and removed users are compared by decisions, unless they may be in an htpasswd file.
             if [&old, &new].iter().all(|value| value.pointer("/basic/htpasswd").is_none()) {
                 for list in ["/basic/users", "/api_key/keys"] {
                     keep_common(list, &mut old, &mut new);
@@ -27,7 +29,8 @@ pub fn undecided(old: &Value, new: &Value) -> Vec<String> {
     paths
 }
 
-/// Reports if the rules differ, but for their names, and one of them has a regex: overlaps with it are found by example only.
+/// Returns true if the rules differ in more than their names, and one of them has a regex: intersections with a regex
+/// are only found by example.
 pub fn has_changed_regexes(old: &Value, new: &Value) -> bool {
     let rules = |value: &Value| {
         let mut rules = value.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -42,14 +45,14 @@ pub fn has_changed_regexes(old: &Value, new: &Value) -> bool {
     old != new && old.iter().chain(&new).any(has_regex)
 }
 
-/// Sections that differ and do not decide who is allowed.
+/// The sections that differ and do not affect access.
 pub fn not_compared(old: &Value, new: &Value) -> Vec<&'static str> {
     const SECTIONS: &[&str] =
         &["realm", "denials", "protected_resource", "cache", "slow_hashes", "slow_signatures", "telemetry"];
     SECTIONS.iter().copied().filter(|name| old.get(*name) != new.get(*name)).collect()
 }
 
-/// The name of the authenticator that has the same settings under another name, where `name` is gone.
+/// The new name of an authenticator, if `name` was removed and an added authenticator has the same settings.
 pub fn renamed(name: &str, from: &Value, to: &Value) -> Option<String> {
     let members = |value: &'_ Value| {
         value.get("authenticators").and_then(Value::as_object).cloned().unwrap_or_default()
@@ -61,15 +64,15 @@ pub fn renamed(name: &str, from: &Value, to: &Value) -> Option<String> {
         .map(|(other, _)| other.clone())
 }
 
-/// The settings of an authenticator without scopes and claims of users and keys, which are compared by behaviour; keys by
-/// their holder.
+/// The settings of an authenticator without the scopes and claims of users and keys, which are compared by decisions.
+/// Keys are grouped by owner.
 fn without_grants(authenticator: &Value) -> Value {
     let mut value = authenticator.clone();
     let strip = |entry: &mut Value| {
         if let Some(members) = entry.as_object_mut() {
             members.remove("scopes");
             members.remove("claims");
-            // A hash alone is the same as an object with nothing but the hash.
+            // A hash alone is equivalent to an object with only the hash.
             if let (1, Some(hash)) = (members.len(), members.get("hash")) {
                 *entry = hash.clone();
             }
@@ -91,7 +94,7 @@ fn without_grants(authenticator: &Value) -> Value {
     value
 }
 
-/// Removes members that one of two objects lacks.
+/// Removes the members of each object that the other lacks.
 fn keep_common(pointer: &str, old: &mut Value, new: &mut Value) {
     let list = |value: &mut Value| value.pointer_mut(pointer).and_then(Value::as_object_mut).cloned();
     let (Some(one), Some(other)) = (list(old), list(new)) else { return };
@@ -102,7 +105,7 @@ fn keep_common(pointer: &str, old: &mut Value, new: &mut Value) {
     }
 }
 
-/// The paths at which two values differ; no value is in a path.
+/// Collects the paths at which two values differ, without the values.
 fn compare(path: &str, old: &Value, new: &Value, paths: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {

@@ -1,11 +1,11 @@
-//! What a word means to whoever reads the file.
+//! The meaning of a scalar in each dialect.
 
 use serde_json::{Number, Value};
 
 use super::{Dialect, Scalar, Style};
 
 impl Scalar {
-    /// The JSON value that `dialect` makes of it.
+    /// The JSON value of the scalar in `dialect`.
     pub fn value(&self, dialect: Dialect) -> Value {
         let text = self.text.as_str();
         if self.style != Style::Plain || self.tag.as_deref() == Some("!") {
@@ -20,7 +20,8 @@ impl Scalar {
     }
 }
 
-/// As `ValueUtil::loadFromYaml` does (seen on 1.40.0): what is not null, a boolean or an integer of 32 bits is a text.
+/// The value as `ValueUtil::loadFromYaml` of Envoy reads it (seen on 1.40.0): everything except null, booleans and
+/// 32-bit integers is a string.
 fn envoy(text: &str) -> Value {
     if is_null(text) {
         return Value::Null;
@@ -35,7 +36,7 @@ fn envoy(text: &str) -> Value {
     }
 }
 
-/// As `sigs.k8s.io/yaml` does.
+/// The value as `sigs.k8s.io/yaml` reads it.
 fn kubernetes(text: &str) -> Value {
     if is_null(text) {
         return Value::Null;
@@ -59,7 +60,7 @@ fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// YAML 1.1: a word in lower case, in upper case, or with a capital.
+/// The boolean of a YAML 1.1 word, in lower case, in upper case or capitalised.
 pub fn plain_boolean(text: &str) -> Option<bool> {
     let rest = text.get(1..)?;
     if !(rest.bytes().all(|octet| octet.is_ascii_lowercase())
@@ -74,7 +75,7 @@ pub fn plain_boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Decimal, `0x…` and, as C writes them, octal `0…`; for Go `0b…` and `0o…` as well.
+/// Parses a decimal, `0x…` or octal `0…` integer, as in C; with `is_go` also `0b…` and `0o…`.
 fn integer(text: &str, is_go: bool) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -108,7 +109,7 @@ mod tests {
             assert_eq!(envoy(text), for_envoy, "Envoy: {text}");
             assert_eq!(kubernetes(text), for_kubernetes, "Kubernetes: {text}");
         };
-        // The left ones were seen on Envoy 1.40.0.
+        // The values of the first column were seen on Envoy 1.40.0.
         check("1.5", json!("1.5"), json!(1.5));
         check("yes", json!(true), json!(true));
         check("y", json!(true), json!(true));

@@ -1,4 +1,4 @@
-//! What each authenticator of the rule found, and what it said of it, step by step.
+//! The credentials that each authenticator of the rule found, and the checks of each, step by step.
 
 use authgate::http::location::{CredentialLocation, Found};
 use authgate::http::request::Request;
@@ -12,26 +12,26 @@ use serde_json::Value;
 use crate::time;
 use crate::trace::{Check, Event};
 
-/// What became of one authenticator.
+/// The result of one authenticator.
 #[derive(Serialize)]
 pub struct Tried {
     pub name: String,
     pub scheme: &'static str,
     pub places: Vec<Looked>,
     pub steps: Vec<Step>,
-    /// Its verdict, in few words.
+    /// The verdict, in a few words.
     pub verdict: String,
     pub holds: bool,
 }
 
-/// A place, and what was found there; nothing of a secret.
+/// A credential location, and a description of the credential there, without secrets.
 #[derive(Serialize)]
 pub struct Looked {
     pub place: String,
     pub found: String,
 }
 
-/// Something that was checked.
+/// A check and its result.
 #[derive(Serialize)]
 pub struct Step {
     pub what: &'static str,
@@ -40,7 +40,7 @@ pub struct Step {
     pub why: Option<String>,
 }
 
-/// The authenticators of a rule, in its order.
+/// The results of the authenticators of a rule, in the order of the rule.
 pub fn tried(
     policy: &Policy,
     protection: &Protection,
@@ -90,21 +90,21 @@ const NOTHING: &str = "nothing";
 fn found(found: &Found<'_>, is_token: bool, now: NumericDate) -> String {
     match found {
         Found::Nothing => NOTHING.to_owned(),
-        Found::Malformed => "something that cannot be read".to_owned(),
+        Found::Malformed => "malformed".to_owned(),
         Found::Ambiguous => "several values".to_owned(),
         Found::Value(value) if is_token => token(value, now),
-        Found::Value(value) => format!("{} octets", value.len()),
+        Found::Value(value) => format!("{} bytes", value.len()),
     }
 }
 
-/// What of a token tells which it is, and nothing that makes it one.
+/// Describes a token without the parts that make it usable.
 fn token(token: &[u8], now: NumericDate) -> String {
     let jwt = match Jwt::parse(token) {
         Ok(jwt) => jwt,
-        Err(error) => return format!("{} octets, no JWT: {error}", token.len()),
+        Err(error) => return format!("{} bytes, not a JWT: {error}", token.len()),
     };
     let header = jwt.jws().header();
-    let mut said = vec![format!("a JWT of {} octets", token.len())];
+    let mut said = vec![format!("a JWT of {} bytes", token.len())];
     said.extend(header.algorithm().map(|algorithm| format!("alg {}", algorithm.name())));
     said.extend(header.kid().map(|kid| format!("kid {kid:?}")));
     for name in ["iss", "aud"] {
@@ -124,10 +124,10 @@ fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
     });
     match (heard.last(), known) {
         (Some(Check::Credential(Ok(_)) | Check::Possession(Ok(()))), Some(known)) => {
-            (format!("holds: {:?}", known.subject), true)
+            (format!("verified: {:?}", known.subject), true)
         }
         (Some(Check::Request(Ok(())) | Check::Credential(Ok(_)) | Check::Possession(Ok(()))), _) => {
-            ("holds".to_owned(), true)
+            ("verified".to_owned(), true)
         }
         (
             Some(
@@ -135,12 +135,14 @@ fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
             ),
             _,
         ) => (coded(*reason), false),
-        (None, _) if finds_some => ("not asked: not meant for it, or not needed any more".to_owned(), false),
-        (None, _) => ("nothing presented".to_owned(), false),
+        (None, _) if finds_some => {
+            ("not checked: meant for another authenticator, or not needed".to_owned(), false)
+        }
+        (None, _) => ("no credentials".to_owned(), false),
     }
 }
 
-/// A reason's code and detail.
+/// The code and detail of a reason.
 pub fn coded(reason: Reason) -> String {
     match reason.detail_code() {
         Some(detail) => format!("{}/{detail}", reason.code()),
@@ -163,20 +165,28 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
                 steps.push(Step { what: "credential", holds: why.is_none(), why });
             }
-            // An opaque token is seldom bound, so that its success says nothing.
+            // An opaque token is seldom bound, so success has no meaning.
             Check::Possession(Ok(())) if scheme != "jwt" => {}
             Check::Possession(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
-                steps.push(Step { what: "sent by its holder", holds: why.is_none(), why });
+                steps.push(Step { what: "proof of possession", holds: why.is_none(), why });
             }
         }
     }
     steps
 }
 
-/// In the order of `Validation::validate`, up to the one that fails.
-const TOKEN_STEPS: &[&str] =
-    &["form", "no extensions", "issuer", "key and algorithm", "not expired", "signature", "type", "claims"];
+/// The checks of `Validation::validate`, in order.
+const TOKEN_STEPS: &[&str] = &[
+    "format",
+    "no critical extensions",
+    "issuer",
+    "key and algorithm",
+    "not expired",
+    "signature",
+    "type",
+    "claims",
+];
 
 fn token_steps(failed: Option<&Reason>, issuers: Option<&str>, steps: &mut Vec<Step>) {
     let fails_at = failed.map(|reason| match reason {

@@ -1,4 +1,4 @@
-//! What becomes of the request: the answer, or what goes on to the upstream.
+//! The outcome of a request: the response, or the upstream request.
 
 use authgate::decision::{Decision, Verdict};
 use authgate::http::location::{self, CredentialLocation};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::credentials::coded;
 use crate::trace::{Check, Event};
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Serialize)]
 pub struct Outcome {
     /// `allow`, `deny` or `answer`.
@@ -26,10 +26,10 @@ pub struct Outcome {
     pub reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'static str>,
-    /// In shadow mode: what would have become of it.
+    /// The decision that shadow mode does not carry out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadowed: Option<String>,
-    /// What was asked for beyond a credential that holds, where that was missing.
+    /// The scopes that `authorize` requires, if the caller is authenticated and not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Response {
     pub body: String,
 }
 
-/// The request as it goes on.
+/// The upstream request.
 #[derive(Serialize)]
 pub struct Upstream {
     pub method: String,
@@ -56,7 +56,7 @@ pub struct Upstream {
     pub removed: Vec<String>,
 }
 
-/// What becomes of `request`.
+/// The outcome of a decision on `request`.
 pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard: &[Event]) -> Outcome {
     let name = |id| policy.authenticator(id).map(|authenticator| authenticator.name.clone());
     let mut outcome = Outcome {
@@ -103,7 +103,7 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
                 body: answer.body.to_string(),
             });
         }
-        // A request that may not wait never does.
+        // Unreachable: the context does not allow requests to wait.
         Verdict::Pending(_) => outcome.decision = "await",
         Verdict::Deny(denial) => {
             let response = denial.response(&policy.denials, policy.denials.form(request));
@@ -124,7 +124,7 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
     outcome
 }
 
-/// What `authorize` asks for, where somebody is known and not allowed.
+/// The scopes that `authorize` requires, if the caller is authenticated and not allowed.
 fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
     let Access::Protected(protection) = &decision.rule?.access else { return None };
     let known = heard.iter().find_map(|heard| match &heard.check {
@@ -135,10 +135,10 @@ fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
     let ways: Vec<&str> = ways.iter().map(String::as_str).filter(|way| !way.is_empty()).collect();
     let has = known.scopes.join(" ");
     let wants = if ways.is_empty() { "no scope".to_owned() } else { format!("{:?}", ways.join("\" or \"")) };
-    Some(format!("{:?} has the scopes {has:?}; `authorize` asks for {wants}", known.subject))
+    Some(format!("{:?} has the scopes {has:?}; `authorize` requires {wants}", known.subject))
 }
 
-/// The request as it would be sent on.
+/// The upstream request of an allowed request.
 fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> Upstream {
     let mutations = &decision.mutations;
     let is_set = |name: &[u8]| mutations.set.iter().any(|(set, _)| set.as_bytes() == name);
@@ -161,7 +161,7 @@ fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> 
     }
 }
 
-/// Whether a field may hold a credential.
+/// Returns true if a header may contain a credential.
 fn is_secret(policy: &Policy, name: &[u8]) -> bool {
     let locations = policy.authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
     let mut fields = locations.filter_map(|place| match place {
@@ -173,7 +173,7 @@ fn is_secret(policy: &Policy, name: &[u8]) -> bool {
     is_known || fields.any(|field| field.as_bytes() == name)
 }
 
-/// The path without parameters that tokens may stand in.
+/// The path without query parameters that may contain tokens.
 pub fn without_credentials(policy: &Policy, request: &Request<'_>) -> Vec<u8> {
     let path = request.path.unwrap_or_default();
     let names: Vec<&str> = policy.token_parameters.iter().map(String::as_str).collect();
@@ -181,12 +181,12 @@ pub fn without_credentials(policy: &Policy, request: &Request<'_>) -> Vec<u8> {
 }
 
 impl Outcome {
-    /// Returns true if the request is answered by the upstream, or with metadata.
+    /// Returns true if the request is allowed, or the response is metadata.
     pub fn passes(&self) -> bool {
         matches!(self.decision, "allow" | "answer")
     }
 
-    /// Its reason and detail in one.
+    /// The reason and detail, as `reason/detail`.
     pub fn coded(&self) -> String {
         match (self.reason, self.detail) {
             (Some(reason), Some(detail)) => format!("{reason}/{detail}"),

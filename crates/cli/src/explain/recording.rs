@@ -1,4 +1,4 @@
-//! Requests that were recorded: lines of an access log, entries of a HAR file.
+//! Recorded requests: lines of an access log or entries of a HAR file.
 
 mod access_log;
 mod har;
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use crate::request::OwnRequest;
 use crate::{Failure, input};
 
-/// Recorded requests in place of a URL.
+/// Options for recorded requests.
 #[derive(clap::Args)]
 pub struct RecordedRequests {
-    /// An access log of Envoy in place of the URL: its default text format, Istio's, or JSON lines; `-` is standard input.
+    /// An Envoy access log, instead of a URL: the default text format, the format of Istio, or JSON lines; `-` is
+    /// standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "request", "har"])]
     access_log: Option<PathBuf>,
-    /// A HAR file, as browsers export them, in place of the URL.
+    /// A HAR file, as exported by browsers, instead of a URL; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "request"])]
     har: Option<PathBuf>,
-    /// The number of the line or entry, from 1; default: the only one, or a summary of all.
+    /// The number of the line or entry, from 1. Default: the only entry, or a summary of all entries.
     #[arg(long, value_name = "N")]
     entry: Option<usize>,
 }
@@ -31,11 +32,11 @@ pub enum Kind {
 
 /// A recorded request.
 pub struct Entry {
-    /// Its line in an access log, or its index in a HAR file, from 1.
+    /// The line in an access log, or the index in a HAR file, from 1.
     pub number: usize,
-    /// The status of the answer that was recorded.
+    /// The status of the recorded response.
     pub status: Option<u16>,
-    /// The request, or why there is none.
+    /// The request, or the reason why it cannot be read.
     pub request: Result<OwnRequest, &'static str>,
 }
 
@@ -44,15 +45,15 @@ pub struct Recording {
     pub kind: Kind,
     pub name: String,
     pub entries: Vec<Entry>,
-    /// Set if there is one request only, or one was asked for.
+    /// Set if there is only one request, or `--entry` selected it.
     pub is_one: bool,
 }
 
 impl RecordedRequests {
-    /// The recording, if the arguments name one.
+    /// Reads the recording, if the arguments name one.
     ///
     /// # Errors
-    /// If it cannot be read, or does not have the entry that was asked for.
+    /// If the recording cannot be read, or does not have the entry of `--entry`.
     pub fn read(&self) -> Result<Option<Recording>, Failure> {
         let (kind, path) = match (&self.access_log, &self.har) {
             (Some(path), _) => (Kind::AccessLog, path),

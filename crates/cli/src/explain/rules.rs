@@ -1,4 +1,4 @@
-//! Which rules were looked at, and what of each did not match.
+//! The rules that a decision considered, and the parts of each that did not match.
 
 use authgate::config::Config;
 use authgate::http::cors;
@@ -13,17 +13,17 @@ use super::RequestLine;
 use crate::request::OwnRequest;
 use crate::time;
 
-/// A rule, and whether it matches.
+/// A rule and the parts of it that do not match.
 #[derive(Serialize)]
 pub struct Considered {
     number: usize,
     pub name: String,
     pub matches: bool,
-    /// For each alternative of its `match` what does not hold.
+    /// The parts that do not match, for each alternative of `match`.
     pub misses: Vec<Vec<&'static str>>,
 }
 
-/// The rules up to the one that decided; all where none did.
+/// The rules up to the deciding rule, or all rules if no rule decides.
 pub fn consider(
     config: &Config,
     policy: &Policy,
@@ -60,7 +60,7 @@ pub fn consider(
 fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
     match spec.mismatches(target) {
         Ok(parts) => parts.into_iter().map(part).collect(),
-        Err(_) => vec!["path, in some of its readings"],
+        Err(_) => vec!["path, in some interpretations"],
     }
 }
 
@@ -73,7 +73,7 @@ fn part(part: MatchPart) -> &'static str {
     }
 }
 
-/// The request as it was understood; `path` is what of it may be shown.
+/// The request as parsed; `path` has no credentials.
 pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
     let readings = PathInterpretations::of(own.path.as_bytes());
     let readings = readings.map(|readings| readings.iter().map(str::to_owned).collect()).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Many recorded requests, a line for each.
+//! A summary of recorded requests, one line for each.
 
 use serde::Serialize;
 
 use super::Explanation;
 use crate::color::{Color, printable};
 
-/// Recorded requests, and what would become of each.
+/// Recorded requests and the decision on each.
 #[derive(Serialize)]
 pub struct Summary {
     pub file: String,
@@ -13,7 +13,7 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
-/// One request.
+/// The line of one request.
 #[derive(Serialize)]
 pub struct Line {
     entry: usize,
@@ -21,10 +21,10 @@ pub struct Line {
     method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
-    /// Without what may be a credential.
+    /// The path without possible credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// The status of the answer that was recorded.
+    /// The status of the recorded response.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded_status: Option<u16>,
     /// `allow`, `answer`, `deny`, `needs_credentials` or `unreadable`.
@@ -37,13 +37,13 @@ pub struct Line {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
-    /// The authenticators whose credentials could let it pass.
+    /// The authenticators whose credentials the request needs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     authenticators: Vec<String>,
 }
 
 impl Line {
-    /// An entry that is not a request.
+    /// The line of an entry that is not a request.
     pub fn unreadable(entry: usize, why: &str) -> Self {
         Line {
             entry,
@@ -60,7 +60,7 @@ impl Line {
         }
     }
 
-    /// A request that was explained.
+    /// The line of an explained request.
     pub fn of(
         entry: usize,
         recorded_status: Option<u16>,
@@ -95,21 +95,21 @@ impl Line {
             "allow" => {
                 let who =
                     self.subject.as_deref().map(|subject| format!(" as {subject:?}")).unwrap_or_default();
-                paint.green(&format!("passes{rule}{who}"))
+                paint.green(&format!("allowed{rule}{who}"))
             }
             "answer" => paint.green(&format!("answered by the filter: {status}")),
             "needs_credentials" => {
                 let rule = self.rule.as_deref().unwrap_or_default();
                 let by = self.authenticators.join(", ");
-                paint.yellow(&format!("needs credentials, by rule {rule:?}: {by}"))
+                paint.yellow(&format!("needs credentials by rule {rule:?}: {by}"))
             }
-            _ => paint.red(&format!("refused{rule}: {status} {reason}")),
+            _ => paint.red(&format!("denied{rule}: {status} {reason}")),
         }
     }
 }
 
 impl Summary {
-    /// Returns true if all requests could be read and pass.
+    /// Returns true if all requests can be read and are allowed.
     pub fn passes(&self) -> bool {
         self.entries.iter().all(|line| matches!(line.decision, "allow" | "answer"))
     }
@@ -118,7 +118,7 @@ impl Summary {
         self.entries.iter().filter(|line| decisions.contains(&line.decision)).count()
     }
 
-    /// The text for people.
+    /// The readable text.
     pub fn render(&self, paint: Color) -> String {
         let mut text = format!("{}\n", paint.bold(&self.file));
         for line in &self.entries {
@@ -134,14 +134,14 @@ impl Summary {
             text.push_str(&format!("  {} {what}{}\n", line.entry, line.render(paint)));
         }
         let counts = [
-            ("passes", self.count(&["allow", "answer"])),
+            ("allowed", self.count(&["allow", "answer"])),
             ("needs credentials", self.count(&["needs_credentials"])),
-            ("refused", self.count(&["deny", "await"])),
+            ("denied", self.count(&["deny", "await"])),
             ("unreadable", self.count(&["unreadable"])),
         ];
         let counts = counts.iter().filter(|(_, count)| *count > 0);
         let counts: Vec<String> = counts.map(|(what, count)| format!("{what}: {count}")).collect();
-        text.push_str(&format!("{}; --entry N explains one\n", counts.join(", ")));
+        text.push_str(&format!("{}; use --entry N for details\n", counts.join(", ")));
         for note in &self.notes {
             text.push_str(&format!("\n{} {note}\n", paint.yellow("note:")));
         }

@@ -1,4 +1,4 @@
-//! An explanation, for people.
+//! An explanation as readable text.
 
 use std::fmt::Write as _;
 
@@ -25,17 +25,17 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
     }
     writeln!(text, "  at {}", request.time)?;
     if let Some(recorded) = &explanation.recorded {
-        let status = recorded.status.map(|status| format!(", answered with {status}")).unwrap_or_default();
+        let status = recorded.status.map(|status| format!(", status {status}")).unwrap_or_default();
         writeln!(text, "  recorded in {}:{}{status}", recorded.file, recorded.entry)?;
     }
     match request.readings.as_slice() {
-        [] => writeln!(text, "  the path cannot be read")?,
+        [] => writeln!(text, "  the path has no valid interpretation")?,
         [_] => {}
-        several => writeln!(text, "  the path may be read as {}", printable(&several.join(", ")))?,
+        several => writeln!(text, "  interpretations of the path: {}", printable(&several.join(", ")))?,
     }
     writeln!(text, "\n{}", paint.bold("Rules"))?;
     if explanation.rules.is_empty() {
-        writeln!(text, "  none was looked at")?;
+        writeln!(text, "  none considered")?;
     }
     for rule in &explanation.rules {
         write_rule(text, rule, paint)?;
@@ -59,9 +59,9 @@ fn write_rule(text: &mut String, rule: &Considered, paint: Color) -> std::fmt::R
     }
     let alternatives: Vec<String> = rule.misses.iter().map(|misses| misses.join(" and ")).collect();
     let why = match alternatives.as_slice() {
-        [] => "the readings of the path do not agree".to_owned(),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("another {first}"),
-        _ => format!("another {}", alternatives.join(", another ")),
+        [] => "matches, but was not selected".to_owned(),
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("different {first}"),
+        _ => format!("different {}", alternatives.join("; different ")),
     };
     writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
 }
@@ -88,16 +88,16 @@ fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt
         _ => String::new(),
     };
     let said = match (outcome.decision, &outcome.response) {
-        ("allow", _) => paint.green(&format!("Passes{rule}{who}")),
+        ("allow", _) => paint.green(&format!("Allowed{rule}{who}")),
         ("answer", Some(response)) => paint.green(&format!("Answered by the filter: {}", response.status)),
         (_, Some(response)) => {
-            paint.red(&format!("Refused{rule}{who}: {} {}", response.status, outcome.coded()))
+            paint.red(&format!("Denied{rule}{who}: {} {}", response.status, outcome.coded()))
         }
         _ => String::new(),
     };
     writeln!(text, "\n{said}")?;
     if let Some(shadowed) = &outcome.shadowed {
-        writeln!(text, "  {} without it: {shadowed}", paint.yellow("in shadow mode;"))?;
+        writeln!(text, "  {} {shadowed}", paint.yellow("without shadow mode:"))?;
     }
     if let Some(lacks) = &outcome.lacks {
         writeln!(text, "  {lacks}")?;
@@ -119,7 +119,7 @@ fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt
             writeln!(text, "  {}: {}", printable(name), printable(value))?;
         }
         for name in &upstream.removed {
-            writeln!(text, "  {} {}", paint.blue("taken out:"), printable(name))?;
+            writeln!(text, "  {} {}", paint.blue("removed:"), printable(name))?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// The public members of a JWK.
 pub type Members = Map<String, Value>;
 
-/// The reason why a key could not be read. It has no part of the key.
+/// The reason why a key cannot be read, without any part of the key.
 pub type Fault = &'static str;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -26,20 +26,21 @@ const CURVES: [(ObjectIdentifier, &str); 4] = [
     (ObjectIdentifier::new_unwrap("1.3.132.0.10"), "secp256k1"),
 ];
 
-const BROKEN: Fault = "its content is not what its kind has; it may be cut short";
+const BROKEN: Fault = "its content does not match its type; it may be truncated";
 const UNSUPPORTED: Fault =
-    "its kind of key is not supported; expected RSA, EC (P-256, P-384, P-521, secp256k1) or Ed25519";
-const COMPRESSED: Fault = "its point is compressed; `openssl ec -conv_form uncompressed` writes it in full";
+    "its key type is not supported; expected RSA, EC (P-256, P-384, P-521, secp256k1) or Ed25519";
+const COMPRESSED: Fault = "its point is compressed; `openssl ec -conv_form uncompressed` converts it";
 
-/// Reads a certificate (RFC 5280 §4.1). Neither its signature nor its validity is checked.
+/// Reads the public key of a certificate ([RFC 5280 §4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)). Neither
+/// its signature nor its validity is checked.
 ///
 /// # Errors
-/// If it is not a certificate, or its key is of a kind that is not supported.
+/// If the bytes are not a certificate, or its key type is not supported.
 pub fn certificate(der: &[u8]) -> Result<Members, Fault> {
     let key = || {
         let mut outer = sequence(der)?;
         let mut body = nested(outer.decode()?)?;
-        // `version` is left out of version 1.
+        // Version 1 omits `version`.
         if !Tag::peek(&body)?.is_universal() {
             body.tlv_bytes()?;
         }
@@ -52,10 +53,10 @@ pub fn certificate(der: &[u8]) -> Result<Members, Fault> {
     public_key(key().map_err(|_: der::Error| BROKEN)?)
 }
 
-/// Reads a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+/// Reads a SubjectPublicKeyInfo ([RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7)).
 ///
 /// # Errors
-/// If it is not one, or its key is of a kind that is not supported.
+/// If the bytes are not a SubjectPublicKeyInfo, or the key type is not supported.
 pub fn public_key(der: &[u8]) -> Result<Members, Fault> {
     let parts = || {
         let mut info = sequence(der)?;
@@ -77,18 +78,19 @@ pub fn public_key(der: &[u8]) -> Result<Members, Fault> {
     }
 }
 
-/// Reads an RSAPublicKey (RFC 8017 §A.1.1).
+/// Reads an RSAPublicKey ([RFC 8017 §A.1.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.1)).
 ///
 /// # Errors
-/// If it is not one.
+/// If the bytes are not an RSAPublicKey.
 pub fn rsa_public(der: &[u8]) -> Result<Members, Fault> {
     sequence(der).and_then(rsa).map_err(|_| BROKEN)
 }
 
-/// Reads the public numbers of an RSAPrivateKey (RFC 8017 §A.1.2).
+/// Reads the public numbers of an RSAPrivateKey
+/// ([RFC 8017 §A.1.2](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2)).
 ///
 /// # Errors
-/// If it is not one.
+/// If the bytes are not an RSAPrivateKey.
 pub fn rsa_private(der: &[u8]) -> Result<Members, Fault> {
     let read = || {
         let mut numbers = sequence(der)?;
@@ -98,10 +100,10 @@ pub fn rsa_private(der: &[u8]) -> Result<Members, Fault> {
     read().map_err(|_: der::Error| BROKEN)
 }
 
-/// Reads a private key in PKCS #8 (RFC 5958) and gives its public part.
+/// Reads a private key in PKCS #8 ([RFC 5958](https://www.rfc-editor.org/rfc/rfc5958)) and returns its public part.
 ///
 /// # Errors
-/// If it is not one, or of a kind that is not supported.
+/// If the bytes are not a private key in PKCS #8, or the key type is not supported.
 pub fn private_key(der: &[u8]) -> Result<Members, Fault> {
     let parts = || {
         let mut info = sequence(der)?;
@@ -124,15 +126,15 @@ pub fn private_key(der: &[u8]) -> Result<Members, Fault> {
     }
 }
 
-/// Reads an ECPrivateKey (RFC 5915) and gives its public part.
+/// Reads an ECPrivateKey ([RFC 5915](https://www.rfc-editor.org/rfc/rfc5915)) and returns its public part.
 ///
 /// # Errors
-/// If it is not one, or its curve is not supported.
+/// If the bytes are not an ECPrivateKey, or the curve is not supported.
 pub fn ec_private(der: &[u8]) -> Result<Members, Fault> {
     ec_private_on(der, None)
 }
 
-/// `curve` is where the curve is named outside of it.
+/// Reads an ECPrivateKey. `curve` is the curve that the surrounding structure names, if any.
 fn ec_private_on(der: &[u8], curve: Option<&'static str>) -> Result<Members, Fault> {
     let parts = || {
         let mut key = sequence(der)?;
@@ -149,7 +151,7 @@ fn ec_private_on(der: &[u8], curve: Option<&'static str>) -> Result<Members, Fau
     };
     let (secret, named) = parts().map_err(|_: der::Error| BROKEN)?;
     let curve = curve.or(named).ok_or(UNSUPPORTED)?;
-    // From the number alone, since the point may be left out.
+    // Computed from the private number, because the point is optional.
     macro_rules! point {
         ($curve:ident) => {
             $curve::ecdsa::SigningKey::from_slice(secret)
@@ -168,7 +170,7 @@ fn ec_private_on(der: &[u8], curve: Option<&'static str>) -> Result<Members, Fau
     }
 }
 
-/// The kind of a key and, for EC, its curve.
+/// The key type and, for EC, the curve.
 fn algorithm(info: &mut SliceReader<'_>) -> der::Result<(ObjectIdentifier, Option<&'static str>)> {
     let mut identifier = nested(info.decode()?)?;
     let kind: ObjectIdentifier = identifier.decode()?;
@@ -192,14 +194,14 @@ fn nested(value: AnyRef<'_>) -> der::Result<SliceReader<'_>> {
     SliceReader::new(value.value())
 }
 
-/// The modulus and the exponent, which come first.
+/// Reads the modulus and the exponent, which come first.
 fn rsa(mut numbers: SliceReader<'_>) -> der::Result<Members> {
     let (n, e): (UintRef<'_>, UintRef<'_>) = (numbers.decode()?, numbers.decode()?);
     let (n, e) = (base64url(n.as_bytes()), base64url(e.as_bytes()));
     Ok(members(&[("kty", "RSA".to_owned()), ("n", n), ("e", e)]))
 }
 
-/// A key for RSASSA-PSS alone, with the algorithm for which most are made.
+/// A key for RSASSA-PSS only, with the most common algorithm.
 fn pss(mut key: Members) -> Result<Members, Fault> {
     key.insert("alg".to_owned(), Algorithm::PS256.name().into());
     Ok(key)

@@ -43,7 +43,8 @@ fn result(file: &Checked, found: &Diagnostic) -> Value {
     })
 }
 
-/// A relative reference (RFC 3986 §4.2) of a path.
+/// Converts a path to a relative reference
+/// ([RFC 3986 §4.2](https://www.rfc-editor.org/rfc/rfc3986#section-4.2)).
 fn uri(path: &str) -> String {
     let mut uri = Vec::with_capacity(path.len());
     percent_encode(path.as_bytes(), |byte| is_unreserved(byte) || byte == b'/', &mut uri);

@@ -1,4 +1,4 @@
-//! As a compiler shows faults: what, where, and the line with a caret under the place.
+//! Diagnostics in the form of a compiler: message, position, and the line with carets under the position.
 
 use std::ops::Range;
 
@@ -60,11 +60,11 @@ fn one(paint: Color, file: &Checked, found: &Diagnostic) -> String {
     )
 }
 
-/// How much of a line is shown, and how much of that stands before the place.
+/// The columns of a line that are shown, and those of them before the position.
 const WIDTH: usize = 120;
 const BEFORE: usize = 60;
 
-/// Of a long line what stands around the place.
+/// Cuts a long line to the part around the position.
 fn cut(line: &str, marked: Range<usize>) -> (String, Range<usize>) {
     if line.width() <= WIDTH {
         return (line.to_owned(), marked);
@@ -89,6 +89,6 @@ fn summary(files: &[Checked]) -> String {
     let parts = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, what)| plural(count, what)).collect();
-    let found = if parts.is_empty() { "nothing to say".to_owned() } else { parts.join(", ") };
+    let found = if parts.is_empty() { "no problems found".to_owned() } else { parts.join(", ") };
     format!("{}: {found}\n", plural(files.len(), "file"))
 }

@@ -1,26 +1,26 @@
-//! The rules that tests reach.
+//! Coverage of rules by tests.
 
 use std::collections::BTreeSet;
 
 use authgate::policy::Policy;
 
-/// The rules of a configuration, and those that decided on the request of some test.
+/// The rules of a configuration, and those that decided a request of a test.
 #[derive(Clone)]
 pub struct Coverage {
-    /// The configuration's file.
+    /// The file with the configuration.
     pub config: String,
     rules: Vec<String>,
     reached: BTreeSet<usize>,
 }
 
 impl Coverage {
-    /// No rule is reached.
+    /// Coverage with no rule reached.
     pub fn new(config: String, policy: &Policy) -> Self {
         let rules = policy.rules.iter().map(|rule| rule.name.clone()).collect();
         Coverage { config, rules, reached: BTreeSet::new() }
     }
 
-    /// Notes that a rule decided, if one did.
+    /// Records the deciding rule, if there is one.
     pub fn reach(&mut self, rule: Option<usize>) {
         self.reached.extend(rule);
     }
@@ -30,22 +30,25 @@ impl Coverage {
         self.rules.len()
     }
 
-    /// The number of rules that were reached.
+    /// The number of rules that tests reach.
     pub fn reached(&self) -> usize {
         self.reached.len()
     }
 
-    /// The names of the other rules.
+    /// The names of the rules that no test reaches.
     pub fn unreached(&self) -> Vec<&str> {
         let rules = self.rules.iter().enumerate().filter(|(at, _)| !self.reached.contains(at));
         rules.map(|(_, name)| name.as_str()).collect()
     }
 
-    /// A line for people.
+    /// A readable line.
     pub fn line(&self) -> String {
         let unreached: Vec<String> = self.unreached().iter().map(|name| format!("{name:?}")).collect();
-        let rest =
-            if unreached.is_empty() { String::new() } else { format!("; not {}", unreached.join(", ")) };
+        let rest = if unreached.is_empty() {
+            String::new()
+        } else {
+            format!("; unreached: {}", unreached.join(", "))
+        };
         format!("{}: tests reach {} of {} rules{rest}\n", self.config, self.reached(), self.rules())
     }
 }

@@ -1,4 +1,4 @@
-//! What a test expects of a request's outcome.
+//! The expected outcome of a request.
 
 use authgate::config::shape::Named;
 use serde::Deserialize;
@@ -7,37 +7,37 @@ use serde_json::Value;
 use super::scalar;
 use crate::explain::outcome::Outcome;
 
-/// What is expected; what is not given may be anything.
+/// The expected outcome; fields that are not given are not compared.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// Whether the request passes.
+    /// True if the request is allowed.
     allow: Option<bool>,
-    /// The status of the answer; 200 stands for a request that passes.
+    /// The status of the response; 200 for an allowed request.
     status: Option<u16>,
-    /// The reason's code.
+    /// The code of the reason.
     reason: Option<String>,
-    /// Its detail.
+    /// The detail of the reason.
     detail: Option<String>,
-    /// In shadow mode: what would become of it, as in `STATUS missing_credentials`, or `allow`.
+    /// The decision in shadow mode, such as `401 missing_credentials` or `allow`.
     shadowed: Option<String>,
-    /// The rule's name.
+    /// The name of the rule.
     rule: Option<String>,
-    /// Whose identity counts.
+    /// The subject of the caller.
     subject: Option<String>,
-    /// Whose credentials they were.
+    /// The authenticator that decided.
     authenticator: Option<String>,
-    /// Fields of the answer; a list: all of the name, in their order; null: none.
+    /// Headers of the response; a list: all values of the name, in order; null: none.
     #[serde(default)]
     headers: Named<Value>,
-    /// Fields of the request as it goes on; null: none of the name.
+    /// Headers of the upstream request, in the same form.
     #[serde(default)]
     upstream: Named<Value>,
-    /// The path as it goes on.
+    /// The path of the upstream request.
     upstream_path: Option<String>,
 }
 
-/// Something that was not as expected.
+/// A difference from the expectation.
 pub struct Difference {
     pub what: String,
     pub expected: String,
@@ -47,7 +47,10 @@ pub struct Difference {
 const NONE: &str = "none";
 
 impl Expectation {
-    /// What is not as expected.
+    /// Returns the differences from an outcome.
+    ///
+    /// # Errors
+    /// If an expected header is not a string, a list of strings, or null.
     pub fn differences(&self, outcome: &Outcome) -> Result<Vec<Difference>, String> {
         let mut differences = Vec::new();
         let mut compare = |what: &str, expected: Option<String>, found: Option<String>| {
@@ -103,5 +106,5 @@ fn listed(what: &str, value: &Value) -> Result<Vec<String>, String> {
         _ => one,
     };
     let texts: Option<Vec<String>> = values.iter().map(scalar).collect();
-    texts.ok_or_else(|| format!("expect.{what}: expected a text, a list of them, or null"))
+    texts.ok_or_else(|| format!("expect.{what}: expected a string, a list of strings, or null"))
 }

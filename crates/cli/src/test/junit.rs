@@ -1,4 +1,4 @@
-//! JUnit's XML, as CI systems read it.
+//! JUnit XML for CI systems.
 
 use super::Suite;
 
@@ -51,7 +51,7 @@ pub fn render(suites: &[Suite]) -> String {
     text
 }
 
-/// XML 1.0 §2.2 and §2.4: what has a meaning is escaped, what may not stand at all becomes U+FFFD.
+/// Escapes text for XML 1.0 (§2.2 and §2.4); characters that XML does not allow become U+FFFD.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,7 +1,7 @@
-//! `as`: principals that a test assumes to be authenticated, without any credentials.
+//! `as`: principals that a test assumes to be authenticated, without credentials.
 //!
-//! The decision asks for them where it would look for a credential. Everything else, real credentials too, it decides as
-//! always.
+//! The decision uses these principals in place of credentials. Everything else, including real credentials, is decided
+//! as usual.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ impl TestIdentities {
     /// Reads the `as` of a test: for each authenticator a subject, or claims.
     ///
     /// # Errors
-    /// An authenticator that does not exist, or a principal without a subject.
+    /// If an authenticator does not exist, or a principal has no subject.
     pub fn read(config: &Config, policy: &Policy, identities: &[(String, Value)]) -> Result<Self, String> {
         let mut assumed = HashMap::new();
         for (name, value) in identities {
@@ -34,18 +34,15 @@ impl TestIdentities {
                 policy.authenticator(*id).is_some_and(|authenticator| authenticator.name == *name)
             });
             let id = id.ok_or_else(|| format!("as.{name}: no authenticator is named \"{name}\""))?;
-            let principal = principal(config, name, value).ok_or_else(|| {
-                format!(
-                    "as.{name}: expected a subject, or claims with the one that the subject is taken from"
-                )
-            })?;
+            let principal = principal(config, name, value)
+                .ok_or_else(|| format!("as.{name}: expected a subject, or claims with the subject claim"))?;
             assumed.insert(id, principal);
         }
         Ok(TestIdentities(assumed))
     }
 }
 
-/// The principal that the authenticator would make of it.
+/// The principal that the authenticator creates from a subject or claims.
 fn principal(config: &Config, name: &str, value: &Value) -> Option<Principal> {
     let (_, authenticator) = config.authenticators.0.iter().find(|(known, _)| known == name)?;
     let claims = match value {
@@ -72,7 +69,7 @@ fn principal(config: &Config, name: &str, value: &Value) -> Option<Principal> {
         |name: &str| ClaimSelector::parse(name).ok().and_then(|selector| selector.find(&claims).cloned());
     let subject = match find(subject) {
         Some(subject) => subject.as_str()?.to_owned(),
-        // A subject alone stands for the claim that it is taken from.
+        // A subject alone replaces the subject claim.
         None => value.as_str()?.to_owned(),
     };
     let issuer = find("iss").and_then(|issuer| issuer.as_str().map(str::to_owned)).or(issuer);
@@ -89,13 +86,13 @@ fn principal(config: &Config, name: &str, value: &Value) -> Option<Principal> {
     granted.retain(|scope| !scope.is_empty());
     let mut claims = claims.members().clone();
     if !matches!(authenticator, Authenticator::Jwt(_) | Authenticator::Introspection(_)) {
-        // Of others these are no claims.
+        // For other schemes these are not claims.
         claims.retain(|name, _| !matches!(name.as_str(), "sub" | "scope" | "scp"));
     }
     Some(Principal { subject, issuer, scopes: granted, claims: Claims::from(claims) })
 }
 
-/// What the configuration knows of a user or a key's holder.
+/// The scopes and claims that the configuration has for a user or the owner of a key, with the subject.
 fn known_by(authenticator: &Authenticator, subject: &str) -> Map<String, Value> {
     let known = match authenticator {
         Authenticator::Basic(basic) => {

@@ -1,4 +1,4 @@
-//! `tests/cases/convert/*.yaml`: configurations in the forms that published ones have, and what becomes of each.
+//! `tests/cases/convert/*.yaml`: configurations in published forms, and the expected conversion of each.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use serde_json::Value;
 use super::run::{Asked, convert, documents, policy, selected};
 use authgate_testing::convert_cases::expand;
 
-/// One configuration.
+/// A configuration and its expected conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
-    /// Where configurations of this form are published.
+    /// The repository and path of a published configuration of this form.
     source: String,
-    /// The file.
+    /// The text of the input file.
     input: Option<String>,
-    /// Several files that belong together.
+    /// Several related input files.
     #[serde(default)]
     files: BTreeMap<String, String>,
-    /// The exit code.
+    /// The expected exit code.
     #[serde(default)]
     exit: i32,
-    /// What the summary says, in this order.
+    /// Texts that the summary contains, in this order.
     #[serde(default)]
     says: Vec<String>,
-    /// What requests need, by `METHOD [HOST]/PATH [from ADDRESS]`; of several outputs joined with ` + `.
+    /// The requirements of requests, by `METHOD [HOST]/PATH [from ADDRESS]`; for several outputs, joined with ` + `.
     #[serde(default)]
     decides: BTreeMap<String, String>,
-    /// Authenticators, exactly; those of all outputs together.
+    /// The exact authenticators of all outputs.
     #[serde(default)]
     authenticators: BTreeMap<String, Value>,
-    /// What the output contains.
+    /// Texts that the output contains.
     #[serde(default)]
     contains: Vec<String>,
-    /// What it does not contain.
+    /// Texts that the output does not contain.
     #[serde(default)]
     lacks: Vec<String>,
 }
 
 impl Case {
-    /// Its files, with placeholders replaced.
+    /// The input files, with placeholders replaced.
     pub fn files(&self) -> Vec<(String, String)> {
         let one = self.input.iter().map(|text| ("input.yaml".to_owned(), text));
         let all = one.chain(self.files.iter().map(|(name, text)| (name.clone(), text)));
@@ -95,7 +95,7 @@ fn check(case: &Case) -> Vec<String> {
             None => ensure(false, format!("the summary does not say {says:?}:\n{summary}")),
         }
     }
-    // A code of 1 without a summary, or a summary without the code, helps nobody.
+    // Exit code 1 and a numbered summary always come together.
     let parts = summary.lines().filter(|line| is_numbered(line)).count();
     ensure(
         (converted.code == 1) == (parts > 0),
@@ -138,7 +138,7 @@ fn check(case: &Case) -> Vec<String> {
     wrong
 }
 
-/// `1. FILE:LINE: …`
+/// Returns true for a line of the form `1. FILE:LINE: …`.
 fn is_numbered(line: &str) -> bool {
     let Some((number, rest)) = line.split_once(". ") else { return false };
     let mut parts = rest.splitn(3, ':');

@@ -1,21 +1,22 @@
-//! What Envoy's `jwt_authn` decides, in a few lines: by virtual host, route, rule and requirement, as its reference says.
+//! A small model of the decisions of Envoy's `jwt_authn`, by virtual host, route, rule and requirement, after its
+//! reference.
 
 use serde_json::{Value, json};
 
-/// Where a token is looked for.
+/// The headers that may contain a token.
 pub const PLACES: [&str; 3] = ["authorization", "x-a", "x-b"];
 
-/// A path or prefix, and what it is.
+/// A route match: a path matcher and conditions.
 #[derive(Debug, Clone)]
 pub struct Match {
     pub kind: &'static str,
     pub text: String,
     pub ignores_case: bool,
-    /// A method, and whether it must be another.
+    /// A method, and true if the condition is inverted.
     pub method: Option<(&'static str, bool)>,
-    /// Whether the header `x-h` must be there.
+    /// True if the header `x-h` must be present, false if it must be absent.
     pub header: Option<bool>,
-    /// Whether the parameter `q` must be there.
+    /// True if the query parameter `q` must be present.
     pub query: bool,
 }
 
@@ -51,7 +52,7 @@ pub struct Host {
 /// A filter, and the routes of its connection manager.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// The place of each provider's tokens, an index into [`PLACES`].
+    /// The header with the tokens of each provider, an index into [`PLACES`].
     pub providers: Vec<usize>,
     pub rules: Vec<(Match, Result<Need, usize>)>,
     pub named: Vec<Need>,
@@ -59,7 +60,7 @@ pub struct Filter {
     pub is_disabled: bool,
 }
 
-/// A token: of which provider's issuer, and whether it is right.
+/// A token of the issuer of a provider, valid or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Token {
     pub issuer: usize,
@@ -73,7 +74,7 @@ pub struct Request {
     pub path: String,
     pub has_header: bool,
     pub has_query: bool,
-    /// By place.
+    /// The token in each header of [`PLACES`].
     pub tokens: [Option<Token>; 3],
 }
 
@@ -124,7 +125,7 @@ impl Match {
 }
 
 impl Need {
-    /// Whether it holds.
+    /// Returns true if the request satisfies the requirement.
     fn holds(&self, filter: &Filter, request: &Request) -> bool {
         match self {
             Need::Nothing | Need::AllowMissingOrFailed => true,
@@ -178,7 +179,7 @@ impl Setting {
 }
 
 impl Filter {
-    /// Whether every token in the places of these providers is one of theirs and right.
+    /// Returns true if every token in the headers of these providers is a valid token of one of them.
     fn all_or_none(&self, request: &Request, providers: &[usize]) -> bool {
         PLACES.iter().enumerate().all(|(place, _)| {
             let readers: Vec<usize> =
@@ -188,7 +189,7 @@ impl Filter {
         })
     }
 
-    /// The virtual host and the route of a request; no request without them goes anywhere.
+    /// The virtual host and the route of a request; Envoy does not forward a request without them.
     fn route(&self, request: &Request) -> Option<(&Host, &Route)> {
         let rank = |host: &&Host| match host.domain {
             "*" => (2, 0),
@@ -203,12 +204,12 @@ impl Filter {
         Some((host, host.routes.iter().find(|route| route.matched.takes(request))?))
     }
 
-    /// Whether no route takes the request, so that it goes nowhere whatever the filter says.
+    /// Returns true if no route matches the request, so that Envoy does not forward it.
     pub fn is_unrouted(&self, request: &Request) -> bool {
         !self.hosts.is_empty() && self.route(request).is_none()
     }
 
-    /// Whether the request passes the filter.
+    /// Returns true if the filter allows the request.
     pub fn allows(&self, request: &Request) -> bool {
         let setting =
             self.route(request).and_then(|(host, route)| route.setting.as_ref().or(host.setting.as_ref()));

@@ -1,5 +1,5 @@
-//! The files of the corpus, changed at random: the tool does not panic, and does not call an output good that `check` or
-//! the filter would refuse.
+//! The files of the corpus with random changes: the tool does not panic, and its output with exit code 0 is accepted by
+//! `check` and the filter.
 
 use proptest::prelude::{any, prop};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -9,10 +9,10 @@ use serde::Deserialize as _;
 use super::corpus::cases;
 use super::run::{convert_text, documents, policy, run};
 
-/// How many files are tried, unless `PROPTEST_CASES` says otherwise.
+/// The number of files to try, unless `PROPTEST_CASES` is set.
 const FILES: u32 = 300;
 
-/// Texts that mean something where configurations are read.
+/// Texts with a meaning in configurations.
 const WORDS: &[&str] = &[
     "{}",
     "[]",
@@ -57,7 +57,7 @@ const WORDS: &[&str] = &[
     ">",
 ];
 
-/// Changes the text at some places.
+/// Changes the text at some positions.
 fn mutate(text: &str, changes: &[(usize, u8, usize)]) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     for (at, kind, what) in changes {
@@ -70,14 +70,14 @@ fn mutate(text: &str, changes: &[(usize, u8, usize)]) -> String {
             0 => drop(letters.drain(at..end)),
             1 => drop(letters.splice(at..at, WORDS[what % WORDS.len()].chars())),
             2 => drop(letters.splice(at..end, WORDS[what % WORDS.len()].chars())),
-            // Twice, in another place.
+            // Repeat the line at another position.
             3 => {
                 let copy: Vec<char> = letters[at..end].to_vec();
                 let to = what % letters.len();
                 drop(letters.splice(to..to, copy));
             }
             4 => letters.truncate(at),
-            // A line less.
+            // Remove a line.
             _ => {
                 let start =
                     letters[..at].iter().rposition(|letter| *letter == '\n').map_or(0, |found| found + 1);

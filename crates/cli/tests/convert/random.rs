@@ -1,5 +1,5 @@
-//! Configurations of `jwt_authn` at random, with requirements that nest, a requirement map and settings of routes: what
-//! authgate allows after the conversion, Envoy allows.
+//! Random configurations of `jwt_authn`, with nested requirements, a requirement map and settings of routes: every
+//! request that authgate allows after the conversion is allowed by Envoy.
 
 use authgate::jose::jwk::Algorithm;
 use proptest::prelude::{any, prop};
@@ -12,7 +12,7 @@ use authgate_testing::mint::{self, SigningKey};
 
 const NOW: f64 = 1_600_000_000.0;
 
-/// How many configurations are tried, unless `PROPTEST_CASES` says otherwise; each with [`REQUESTS`] requests.
+/// The number of configurations to try, each with [`REQUESTS`] requests, unless `PROPTEST_CASES` is set.
 const FILTERS: u32 = 100;
 const REQUESTS: usize = 30;
 
@@ -127,7 +127,7 @@ fn token(token: Token) -> String {
     let signed = mint::sign_text(r#"{"alg":"ES256"}"#, &claims.to_string(), &key, Algorithm::ES256);
     match token.is_good {
         true => signed,
-        // Another payload under the same signature.
+        // A different payload with the same signature.
         false => {
             let parts: Vec<&str> = signed.split('.').collect();
             let other = mint::sign_text(
@@ -160,7 +160,7 @@ fn asked(request: &Request) -> Asked {
     }
 }
 
-/// snake_case → camelCase, for all names of protobuf fields.
+/// Converts all names of protobuf fields from snake_case to camelCase.
 fn in_camel_case(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -211,7 +211,7 @@ fn check(choices: &[u8], counts: &mut Counts) -> Result<(), String> {
         if ours && !theirs {
             return Err(format!("{request:?} is allowed: {}", told()));
         }
-        // Without credentials there is nothing to be stricter about.
+        // Without credentials the conversion must not be stricter.
         let is_plain = request.tokens.iter().all(Option::is_none);
         if converted.code == 0 && is_plain && theirs && !ours {
             return Err(format!("{request:?} is refused: {}", told()));
@@ -235,7 +235,7 @@ fn no_filter_becomes_more_permissive() {
         Err(TestError::Fail(why, _)) => panic!("{why}"),
         Err(error) => panic!("{error}"),
     }
-    // A conversion that denies everything would pass.
+    // A conversion that denies everything would satisfy the other assertions.
     let Counts { converted, allowed, refused } = counts;
     assert!(converted >= cases as usize / 10, "only {converted} of {cases} were converted");
     assert!(allowed >= cases as usize && refused >= cases as usize, "{allowed} allowed, {refused} refused");

@@ -1,4 +1,4 @@
-//! Runs the tool, and asks what it wrote.
+//! Runs the tool, and evaluates its output.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -15,14 +15,14 @@ use authgate::timestamp::NumericDate;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// What a run of `authgate convert` wrote.
+/// The output of a run of `authgate convert`.
 pub struct Converted {
     pub code: i32,
     pub text: String,
     pub summary: String,
 }
 
-/// Converts a file, given on standard input, or several files.
+/// Converts one file from standard input, or several files.
 pub fn convert(files: &[(String, String)]) -> Converted {
     let folder = std::env::temp_dir().join(format!(
         "authgate-convert-{}-{:?}",
@@ -41,12 +41,12 @@ pub fn convert(files: &[(String, String)]) -> Converted {
     converted(output)
 }
 
-/// Converts a text on standard input.
+/// Converts a text from standard input.
 pub fn convert_text(text: &str) -> Converted {
     run("convert", text)
 }
 
-/// Runs a subcommand on a text on standard input.
+/// Runs a subcommand with a text on standard input.
 pub fn run(subcommand: &str, text: &str) -> Converted {
     let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
         .args([subcommand, "-"])
@@ -55,7 +55,7 @@ pub fn run(subcommand: &str, text: &str) -> Converted {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A tool that stops early reads no further.
+    // The write fails if the tool stops before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
     converted(child.wait_with_output().unwrap())
 }
@@ -82,7 +82,7 @@ pub fn policy(value: &Value) -> Result<Policy, String> {
     Ok(built.policy)
 }
 
-/// A request for a test.
+/// A request of a test.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub method: String,
@@ -93,7 +93,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// `METHOD [HOST]/PATH [from ADDRESS]`.
+    /// Parses `METHOD [HOST]/PATH [from ADDRESS]`.
     pub fn parse(text: &str) -> Asked {
         let (text, peer) = text.split_once(" from ").unwrap_or((text, "192.0.2.1"));
         let (method, target) = text.split_once(' ').unwrap();
@@ -108,7 +108,7 @@ impl Asked {
         }
     }
 
-    /// Decides on it, and tells `look` how that came out.
+    /// Decides the request, and calls `look` with the decision.
     pub fn decide<T>(&self, policy: &Policy, now: f64, look: impl FnOnce(&Decision<'_>) -> T) -> T {
         let pseudo = [
             (":method", &self.method),
@@ -132,13 +132,13 @@ impl Asked {
         look(&decide(policy, &request, &mut state, context))
     }
 
-    /// Whether it passes.
+    /// Returns true if the policy allows the request.
     pub fn is_allowed(&self, policy: &Policy, now: f64) -> bool {
         self.decide(policy, now, |decision| matches!(decision.verdict, Verdict::Allow(_)))
     }
 }
 
-/// What the rule that a request selects asks for: `public`, `deny`, `no rule`, `400`, or its requirement.
+/// The requirement of the rule that a request selects, or `public`, `deny`, `no rule` or `400`.
 pub fn selected(value: &Value, policy: &Policy, asked: &Asked) -> String {
     asked.decide(policy, 1e9, |decision| {
         let Some(rule) = decision.rule else {

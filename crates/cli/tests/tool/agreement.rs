@@ -1,4 +1,4 @@
-//! The tool says what the filter's core says, of configurations and of requests.
+//! The tool reports the errors and decisions of the core, for configurations and requests.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,19 +12,19 @@ use super::run::{Said, scratch, tool};
 use authgate_testing::config_cases::{cases, shows_secret};
 use authgate_testing::{mint, placeholders};
 
-/// Each fault of each wrong configuration is told in the core's words, at a place in the file that has to do with it.
+/// The tool reports each error of each invalid configuration with the message of the core, at a related position.
 #[test]
 fn check_finds_what_the_core_finds() {
     let folder = scratch("check");
     let (mut failures, mut count) = (Vec::new(), 0);
     for (number, case) in cases().into_iter().enumerate() {
-        // A text is what Envoy hands over, which is JSON or nothing; a file may be YAML. A variable in a file is one line.
+        // Envoy passes a string, which is JSON or empty, while a file may be YAML. A variable in a file is one line.
         let has_lines = |value: &String| value.strip_suffix('\n').unwrap_or(value).contains(['\n', '\r']);
         if case.text.is_some() || case.environment.values().any(has_lines) {
             continue;
         }
         let configuration = case.configuration();
-        // YAML and JSON in turn; a text such as `yes` is none in YAML 1.1 unless it is quoted.
+        // YAML and JSON alternate; a word such as `yes` is a string in YAML 1.1 only in quotes.
         let is_json = number % 2 == 0
             || ["\"yes\"", "\"no\"", "\"on\"", "\"off\""]
                 .iter()
@@ -74,15 +74,12 @@ fn compare(
         let found = found.iter().filter(move |found| found["severity"] == severity);
         found.map(text).collect::<Vec<_>>()
     };
-    // What is not set is a warning here.
+    // The tool only warns of a variable that is not set.
     let (unset, mut expected): (Vec<String>, Vec<String>) =
         errors.iter().cloned().partition(|error| error.contains("is not set or empty"));
     let told_here = |error: &String| {
         let start = error.split_once(" is not set or empty").unwrap().0;
-        format!(
-            "{start} is not set here, so its value was not checked; `--env-file FILE` gives it, and the VM gets it through \
-             host_env_keys or key_values"
-        )
+        format!("{start} is not set here, so its value was not checked; `--env-file FILE` sets it")
     };
     let unset: Vec<String> = unset.iter().map(told_here).collect();
     let mut found_errors = is("error");
@@ -101,8 +98,8 @@ fn compare(
     found.iter().try_for_each(|found| placed(found, configuration, yaml))
 }
 
-/// The line that is pointed at holds the name at the end of the path, or the value there, or the last name on the way
-/// that exists.
+/// Checks that the marked line contains the name at the end of the path, its value, or the last name of the path that
+/// exists.
 fn placed(found: &Value, configuration: &Value, yaml: &str) -> Result<(), String> {
     let at = |name: &str| found[name].as_u64().unwrap() as usize;
     let (line, column) = (at("line"), at("column"));
@@ -121,7 +118,7 @@ fn placed(found: &Value, configuration: &Value, yaml: &str) -> Result<(), String
         let Some(next) = next else { break };
         value = next;
     }
-    // The lines of a text in a block stand below its name, the elements of a list below that of the list.
+    // The lines of a block scalar are below its name, the elements of a list below the name of the list.
     let above = yaml.lines().take(line).collect::<Vec<_>>().join("\n");
     match names.last() {
         Some(name) if !above.contains(name) => Err(format!("{path}: line {line} is {text:?}")),
@@ -129,7 +126,7 @@ fn placed(found: &Value, configuration: &Value, yaml: &str) -> Result<(), String
     }
 }
 
-/// What `explain` says of each request in `tests/cases/decide` is what the core decides there.
+/// `explain` shows the decision of the core for each request in `tests/cases/decide`.
 #[test]
 fn explain_says_what_the_core_decides() {
     let folder = scratch("explain");
@@ -144,7 +141,7 @@ fn explain_says_what_the_core_decides() {
             document.apply_merge().unwrap();
             let document: Value = serde_yaml_ng::from_value(document).unwrap();
             number += 1;
-            // What is learnt on the way is not there on a desk.
+            // The tool has no fetched keys or responses.
             let names = document.as_object().unwrap().keys();
             if names.into_iter().any(|name| !["config", "tokens", "proofs", "cases"].contains(&name.as_str()))
             {
@@ -177,7 +174,7 @@ fn explain_says_what_the_core_decides() {
     assert!(count > 150, "{count} cases");
 }
 
-/// As the cases write it.
+/// The outcome in the form of the cases.
 fn outcome(said: &Said) -> String {
     let Ok(explanation) = serde_json::from_str::<Value>(&said.output) else { return said.errors.clone() };
     let outcome = &explanation["outcome"];
@@ -193,7 +190,7 @@ fn outcome(said: &Said) -> String {
     }
 }
 
-/// What a case may say that arguments can, or that is not compared.
+/// Fields of a case that arguments can express, or that are not compared.
 const KNOWN: [&str; 14] = [
     "name",
     "request",
@@ -211,8 +208,8 @@ const KNOWN: [&str; 14] = [
     "grpc",
 ];
 
-/// The arguments for a case; none where they cannot say it: what takes two requests, as Digest's answers do, or proofs,
-/// and what is no URL or no argument.
+/// The arguments for a case; `None` if they cannot express it: cases with two requests (Digest), with proofs, or with
+/// bytes that are not valid in a URL or an argument.
 fn arguments(case: &Value, document: &Value) -> Option<Vec<OsString>> {
     if case.as_object().unwrap().keys().any(|name| !KNOWN.contains(&name.as_str())) {
         return None;
@@ -251,7 +248,7 @@ fn arguments(case: &Value, document: &Value) -> Option<Vec<OsString>> {
     Some(arguments)
 }
 
-/// See `tests/decide.rs`.
+/// Expands placeholders, see `tests/decide.rs`.
 fn expand(text: &str, document: &Value) -> Vec<u8> {
     placeholders::expand(text, |what| token(&document["tokens"][what.strip_prefix("token ").unwrap()]))
 }
@@ -282,7 +279,7 @@ fn token(token: &Value) -> String {
     }
 }
 
-/// Puts public keys where `{jwk: ALG}` stands, see `tests/decide.rs`.
+/// Replaces `{jwk: ALG}` by public keys, see `tests/decide.rs`.
 fn insert_keys(value: &mut Value) {
     match value {
         Value::Object(members) if members.contains_key("thumbprint") => {
@@ -307,7 +304,7 @@ fn insert_keys(value: &mut Value) {
     }
 }
 
-/// As Kubernetes reads them, where a name such as `y` is no text unless it is quoted.
+/// `check` finds no problem in the manifests, read as Kubernetes does: a name such as `y` is a boolean unless quoted.
 #[test]
 fn the_manifests_have_no_faults() {
     let root = authgate_testing::root().join("envoy");

@@ -1,7 +1,7 @@
-//! What each subcommand writes, word by word: `tests/cases/tool/*.console` hold commands and what came of them. What is
-//! random is shown as `…`.
+//! The exact output of each subcommand: `tests/cases/tool/*.console` contain commands and their output. Random values
+//! appear as `…`.
 //!
-//! `UPDATE=1 cargo test -p authgate-cli --test tool` writes the files anew; look at what changed before you commit it.
+//! `UPDATE=1 cargo test -p authgate-cli --test tool` rewrites the files; review the changes before you commit them.
 
 use regex_lite::Regex;
 
@@ -29,7 +29,7 @@ fn every_command_says_what_its_file_says() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The examples of `docs/tool.md`, which are run where the cases are.
+/// Runs the examples of `docs/tool.md` in the directory of the cases.
 #[test]
 fn the_examples_of_the_document_are_real() {
     let path = authgate_testing::path("docs/tool.md");
@@ -55,7 +55,7 @@ fn the_examples_of_the_document_are_real() {
     }
 }
 
-/// `$ authgate …` or `$ echo TEXT | authgate …`; words may stand in single quotes.
+/// Runs `$ authgate …` or `$ echo TEXT | authgate …`; words may be in single quotes.
 fn run(line: &str) -> String {
     let command = line.strip_prefix("$ ").unwrap();
     let (input, command) = match command.strip_prefix("echo ") {
@@ -102,7 +102,7 @@ fn without_random(text: &str) -> String {
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, shown).into_owned();
     }
-    // The trees of help and errors end in spaces here and there.
+    // Some lines of help texts and errors have trailing spaces.
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.join("\n") + "\n"
 }

@@ -1,7 +1,7 @@
-//! `authgate diff` finds what random requests find: where two random policies decide one of these differently, it says so.
+//! If two random policies decide a random request differently, `authgate diff` reports a difference.
 //!
-//! The requests are decided in this process by the core, with real API keys, so that neither the requests that the tool
-//! derives nor its stand-ins for credentials are taken for granted.
+//! The core decides the requests in this process, with real API keys, so the test depends neither on the requests that
+//! the tool tries nor on its assumed principals.
 
 use std::fs;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::run::{scratch, tool};
 
-/// Numbers that look random and are the same each time (xorshift).
+/// A deterministic pseudo-random number generator (xorshift).
 struct Random(u64);
 
 impl Random {
@@ -132,7 +132,7 @@ fn random_policy(random: &mut Random) -> Value {
     json!({"authenticators": authenticators(), "rules": rules})
 }
 
-/// The same with one thing changed.
+/// The policy with one change.
 fn changed(random: &mut Random, policy: &Value) -> Value {
     let mut policy = policy.clone();
     let rules = policy["rules"].as_array_mut().unwrap();
@@ -173,7 +173,7 @@ fn build(value: &Value) -> Policy {
     }
 }
 
-/// The decision on a request: whether it passes, and the headers that the upstream gets.
+/// The decision on a request, with the headers that the upstream receives.
 fn decision(policy: &Policy, request: &Request<'_>) -> String {
     let mut state = State::new(policy, CredentialCache::new([7; 16], policy.limits));
     let context =
@@ -194,7 +194,7 @@ fn decision(policy: &Policy, request: &Request<'_>) -> String {
     }
 }
 
-/// A request that the two policies decide differently, of so many at random.
+/// A request that the two policies decide differently, of `count` random ones.
 fn different_request(random: &mut Random, old: &Policy, new: &Policy, count: usize) -> Option<String> {
     for _ in 0..count {
         let segments = ["a", "b", "c", "d", "bb", ""];
@@ -244,9 +244,9 @@ fn differences_that_random_requests_find_are_found() {
         match (different, said.code) {
             (Some(_), 1) => found += 1,
             (None, 0) => alike += 1,
-            // It may find more than these requests.
+            // The tool may find differences that these requests do not show.
             (None, 1) => {}
-            // Overlaps with regexes are found by example.
+            // Intersections with regexes are only found by example.
             (different, 2) if old.to_string().contains("regex") || new.to_string().contains("regex") => {
                 missed += usize::from(different.is_some());
             }

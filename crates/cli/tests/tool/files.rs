@@ -1,4 +1,4 @@
-//! Files that the tool writes, and files that are hostile.
+//! Files that the tool writes, and hostile input files.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::run::{Said, cases, scratch, tool};
 
-/// A folder that is empty.
+/// An empty directory.
 fn fresh(name: &str) -> std::path::PathBuf {
     let folder = scratch(name);
     fs::remove_dir_all(&folder).unwrap();
@@ -45,7 +45,7 @@ fn converted_configurations_go_into_files_of_their_own() {
         assert!(line.starts_with(&format!("{target}/{name}: ")), "{line}");
     }
 
-    // Nothing is overwritten unless it is asked for, and then all of it.
+    // Files are only overwritten with `--force`, and then all of them.
     fs::write(folder.join("istio.yaml"), "mine").unwrap();
     fs::remove_file(folder.join("jwt_authn-1.yaml")).unwrap();
     let said = convert(&[]);
@@ -55,7 +55,7 @@ fn converted_configurations_go_into_files_of_their_own() {
     assert_eq!(convert(&["--force"]).code, to_stdout.code);
     assert_eq!((listed(&folder).len(), read("istio.yaml")), (3, parts[2].clone()));
 
-    // A folder that cannot be one.
+    // A file in place of the directory.
     let file = folder.join("istio.yaml");
     let said = tool(&["convert", "-o", file.to_str().unwrap(), "istio.yaml"], "");
     assert_eq!((said.code, said.output.as_str()), (2, ""), "{}", said.errors);
@@ -72,7 +72,7 @@ fn is_refused(said: &Said, what: &str) {
     assert!(said.errors.len() < 2000 && !said.errors.contains("panicked"), "{what}: {}", said.errors);
 }
 
-/// Every command that reads a file refuses one that is binary, empty, cut, nested without end, or not there.
+/// Every command that reads a file rejects a binary, empty, truncated, deeply nested or missing file.
 #[test]
 fn hostile_files_are_refused_with_a_word() {
     let folder = fresh("hostile");
@@ -132,8 +132,8 @@ fn a_large_recording_is_read() {
     let arguments = ["explain", "-c", "gate.yaml", "--env-file", "env", "--peer", "192.0.2.1", "--har"];
     let said = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
     assert_eq!(said.code, 1, "{}", said.errors);
-    assert!(said.output.contains("\nrefused: 2000; --entry N explains one\n"), "{}", said.output.len());
-    // A file beyond the bound is not read to its end.
+    assert!(said.output.contains("\ndenied: 2000; use --entry N for details\n"), "{}", said.output.len());
+    // A file larger than the limit is not read completely.
     let file = fs::File::create(&path).unwrap();
     file.set_len(300 << 20).unwrap();
     let said = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
@@ -142,7 +142,7 @@ fn a_large_recording_is_read() {
     fs::remove_file(&path).unwrap();
 }
 
-/// Of no private key of the test data is anything shown but its public members.
+/// Only the public members of a private key are shown, for each key of the test data.
 #[test]
 fn no_private_part_is_shown() {
     let keys = cases().join("../../data/keys");
@@ -184,8 +184,8 @@ fn no_private_part_is_shown() {
     assert!(count >= 8, "{count} private keys");
 }
 
-/// What `jwks` makes of each public key is what the core makes of the private one, and a token of the private key is
-/// verified with it.
+/// `jwks` creates the same key from a public key as from its private key, and the key verifies a token of the private
+/// key.
 #[test]
 fn a_made_set_verifies_tokens() {
     let keys = cases().join("../../data/keys");
@@ -218,7 +218,7 @@ fn a_made_set_verifies_tokens() {
             assert_eq!(said.code, 0, "{private} {public}: {}{}", said.output, said.errors);
         }
 
-        // Keys from PEM have no `kid`, so that they verify tokens that name one.
+        // Keys from PEM have no `kid`, so they verify tokens with any `kid`.
         let minted = ["--kid", "k9", "--iss", "https://idp.example.com", "--aud", "api", "--sub", "bob"];
         let key = path(&private.replace(".sec1", ""));
         let token = tool(&[&["token", "-k", &key], minted.as_slice()].concat(), "").output;

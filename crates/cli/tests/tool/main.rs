@@ -1,4 +1,4 @@
-//! The tool as an operator runs it: the binary itself, its output and its exit codes.
+//! Tests of the `authgate` binary: its output and its exit codes.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 mod agreement;

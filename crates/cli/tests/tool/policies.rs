@@ -1,5 +1,5 @@
-//! `convert` of Istio's and Envoy Gateway's policies: what the output decides, by the core, beside what the policies mean.
-//! The cases are in `tests/cases/policies/*.yaml`; `Case` and `Asked` below say what their fields are.
+//! `convert` of Istio and Envoy Gateway policies: compares the decisions of the output with the meaning of the
+//! policies. The cases are in `tests/cases/policies/*.yaml`; their fields are those of `Case` and `Asked`.
 
 mod model;
 
@@ -24,31 +24,31 @@ use serde_json::{Value, json};
 use super::run::{Said, tool};
 use authgate_testing::mint;
 
-/// The issuer of tokens that name none.
+/// The default issuer of tokens.
 const ISSUER: &str = "https://idp.example.com";
 
-/// An input and what becomes of it.
+/// An input and its expected conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    /// Where published configurations have this form: repository and path.
+    /// The repository and path of a published configuration of this form.
     source: String,
-    /// `<jwks>` stands for the public key that signs the tokens, `<other>` for another.
+    /// The input file. `<jwks>` is replaced by the public key of the tokens, `<other>` by another key.
     input: String,
-    /// The exit code.
+    /// The expected exit code.
     #[serde(default)]
     exit: i32,
-    /// What standard error has to contain, in any order.
+    /// Texts that standard error contains, in any order.
     #[serde(default)]
     says: Vec<String>,
-    /// What the output has to contain.
+    /// Texts that the output contains.
     #[serde(default)]
     shows: Vec<String>,
-    /// What it must not contain.
+    /// Texts that the output does not contain.
     #[serde(default)]
     lacks: Vec<String>,
-    /// How many configurations it is.
+    /// The number of configurations in the output.
     #[serde(default = "one")]
     outputs: usize,
     #[serde(default)]
@@ -59,33 +59,33 @@ fn one() -> usize {
     1
 }
 
-/// A request, and whether the policies allow it.
+/// A request and the expected decision.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// Which of the configurations decides.
+    /// The index of the configuration that decides.
     #[serde(default)]
     output: usize,
-    /// `METHOD path`, or a path for GET.
+    /// The method and path as `METHOD path`, or a path for GET.
     to: String,
     #[serde(default = "host")]
     host: String,
     #[serde(default = "peer")]
     from: IpAddr,
-    /// Claims of a bearer token; `sub` is alice and `iss` the one issuer unless they say otherwise.
+    /// The claims of a bearer token; the default `sub` is alice, the default `iss` is [`ISSUER`].
     token: Option<serde_json::Map<String, Value>>,
-    /// Whether another key signs it.
+    /// True if another key signs the token.
     #[serde(default)]
     forged: bool,
-    /// `name: value`; `<token>` stands for the token, which is then nowhere else.
+    /// Headers as `name: value`; `<token>` is replaced by the token, which is then not sent as a bearer token.
     #[serde(default)]
     fields: Vec<String>,
-    /// `user:password`.
+    /// `user:password` for Basic.
     basic: Option<String>,
     allow: bool,
-    /// The status of a refusal.
+    /// The expected status of a denial.
     status: Option<u16>,
-    /// Whether it would be refused if it were no dry run.
+    /// True if the request would be denied without the dry run.
     shadowed: Option<bool>,
 }
 
@@ -131,7 +131,7 @@ fn check(case: &Case) -> Result<(), String> {
     if said.code == 1 && case.says.is_empty() {
         return Err(format!("the case does not say what is found: {shown}"));
     }
-    // Folded comments are one text.
+    // Join folded comments.
     let unfolded = said.output.replace("\n# ", " ").replace("\n  # ", " ");
     for (what, text, is_there) in case
         .says
@@ -170,7 +170,7 @@ fn convert(input: &str) -> Said {
     tool(&["convert", "-"], &input)
 }
 
-/// The policies that the output of `convert` is.
+/// The policies in the output of `convert`.
 fn policies(output: &str) -> Result<Vec<Policy>, String> {
     let documents = serde_yaml_ng::Deserializer::from_str(output);
     let values = documents.map(|document| Value::deserialize(document).unwrap());
@@ -190,7 +190,7 @@ struct Outcome {
     shadowed: Option<bool>,
 }
 
-/// A policy with its state, and tokens that were signed before.
+/// A policy with its state, and a cache of signed tokens.
 struct Worker<'a> {
     policy: &'a Policy,
     state: State,

@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a run said.
+/// The output of a run.
 pub struct Said {
     pub output: String,
     pub errors: String,
     pub code: i32,
 }
 
-/// Runs the tool in the folder of its cases, with no environment of its own.
+/// Runs the tool in the directory of its cases, with an empty environment.
 pub fn tool<S: AsRef<OsStr>>(arguments: &[S], input: &str) -> Said {
     let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
         .args(arguments)
@@ -23,7 +23,7 @@ pub fn tool<S: AsRef<OsStr>>(arguments: &[S], input: &str) -> Said {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that refuses its arguments does not read.
+    // The write fails if the tool rejects its arguments and does not read.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     Said {
@@ -37,7 +37,7 @@ pub fn cases() -> PathBuf {
     authgate_testing::root().join("tests/cases/tool")
 }
 
-/// A folder for files of one test.
+/// A directory for the files of one test.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tool").join(name);
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! The JSON Schema says of a configuration's form what its reader says.
+//! The JSON Schema and the reader accept the same forms of configurations.
 
 use authgate::config;
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn committed() -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// `UPDATE=1` writes it anew.
+/// The committed schema is current; `UPDATE=1` rewrites it.
 #[test]
 fn the_committed_schema_is_fresh() {
     let path = authgate_testing::path("envoy/authgate.schema.json");
@@ -43,7 +43,7 @@ fn the_schema_takes_what_the_reader_takes() {
     assert!(taken > 150 && refused > 60, "{taken} taken, {refused} refused");
 }
 
-/// The sample, and what may stand at the top besides.
+/// The schema accepts the sample, and `$schema` at the top.
 #[test]
 fn the_schema_takes_what_editors_see() {
     let schema = jsonschema::validator_for(&committed()).unwrap();

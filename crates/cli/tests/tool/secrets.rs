@@ -1,4 +1,4 @@
-//! What is made: hashes, keys and tokens that the core takes. What is secret: nothing of it is shown.
+//! The core accepts the hashes, keys and tokens that the tool creates, and no secret is shown.
 
 use authgate::jose::jwk::{Algorithm, KeySet, KeySetOrigin, VerifyingKey};
 use authgate::jose::jwt::{Jwt, SoftwareVerifier};
@@ -65,7 +65,7 @@ fn a_key_is_the_one_that_its_entry_knows() {
     assert!(!another.output.contains(key));
 }
 
-/// Each kind of key, from PEM and from a JWK, in each of its algorithms.
+/// Signs with each kind of key, from PEM and from a JWK, in each of its algorithms.
 #[test]
 fn a_token_is_verified_by_the_core() {
     let folder = scratch("token");
@@ -107,14 +107,14 @@ fn a_token_is_verified_by_the_core() {
             std::fs::write(&public, other.to_string()).unwrap();
             let decoded = tool(&["decode", "--keys", public.to_str().unwrap(), token], "");
             assert_eq!(decoded.code, 1, "{name}");
-            assert!(decoded.output.starts_with("THE SIGNATURE IS WRONG"), "{}", decoded.output);
+            assert!(decoded.output.starts_with("THE SIGNATURE IS INVALID"), "{}", decoded.output);
         }
     }
     let wrong = tool(&["token", "-k", &format!("{data}/p256.pem"), "--alg", "RS256"], "");
     assert_eq!((wrong.code, wrong.output.as_str()), (2, ""));
 }
 
-/// Private JWKs, made of the same numbers that the PEM files hold.
+/// Private JWKs with the numbers of the PEM files have the same effect.
 #[test]
 fn a_private_jwk_signs_as_its_pem_does() {
     let folder = scratch("jwk");
@@ -135,7 +135,7 @@ fn a_private_jwk_signs_as_its_pem_does() {
     }
 }
 
-/// See `tests/data/keys/README.md`.
+/// Private JWKs of the keys in `tests/data/keys`, see its `README.md`.
 fn private_jwks() -> Vec<(&'static str, Value)> {
     let text = include_str!("../../../../tests/data/keys/private.jwks.json");
     let set: Value = serde_json::from_str(text).unwrap();

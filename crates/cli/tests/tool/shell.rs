@@ -1,6 +1,7 @@
-//! Man pages and completions: the pages word by word, what bash offers, and that no shell lacks a command or an option.
+//! Man pages and completions: the exact pages, the completions of bash, and all commands and options for each shell.
 //!
-//! `UPDATE=1 cargo test -p authgate-cli --test tool shell` writes the pages anew; look at what changed before you commit it.
+//! `UPDATE=1 cargo test -p authgate-cli --test tool shell` rewrites the pages; review the changes before you commit
+//! them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -9,7 +10,7 @@ use regex_lite::Regex;
 
 use super::run::{cases, scratch, tool};
 
-/// All pages, by name, without the version.
+/// All pages, in order of their names, without the version.
 fn pages() -> String {
     let folder = scratch("man");
     let said = tool(&["man", folder.to_str().unwrap()], "");
@@ -66,7 +67,7 @@ fn no_shell_lacks_a_command_or_an_option() {
     );
 }
 
-/// What bash offers where a line ends.
+/// Checks the completions of bash at the end of a line.
 #[test]
 fn bash_completes() {
     let script = tool(&["completions", "bash"], "").output;

@@ -1,7 +1,7 @@
-//! Lines of an access log of Envoy.
+//! Lines of an Envoy access log.
 //!
-//! Three forms are known: Envoy's default text format, the longer one that Istio configures, and JSON with the names that
-//! Envoy, Istio and Envoy Gateway use for the same values. `-` stands for a value that is not there.
+//! Three formats are supported: the default text format of Envoy, the longer one of Istio, and JSON with the names that
+//! Envoy, Istio and Envoy Gateway use for the same values. `-` means that a value is absent.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Entry;
 use crate::request::{self, OwnRequest};
 
-/// The requests of a log; empty lines are none.
+/// The requests of a log; empty lines are skipped.
 pub fn entries(bytes: &[u8]) -> Vec<Entry> {
     let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
@@ -34,7 +34,7 @@ fn entry(number: usize, line: &[u8]) -> Entry {
 const UNKNOWN: &str =
     "expected a line in Envoy's default format, or a JSON object with `method`, `path` and `authority`";
 
-/// The values of a line that a decision can depend on.
+/// The values of a line that can affect a decision.
 #[derive(Default)]
 struct Logged {
     method: Option<String>,
@@ -62,7 +62,7 @@ impl Logged {
     }
 }
 
-/// An address with or without a port.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse()).ok()
 }
@@ -71,9 +71,9 @@ fn known(text: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty() && *text != "-").map(str::to_owned)
 }
 
-/// The kinds of word behind the request in Envoy's default format: `w` without quotes, `q` in quotes.
+/// The words after the request in the default format of Envoy: `w` without quotes, `q` in quotes.
 const ENVOY: &str = "wwwwwwqqqqq";
-/// The same in the format of Istio, which has the address of the client too.
+/// The words after the request in the format of Istio, which also has the client address.
 const ISTIO: &str = "wwwwqwwwwqqqqqwwwwww";
 
 fn of_text(line: &str) -> Option<Logged> {
@@ -102,8 +102,8 @@ fn of_text(line: &str) -> Option<Logged> {
     })
 }
 
-/// The request in quotes, and the rest of the line. Envoy escapes nothing, so the end is the first quote with a protocol
-/// before it and a status behind it.
+/// The request in quotes, and the rest of the line. Envoy does not escape quotes, so the end is the first quote with a
+/// protocol before it and a status after it.
 fn request_line(text: &str) -> Option<(&str, &str)> {
     text.match_indices("\" ").find_map(|(at, _)| {
         let (request, rest) = text.split_at_checked(at)?;
@@ -148,7 +148,7 @@ fn words(mut text: &str) -> Option<Vec<Word<'_>>> {
     }
 }
 
-/// Names of headers in JSON lines, beside the same with `_` for `-`.
+/// Names of headers in JSON lines, which may also be written with `_` for `-`.
 const HEADERS: &[&str] = &[
     "accept",
     "content-type",
@@ -177,7 +177,7 @@ fn of_json(line: &str) -> Result<Logged, &'static str> {
     }
     let logged = Logged {
         method: text(&["method", ":method", "request_method"]),
-        // The path that the client sent comes before the one that a route made of it.
+        // The path that the client sent takes precedence over a path that a route rewrote.
         path: text(&[
             "x-envoy-original-path",
             "x-envoy-origin-path",
@@ -251,7 +251,7 @@ mod tests {
             "hunter2",
             "[]",
             "[x] \"GET / HTTP/1.1\" 200",
-            // A quote in the user agent, which Envoy does not escape.
+            // Envoy does not escape a quote in the user agent.
             r#"[2026-01-01T00:00:00Z] "GET / HTTP/1.1" 200 - 0 0 0 - "-" "a" "b" "i" "h" "-""#,
             "{\"a\":1}",
             "{\"headers\":{\"authorization\":\"hunter2\"}}",

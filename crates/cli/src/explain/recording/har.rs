@@ -1,7 +1,7 @@
 //! Entries of a HAR file.
 //!
-//! Only what a decision can depend on is read: method, URL, headers, time, and the status of the answer. Contents are
-//! skipped, so that a large file takes little memory.
+//! Only the values that can affect a decision are read (method, URL, headers and time), and the status of the response.
+//! Bodies are skipped, so that a large file needs little memory.
 
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ struct HarResponse {
 /// The requests of a file.
 ///
 /// # Errors
-/// If it is not a HAR file. The message has nothing of the file, where credentials are.
+/// If the file is not a HAR file. The message contains no text of the file, because it may have credentials.
 pub fn entries(name: &str, bytes: &[u8]) -> Result<Vec<Entry>, Failure> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let har: Har = serde_json::from_slice(bytes).map_err(|error| {
@@ -73,14 +73,14 @@ fn own(
     let scheme = match scheme.as_str() {
         "https" | "wss" => "https",
         "http" | "ws" => "http",
-        _ => return Err("not a request by HTTP"),
+        _ => return Err("not an HTTP request"),
     };
     let time = started.and_then(|time| request::time(time).ok());
     let mut own = OwnRequest::new(&method, time.unwrap_or_else(request::now));
     own.set_url(&url);
     own.scheme = scheme.to_owned();
     for HarHeader { name, value } in headers {
-        // Browsers record the pseudo-header fields of HTTP/2 among the others.
+        // Browsers record the pseudo-headers of HTTP/2 among the other headers.
         match name.to_ascii_lowercase().as_str() {
             ":authority" | "host" => own.authority = value.into_bytes(),
             ":path" => own.path = value,
@@ -114,7 +114,7 @@ mod tests {
         let own = second.request.as_ref().unwrap();
         assert_eq!((own.authority.as_slice(), own.path.as_str()), (&b"g"[..], "/%41"));
         assert_eq!((own.scheme.as_str(), own.fields.len(), second.status), ("https", 0, None));
-        assert_eq!(third.request.as_ref().err(), Some(&"not a request by HTTP"));
+        assert_eq!(third.request.as_ref().err(), Some(&"not an HTTP request"));
     }
 
     #[test]

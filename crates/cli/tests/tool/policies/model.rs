@@ -1,4 +1,4 @@
-//! AuthorizationPolicies at random, beside a small model of how Istio evaluates them.
+//! Random AuthorizationPolicies, compared with a small model of their evaluation by Istio.
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -25,7 +25,7 @@ const PRINCIPALS: &[&str] = &[
 ];
 const GROUPS: &[&str] = &["a", "b", "c*", "*d"];
 
-/// A list of some of these, and one that must not match.
+/// A list of some of these values, and a list of values that must not match.
 fn lists(
     names: (&'static str, &'static str),
     values: &'static [&'static str],
@@ -141,7 +141,7 @@ fn request() -> impl Strategy<Value = Asked> {
     })
 }
 
-/// Whether Istio allows a request whose token, if there is one, is valid.
+/// Returns true if Istio allows a request, whose token is valid if there is one.
 fn allows(policies: &[Value], asked: &Asked) -> bool {
     let of = |action: &'static str| policies.iter().filter(move |policy| policy["action"] == action);
     let matches =
@@ -229,13 +229,14 @@ fn principal(pattern: &str, asked: &Asked) -> bool {
         "*" => true,
         "*/alice" => subject == "alice",
         "*ob" => subject.ends_with("ob"),
-        // What is before the last slash is the issuer, and no issuer is `https:/`.
+        // The part before the last slash is the issuer, and no issuer is `https:/`.
         "https://idp*" => false,
         pattern => wildcard(pattern, &format!("{issuer}/{subject}")),
     }
 }
 
-/// Whatever the policies: nothing passes that Istio denies, and exit code 0 means that all passes that Istio allows.
+/// For all policies, the output allows no request that Istio denies, and with exit code 0 every request that Istio
+/// allows.
 #[test]
 fn random_policies_never_become_more_permissive() {
     let mut runner = TestRunner::new(Config {
