@@ -1,7 +1,7 @@
 //! What each subcommand writes, word by word: `tests/cases/tool/*.console` hold commands and what came of them. What is
 //! random is shown as `…`.
 //!
-//! `UPDATE=1 cargo test --test tool` writes the files anew; look at what changed before you commit it.
+//! `UPDATE=1 cargo test -p authgate-cli --test tool` writes the files anew; look at what changed before you commit it.
 
 use regex_lite::Regex;
 

@@ -21,7 +21,7 @@ fn the_committed_schema_is_fresh() {
         std::fs::write(&path, &fresh).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(fresh == committed, "make it anew: UPDATE=1 cargo test --test tool schema");
+    assert!(fresh == committed, "make it anew: UPDATE=1 cargo test -p authgate-cli --test tool schema");
 }
 
 #[test]

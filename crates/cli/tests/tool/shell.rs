@@ -1,6 +1,7 @@
 //! Man pages and completions: the pages word by word, what bash offers, and that no shell lacks a command or an option.
 //!
-//! `UPDATE=1 cargo test --test tool shell` writes the pages anew; look at what changed before you commit it.
+//! `UPDATE=1 cargo test -p authgate-cli --test tool shell` writes the pages anew; look at what changed before you commit
+//! it.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -32,7 +33,7 @@ fn the_man_pages_are_those_that_were_looked_at() {
         std::fs::write(&path, &fresh).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(fresh == committed, "write them anew: UPDATE=1 cargo test --test tool shell");
+    assert!(fresh == committed, "write them anew: UPDATE=1 cargo test -p authgate-cli --test tool shell");
 }
 
 /// The commands and long options that the pages name.
