@@ -18,6 +18,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PUSH = ["cargo", "run", "--locked", "--quiet", "-p", "xtask", "--", "push"]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 PLAIN = ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip")
 CNCF = ("application/vnd.wasm.config.v0+json", "application/wasm")
@@ -121,7 +122,7 @@ def main():
         folder = Path(folder)
         image = f"127.0.0.1:{registry.port}/test/authgate"
         environment = {**os.environ, "IMAGE": f"{image}:1"}
-        pushed = run("envoy/push.sh", "--dest-tls-verify=false", env=environment, capture_output=True, text=True)
+        pushed = run(*PUSH, "--dest-tls-verify=false", env=environment, capture_output=True, text=True)
         plain = ROOT / "dist/oci"
         manifest, found = check(registry, "1", plain, PLAIN, folder)
         digest = json.loads((plain / "index.json").read_text())["manifests"][0]["digest"]
@@ -145,7 +146,7 @@ def main():
         environment = {**os.environ, "AUTHGATE_WASM": str(folder / "plugin.wasm")}
         run("cargo", "test", "--locked", "--workspace", "--quiet", "--test", "envoy", "sample::", env=environment)
         for wrong in ["", "authgate", "127.0.0.1:5000/authgate", "authgate@sha256:00"]:
-            refused = subprocess.run([ROOT / "envoy/push.sh"], env={**os.environ, "IMAGE": wrong}, capture_output=True)
+            refused = subprocess.run(PUSH, cwd=ROOT, env={**os.environ, "IMAGE": wrong}, capture_output=True)
             expect(refused.returncode, 1, f"IMAGE={wrong}")
     print(f"test-oci: pushed, pulled and started: {digest}")
 

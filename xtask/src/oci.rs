@@ -100,10 +100,7 @@ impl Release {
     /// Collects the pre-defined annotations of the image-spec from the package's manifest.
     fn new(module: Vec<u8>, created: u64, revision: &str) -> Result<Release, Box<dyn Error>> {
         let package = package()?;
-        let of_package = |member: &str| -> Result<String, String> {
-            let text = package.get(member).and_then(Value::as_str);
-            Ok(text.ok_or_else(|| format!("Cargo.toml: no {member}"))?.to_owned())
-        };
+        let of_package = |member: &str| member_of(&package, member);
         let version = of_package("version")?;
         let mut annotations = Map::new();
         let mut annotate = |name: &str, value: String| {
@@ -178,6 +175,19 @@ impl Descriptor {
         ];
         members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// Returns the version of the package `authgate`.
+///
+/// # Errors
+/// If cargo cannot read the manifest.
+pub fn version() -> Result<String, Box<dyn Error>> {
+    Ok(member_of(&package()?, "version")?)
+}
+
+fn member_of(package: &Value, member: &str) -> Result<String, String> {
+    let text = package.get(member).and_then(Value::as_str);
+    Ok(text.ok_or_else(|| format!("Cargo.toml: no {member}"))?.to_owned())
 }
 
 /// Returns the manifest of the package `authgate`, as cargo reads it.
