@@ -4,19 +4,18 @@
 //!
 //! [`decide`] is the entry point; [`decide_traced`] is the same with an observer. The functions are in the order in
 //! which a request meets them: `judge` selects the rule, `protect` authenticates, and `conclude` authorizes. Permits
-//! are issued in this file alone, after both checks. A request that cannot be decided is denied.
+//! are issued in this file alone, after both checks. A request that cannot be decided is denied. In shadow mode the
+//! verdict is kept, but not enforced.
 //!
 //! - `evaluation`: the requirement of the rule, evaluated on the credentials of the request
 //! - `guard`: throttling, and the time for expensive checks
 //! - [`mutations`]: changes to the headers of the request
-//! - `shadow`: verdicts that are not enforced
 //! - [`state`]: cached credentials and fetched data
 //! - `trace`: observers
 
 mod evaluation;
 mod guard;
 pub mod mutations;
-mod shadow;
 pub mod state;
 mod trace;
 
@@ -101,30 +100,39 @@ pub fn decide_traced<'a, T: Trace>(
     context: Context<'_>,
     trace: &mut T,
 ) -> Decision<'a> {
-    shadow::cast(policy, request, judge(policy, request, state, context, trace))
+    let (verdict, rule, verified) = judge(policy, request, state, context, trace);
+    // A request without a rule is in shadow mode if the policy as a whole is.
+    if rule.map_or(policy.is_shadowed, |rule| rule.is_shadowed) {
+        let mutations = mutations::of_public(policy, request);
+        return Decision { verdict: Verdict::Allow(None), mutations, rule, shadowed: Some(verdict) };
+    }
+    let mutations = match (&verdict, rule.map(|rule| &rule.access)) {
+        (Verdict::Allow(permit), Some(Access::Protected(protection))) => {
+            mutations::of_protected(policy, protection, request, permit.as_ref(), &verified)
+        }
+        (Verdict::Allow(_), _) => mutations::of_public(policy, request),
+        (Verdict::Pending(_), _) => mutations::of_waiting(policy, request),
+        (Verdict::Deny(_) | Verdict::Reply(_), _) => mutations::of_denied(policy, request),
+    };
+    Decision { verdict, mutations, rule, shadowed: None }
 }
 
-/// Decides a request without regard to shadow mode.
+/// Judges a request without regard to shadow mode. Returns the verdict, the rule and the verified credentials.
 fn judge<'a, T: Trace>(
     policy: &'a Policy,
-    request: &Request<'a>,
+    request: &Request<'_>,
     state: &mut State,
     context: Context<'_>,
     trace: &mut T,
-) -> Decision<'a> {
+) -> (Verdict, Option<&'a Rule>, VerifiedLocations<'a>) {
     if let Some(answer) = policy.resources.answer(request) {
-        return Decision {
-            verdict: Verdict::Reply(answer),
-            mutations: mutations::of_denied(policy, request),
-            rule: None,
-            shadowed: None,
-        };
+        return (Verdict::Reply(answer), None, VerifiedLocations::new());
     }
     // A CORS preflight has no credentials. The rule of the method that it asks for applies.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
     let selected = select(policy, request, asked.unwrap_or(request.method));
     let rule = selected.as_ref().ok().copied();
-    let (verdict, held) = match selected {
+    let (verdict, verified) = match selected {
         Err(Unselected { reason, is_hidden }) => {
             let denial = Denial::of(reason);
             (Verdict::Deny(if is_hidden { denial.hidden() } else { denial }), VerifiedLocations::new())
@@ -144,19 +152,7 @@ fn judge<'a, T: Trace>(
             Access::Protected(protection) => protect(policy, protection, request, state, context, trace),
         },
     };
-    let permit = match &verdict {
-        Verdict::Allow(permit) => permit.as_ref(),
-        Verdict::Deny(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
-    };
-    let mutations = match (&verdict, rule.map(|rule| &rule.access)) {
-        (Verdict::Allow(_), Some(Access::Protected(protection))) => {
-            mutations::of_protected(policy, protection, request, permit, &held)
-        }
-        (Verdict::Allow(_), _) => mutations::of_public(policy, request),
-        (Verdict::Pending(_), _) => mutations::of_waiting(policy, request),
-        (Verdict::Deny(_) | Verdict::Reply(_), _) => mutations::of_denied(policy, request),
-    };
-    Decision { verdict, mutations, rule, shadowed: None }
+    (verdict, rule, verified)
 }
 
 /// Result of a request that selects no rule.
