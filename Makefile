@@ -14,13 +14,12 @@ SHELL := /bin/bash
 XTASK := cargo run --locked --quiet -p xtask --
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 WASM := dist/authgate.wasm
-TESTING_WASM := $(TARGET_DIR)/authgate-testing.wasm
 ifeq ($(origin ENVOY),undefined)
 ENVOY := .venv/bin/envoy
 endif
 
-MODULES = AUTHGATE_WASM='$(abspath $(WASM))' AUTHGATE_TESTING_WASM='$(abspath $(TESTING_WASM))'
-IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" $(MODULES)
+IN_ENVOY = ENVOY="$$(realpath "$$(command -v '$(ENVOY)')")" AUTHGATE_WASM='$(abspath $(WASM))' \
+	AUTHGATE_TESTING_WASM='$(abspath $(TARGET_DIR)/authgate-testing.wasm)'
 YARDSTICK = '$(abspath $(TARGET_DIR))/$(1)/wasm32-wasip1/release/$(1).wasm'
 ENVOY_BENCH = $(IN_ENVOY) EMPTY_WASM=$(call YARDSTICK,empty) FLOOR_WASM=$(call YARDSTICK,floor) \
 	cargo bench --locked --profile drive --bench envoy --
@@ -44,17 +43,7 @@ tool-archive: ## Pack the tool, its man pages and completions into dist/authgate
 	@$(XTASK) tool-archive
 
 check: ## Check formatting, lints and documentation, with warnings as errors
-	@$(XTASK) install wasm-target
-	cargo fmt --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked -p authgate-filter --lib --target wasm32-wasip1 -- -D warnings
-	for yardstick in empty floor; do \
-		cargo fmt --check --manifest-path benches/$$yardstick/Cargo.toml; \
-		cargo clippy --locked --manifest-path benches/$$yardstick/Cargo.toml --target wasm32-wasip1 \
-			--target-dir $(TARGET_DIR)/$$yardstick -- -D warnings; \
-	done
-	cargo fmt --check --manifest-path tests/host/Cargo.toml
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	@$(XTASK) check
 
 # Advisories are fetched from a repository on the network, which not every machine can access.
 CHECKS := bans licenses sources
@@ -85,16 +74,8 @@ attacks: build .envoy ## Run each attack on a worker for T=30 seconds, and compa
 timing: ## Compare the durations of denials by the core; fails if they reveal what was wrong; ten minutes
 	cargo bench --locked --profile drive --bench timing -- $(ARGS)
 
-# Coverage needs a flag that stable compilers hide. The sanitizers need a nightly compiler, and there is no unsafe code
-# to sanitize. Findings are stored in the target folder; copy those worth keeping to fuzz/corpus.
 fuzz: ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
-	@$(XTASK) install cargo-fuzz
-	@for target in $(or $(TARGET),$(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))); do \
-		mkdir -p '$(TARGET_DIR)'/fuzz-corpus/$$target; \
-		RUSTC_BOOTSTRAP=1 $(TARGET_DIR)/tools/bin/cargo-fuzz run --fuzz-dir fuzz --sanitizer none --target-dir '$(TARGET_DIR)/fuzz' \
-			$$target '$(TARGET_DIR)'/fuzz-corpus/$$target fuzz/corpus/$$target -- \
-			-max_total_time=$(or $(T),60) -max_len=8192 -print_final_stats=1; \
-	done
+	@$(XTASK) fuzz $(or $(T),60) $(TARGET)
 
 mutants: ## Mutate the code, one change at a time, and check that a test fails; takes hours. ARGS='-f src/decision/mod.rs'
 	@$(XTASK) install cargo-mutants
@@ -126,14 +107,7 @@ check-manifests: build .envoy ## Check all manifests against their schemas; need
 # The latest patch release of each minor version on PyPI, except 1.38.3, which was built without V8.
 MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 test-matrix: .testing .clients ## Run the end-to-end tests on every supported Envoy; TESTS='answers:: …' selects some
-	@$(XTASK) install $(MATRIX:%=envoy@%)
-	@failed=; for version in $(MATRIX); do \
-		echo "Envoy $$version"; \
-		ENVOY="$$PWD/.venv/matrix/$$version/bin/envoy" $(MODULES) cargo test --locked --workspace --test envoy -- $(TESTS) || \
-			failed="$$failed $$version"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "test-matrix: failed on$$failed" >&2; exit 1; fi; \
-	echo 'test-matrix: passed on $(MATRIX)'
+	@$(XTASK) test-matrix $(MATRIX) -- $(TESTS)
 
 # The manifest of the host crate requires a newer compiler than the crate needs.
 test-host: build ## Run the module in a host other than Envoy; builds wasmtime, which takes minutes

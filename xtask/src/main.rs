@@ -10,10 +10,14 @@
 //! xtask trim IN.wasm OUT.wasm
 //! xtask oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION
 //! xtask push [OPTION…]     pushes dist/oci to $IMAGE; skopeo gets the options
+//! xtask check              formatting, lints and documentation
+//! xtask fuzz SECONDS [TARGET…]
+//! xtask test-matrix VERSION… -- [TEST…]
 //! ```
 //!
 //! Paths are relative to the root of the repository, where it must run.
 
+mod assure;
 mod command;
 mod install;
 mod module;
@@ -25,7 +29,8 @@ mod trim;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
-                     | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…]";
+                     | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
+                     | check | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +61,12 @@ fn step(arguments: &[&str]) -> command::Result {
             let image = std::env::var("IMAGE").unwrap_or_default();
             println!("{}", push::push(&image, options)?);
             Ok(())
+        }
+        ["check"] => assure::check(),
+        ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
+        ["test-matrix", arguments @ ..] => {
+            let mut halves = arguments.splitn(2, |argument| *argument == "--");
+            assure::test_matrix(halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
         }
         _ => Err(USAGE.into()),
     }
