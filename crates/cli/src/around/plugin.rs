@@ -1,4 +1,4 @@
-//! Plugins: the objects that hand a configuration to a module, in Envoy, Istio and Envoy Gateway.
+//! Checks of plugins: the objects that pass a configuration to a module, in Envoy, Istio and Envoy Gateway.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub fn shared_vms(documents: &[Node]) -> Vec<Diagnostic> {
         let named = member(plugin, "vm_config").and_then(|vm| member(&vm.value, "vm_id"));
         let configuration = || member(plugin, "configuration").or_else(|| member(plugin, "plugin_config"));
         let Some(found) = named.or_else(configuration) else { continue };
-        // Without an identifier it is the empty one.
+        // Without `vm_id`, the identifier is the empty string.
         let id = named.and_then(|named| named.value.text()).unwrap_or_default();
         let others = by_id.entry(id).or_default();
         if others.iter().any(|other| environment(other) != environment(plugin)) {

@@ -1,6 +1,6 @@
-//! Envoy Gateway's SecurityPolicy, with the Secrets and ConfigMaps that it names.
+//! SecurityPolicy of Envoy Gateway, with the Secrets and ConfigMaps that it names.
 //!
-//! Every policy is a configuration of its own: Envoy Gateway applies one policy to a route, the most specific.
+//! Every policy becomes a separate configuration: Envoy Gateway applies only the most specific policy to a route.
 
 mod authorization;
 mod secrets;
@@ -58,7 +58,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
         }
         name
     };
-    // The tokens' authenticators come first: `authorize` is about the first that accepts.
+    // The authenticators of tokens are first: `authorize` applies to the first one that accepts.
     let mut policy = Policy {
         callers: Vec::new(),
         anonymous: true,
@@ -126,7 +126,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     }
     let mark = findings.mark();
     drop(spec);
-    // Whatever else the policy says may decide about access.
+    // Members that were not read may decide about access.
     lost.extend(findings.since(mark));
     add_header_rules(&mut policy.clauses);
     access::compile(policy, findings, &mut output);
@@ -140,7 +140,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     output
 }
 
-/// Members that decide about access and have no equivalent, with what they do and what to do about them.
+/// Members that decide about access and have no equivalent: the name, the effect, and the advice.
 const NOT_CONVERTED: &[(&str, &str, &str)] = &[
     (
         "oidc",
@@ -160,7 +160,7 @@ const NOT_CONVERTED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Names what a policy is for.
+/// Names the targets of a policy.
 fn targets(spec: &Message<'_>) -> String {
     let mut targets = Vec::new();
     let mut references = spec.messages("targetRefs");
@@ -217,7 +217,7 @@ fn api_key(keys: &Message<'_>, namespace: Option<&str>, secrets: &Secrets<'_>) -
     Value::Object(value)
 }
 
-/// Rule names must differ; those of Envoy Gateway may be absent.
+/// Names the clauses without a name: rules must have different names, and rules of Envoy Gateway may have none.
 fn add_header_rules(clauses: &mut [Clause]) {
     for (number, clause) in clauses.iter_mut().enumerate() {
         if clause.name.is_empty() {

@@ -1,8 +1,8 @@
-//! Istio's RequestAuthentication and AuthorizationPolicy.
+//! RequestAuthentication and AuthorizationPolicy of Istio.
 //!
-//! Istio denies what a DENY policy matches, then, if there are ALLOW policies, what none of them matches. Both are
-//! clauses of [`super::access`]. Each selection of workloads has an output of its own, with all policies that apply to
-//! these workloads; policies in dry-run have one in shadow mode.
+//! Istio denies a request that a DENY policy matches. If there are ALLOW policies, it then denies a request that none
+//! of them matches. Both become clauses of [`super::access`]. Each selection of workloads has a separate output with
+//! all policies that apply to these workloads. Policies in dry-run mode have a separate output in shadow mode.
 
 mod authentication;
 mod authorization;
@@ -40,7 +40,7 @@ impl Resource<'_> {
         self.node.get("kind").and_then(Node::text).unwrap_or_default()
     }
 
-    /// How comments call it.
+    /// The name of the resource in comments.
     pub fn title(&self) -> String {
         let name = self.metadata("name").unwrap_or("without a name");
         match self.metadata("namespace") {
@@ -63,7 +63,7 @@ impl Resource<'_> {
     }
 }
 
-/// What a resource says.
+/// The contents of a resource.
 struct Read {
     title: String,
     at: At,
@@ -264,7 +264,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     access::compile(policy, findings, &mut output);
     for (name, reasons) in refused {
         output.refuse(&name, &reasons);
-        // Its tokens would pass as anonymous where other authenticators are optional.
+        // Its tokens would count as anonymous where other authenticators are optional.
         output.deny_all(&reasons);
     }
     if !unclear.is_empty() {
@@ -277,7 +277,7 @@ fn is_host(atom: &super::space::Atom) -> bool {
     matches!(atom, super::space::Atom::Host(_))
 }
 
-/// Writes `identity.headers`. Where several authenticators fill one header, whichever accepts the request does.
+/// Writes `identity.headers`. If several authenticators fill one header, the one that accepts the request fills it.
 fn set_headers(output: &mut Output, headers: &[(String, String, String)], findings: &Findings) {
     for (header, name, what) in headers {
         let kinds: BTreeSet<&String> =
@@ -296,7 +296,7 @@ fn set_headers(output: &mut Output, headers: &[(String, String, String)], findin
     }
 }
 
-/// Rules see one address. Where policies tell the peer from the client, conditions on the peer are lost.
+/// Drops conditions on the peer if policies distinguish it from the client, since rules match only one address.
 fn separate_addresses(rules: &mut [Rule], findings: &Findings, output: &mut Output) {
     let sees_client = rules.iter().any(|rule| rule.sees_client);
     for rule in rules.iter_mut().filter(|rule| rule.sees_peer) {
@@ -346,7 +346,8 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
                 what,
                 "Add its `jwtRules`, or take the principal out: nobody can be it.",
             );
-            // Nobody is allowed by that. Whoever was meant to be kept out would not be, so nobody passes.
+            // The condition matches no caller, so it allows nobody. If it is meant to exclude callers, it would fail to
+            // do so, so the clause denies all.
             if clause.effect == Effect::Deny || *negated {
                 clause.lost.push(what.to_owned());
             }
@@ -354,7 +355,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
     }
 }
 
-/// Turns conditions on claims that are lists of words into scopes; the claim that they are in.
+/// Converts conditions on claims that are lists of words to scopes, and returns the claim that contains them.
 fn convert_scopes(rules: &mut [Rule], spaced: &[String], findings: &Findings) -> Option<String> {
     let mut used: Option<String> = None;
     for rule in rules {

@@ -1,4 +1,4 @@
-//! Reads objects of the input as protobuf JSON reads them.
+//! Objects of the input, read by the rules of protobuf JSON.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,20 +19,21 @@ pub struct File<'a> {
 
 /// An object of the input: a protobuf message in JSON or YAML form.
 ///
-/// Members are found by their snake_case or camelCase name; `null` is absent; a single value is a list of one. Every
-/// member that nothing has read when the message is dropped becomes a finding, so a converter cannot forget one.
+/// Members are found by their snake_case or camelCase name; `null` counts as absent; a single value counts as a list of
+/// one. Every member that is unread when the message is dropped becomes a finding, so a converter cannot forget one.
 pub struct Message<'a> {
     file: File<'a>,
     node: &'a Node,
-    /// How findings call it, such as `providers.idp`.
+    /// The name of the message in findings, such as `providers.idp`.
     name: String,
     read: RefCell<Vec<usize>>,
-    /// Whether unread members are findings.
+    /// True if unread members become findings.
     is_checked: bool,
 }
 
 impl<'a> Message<'a> {
-    /// A message that reports unread members when it is dropped. `name` is its path for people; empty at the top.
+    /// Creates a message that reports unread members when it is dropped. `name` is its path in findings; empty at the
+    /// top level.
     pub fn new(file: &File<'a>, node: &'a Node, name: impl Into<String>) -> Self {
         let mut message = Message::peek(file, node, name);
         if !matches!(node.kind, Kind::Map(_)) {
@@ -42,18 +43,18 @@ impl<'a> Message<'a> {
         message
     }
 
-    /// A message that is looked at and not converted: unread members are no findings.
+    /// Creates a message that is inspected and not converted: unread members do not become findings.
     pub fn peek(file: &File<'a>, node: &'a Node, name: impl Into<String>) -> Self {
         let read = RefCell::new(Vec::new());
         Message { file: file.clone(), node, name: name.into(), read, is_checked: false }
     }
 
-    /// Where it starts.
+    /// The line at which the message starts.
     pub fn at(&self) -> At {
         self.place(self.node.span.start)
     }
 
-    /// The file that it is in.
+    /// The file that contains the message.
     pub fn file(&self) -> &File<'a> {
         &self.file
     }
@@ -67,7 +68,7 @@ impl<'a> Message<'a> {
         place(&self.file, offset)
     }
 
-    /// The path of a member for people.
+    /// The path of a member, as findings show it.
     pub fn path(&self, member: &str) -> String {
         match (self.name.is_empty(), member.is_empty()) {
             (true, _) => member.to_owned(),
@@ -108,12 +109,12 @@ impl<'a> Message<'a> {
         found.filter(|node| !is_null(node, &self.file))
     }
 
-    /// Whether there is such a member; it counts as read.
+    /// True if the message has this member, which then counts as read.
     pub fn has(&self, name: &str) -> bool {
         self.node_of(name).is_some()
     }
 
-    /// Marks members as read that decide nothing about access.
+    /// Marks members that do not affect access as read.
     pub fn skip(&self, names: &[&str]) {
         for name in names {
             let _ = self.has(name);
@@ -139,12 +140,12 @@ impl<'a> Message<'a> {
         text
     }
 
-    /// A text that is not empty: in protobuf JSON an empty string is an absent one.
+    /// A text that is not empty: in protobuf JSON, an empty string is the same as an absent one.
     pub fn filled(&self, name: &str) -> Option<&'a str> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    /// A scalar, perhaps as the `value` of a wrapper such as `UInt32Value`.
+    /// A scalar, or the `value` of a wrapper such as `UInt32Value`.
     fn scalar(&self, name: &str) -> Option<Value> {
         let value = self.value(name)?;
         let inner =
@@ -166,12 +167,12 @@ impl<'a> Message<'a> {
         boolean
     }
 
-    /// Whether a boolean is there and true.
+    /// True if a boolean is present and true.
     pub fn is_true(&self, name: &str) -> bool {
         self.bool(name) == Some(true)
     }
 
-    /// A number that is not negative, perhaps written as a string.
+    /// A number that is not negative, possibly written as a string.
     pub fn number(&self, name: &str) -> Option<u64> {
         let value = self.scalar(name)?;
         let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0).then_some(value as u64);
@@ -185,7 +186,7 @@ impl<'a> Message<'a> {
         number
     }
 
-    /// A duration such as `1.5s`, in the form that a configuration of authgate has.
+    /// A duration such as `1.5s`, in the form of authgate configurations.
     pub fn duration(&self, name: &str) -> Option<String> {
         let value = self.value(name)?;
         let whole = |name: &str| match value.get(name) {
@@ -193,7 +194,7 @@ impl<'a> Message<'a> {
             Some(Value::String(text)) => text.parse().ok(),
             Some(number) => number.as_u64(),
         };
-        // Envoy also reads the members of a duration.
+        // Envoy also accepts a duration as an object with the members of the message.
         let parts = || {
             Some(format!(
                 "{}.{:09}s",
@@ -263,7 +264,7 @@ impl<'a> Message<'a> {
             .collect()
     }
 
-    /// One value of a map from names to messages. The others may stay unread.
+    /// One value of a map from names to messages. The other values may stay unread.
     pub fn entry(&self, name: &str, key: &str) -> Option<Message<'a>> {
         let member = self.node_of(name)?.member(key)?;
         Some(self.inner(&member.value, format!("{}.{key}", self.path(name))))
@@ -282,7 +283,7 @@ impl<'a> Message<'a> {
         texts
     }
 
-    /// The names of all members, as they are written.
+    /// The names of all members, as written.
     pub fn names(&self) -> Vec<&'a str> {
         self.node.members().iter().map(|member| member.name.as_str()).collect()
     }

@@ -5,7 +5,7 @@ use crate::convert::message::Message;
 use crate::convert::space::{self, Atom, Constraint, Region, Shape};
 use crate::convert::{claim, label};
 
-/// The rules in their order, and what happens to other requests. `providers` are names in the policy and here.
+/// The rules in order, and the effect on other requests. `providers` maps names in the policy to authenticators.
 pub fn clauses(authorization: Message<'_>, providers: &[(String, String)]) -> (Vec<Clause>, Effect) {
     let otherwise = match authorization.filled("defaultAction") {
         None | Some("Deny") => Effect::Deny,
@@ -89,7 +89,8 @@ fn read_path(given: &Message<'_>, effect: Effect, constraint: &mut Constraint) {
             "" => return,
             prefix => vec![Shape::Exact(prefix.to_owned()), Shape::prefix(&format!("{prefix}/"))],
         },
-        // There the regex sees the query as well. One that ends with `.*` allows here no more than there.
+        // In Envoy Gateway, the regex also matches the query. A regex that ends with `.*` does not allow more without
+        // it.
         "RegularExpression" if effect == Effect::Allow && !is_inverted && value.ends_with(".*") => {
             vec![Shape::regex(value.trim_start_matches('^'))]
         }

@@ -1,4 +1,4 @@
-//! `jwt.providers`.
+//! `jwt.providers` of a SecurityPolicy → authenticators.
 
 use serde_json::{Map, Value, json};
 
@@ -8,15 +8,15 @@ use crate::convert::message::Message;
 use crate::convert::output::Part;
 use crate::convert::{claim, label};
 
-/// An authenticator, before it has a name that no other has.
+/// An authenticator that has no unique name yet.
 pub struct Provider {
-    /// Its name in the policy.
+    /// The name of the provider in the policy.
     pub name: String,
     pub part: Part,
     pub issuer: Option<String>,
-    /// Header and the selector of a claim.
+    /// Headers that the provider fills, each with the selector of a claim.
     pub headers: Vec<(String, String)>,
-    /// Why it cannot be used.
+    /// Reasons why the provider cannot be used.
     pub lost: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ fn keys(
         given.finding("has no keys", "Add `localJWKS` or `remoteJWKS`.");
         return none;
     };
-    // How the connection is made belongs to the cluster.
+    // Settings of the connection belong to the cluster.
     remote.skip(&["backendRef", "backendRefs", "backendSettings", "failedRefetchDuration"]);
     let uri = remote.filled("uri").unwrap_or_default();
     let Some((host, port)) = host_and_port(uri) else {

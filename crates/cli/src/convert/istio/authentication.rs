@@ -12,15 +12,15 @@ use crate::convert::{claim, label};
 pub struct Authenticator {
     pub part: Part,
     pub issuer: String,
-    /// Header → what of the token it gets: `claims` or `claim:NAME`.
+    /// Header → the part of the token that fills it: `claims` or `claim:NAME`.
     pub headers: Vec<(String, String)>,
-    /// Claims whose text is a list of words.
+    /// Claims whose text is a list of words, separated by spaces.
     pub spaced: Vec<String>,
-    /// Why it cannot be used.
+    /// Reasons why the authenticator cannot be used.
     pub lost: Vec<String>,
 }
 
-/// Reads a `jwtRule`. `has_service` tells whether the mesh knows a host.
+/// Reads a `jwtRule`. `has_service` returns true if the mesh knows a host.
 pub fn authenticator(rule: Message<'_>, has_service: &dyn Fn(&str) -> bool) -> Authenticator {
     let at = rule.at();
     let findings = rule.file().findings;
@@ -56,7 +56,7 @@ pub fn authenticator(rule: Message<'_>, has_service: &dyn Fn(&str) -> bool) -> A
     }
     let spaced = rule.texts("spaceDelimitedClaims").into_iter().map(claim).collect();
     drop(rule);
-    // A service that is not known yet takes nothing away from the configuration.
+    // An unknown service does not make the configuration incomplete.
     let lost = findings.since(mark).into_iter().filter(|lost| !lost_keys.contains(lost)).collect();
     part.set("jwt", Value::Object(jwt));
     Authenticator { part, issuer, headers, spaced, lost }
@@ -108,7 +108,7 @@ fn keys(
     if uri.is_some() { json!({"remote": source}) } else { json!({"discovery": source}) }
 }
 
-/// The host and port of an HTTP URL.
+/// Host and port of an HTTP URL.
 pub fn host_and_port(url: &str) -> Option<(String, u16)> {
     let (is_secure, rest) = match url.strip_prefix("https://") {
         Some(rest) => (true, rest),
@@ -142,7 +142,7 @@ fn places(rule: &Message<'_>) -> Vec<Value> {
     places
 }
 
-/// Where a token is, with a prefix that is empty or an auth-scheme and a space.
+/// The location of a token in a header. The prefix is empty, or an auth-scheme and a space.
 pub fn header_place(name: &str, prefix: &str) -> Option<Value> {
     if prefix.is_empty() {
         return Some(json!({"header": name}));

@@ -6,7 +6,7 @@ use super::super::super::message::Message;
 use super::super::super::output::Output;
 use super::{Context, Payload};
 
-/// What a rule needs.
+/// The converted requirement of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Need {
     Nothing,
@@ -14,7 +14,7 @@ pub enum Need {
         requirement: Value,
         optional: bool,
     },
-    /// It was not converted, and a finding says why.
+    /// The requirement was not converted, and a finding says why.
     Lost,
 }
 
@@ -31,7 +31,7 @@ const KINDS: &[&str] = &[
 const BY_HAND: &str = "Write the rule by hand: `optional: true` allows requests without credentials and refuses wrong ones; \
                        `public: true` looks at none.";
 
-/// The requirement of this name in `requirement_map`.
+/// Reads the requirement of this name in `requirement_map`.
 pub fn named<'a>(
     output: &mut Output,
     context: &mut Context<'a>,
@@ -95,7 +95,7 @@ fn one(context: &Context<'_>, given: &Message<'_>, name: &str) -> Need {
     }
 }
 
-/// `allow_missing` alone: a token of any provider, or none.
+/// Converts `allow_missing` alone: a token of any provider, or no token.
 fn any_token(output: &Output, context: &Context<'_>, given: &Message<'_>) -> Need {
     let names: Vec<&String> = context.names.values().collect();
     let place = |name: &String| {
@@ -157,7 +157,7 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
     }
     let name = if is_any { "any_of" } else { "all_of" };
     if is_any && is_optional && !members.is_empty() && !has_provider {
-        // Then Envoy looks for tokens in the places of every provider.
+        // In this case, Envoy looks for tokens in the locations of every provider.
         let what = "allows a missing token beside groups only; there is no equivalent";
         given.finding_at(kind, what, BY_HAND);
         return Need::Lost;
@@ -170,7 +170,7 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
     }
 }
 
-/// An authenticator like a provider's, for other audiences.
+/// Adds a copy of the authenticator of a provider, with other audiences.
 fn with_audiences<'a>(output: &mut Output, context: &mut Context<'a>, both: &Message<'a>) -> Need {
     let audiences = both.texts("audiences");
     let Need::This { requirement, .. } = one(context, both, both.text("provider_name").unwrap_or_default())
