@@ -121,7 +121,7 @@ pub fn compile(mut policy: Policy, findings: &Findings, output: &mut Output) {
     let mut compiler = Compiler { policy: &policy, findings, known: BTreeMap::new(), count: 0 };
     let alive: Vec<usize> = (0..policy.clauses.len() + policy.stages.len()).collect();
     let Some(rules) = compiler.divide(0, &alive) else {
-        let what = "these policies tell more requests apart than rules can";
+        let what = "these policies distinguish more requests than rules can express";
         let at = policy.clauses.first().map(|clause| clause.at.clone()).or_else(|| output.at.clone());
         if let Some(at) = at {
             findings.add(&at, what, "Write the rules by hand.");
@@ -359,12 +359,15 @@ impl Compiler<'_> {
             return;
         };
         let what = match nobody_else {
-            true => "only requests without a token pass here, which rules cannot express; all are denied",
+            true => {
+                "only requests without a token are allowed here, which rules cannot express; all requests are denied"
+            }
             false => {
-                "requests without a token pass here and only some with one, which rules cannot express; requests without a token are denied"
+                "requests without a token are allowed here and only some with one, which rules cannot express; \
+                 requests without a token are denied"
             }
         };
-        let advice = "If requests without a token have to pass, write a `public` rule for them by hand.";
+        let advice = "To allow requests without a token, write a `public` rule for them by hand.";
         self.findings.add(&clause.at, what, advice);
     }
 

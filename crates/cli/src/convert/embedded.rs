@@ -38,7 +38,7 @@ pub fn refuse(part: &Embedded, why: &str, findings: &Findings) -> Output {
     findings.add(
         &at,
         what.clone(),
-        "Give the file as Envoy gets it: fill in templates first, as `helm template` does.",
+        "Convert the file that Envoy gets: render templates first, with `helm template` for example.",
     );
     let mut output = Output::from(at.clone());
     let mut rule = Part::from("not-converted", at);

@@ -222,8 +222,7 @@ impl<'a> Walk<'a> {
             || url.contains(".composite.")
         {
             lost.push(
-                "the filter is asked for some requests only, by a matcher that has no equivalent here"
-                    .to_owned(),
+                "the filter runs for some requests only, by a matcher that has no equivalent here".to_owned(),
             );
         }
         if node.get("operation").and_then(Node::text) == Some("MERGE") && message.has("value") {
@@ -413,7 +412,7 @@ impl<'a> Walk<'a> {
             let what = format!(
                 "`rds`: the routes `{wanted}`, which may change what filters do, are not in the input"
             );
-            self.findings.add(&rds.at(), what.clone(), "Give the file with these routes as well.");
+            self.findings.add(&rds.at(), what.clone(), "Add the file with these routes to the input.");
             unknown.push(what);
         }
         if manager.has("scoped_routes") {
@@ -439,7 +438,7 @@ impl<'a> Walk<'a> {
             });
             if !is_used && PER_ROUTE.iter().any(|kind| url.ends_with(kind)) {
                 let what = format!("settings of a route for `{name}`, which is not in the input");
-                self.findings.add(&config.at(), what.clone(), "Give the file with this filter as well.");
+                self.findings.add(&config.at(), what.clone(), "Add the file with this filter to the input.");
                 if self.outputs.is_empty() {
                     self.outputs.push(Output::from(config.at()));
                 }

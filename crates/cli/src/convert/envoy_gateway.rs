@@ -34,8 +34,8 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     let mark = findings.mark();
     output.head.push(format!("from {}, for {}", resource.title(), targets(&spec)));
     output.head.push(
-        "stricter than Envoy Gateway: a token needs a subject and is in one place alone; a path that can be read in several \
-         ways for which rules differ is refused"
+        "stricter than Envoy Gateway: a token needs a subject and is in one location only; a path with several \
+         interpretations for which rules differ is rejected"
             .to_owned(),
     );
     for (name, what, advice) in NOT_CONVERTED {
@@ -45,7 +45,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     }
     let mut lost = findings.since(mark);
     if spec.has("cors") {
-        let advice = "Keep it in a SecurityPolicy; CORS decides nothing about who may send a request.";
+        let advice = "Keep it in a SecurityPolicy; CORS does not decide who may send a request.";
         spec.finding_at("cors", "is not converted", advice);
     }
     let namespace = resource.metadata("namespace");
@@ -152,10 +152,10 @@ const NOT_CONVERTED: &[(&str, &str, &str)] = &[
         "asks another service, which has no equivalent",
         "Keep it in a SecurityPolicy, or write rules for what the service decides.",
     ),
-    ("csrf", "refuses requests of other sites, which has no equivalent", "Keep it in a SecurityPolicy."),
+    ("csrf", "rejects requests from other sites, which has no equivalent", "Keep it in a SecurityPolicy."),
     (
         "mergeType",
-        "merges this policy with another, which is not done here",
+        "merges this policy with another, which has no equivalent here",
         "Write what both say into one policy and convert that.",
     ),
 ];
@@ -173,7 +173,7 @@ fn targets(spec: &Message<'_>) -> String {
         if text("kind") == "TCPRoute" {
             reference.finding_at(
                 "kind",
-                "is TCPRoute: authgate sees HTTP requests alone",
+                "is TCPRoute: authgate handles only HTTP requests",
                 "Keep this policy.",
             );
         }
@@ -198,7 +198,7 @@ fn api_key(keys: &Message<'_>, namespace: Option<&str>, secrets: &Secrets<'_>) -
         from.extend(place.texts("cookies").into_iter().map(|name| json!({"cookie": name})));
     }
     if from.is_empty() {
-        keys.finding_at("extractFrom", "names no place", "Correct it: Envoy Gateway refuses it.");
+        keys.finding_at("extractFrom", "does not name a location", "Correct it: Envoy Gateway refuses it.");
     }
     let entries: Vec<Value> = secrets
         .api_keys(keys, namespace)

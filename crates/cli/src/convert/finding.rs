@@ -79,8 +79,9 @@ impl Findings {
             return String::new();
         }
         let parts = if list.len() == 1 { "1 part".to_owned() } else { format!("{} parts", list.len()) };
-        let mut text =
-            format!("authgate: {parts} of the input could not be converted; the output denies there\n");
+        let mut text = format!(
+            "authgate: {parts} of the input could not be converted; the output denies the affected requests\n"
+        );
         for (number, finding) in (1..).zip(list.iter()) {
             let Finding { at: At { file, line }, what, advice } = finding;
             text.push_str(&format!("{number}. {file}:{line}: {what}\n   {advice}\n"));

@@ -160,7 +160,7 @@ impl Resource<'_> {
         let is_custom = read.action == Action::Custom;
         if is_custom {
             spec.skip(&["provider"]);
-            let what = format!("is {action}: somebody else decides about these requests");
+            let what = format!("is {action}: another service decides about these requests");
             let advice = "Keep the policy, or write rules in place of what its provider decides.";
             spec.finding_at("action", &what, advice);
         }
@@ -190,7 +190,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
         if applies.contains(&Applies::Yes) {
             policies.push(policy);
         } else if applies.contains(&Applies::Perhaps) {
-            let what = format!("whether {} applies to {group} is not to be seen here", policy.title);
+            let what = format!("the input does not say whether {} applies to {group}", policy.title);
             findings.add(
                 &policy.at,
                 what.clone(),
@@ -204,8 +204,9 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     let titles: Vec<&str> = policies.iter().map(|policy| policy.title.as_str()).collect();
     output.head.push(format!("for {group}, from {}", titles.join(", ")));
     output.head.push(
-        "stricter than Istio: a token needs a subject and is in one place alone; a path that can be read in several ways for \
-         which rules differ is refused; where requests without a token pass, those with other credentials do not"
+        "stricter than Istio: a token needs a subject and is in one location only; a path with several \
+         interpretations for which rules differ is rejected; where requests without a token are allowed, those with \
+         other credentials are denied"
             .to_owned(),
     );
     let has_authentication = all.iter().any(|policy| policy.action == Action::Authenticate);
@@ -234,9 +235,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     }
     separate_addresses(&mut rules, findings, &mut output);
     if rules.iter().any(|rule| rule.clause.region.iter().any(|part| part.atoms().any(is_host))) {
-        output
-            .head
-            .push("the port of the authority is ignored, so a host stands for all its ports".to_owned());
+        output.head.push("the port of the authority is ignored, so a host matches all its ports".to_owned());
     }
     for rule in &mut rules {
         check_callers(rule, has_authentication, &callers, findings);
@@ -307,8 +306,8 @@ fn separate_addresses(rules: &mut [Rule], findings: &Findings, output: &mut Outp
                 *constraint = super::space::Constraint::default();
             }
         } else {
-            let note = "`ipBlocks` and `source.ip` are the peer of the connection; `sources` is the address that Envoy \
-                        settled on: the same unless the proxy trusts `x-forwarded-for`, as a sidecar does";
+            let note = "`ipBlocks` and `source.ip` are the peer of the connection; `sources` is the client address \
+                        that Envoy determined: the same unless the proxy trusts `x-forwarded-for`, as a sidecar does";
             if !output.head.iter().any(|known| known == note) {
                 output.head.push(note.to_owned());
             }
@@ -323,7 +322,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
         return;
     }
     if !has_authentication {
-        let what = "this asks for a token, and no RequestAuthentication in the input says which";
+        let what = "this requires a token, and the input has no RequestAuthentication";
         findings.add(&clause.at, what, "Convert it together with the RequestAuthentication.");
         clause.lost.push(what.to_owned());
         return;
@@ -344,7 +343,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
             findings.add(
                 &clause.at,
                 what,
-                "Add its `jwtRules`, or take the principal out: nobody can be it.",
+                "Add its `jwtRules`, or remove the principal: no caller matches it.",
             );
             // The condition matches no caller, so it allows nobody. If it is meant to exclude callers, it would fail to
             // do so, so the clause denies all.
@@ -378,12 +377,13 @@ fn convert_scopes(rules: &mut [Rule], spaced: &[String], findings: &Findings) ->
                     *condition = Condition::Scope(words);
                 }
                 _ => {
-                    let what =
-                        format!("this asks of the words in the claim `{claim}` what rules cannot express");
+                    let what = format!(
+                        "this is a condition on the words in the claim `{claim}` that rules cannot express"
+                    );
                     findings.add(
                         &clause.at,
                         what.clone(),
-                        "Rules can ask for whole words of one such claim, as `any_scope`.",
+                        "Rules can match whole words of one such claim, with `any_scope`.",
                     );
                     clause.lost.push(what);
                 }

@@ -37,7 +37,7 @@ impl<'a> Message<'a> {
     pub fn new(file: &File<'a>, node: &'a Node, name: impl Into<String>) -> Self {
         let mut message = Message::peek(file, node, name);
         if !matches!(node.kind, Kind::Map(_)) {
-            message.finding("is not an object", "Correct the input: this is not a legal configuration.");
+            message.finding("is not an object", "Correct the input: this is not a valid configuration.");
         }
         message.is_checked = true;
         message
@@ -101,7 +101,7 @@ impl<'a> Message<'a> {
         let mut found = None;
         for (at, member) in all.filter(|(_, member)| camel(&member.name) == wanted) {
             if found.is_some() {
-                self.finding_at(name, "is there twice", "Keep one of them.");
+                self.finding_at(name, "is present twice", "Keep one of them.");
             }
             self.read.borrow_mut().push(at);
             found = Some(&member.value);
@@ -298,7 +298,7 @@ impl Drop for Message<'_> {
         for (at, member) in self.node.members().iter().enumerate() {
             if !read.contains(&at) && member.name != "@type" && !is_null(&member.value, &self.file) {
                 let what = format!("`{}` has no equivalent here", self.path(&member.name));
-                let advice = "Take it out if it decides nothing about access; else write the rule by hand.";
+                let advice = "Remove it if it does not affect access; else write the rule by hand.";
                 self.file.findings.add(&self.place(member.at.start), what, advice);
             }
         }

@@ -170,7 +170,7 @@ impl Output {
         let found = (0..self.removed.len()).find(|at| is_at(&format!("identity.remove[{at}]")));
         if let Some(at) = found {
             self.removed.remove(at);
-            let advice = "Keep this header from callers in another way.";
+            let advice = "Remove this header from requests in another way.";
             findings.add(&self.place(None), what, advice);
             self.deny_all(&reasons);
             return true;

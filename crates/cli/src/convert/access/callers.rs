@@ -184,7 +184,7 @@ pub fn negated(conjunction: &Conjunction, findings: &Findings) -> Vec<Conjunctio
         }]),
         Ask::Scope { any, at } => {
             let what = format!(
-                "tokens with the scope {} are denied, which rules cannot express; all tokens are",
+                "tokens with the scope {} are denied, which rules cannot express; all tokens are denied",
                 any.join(" or ")
             );
             findings.add(at, what, "Allow the scopes that may pass instead, with `any_scope`.");
@@ -231,7 +231,9 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
             Ask::Claim { claim, any, negated, at } => {
                 let mut texts = any.clone();
                 if *negated && claim != "sub" && claim != "iss" {
-                    let what = format!("tokens without the claim `{claim}` pass there; here they are denied");
+                    let what = format!(
+                        "the original allows tokens without the claim `{claim}`; authgate denies them"
+                    );
                     findings.add(
                         at,
                         what,
@@ -249,7 +251,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
                 let matcher = one.unwrap_or_else(|| json!(matchers));
                 let matcher = if *negated { json!({"not": matcher}) } else { matcher };
                 let Some(name) = free_selector(&claims, claim) else {
-                    let what = format!("these policies ask too much of the claim `{claim}` at once");
+                    let what = format!("these policies have too many conditions on the claim `{claim}`");
                     findings.add(at, what, "Write the rule by hand.");
                     return None;
                 };
@@ -261,7 +263,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
                 _ => {
                     findings.add(
                         at,
-                        "these policies ask for scopes in too many ways",
+                        "these policies combine conditions on scopes in a way that rules cannot express",
                         "Write the rule by hand.",
                     );
                     return None;

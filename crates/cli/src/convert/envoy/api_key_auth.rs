@@ -21,7 +21,7 @@ struct Settings {
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from api_key_auth. Stricter: a key is sent in one place only, and without a scheme unless in Authorization"
+        "from api_key_auth. Stricter: a key is in one location only, and has no scheme unless it is in Authorization"
             .to_owned(),
     );
     let findings = filter.file().findings;
@@ -86,7 +86,7 @@ fn settings(of: &Message<'_>) -> Settings {
             (Some(header), None, None) => from.push(json!({"header": header.to_lowercase()})),
             (None, Some(query), None) => from.push(json!({"query": query})),
             (None, None, Some(cookie)) => from.push(json!({"cookie": cookie})),
-            _ => source.finding("does not name exactly one place", "Name `header`, `query` or `cookie`."),
+            _ => source.finding("does not name exactly one location", "Name `header`, `query` or `cookie`."),
         }
     }
     let forwarding = of.message("forwarding").map(|forwarding| {

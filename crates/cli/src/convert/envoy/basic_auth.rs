@@ -12,7 +12,7 @@ use super::routes::{Access, Draft, Filter, Rules};
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from basic_auth; the credentials do not go on, add `forward_credentials: true` if they must"
+        "from basic_auth. Credentials are not forwarded; add `forward_credentials: true` if the upstream needs them"
             .to_owned(),
     );
     let findings = filter.file().findings;

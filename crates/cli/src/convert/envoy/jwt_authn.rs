@@ -44,8 +44,8 @@ struct Payload {
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>, rbac: Option<&(&'a str, Message<'a>)>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from jwt_authn. Stricter here, wherever it came from: a token needs a subject, is sent in one place only, \
-         and holds no name twice; a path that can be read in several ways for which rules differ is refused"
+        "from jwt_authn. Stricter: a token needs a subject, is in one location only, and has no duplicate names; a \
+         path with several interpretations for which rules differ is rejected"
             .to_owned(),
     );
     let findings = filter.file().findings;
@@ -142,7 +142,8 @@ fn rest(filter: &Message<'_>, own: &[Draft], at: At) -> Option<Draft> {
         let reasons = filter.file().findings.since(mark);
         return Some(Draft { access: Access::Deny(reasons), ..public("rest", at, "") });
     }
-    let comment = "jwt_authn allows what no rule matches; without this rule it is denied, which is safer";
+    let comment =
+        "jwt_authn allows requests that no rule matches; without this rule they are denied, which is safer";
     (!own.iter().any(takes_all)).then(|| public("rest", at, comment))
 }
 

@@ -19,7 +19,8 @@ use super::path::Path;
 use super::route_match::{Matched, Methods};
 use super::routes::{Access, Draft, Filter, Rules};
 
-const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims with `authorize`.";
+const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims \
+                      with `authorize`.";
 
 /// The clauses of an `RBAC`.
 pub struct Decisions {
@@ -32,9 +33,7 @@ pub struct Decisions {
 /// Converts one filter.
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
-    output.head.push(
-        "from rbac, which matches what came before it: behind a filter of its own for tokens".to_owned(),
-    );
+    output.head.push("from rbac: load this as a separate filter, after the filter for tokens".to_owned());
     if place.is_disabled {
         let own = [all("not-enabled", Access::Public, filter)];
         write(&mut output, place, &own);
@@ -44,7 +43,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     match decisions.drafts(filter) {
         Some(own) => write(&mut output, place, &own),
         None if place.is_special() => {
-            let what = "tells requests apart in a way that cannot be combined with settings of routes";
+            let what = "has conditions that cannot be combined with settings of routes";
             filter.finding_at("rules", what, ADVICE);
             output.deny_all(&[format!("`rules` {what}")]);
         }
@@ -108,7 +107,7 @@ pub fn decisions(filter: &Message<'_>, has_plain_host: bool, tokens: &Tokens) ->
             return decisions;
         }
         Some(_) => {
-            rules.finding_at("action", "is none of ALLOW, DENY and LOG", "Correct the input.");
+            rules.finding_at("action", "is not ALLOW, DENY or LOG", "Correct the input.");
             decisions.clauses.push(lost("action"));
             return decisions;
         }

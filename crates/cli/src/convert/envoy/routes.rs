@@ -254,7 +254,7 @@ fn inherit(
                 }
             }
             Common::Unknown => {
-                let what = format!("it cannot be told which of the filter's rules the route `{name}` needs");
+                let what = format!("the filter's rules for the route `{name}` cannot be determined");
                 file.findings.add(at, what.clone(), ADVICE);
                 drafts.push(Draft {
                     name: name.to_owned(),
@@ -280,9 +280,8 @@ fn scopes<'a>(filter: &Filter<'_>, routes: &Routes<'a>) -> Vec<Scope<'a>> {
     let is_mixed = domains.contains(&"*") && domains.iter().any(|domain| *domain != "*");
     let kept = [(ignores_port, "strip_any_host_port"), (routes.ignores_dot, "strip_trailing_host_dot")];
     for (_, setting) in kept.into_iter().filter(|(ignores, _)| is_mixed && !ignores) {
-        let what = format!(
-            "go by domain, and without `{setting}` Envoy and authgate take some hosts for different ones"
-        );
+        let what =
+            format!("select by domain; without `{setting}`, Envoy and authgate match some hosts differently");
         let advice = format!("Set `{setting}: true` in the connection manager, and convert again.");
         table.finding_at("virtual_hosts", &what, advice);
     }
@@ -347,7 +346,7 @@ fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Optio
     }
     let is_whole = port == "*" && host.texts("domains").contains(&name);
     if !port.is_empty() && !is_whole {
-        let what = format!("has the port of `{domain}`; authgate does not look at ports");
+        let what = format!("has the port of `{domain}`; authgate ignores ports");
         host.finding_at("domains", &what, ADVICE);
     }
     Some(name)

@@ -67,7 +67,11 @@ impl Secrets<'_> {
             }
         }
         if all.is_empty() {
-            keys.finding_at("credentialRefs", "leads to no keys", "Convert it together with the Secrets.");
+            keys.finding_at(
+                "credentialRefs",
+                "does not lead to any keys",
+                "Convert it together with the Secrets.",
+            );
         }
         all
     }

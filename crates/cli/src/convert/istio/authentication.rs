@@ -72,7 +72,11 @@ fn keys(
     let (jwks, uri) = (rule.filled("jwks"), rule.filled("jwksUri"));
     if let Some(set) = jwks {
         if uri.is_some() {
-            rule.finding_at("jwksUri", "stands beside `jwks`", "Keep one of them: Istio refuses both.");
+            rule.finding_at(
+                "jwksUri",
+                "is set together with `jwks`",
+                "Keep one of them: Istio refuses both.",
+            );
         }
         return match authgate::json::parse(set.as_bytes()) {
             Ok(parsed) => json!({"jwks": parsed}),
@@ -90,9 +94,10 @@ fn keys(
     };
     let is_inside = !host.contains('.') || host.ends_with(".local") || host.ends_with(".svc");
     if !is_inside && !has_service(&host) {
-        let what = format!("`{}` is fetched by the proxy, to which {host} is unknown", rule.path(member));
+        let what = format!("`{}` is fetched by the proxy, which does not know {host}", rule.path(member));
         let advice = format!(
-            "Add a ServiceEntry for {host}, port {port}, protocol HTTPS with TLS origination; until then requests with a token get 503."
+            "Add a ServiceEntry for {host}, port {port}, protocol HTTPS with TLS origination; until then requests \
+             with a token get 503."
         );
         rule.file().findings.add(&rule.at(), what.clone(), advice);
         harmless.push(what);
@@ -128,8 +133,8 @@ fn places(rule: &Message<'_>) -> Vec<Value> {
             Some(place) => places.push(place),
             None => from.finding_at(
                 "prefix",
-                "has no equivalent: only a word and a space do",
-                "Send the token behind such a prefix, or without one.",
+                "has no equivalent: a prefix must be a word and a space",
+                "Send the token after such a prefix, or without one.",
             ),
         }
     }

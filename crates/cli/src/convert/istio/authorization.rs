@@ -16,8 +16,8 @@ const METHOD: usize = 3;
 const PEER: usize = 4;
 
 /// Finding about a rule that has conditions on both addresses.
-pub const BOTH_ADDRESSES: &str =
-    "`ipBlocks` or `source.ip` beside `remoteIpBlocks` or `remote.ip`: rules see one address, the client's";
+pub const BOTH_ADDRESSES: &str = "`ipBlocks` or `source.ip` together with `remoteIpBlocks` or `remote.ip`: rules \
+                                  match only the client's address";
 pub const BOTH_ADVICE: &str = "Keep the condition on the peer in an AuthorizationPolicy.";
 
 /// A clause, and the addresses that it has conditions on.
@@ -228,7 +228,7 @@ impl Conditions {
             }
             if any.contains(&Text::Any) && !matches!(claim, "sub" | "iss") {
                 let what = format!(
-                    "asks for any text in the claim `{claim}`, which rules cannot tell from other values"
+                    "matches any text in the claim `{claim}`, which rules cannot distinguish from other values"
                 );
                 let advice = "If the claim is always a text, write `{present: true}` for it by hand.";
                 message.finding_at(name, &what, advice);
@@ -272,7 +272,7 @@ fn read_source(conditions: &mut Conditions, source: &Message<'_>) {
         if source.has(name) {
             source.finding_at(
                 name,
-                "asks for the identity of a workload (mTLS), which has no equivalent",
+                "is a condition on the identity of a workload (mTLS), which has no equivalent",
                 "Keep this condition in an AuthorizationPolicy of its own.",
             );
         }
@@ -326,8 +326,13 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
     });
     for name in ["ports", "notPorts"] {
         if operation.has(name) {
-            let advice = "Apply the configuration to that port alone, or keep the condition in an AuthorizationPolicy.";
-            operation.finding_at(name, "asks for the port of the workload, which has no equivalent", advice);
+            let advice = "Apply the configuration to that port alone, or keep the condition in an \
+                          AuthorizationPolicy.";
+            operation.finding_at(
+                name,
+                "is a condition on the port of the workload, which has no equivalent",
+                advice,
+            );
         }
     }
 }
@@ -405,7 +410,7 @@ fn read_condition(conditions: &mut Conditions, when: &Message<'_>) {
         key => match key.strip_prefix("request.auth.claims").and_then(selector) {
             Some(selector) => conditions.claim(when, &selector),
             None => {
-                let what = format!("asks for `{key}`, which has no equivalent");
+                let what = format!("is a condition on `{key}`, which has no equivalent");
                 when.finding_at("key", &what, "Keep this condition in an AuthorizationPolicy of its own.");
             }
         },

@@ -24,8 +24,8 @@ pub fn write<'a>(
     let at = rbac.at();
     let findings = filter.file().findings;
     output.head.push(format!(
-        "with the rbac at {}:{}, which asks for claims. A claim that is a list matches when one of its elements does, \
-         and one that is not a list matches where it asks for a list",
+        "with the rbac at {}:{}, which has conditions on claims. A claim that is a list matches if one of its \
+         elements does, and a claim that is not a list also matches a condition on a list",
         at.file, at.line
     ));
     let names: Vec<String> = output.authenticators.iter().map(|part| part.name.clone()).collect();
@@ -130,7 +130,10 @@ fn stage(draft: &Draft, context: &Context<'_>, findings: &Findings) -> Stage {
         lost.extend(context.broken.get(name).into_iter().flatten().cloned());
     }
     if lost.is_empty() && callers.is_empty() && draft.access != Access::Public {
-        let what = format!("{} asks for several tokens, and the rbac for claims of one", draft.name);
+        let what = format!(
+            "{} requires several tokens, and the rbac has conditions on the claims of one",
+            draft.name
+        );
         findings.add(&draft.at, what.clone(), "Write the rules for these requests by hand.");
         lost.push(what);
     }

@@ -109,7 +109,7 @@ pub fn inline(given: &Message<'_>, advice: &str) -> Option<String> {
     let found = text.or_else(bytes);
     given.skip(&["filename", "environment_variable", "watched_directory"]);
     if found.is_none() {
-        given.finding("holds no text that can be read here", advice);
+        given.finding("has no text that can be read here", advice);
     }
     found
 }
@@ -140,7 +140,8 @@ fn keys(part: &mut Part, given: &Message<'_>) -> Option<Value> {
     for name in ["async_fetch", "retry_policy"] {
         if remote.has(name) {
             part.comment(format!(
-                "`remote_jwks.{name}` has no equivalent: keys are always fetched in the background and again"
+                "`remote_jwks.{name}` has no equivalent: keys are always fetched in the background, and failed \
+                 fetches are repeated"
             ));
         }
     }
@@ -268,11 +269,11 @@ pub fn write_headers(output: &mut Output, context: &Context<'_>, filter: &Messag
                     }
                     _ => {
                         removed.push(header.clone());
-                        "it is filled for none".to_owned()
+                        "it is removed".to_owned()
                     }
                 };
                 let what = format!(
-                    "`{}`: several providers fill the header `{header}`, not all and not alike; {not}",
+                    "`{}`: not all providers fill the header `{header}` in the same way; {not}",
                     filter.path("providers")
                 );
                 let advice = "Give each of them a header of its own below `identity.headers`.";

@@ -330,18 +330,18 @@ impl Reader<'_> {
             return unknown(input, name, what);
         }
         let (Some((payload, claim)), Some((any, is_list))) = (keys.split_first(), values) else {
-            return unknown(input, name, "asks for a claim in a way that has no equivalent here");
+            return unknown(input, name, "is a condition on a claim that has no equivalent here");
         };
         let writers = self.tokens.payloads.iter().filter(|(known, _)| known == payload);
         let writers: Vec<&String> = writers.map(|(_, name)| name).collect();
         let mut who = match writers.as_slice() {
             writers if self.tokens.names.iter().all(|name| writers.contains(&name)) => Vec::new(),
             [only] if !negated => vec![Condition::Authenticator((*only).clone())],
-            [] => return unknown(input, name, "asks for a name below which no provider writes claims"),
-            _ => return unknown(input, name, "asks for claims that only some providers write"),
+            [] => return unknown(input, name, "names metadata to which no provider writes claims"),
+            _ => return unknown(input, name, "is a condition on claims that only some providers write"),
         };
         let claim = match claim {
-            [] => return unknown(input, name, "asks for no claim"),
+            [] => return unknown(input, name, "does not name a claim"),
             [one] if !one.starts_with('/') => (*one).to_owned(),
             several => {
                 let escaped = several.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
@@ -356,7 +356,13 @@ impl Reader<'_> {
                     self.tokens.scope_claim.replace(Some(claim));
                     who.push(Condition::Scope(words));
                 }
-                None => return unknown(input, name, "asks of a list of words what has no equivalent here"),
+                None => {
+                    return unknown(
+                        input,
+                        name,
+                        "is a condition on a list of words that has no equivalent here",
+                    );
+                }
             }
         } else {
             who.push(Condition::Claim { claim, any, negated });
