@@ -22,8 +22,8 @@ impl<H: Host> Filter<H> {
         self.pending.try_borrow().map_or(0, |pending| pending.count(instance))
     }
 
-    /// True if the effective stream has neither ended nor been replied to. If the host refuses to tell, the result is
-    /// false.
+    /// True if the effective stream has neither ended nor been replied to. False if the host refuses access to its
+    /// properties.
     ///
     /// Envoy keeps the context of a stream that has ended until the end of the event loop iteration, and an operation
     /// on it crashes the whole proxy (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that has ended has

@@ -21,7 +21,7 @@ pub enum Operation {
     Continue,
     Call,
     Reply,
-    /// Making a stream effective; for root contexts this is never refused.
+    /// Makes a stream effective. The host never refuses this for root contexts.
     SetEffective,
     Random,
 }

@@ -8,7 +8,7 @@ use crate::discover;
 use crate::document::Node;
 use crate::report::Diagnostic;
 
-/// Adds warnings about the settings beside a configuration.
+/// Adds warnings about the settings of the plugin next to its configuration.
 pub fn lints(plugin: &Node, lints: &mut Vec<Diagnostic>) {
     fail_open(plugin, lints);
     if let Some(found) =

@@ -345,8 +345,8 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
                 what,
                 "Add its `jwtRules`, or remove the principal: no caller matches it.",
             );
-            // The condition matches no caller, so it allows nobody. If it is meant to exclude callers, it would fail to
-            // do so, so the clause denies all.
+            // The condition matches no caller, so it allows nobody. If it is meant to exclude callers, it would exclude
+            // none, so the clause denies all.
             if clause.effect == Effect::Deny || *negated {
                 clause.lost.push(what.to_owned());
             }

@@ -121,7 +121,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A member as a JSON value.
+    /// The value of a member as JSON.
     pub fn value(&self, name: &str) -> Option<Value> {
         self.node_of(name).map(|node| node.value(self.file.dialect))
     }
@@ -130,7 +130,7 @@ impl<'a> Message<'a> {
         self.finding_at(name, &format!("is not {expected}"), "Correct the input: Envoy would refuse it.");
     }
 
-    /// A text.
+    /// The text of a member.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         let node = self.node_of(name)?;
         let text = text_of(node, &self.file);
@@ -140,12 +140,12 @@ impl<'a> Message<'a> {
         text
     }
 
-    /// A text that is not empty: in protobuf JSON, an empty string is the same as an absent one.
+    /// The text of a member if it is not empty: in protobuf JSON, an empty string is the same as an absent one.
     pub fn filled(&self, name: &str) -> Option<&'a str> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    /// A scalar, or the `value` of a wrapper such as `UInt32Value`.
+    /// The scalar of a member, or the `value` of a wrapper such as `UInt32Value`.
     fn scalar(&self, name: &str) -> Option<Value> {
         let value = self.value(name)?;
         let inner =
@@ -153,7 +153,7 @@ impl<'a> Message<'a> {
         inner.cloned().or(Some(value))
     }
 
-    /// A boolean.
+    /// The boolean of a member.
     pub fn bool(&self, name: &str) -> Option<bool> {
         let value = self.scalar(name)?;
         let boolean = match value.as_str() {
@@ -172,7 +172,7 @@ impl<'a> Message<'a> {
         self.bool(name) == Some(true)
     }
 
-    /// A number that is not negative, possibly written as a string.
+    /// The number of a member, which must not be negative and can be written as a string.
     pub fn number(&self, name: &str) -> Option<u64> {
         let value = self.scalar(name)?;
         let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0).then_some(value as u64);
@@ -186,7 +186,7 @@ impl<'a> Message<'a> {
         number
     }
 
-    /// A duration such as `1.5s`, in the form of authgate configurations.
+    /// The duration of a member, such as `1.5s`, in the form of authgate configurations.
     pub fn duration(&self, name: &str) -> Option<String> {
         let value = self.value(name)?;
         let whole = |name: &str| match value.get(name) {
@@ -217,7 +217,7 @@ impl<'a> Message<'a> {
         duration
     }
 
-    /// A message.
+    /// The message of a member.
     pub fn message(&self, name: &str) -> Option<Message<'a>> {
         let node = self.node_of(name)?;
         Some(self.inner(node, self.path(name)))
@@ -238,13 +238,13 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A list of messages.
+    /// The messages of a list member.
     pub fn messages(&self, name: &str) -> Vec<Message<'a>> {
         let elements = self.elements(name).iter().enumerate();
         elements.map(|(at, node)| self.inner(node, format!("{}[{at}]", self.path(name)))).collect()
     }
 
-    /// A list of texts.
+    /// The texts of a list member.
     pub fn texts(&self, name: &str) -> Vec<&'a str> {
         let elements = self.elements(name);
         let texts: Vec<&str> = elements.iter().filter_map(|node| text_of(node, &self.file)).collect();
@@ -254,7 +254,7 @@ impl<'a> Message<'a> {
         texts
     }
 
-    /// A map from names to messages.
+    /// The entries of a member that maps names to messages.
     pub fn map(&self, name: &str) -> Vec<(&'a str, Message<'a>)> {
         let members = self.node_of(name).map(Node::members).unwrap_or_default();
         let path = |member: &str| format!("{}.{member}", self.path(name));
@@ -264,13 +264,13 @@ impl<'a> Message<'a> {
             .collect()
     }
 
-    /// One value of a map from names to messages. The other values may stay unread.
+    /// One value of a member that maps names to messages. The other values may stay unread.
     pub fn entry(&self, name: &str, key: &str) -> Option<Message<'a>> {
         let member = self.node_of(name)?.member(key)?;
         Some(self.inner(&member.value, format!("{}.{key}", self.path(name))))
     }
 
-    /// A map from names to texts.
+    /// The entries of a member that maps names to texts.
     pub fn text_map(&self, name: &str) -> Vec<(&'a str, &'a str)> {
         let members = self.node_of(name).map(Node::members).unwrap_or_default();
         let texts: Vec<_> = members
@@ -305,7 +305,7 @@ impl Drop for Message<'_> {
     }
 }
 
-/// The line of an offset in a file.
+/// The file and line of an offset.
 pub fn place(file: &File<'_>, offset: usize) -> At {
     let before = file.text.as_bytes().get(..offset).unwrap_or(file.text.as_bytes());
     At { file: file.name.clone(), line: before.iter().filter(|octet| **octet == b'\n').count() + 1 }

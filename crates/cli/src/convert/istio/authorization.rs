@@ -30,7 +30,7 @@ pub struct Rule {
     pub sees_client: bool,
 }
 
-/// Part of a rule: conditions that must all hold.
+/// Part of a rule: conditions that must all be met.
 #[derive(Clone, Default)]
 struct Conditions {
     region: Region,
