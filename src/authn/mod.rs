@@ -65,7 +65,7 @@ pub trait HostInfo {
     fn certificate(&self) -> Option<CertificateDigest>;
 }
 
-/// A host without data: the time stands still, and address and certificate are unknown.
+/// A host without data: the time never changes, and address and certificate are unknown.
 pub struct NullHost;
 
 impl HostInfo for NullHost {
@@ -254,7 +254,7 @@ impl Scheme {
         }
     }
 
-    /// The issuer of an unverified token and the configured ones, as a sentence for operators, if they differ.
+    /// Returns a sentence for operators with the issuer of an unverified token and the configured ones, if they differ.
     pub fn issuer_mismatch(&self, credential: &[u8]) -> Option<String> {
         match self {
             Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.issuer_mismatch(credential),

@@ -240,7 +240,7 @@ fn what_is_old_is_forgotten_in_time_too() {
     assert_eq!(store.take(cache_key(4), at(1010.0)), None);
 }
 
-/// What is taken out is gone, also if it was put in again after it had become old.
+/// An entry that is taken is gone, even if it was inserted again after it had become old.
 #[test]
 fn a_slot_is_in_one_generation() {
     let mut store = TwoGenerationCache::new(8, 1 << 20);

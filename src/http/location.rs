@@ -77,7 +77,7 @@ impl CredentialLocation {
         }
     }
 
-    /// True if both locations read the same part of a request, so that one value cannot serve both.
+    /// True if both locations read the same part of a request, so that one value cannot be meant for both.
     pub fn overlaps(&self, other: &CredentialLocation) -> bool {
         match (self, other) {
             (CredentialLocation::Field { name: a, .. }, CredentialLocation::Field { name: b, .. }) => a == b,
@@ -290,8 +290,8 @@ fn hides_cookie(pair: &[u8], name: &str) -> bool {
     found > usize::from(split_cookie(pair).0 == name.as_bytes())
 }
 
-/// True if this is `name` once decoded. A query of 60 KB has tens of thousands of names, so none is written down, and
-/// most are told apart by their first byte.
+/// True if the decoded text is `name`. A query of 60 KB has tens of thousands of names, so no decoded name is
+/// allocated, and most are rejected at their first byte.
 fn is_named(mut encoded: &[u8], name: &str) -> bool {
     for expected in name.bytes() {
         let byte;

@@ -55,7 +55,7 @@ impl DenialFormat {
         self.form.unwrap_or_else(|| accept::best(request.values("accept")))
     }
 
-    /// Whether a refusal for this reason looks as if there were nothing.
+    /// True if a refusal for this reason is answered with 404, as if the resource did not exist.
     pub fn hides(&self, reason: Reason) -> bool {
         match reason {
             Reason::InsufficientScope => self.hidden.insufficient_scope,

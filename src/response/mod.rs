@@ -188,7 +188,7 @@ pub struct Denial {
     scope: Option<String>,
     /// URL of the metadata of the protected resource.
     metadata: Option<Rc<str>>,
-    /// Whether it is answered as if nothing were there, whatever the reason.
+    /// True if the reply is 404, as if the resource did not exist, for any reason.
     is_hidden: bool,
 }
 

@@ -1,5 +1,5 @@
 //! Configurations that `authgate convert` creates from Envoy's own filters make the same decisions, in the same Envoy.
-//! Where authgate is stricter on purpose, the comments of the converted configuration say so, and a case covers it.
+//! If authgate is stricter on purpose, the comments of the converted configuration say so, and a case covers it.
 
 mod authorization;
 mod cases;

@@ -1,4 +1,4 @@
-//! Checks of the file around a configuration: the settings of Envoy, Istio or Envoy Gateway for the filter.
+//! Checks of the resources around a configuration: the settings of Envoy, Istio or Envoy Gateway for the filter.
 
 mod plugin;
 
@@ -28,7 +28,8 @@ pub fn lints(document: &Node) -> Vec<Diagnostic> {
     lints
 }
 
-/// Istio puts a plugin before its own authentication and authorization in this phase alone.
+/// Warns about a phase other than `AUTHN`: only in that phase, Istio runs a plugin before its own authentication and
+/// authorization.
 fn phase(document: &Node, lints: &mut Vec<Diagnostic>) {
     let kind = document.get("kind").and_then(Node::text);
     let Some(spec) =
@@ -88,7 +89,7 @@ fn manager(manager: &Node, filters: &Member, ours: usize, lints: &mut Vec<Diagno
             lints.push(Diagnostic { span, ..warning("filter-order", filters, message) });
         }
     }
-    // A part of a connection manager, as a patch has it, says nothing about the rest.
+    // A patch has only a part of a connection manager, so the other settings are not known.
     let kind = manager.get("@type").and_then(Node::text).unwrap_or_default();
     if !kind.ends_with(".HttpConnectionManager") {
         return;
@@ -115,7 +116,7 @@ const BEFORE: &[(&str, &str)] = &[(
      `cors_preflight: allow`",
 )];
 
-/// Filters that belong behind authgate.
+/// Filters that belong after authgate.
 const AFTER: &[(&str, &str)] = &[
     ("cache", "is before authgate and responds from its cache to any client; put it behind authgate"),
     (
@@ -128,7 +129,7 @@ const AFTER: &[(&str, &str)] = &[
     ),
 ];
 
-/// The kind of a filter, such as `cors`: of its type, else of its name.
+/// The kind of a filter, such as `cors`, from its type or else from its name.
 fn kind_of(filter: &Node) -> Option<&str> {
     let config = member(filter, "typed_config").and_then(|config| config.value.get("@type")?.text());
     // `type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors`
@@ -136,7 +137,7 @@ fn kind_of(filter: &Node) -> Option<&str> {
     of_type.or_else(|| filter.get("name")?.text()?.strip_prefix("envoy.filters.http."))
 }
 
-/// The names of all clusters of a bootstrap; `None` where others may come from elsewhere.
+/// The names of all clusters of a bootstrap; `None` if Envoy can discover others dynamically.
 pub fn clusters(document: &Node) -> Option<BTreeSet<String>> {
     let resources = &member(document, "static_resources")?.value;
     let dynamic = member(document, "dynamic_resources");
@@ -149,7 +150,7 @@ pub fn clusters(document: &Node) -> Option<BTreeSet<String>> {
     Some(list.iter().filter_map(|cluster| Some(cluster.get("name")?.text()?.to_owned())).collect())
 }
 
-/// Warns of clusters that a configuration names and its file does not define.
+/// Warns about clusters that a configuration names and its file does not define.
 pub fn unknown_clusters(configuration: &Node, known: &BTreeSet<String>) -> Vec<Diagnostic> {
     let mut lints = Vec::new();
     if let Some(authenticators) = configuration.get("authenticators") {

@@ -1,4 +1,4 @@
-//! Fields of the plugin that carries a configuration: Envoy's filter, Istio's or Envoy Gateway's resource.
+//! Members of the plugin that carries a configuration: a filter of Envoy, or a resource of Istio or Envoy Gateway.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub fn environment(plugin: &Node) -> BTreeSet<String> {
 fn texts<'a>(node: &'a Node, name: &str) -> impl Iterator<Item = String> + use<'a> {
     let list = member(node, name).map(|found| &found.value);
     let elements = list.map(Node::elements).unwrap_or_default().iter();
-    // One value stands for a list of one.
+    // A single value counts as a list of one.
     let single = list.filter(|list| list.elements().is_empty()).and_then(Node::text);
     elements.filter_map(Node::text).chain(single).map(str::to_owned)
 }

@@ -1,6 +1,7 @@
 //! `authgate convert`: configuration of other filters → authgate configuration.
 //!
-//! The output denies requests at parts that the tool does not understand. All converters share:
+//! If the tool does not understand a part of the input, the output denies the requests that the part is about. All
+//! converters share:
 //!
 //! - [`Findings`] collects the parts that cannot be converted. A [`Finding`] is `{file, line, what, advice}`. Any
 //!   finding sets the exit code to 1, and all findings are printed to standard error, numbered. With a
@@ -67,6 +68,9 @@ struct Document {
 }
 
 /// Runs `authgate convert`.
+///
+/// # Errors
+/// Fails if an input cannot be read, is not valid YAML or has nothing to convert, or if the output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let mut files = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
@@ -182,12 +186,12 @@ fn put(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// Converts the name of a claim with dots between its parts to a name or a JSON Pointer.
+/// Converts the name of a claim, with dots between its parts, to a name or a JSON Pointer.
 fn claim(path: &str) -> String {
     selector(&path.split('.').collect::<Vec<_>>())
 }
 
-/// A selector of the claim at a path of names: the name of a claim at the top, or a JSON pointer.
+/// Selector of the claim at a path of names: the name of a claim at the top level, or a JSON Pointer.
 fn selector(names: &[&str]) -> String {
     match names {
         [name] if !name.starts_with('/') => (*name).to_owned(),
@@ -195,7 +199,8 @@ fn selector(names: &[&str]) -> String {
     }
 }
 
-/// A slash and a name, escaped, as a part of a JSON pointer (RFC 6901 §3).
+/// Slash and escaped name, as a part of a JSON Pointer
+/// ([RFC 6901 §3](https://www.rfc-editor.org/rfc/rfc6901#section-3)).
 fn pointer_part(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }

@@ -177,7 +177,8 @@ impl Lints<'_> {
         }
     }
 
-    /// Warns of rules that list some methods that write, if a later rule with weaker requirements matches the others.
+    /// Warns about rules that list some methods that write, if a later rule with weaker requirements matches the
+    /// others.
     fn unlisted_methods(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
@@ -220,7 +221,7 @@ impl Lints<'_> {
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
 
-    /// Warns of each rule in shadow mode, with its position; the core warns only of the fact.
+    /// Warns about each rule in shadow mode, with its position. The warning of the core does not name the rule.
     fn shadow(&mut self, value: &Value) {
         let is_shadow = |value: &Value| value.get("shadow") == Some(&Value::Bool(true));
         let message = "in shadow mode denials are only counted and logged, and every request is allowed";

@@ -22,13 +22,13 @@ impl<H: Host> Filter<H> {
         self.pending.try_borrow().map_or(0, |pending| pending.count(instance))
     }
 
-    /// True if the effective stream has neither ended nor been replied to. If the host refuses to tell, the result is
-    /// false.
+    /// True if the effective stream has neither ended nor been replied to. False if the host refuses access to its
+    /// properties.
     ///
-    /// Envoy keeps the context of a stream that has ended until the end of the event loop's turn, and acting on it there
-    /// brings the whole proxy down (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that is over has a
-    /// duration; one that Envoy has answered itself has a response code. An interim response (1xx) is not an answer:
-    /// Envoy sends 100 by itself, before it asks the filter (seen on 1.40.0: `tests/envoy/waiting.rs`).
+    /// Envoy keeps the context of a stream that has ended until the end of the event loop iteration, and an operation
+    /// on it crashes the whole proxy (seen on 1.36.4 and 1.40.0: `tests/envoy/resets.rs`). A stream that has ended has
+    /// a duration; one that Envoy has replied to itself has a response code. An interim response (1xx) does not count:
+    /// Envoy sends 100 by itself, before it calls the filter (seen on 1.40.0: `tests/envoy/waiting.rs`).
     pub(super) fn is_live(&self) -> bool {
         let is_over = || self.host.property(&["request", "duration"]) != Ok(None);
         let is_answered = || match self.host.property(&["response", "code"]) {
@@ -83,8 +83,8 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Takes out pending requests. They are decided only afterwards, since that calls the host and can let other
-    /// requests wait.
+    /// Removes and returns pending requests. They are decided only afterwards, because a decision calls the host and
+    /// can add pending requests.
     fn take_pending(
         &self,
         take: impl FnOnce(&mut PendingRequests<PluginInstance>) -> Vec<PendingRequest<PluginInstance>>,
@@ -93,7 +93,8 @@ impl<H: Host> Filter<H> {
     }
 }
 
-/// Whether a response code is that of an interim response (RFC 9110 §15.2). Hosts give an integer of 64 bits.
+/// True if a response code is that of an interim response
+/// ([RFC 9110 §15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)). Hosts pass a 64-bit integer.
 fn is_interim(code: &[u8]) -> bool {
     code.try_into().is_ok_and(|code| (100..200).contains(&i64::from_le_bytes(code)))
 }

@@ -82,8 +82,8 @@ impl<H: Host> Filter<H> {
         }
     }
 
-    /// Content of a request. A host may bring it although the header section is held back; none of it passes before the
-    /// decision, and none of a request that is refused.
+    /// Handles a part of the body of a request. A host may deliver it although the header section is paused; nothing of
+    /// it passes before the decision, and nothing of a denied request.
     pub fn on_request_body(&self, stream: u32) -> Action {
         if self.is_held_back(stream) { Action::Pause } else { Action::Continue }
     }
@@ -105,7 +105,8 @@ impl<H: Host> Filter<H> {
         if self.is_held_back(stream) { Action::Pause } else { Action::Continue }
     }
 
-    /// Whether the request waits, or was refused and not answered. If that cannot be told it is held back.
+    /// True if the request waits, or was denied and the host refused to reply. Also true if that cannot be determined,
+    /// so that nothing passes.
     fn is_held_back(&self, stream: u32) -> bool {
         self.is_pending(stream)
             || self.unanswered.try_borrow().map_or(true, |unanswered| unanswered.contains(stream))
@@ -168,7 +169,8 @@ impl<H: Host> Filter<H> {
     /// client disconnects or the proxy replies, the access log shows the path as it is at that time.
     fn let_wait(&self, pending: PendingRequest<PluginInstance>, mutations: &HeaderMutations<'_>) -> bool {
         let Ok(mut requests) = self.pending.try_borrow_mut() else { return false };
-        // A host that does not put streams in effect could neither continue the request later nor answer it.
+        // If the host refuses to make streams effective, the filter can later neither resume the request nor reply to
+        // it.
         let can_be_resumed = || self.host.set_effective_context(pending.stream) && self.is_live();
         requests.has_room(&pending) && can_be_resumed() && self.apply(mutations).is_ok() && {
             requests.insert(pending);
@@ -222,14 +224,14 @@ impl<H: Host> Filter<H> {
     /// Applies mutations to the request headers.
     ///
     /// # Errors
-    /// If the host refuses one of the mutations.
+    /// Fails if the host refuses one of the mutations.
     fn apply(&self, mutations: &HeaderMutations<'_>) -> Result<(), Refused> {
         let map = HeaderMap::RequestHeaders;
         mutations.remove.iter().try_for_each(|name| self.host.remove_header(map, name))?;
         mutations.set.iter().try_for_each(|(name, value)| self.host.replace_header(map, name, value))
     }
 
-    /// Answers a request of a configuration that was refused, or of none.
+    /// Denies a request whose configuration was rejected, or that has none.
     fn refuse_unconfigured(&self, stream: u32) {
         let format = DenialFormat::default();
         let map = self.host.header_map(HeaderMap::RequestHeaders);
@@ -238,16 +240,16 @@ impl<H: Host> Filter<H> {
         self.refuse(stream, &Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
     }
 
-    /// Answers a request where nothing could be decided.
+    /// Denies a request that could not be decided.
     pub(super) fn refuse_unavailable(&self, stream: u32) -> StreamAction {
         self.refuse(stream, &Denial::of(Reason::Unavailable), &DenialFormat::default(), Form::Text)
     }
 
-    /// Sends a refusal. Nothing may be done with the request afterwards.
+    /// Sends a denial. No operation on the request is allowed afterwards.
     fn refuse(&self, stream: u32, denial: &Denial, format: &DenialFormat, form: Form) -> StreamAction {
         let Response { status, fields, body, grpc_status, details } = denial.response(format, form);
         let reply = LocalReply {
-            // A gRPC call has its status in a field.
+            // The status of a gRPC call is in a header.
             status: if grpc_status.is_some() { 200 } else { status },
             headers: fields.iter().map(|(name, value)| (*name, value.as_ref())).collect(),
             body: &body,
@@ -257,7 +259,7 @@ impl<H: Host> Filter<H> {
         self.reply(stream, &reply)
     }
 
-    /// Answers the request of the stream in effect. If the host refuses, its content is held back.
+    /// Replies to the request of the effective stream. If the host refuses, the content of the request is paused.
     fn reply(&self, stream: u32, reply: &LocalReply<'_>) -> StreamAction {
         if self.host.send_local_reply(reply).is_err()
             && let Ok(mut unanswered) = self.unanswered.try_borrow_mut()

@@ -1,22 +1,23 @@
-//! Refused requests to which the host sends no reply.
+//! Denied requests to which the host sends no reply.
 
 use std::collections::BTreeSet;
 
-/// The most streams that are kept.
+/// Maximum number of streams that are recorded.
 const MAX_STREAMS: usize = 1024;
 
-/// Streams whose local reply the host refused to send, as a host does that restricts what a module may call.
+/// Streams whose local reply the host refused to send, because it restricts the functions that a module may call.
 ///
-/// Their header sections stay paused. A host that brings content nevertheless continues the request where the content
-/// passes (Envoy 1.40.0 with `allow_on_headers_stop_iteration`: `tests/envoy/failure.rs`), so that is paused, too.
+/// Their header sections stay paused. A host may deliver content nevertheless, and continues the request if the content
+/// passes (Envoy 1.40.0 with `allow_on_headers_stop_iteration`: `tests/envoy/failure.rs`), so the content is paused
+/// too.
 pub struct UnansweredStreams {
     streams: BTreeSet<u32>,
-    /// Whether there were more streams than are kept. From then on every stream counts as one of them.
+    /// True if there were more than [`MAX_STREAMS`] streams. From then on, every stream counts as unanswered.
     has_overflowed: bool,
 }
 
 impl UnansweredStreams {
-    /// No streams.
+    /// Creates an empty set.
     pub const fn new() -> Self {
         UnansweredStreams { streams: BTreeSet::new(), has_overflowed: false }
     }
@@ -30,12 +31,12 @@ impl UnansweredStreams {
         }
     }
 
-    /// Forgets the last stream with this number: a new one has it.
+    /// Removes the number of an earlier stream, because a new stream has it.
     pub fn forget(&mut self, stream: u32) {
         self.streams.remove(&stream);
     }
 
-    /// Whether the stream is one of them.
+    /// True if the stream is unanswered.
     pub fn contains(&self, stream: u32) -> bool {
         self.has_overflowed || self.streams.contains(&stream)
     }

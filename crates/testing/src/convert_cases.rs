@@ -2,7 +2,7 @@
 
 const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters.http";
 
-/// `$jwt_authn` and the like stand for type URLs, `$jwks` for a key set in JSON.
+/// Replaces placeholders: `$jwt_authn` and others by type URLs, `$jwks` by a key set in JSON.
 pub fn expand(text: &str) -> String {
     let urls = [
         ("$jwt_authn_per_route", "jwt_authn.v3.PerRouteConfig"),

@@ -21,7 +21,7 @@ pub enum Operation {
     Continue,
     Call,
     Reply,
-    /// Of streams; root contexts are put in effect.
+    /// Makes a stream effective. The host never refuses this for root contexts.
     SetEffective,
     Random,
 }
@@ -37,7 +37,7 @@ pub struct Stream {
     pub is_continued: bool,
     /// True if the stream has ended and its context is not deleted yet.
     pub is_over: bool,
-    /// The status of the host's own answer, possibly an interim one.
+    /// The status of the host's own response, possibly an interim one.
     pub response_code: Option<u16>,
 }
 
@@ -73,7 +73,7 @@ pub struct State {
     pub streams: BTreeMap<u32, Stream>,
     pub calls: Vec<Call>,
     pub refuses: BTreeSet<Operation>,
-    /// Names and values; the place is the number.
+    /// Names and values of metrics; the index is the host's number of the metric.
     pub metrics: Vec<(String, i64)>,
     answer: Option<(Vec<u8>, Vec<u8>)>,
 }

@@ -1,5 +1,5 @@
-//! `rbac` beside what it is converted into: with claims that a `jwt_authn` before it verified, with conditions that exclude
-//! requests, and with rules of routes.
+//! `rbac` and its conversion, side by side: with claims that a `jwt_authn` before it verified, with conditions that
+//! exclude requests, and with rules of routes.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn claim(path: &[&str], value: Value) -> Value {
     json!({"metadata": {"filter": "envoy.filters.http.jwt_authn", "path": path, "value": value}})
 }
 
-/// Claims of all kinds, for paths of which some need a token, some may have one, and some have none that is looked at.
+/// Claims of all kinds, on paths where a token is required, optional, or ignored.
 pub fn claims(action: &str) -> Pair {
     let exact = |text: &str| json!({"string_match": {"exact": text}});
     let jwt_authn = json!({
@@ -89,7 +89,7 @@ pub fn claims(action: &str) -> Pair {
         behind: Some(json!({"@type": RBAC, "rules": {"action": action, "policies": policies}})),
         is_disabled: false,
         hosts: everywhere(),
-        // A scope that is denied cannot be written, nor a claim whose absence allows.
+        // Rules cannot express a denied scope, or a claim whose absence allows.
         is_whole: action == "ALLOW",
         good,
         requests: grid(&["GET", "POST"], &paths(&targets), &credentials),
@@ -142,7 +142,7 @@ pub fn excluded(action: &str) -> Pair {
     }
 }
 
-/// Rules of routes.
+/// `rbac` with rules of routes.
 pub fn by_route() -> Pair {
     let kind = "rbac.v3.RBACPerRoute";
     let any = json!([{"any": true}]);

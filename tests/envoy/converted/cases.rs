@@ -1,8 +1,8 @@
-//! The configurations in `tests/cases/convert`, as far as Envoy accepts them, each beside what it is converted into, in one
-//! Envoy. The requests are those of the case, at the boundaries of its rules, with no, bad and good credentials.
+//! The configurations in `tests/cases/convert` that Envoy accepts, each side by side with its conversion in one Envoy.
+//! The requests are those of the case, at the boundaries of its rules, with no, bad and good credentials.
 //!
-//! authgate never allows what the original refused. What it refuses beyond is in the summary: where the exit code is 0, it
-//! allows what the original allowed, to requests without credentials and with good ones.
+//! authgate never allows a request that the original denied. The summary reports the requests that authgate alone
+//! denies: with exit code 0, it allows every request that the original allowed, without credentials and with good ones.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -29,10 +29,10 @@ struct Case {
     requests: Vec<(String, bool, Request)>,
 }
 
-/// The password of the hash that stands in all cases is not known; this one is.
+/// The hash in all cases, whose password is unknown, and its replacement with a known password.
 const HASHES: [&str; 2] = ["{SHA}pD06tgAKLEpJDJ5HUSmPdPEA8Cw=", "{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ="];
 
-/// A member by its snake_case name, however it is written.
+/// A member by its snake_case name, in snake_case or camelCase.
 fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     let mut parts = name.split('_');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -40,7 +40,7 @@ fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     value.get(name).or_else(|| value.get(camel))
 }
 
-/// The only object below with filters.
+/// The only object with filters in the value, if there is exactly one.
 fn manager(value: &Value) -> Option<Value> {
     if member(value, "http_filters").is_some() {
         return Some(value.clone());
@@ -54,7 +54,7 @@ fn manager(value: &Value) -> Option<Value> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// A filter by itself, or a list of filters, as a connection manager has them.
+/// A connection manager with a filter, or a list of filters, that is alone in the value.
 fn lone(value: &Value) -> Option<Value> {
     let filter = |at: usize, value: &Value| {
         let is_config =
@@ -75,7 +75,7 @@ fn lone(value: &Value) -> Option<Value> {
     Some(json!({"http_filters": filters}))
 }
 
-/// Puts keys that are known here in the place of others, and of those that are fetched.
+/// Replaces fetched keys by the keys of the test.
 fn with_known_keys(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -95,7 +95,7 @@ fn keys() -> String {
     json!({"keys": [public_jwk("ES256")]}).to_string()
 }
 
-/// Everything below with this name.
+/// Collects all members with this name in the value.
 fn all<'v>(value: &'v Value, name: &str, found: &mut Vec<&'v Value>) {
     found.extend(member(value, name));
     match value {
@@ -118,7 +118,7 @@ fn texts(value: &Value, name: &str) -> Vec<String> {
 /// Adds a credential to a request: a header, a cookie, a parameter.
 type Put = Box<dyn Fn(Request, &str) -> Request>;
 
-/// Where the tokens or keys of a part of the configuration are.
+/// The locations of the tokens or keys of a part of the configuration.
 fn places(part: &Value) -> Vec<Put> {
     let mut places: Vec<Put> = Vec::new();
     let list = |name: &str| match member(part, name) {
@@ -150,7 +150,7 @@ fn places(part: &Value) -> Vec<Put> {
     places
 }
 
-/// A credential: what it is, whether it is none or good, and how a request carries it.
+/// A credential: its description, true if it is good or absent, and a function that adds it to a request.
 type Credential = (String, bool, Box<dyn Fn(Request) -> Request>);
 
 fn credentials(manager: &Value) -> Vec<Credential> {
@@ -227,12 +227,12 @@ fn credentials(manager: &Value) -> Vec<Credential> {
     credentials
 }
 
-/// The routes of a connection manager, to the service of the test; with settings for filters, and without.
+/// The routes of a connection manager, to the service of the test: with settings for filters, and without.
 fn hosts(manager: &Value) -> Option<[Value; 2]> {
     let everywhere = json!([{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}}]}]);
     let table = member(manager, "route_config");
     let mut hosts = table.and_then(|table| member(table, "virtual_hosts")).cloned().unwrap_or(everywhere);
-    // Settings of the whole table, which the listeners of these tests have none of.
+    // The listeners of these tests do not support settings of the whole table.
     if table.is_some_and(|table| member(table, "typed_per_filter_config").is_some()) {
         return None;
     }
@@ -260,7 +260,7 @@ fn hosts(manager: &Value) -> Option<[Value; 2]> {
     Some([hosts, plain])
 }
 
-/// `METHOD [HOST]/PATH [from ADDRESS]`.
+/// Parses `METHOD [HOST]/PATH [from ADDRESS]`.
 fn asked(text: &str) -> Request {
     let (text, from) = text.split_once(" from ").unwrap_or((text, "192.0.2.1"));
     let (method, target) = text.split_once(' ').unwrap();
@@ -284,7 +284,7 @@ fn convert(manager: &Value) -> (Vec<Value>, bool) {
     (documents.map(|document| Value::deserialize(document).unwrap()).collect(), output.status.success())
 }
 
-/// A case as two listeners; none where it is no plain configuration of Envoy.
+/// Converts a case to two listeners; `None` if it is not a plain configuration of Envoy.
 fn read(number: usize, case: &Value) -> Option<Case> {
     let text = expand(case["input"].as_str()?).replace(HASHES[0], HASHES[1]);
     let documents: Vec<Value> = serde_yaml_ng::Deserializer::from_str(&text)
@@ -333,7 +333,7 @@ fn read(number: usize, case: &Value) -> Option<Case> {
     })
 }
 
-/// All cases of which Envoy accepts the original.
+/// All cases whose original Envoy accepts.
 fn cases() -> Vec<Case> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/convert");
     let mut texts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

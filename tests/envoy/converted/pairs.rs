@@ -15,20 +15,20 @@ use authgate_testing::e2e::proxy::Proxy;
 const API_KEY_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth";
 pub const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
 
-/// A filter, its routes, and what is asked of both.
+/// A filter, its routes, and the requests that are sent to the filter and its conversion.
 pub struct Pair {
     pub names: [&'static str; 2],
     pub filter: Value,
-    /// A filter behind it, which is converted with it.
+    /// A filter after it, which is converted together with it.
     pub behind: Option<Value>,
     pub is_disabled: bool,
     pub hosts: Value,
-    /// Whether everything of it can be converted.
+    /// True if the conversion is complete.
     pub is_whole: bool,
     /// A request that both allow.
     pub good: Request,
     pub requests: Vec<(String, Request)>,
-    /// Parts of names of requests that authgate alone refuses.
+    /// Parts of the names of requests that authgate alone denies.
     pub stricter: &'static [&'static str],
 }
 
@@ -104,7 +104,7 @@ impl Pair {
     }
 }
 
-/// A credential: what it is, and how a request carries it.
+/// A credential: its description, and a function that adds it to a request.
 pub type Credential = (&'static str, Box<dyn Fn(Request) -> Request>);
 
 pub fn credential(what: &'static str, put: impl Fn(Request) -> Request + 'static) -> Credential {
@@ -140,7 +140,7 @@ pub fn nothing() -> Credential {
 
 pub fn bearers() -> Vec<Credential> {
     let good = token_for("alice");
-    // Not at the end, where Envoy ignores surplus bits.
+    // The last character is left alone, since Envoy ignores surplus bits there.
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let bad = format!("{signed}.{first}{}", &signature[1..]);

@@ -1,4 +1,4 @@
-//! Plugins: the objects that hand a configuration to a module, in Envoy, Istio and Envoy Gateway.
+//! Checks of plugins: the objects that pass a configuration to a module, in Envoy, Istio and Envoy Gateway.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::discover;
 use crate::document::Node;
 use crate::report::Diagnostic;
 
-/// Adds warnings about the settings beside a configuration.
+/// Adds warnings about the settings of the plugin next to its configuration.
 pub fn lints(plugin: &Node, lints: &mut Vec<Diagnostic>) {
     fail_open(plugin, lints);
     if let Some(found) =
@@ -65,7 +65,7 @@ pub fn shared_vms(documents: &[Node]) -> Vec<Diagnostic> {
         let named = member(plugin, "vm_config").and_then(|vm| member(&vm.value, "vm_id"));
         let configuration = || member(plugin, "configuration").or_else(|| member(plugin, "plugin_config"));
         let Some(found) = named.or_else(configuration) else { continue };
-        // Without an identifier it is the empty one.
+        // Without `vm_id`, the identifier is the empty string.
         let id = named.and_then(|named| named.value.text()).unwrap_or_default();
         let others = by_id.entry(id).or_default();
         if others.iter().any(|other| environment(other) != environment(plugin)) {

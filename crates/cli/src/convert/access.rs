@@ -1,8 +1,8 @@
 //! Policies that allow and deny → rules of which the first that matches decides.
 //!
-//! A [`Clause`] allows or denies the requests of a region to some callers; the first clause that applies decides, as
-//! Envoy's `rbac` does. [`compile`] divides the requests into cells ([`super::space`]) and computes for each who may
-//! pass. Where that cannot be written as a rule, the rule allows fewer callers, and a finding says so.
+//! A [`Clause`] allows or denies some requests to some callers; the first clause that applies decides, as in Envoy's
+//! `rbac`. [`compile`] divides the requests into cells ([`super::space`]) and computes the allowed callers of each
+//! cell. If these cannot be expressed as a rule, the rule allows fewer callers, and a finding says so.
 
 mod callers;
 
@@ -24,18 +24,19 @@ pub enum Effect {
     Deny,
 }
 
-/// Allows or denies some requests to some callers.
+/// A clause of a policy: allows or denies some requests to some callers.
 #[derive(Debug, Clone)]
 pub struct Clause {
-    /// Becomes the name of a rule.
+    /// The name of the rule that the clause becomes.
     pub name: String,
     pub at: At,
     pub effect: Effect,
-    /// Which requests.
+    /// The requests to which the clause applies.
     pub region: Region,
-    /// Which callers: those that meet all of these.
+    /// The callers to which the clause applies: those that meet all of these conditions.
     pub who: Vec<Condition>,
-    /// Conditions that have no equivalent and are missing above. Such a clause allows nothing, and denies to everybody.
+    /// Conditions that have no equivalent and are missing in `region` and `who`. A clause with such conditions allows
+    /// nothing, and denies its requests to all callers.
     pub lost: Vec<String>,
 }
 
@@ -44,48 +45,49 @@ pub struct Clause {
 pub struct Caller {
     pub name: String,
     pub issuer: Option<String>,
-    /// Where its tokens are: `from` of the authenticator.
+    /// The locations of its tokens: `from` of the authenticator.
     pub from: Value,
 }
 
 impl Caller {
-    /// The caller of an authenticator of tokens.
+    /// Creates the caller of an authenticator of tokens.
     pub fn new(part: &Part, issuer: Option<String>) -> Self {
         let from = part.value.get("jwt").and_then(|jwt| jwt.get("from")).cloned().unwrap_or_default();
         Caller { name: part.name.clone(), issuer, from }
     }
 }
 
-/// Says which tokens count for the requests of a region.
+/// The authenticators whose tokens are verified for the requests of a region.
 #[derive(Debug, Clone)]
 pub struct Stage {
     pub name: String,
     pub at: At,
     pub region: Region,
-    /// Names of the authenticators whose tokens are verified; none if no token is looked at.
+    /// Names of the authenticators whose tokens are verified; empty if tokens are ignored.
     pub callers: Vec<String>,
-    /// Whether requests without a token go on.
+    /// True if requests without a token continue.
     pub anonymous: bool,
-    /// Why this is not known; then nobody passes.
+    /// Reasons why the stage is unknown. If there are any, all requests of the region are denied.
     pub lost: Vec<String>,
 }
 
 /// A policy.
 pub struct Policy {
     pub callers: Vec<Caller>,
-    /// Whether requests without a token are authenticated as nobody.
+    /// True if requests without a token are anonymous; if false, they are denied.
     pub anonymous: bool,
-    /// Authenticators that every request needs beside a token.
+    /// Authenticators that every request must satisfy in addition to a token.
     pub with: Vec<String>,
-    /// In order: the first that applies decides whose tokens count; without any, those of all callers do everywhere.
+    /// The stages in order: the first that applies selects the authenticators. If empty, the tokens of all callers are
+    /// verified for every request.
     pub stages: Vec<Stage>,
-    /// In the order in which they are evaluated.
+    /// The clauses, in the order in which they are evaluated.
     pub clauses: Vec<Clause>,
-    /// What happens to requests to which no clause applies.
+    /// The effect on requests to which no clause applies.
     pub otherwise: Effect,
 }
 
-/// Who may send the requests of a cell.
+/// The callers that may send the requests of a cell.
 #[derive(Debug, Clone, PartialEq)]
 enum Access {
     Public,
@@ -110,7 +112,7 @@ impl PartialEq for Outcome {
 
 type Rules = Vec<(Map<String, Value>, Outcome)>;
 
-/// More rules than anybody would read.
+/// Maximum number of rules; a user would not review more.
 const MAX_RULES: usize = 2000;
 
 /// Adds the rules of a policy to an output.
@@ -119,7 +121,7 @@ pub fn compile(mut policy: Policy, findings: &Findings, output: &mut Output) {
     let mut compiler = Compiler { policy: &policy, findings, known: BTreeMap::new(), count: 0 };
     let alive: Vec<usize> = (0..policy.clauses.len() + policy.stages.len()).collect();
     let Some(rules) = compiler.divide(0, &alive) else {
-        let what = "these policies tell more requests apart than rules can";
+        let what = "these policies distinguish more requests than rules can express";
         let at = policy.clauses.first().map(|clause| clause.at.clone()).or_else(|| output.at.clone());
         if let Some(at) = at {
             findings.add(&at, what, "Write the rules by hand.");
@@ -131,13 +133,13 @@ pub fn compile(mut policy: Policy, findings: &Findings, output: &mut Output) {
 }
 
 impl Policy {
-    /// The region of a clause or, behind those, of a stage.
+    /// The region of a clause or a stage; indices of stages follow those of clauses.
     fn region(&self, at: usize) -> Option<&Region> {
         let stage = || self.stages.get(at.checked_sub(self.clauses.len())?).map(|stage| &stage.region);
         self.clauses.get(at).map(|clause| &clause.region).or_else(stage)
     }
 
-    /// The conditions of these clauses and stages in one dimension, each once.
+    /// The conditions of these clauses and stages in one dimension, without duplicates.
     fn atoms(&self, alive: &[usize], dimension: usize) -> Vec<Atom> {
         let mut atoms: Vec<Atom> = Vec::new();
         let constraints = alive.iter().filter_map(|at| self.region(*at)?.get(dimension));
@@ -149,7 +151,7 @@ impl Policy {
         atoms
     }
 
-    /// Takes out path conditions whose overlap with others cannot be written.
+    /// Removes path conditions whose overlap with others cannot be expressed.
     fn untangle(&mut self, findings: &Findings) {
         loop {
             let all: Vec<usize> = (0..self.clauses.len() + self.stages.len()).collect();
@@ -174,7 +176,7 @@ impl Policy {
                 }
             }
             if !changed {
-                // Cannot happen; without it this might not end.
+                // This cannot happen; it guarantees that the loop ends.
                 self.clauses.iter_mut().for_each(|clause| clause.region = Region::default());
                 self.stages.iter_mut().for_each(|stage| stage.region = Region::default());
             }
@@ -185,14 +187,14 @@ impl Policy {
 struct Compiler<'a> {
     policy: &'a Policy,
     findings: &'a Findings,
-    /// Dimension, and clauses and stages → the rules below.
+    /// Cache of [`Compiler::divide`]: dimension, clauses and stages → rules.
     known: BTreeMap<(usize, Vec<usize>), Rules>,
     count: usize,
 }
 
 impl Compiler<'_> {
-    /// The rules for the requests to which these clauses and stages may apply, divided from this dimension on. None: too
-    /// many.
+    /// The rules for the requests to which these clauses and stages may apply, divided from this dimension on. `None`
+    /// if there are too many.
     fn divide(&mut self, dimension: usize, alive: &[usize]) -> Option<Rules> {
         let key = (dimension, alive.to_vec());
         if let Some(rules) = self.known.get(&key) {
@@ -233,7 +235,7 @@ impl Compiler<'_> {
         Some(rules)
     }
 
-    /// Who may send the requests to which all these clauses and stages apply, as far as it depends on the request.
+    /// The rule for the requests to which all these clauses and stages apply, as far as the request decides that.
     fn outcome(&self, alive: &[usize]) -> Outcome {
         let clauses: Vec<&Clause> = alive.iter().filter_map(|at| self.policy.clauses.get(*at)).collect();
         let clauses = clauses.as_slice();
@@ -246,7 +248,7 @@ impl Compiler<'_> {
             let (name, at) = (Some(stage.name.clone()), Some(stage.at.clone()));
             return Outcome { access: Access::Deny, comments, name, at };
         }
-        // Where no stage applies, no token is looked at.
+        // If stages exist and none applies, tokens are ignored.
         let counts =
             |caller: &&Caller| is_open || stage.is_some_and(|stage| stage.callers.contains(&caller.name));
         let callers: Vec<&Caller> = self.policy.callers.iter().filter(counts).collect();
@@ -287,10 +289,10 @@ impl Compiler<'_> {
         self.policy.otherwise == Effect::Allow
     }
 
-    /// In which ways a token of this caller passes; each is a conjunction, and an empty one asks for nothing.
+    /// The alternatives under which a token of this caller is allowed. An empty conjunction allows every token.
     fn passes_with_token(&self, clauses: &[&Clause], caller: &Caller) -> Vec<Conjunction> {
         let mut passing: Vec<Conjunction> = Vec::new();
-        // What a token is if no clause so far has denied it.
+        // The alternatives under which no clause so far has denied the token.
         let mut remaining: Vec<Conjunction> = vec![Vec::new()];
         let mut is_decided = false;
         for clause in clauses {
@@ -328,7 +330,7 @@ impl Compiler<'_> {
         let open: Vec<(&Caller, &Vec<Conjunction>)> = open.collect();
         let names: Vec<String> = open.iter().map(|(caller, _)| caller.name.clone()).collect();
         let is_whole = open.iter().all(|(_, ways)| ways.iter().any(Vec::is_empty));
-        // A token in a place that the rule does not look at would pass as none.
+        // A token in a location that the rule does not read would count as no token.
         let sees_all = callers.iter().all(|caller| open.iter().any(|(known, _)| known.from == caller.from));
         match (anonymous, open.is_empty()) {
             (false, true) => return Access::Deny,
@@ -357,23 +359,26 @@ impl Compiler<'_> {
             return;
         };
         let what = match nobody_else {
-            true => "only requests without a token pass here, which rules cannot express; all are denied",
+            true => {
+                "only requests without a token are allowed here, which rules cannot express; all requests are denied"
+            }
             false => {
-                "requests without a token pass here and only some with one, which rules cannot express; requests without a token are denied"
+                "requests without a token are allowed here and only some with one, which rules cannot express; \
+                 requests without a token are denied"
             }
         };
-        let advice = "If requests without a token have to pass, write a `public` rule for them by hand.";
+        let advice = "To allow requests without a token, write a `public` rule for them by hand.";
         self.findings.add(&clause.at, what, advice);
     }
 
-    /// The value of `authorize`; none if nothing is left of it.
+    /// The value of `authorize`; `None` if no alternative is left.
     fn ways(&self, open: &[(&Caller, &Vec<Conjunction>)]) -> Option<Vec<Value>> {
         let mut found: Vec<(Way, Vec<String>)> = Vec::new();
         for (caller, conjunctions) in open {
             for conjunction in *conjunctions {
                 let Some(way) = callers::way(conjunction, self.findings) else { continue };
                 match found.iter_mut().find(|(known, _)| *known == way) {
-                    // One caller may have the same way twice.
+                    // One caller can have the same alternative twice.
                     Some((_, names)) if names.contains(&caller.name) => {}
                     Some((_, names)) => names.push(caller.name.clone()),
                     None => found.push((way, vec![caller.name.clone()])),
@@ -392,7 +397,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Adds the rules to an output; consecutive ones that decide alike become one.
+/// Adds the rules to an output; consecutive rules with the same outcome are merged.
 fn emit(policy: &Policy, rules: Rules, output: &mut Output) {
     let mut merged: Vec<(Vec<Map<String, Value>>, Outcome)> = Vec::new();
     for (matched, outcome) in rules {
@@ -401,7 +406,7 @@ fn emit(policy: &Policy, rules: Rules, output: &mut Output) {
                 if matched.is_empty() {
                     matches.clear();
                     matches.push(matched);
-                    // What is left has no name of its own.
+                    // The rule for the remaining requests has no name of its own.
                     last.name = outcome.name;
                 } else if !matches.last_mut().is_some_and(|known| join(known, &matched)) {
                     matches.push(matched);
@@ -438,7 +443,7 @@ fn emit(policy: &Policy, rules: Rules, output: &mut Output) {
     }
 }
 
-/// Any of the callers, and all of the others.
+/// The requirement for any of the callers `names` and all authenticators `with`.
 fn requirement(names: &[String], with: &[String]) -> Value {
     let any = match names {
         [] => None,
@@ -452,7 +457,7 @@ fn requirement(names: &[String], with: &[String]) -> Value {
     }
 }
 
-/// Adds a match to one that differs in the elements of a single list; whether it does.
+/// Merges a match into another if they differ in the elements of a single list. Returns true if they do.
 fn join(known: &mut Map<String, Value>, other: &Map<String, Value>) -> bool {
     if known.len() != other.len() {
         return false;

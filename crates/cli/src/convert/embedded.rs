@@ -1,22 +1,22 @@
-//! Configurations of Envoy as text inside of other files, such as a ConfigMap or the values of a Helm chart.
+//! Envoy configurations as text inside other files, such as a ConfigMap or the values of a Helm chart.
 
 use super::finding::{At, Findings};
 use super::output::{Output, Part};
 use crate::document::Node;
 
-/// A text that holds a configuration.
+/// A text that contains a configuration.
 pub struct Embedded {
-    /// The name of the file that it is in.
+    /// The name of the file that contains the text.
     pub name: String,
-    /// The text, with empty lines before it so that its lines have the numbers that they have in the file.
+    /// The text, after empty lines, so that line numbers are the same as in the file.
     pub text: String,
     line: usize,
 }
 
-/// Names that only a configuration with filters has.
+/// Names that occur only in a configuration with filters.
 const MARKS: &[&str] = &["http_filters", "httpFilters", "typed_config", "typedConfig"];
 
-/// Finds the texts below a node that hold configurations.
+/// Finds the texts below a node that contain configurations.
 pub fn find(name: &str, text: &str, node: &Node, found: &mut Vec<Embedded>) {
     if let Some(inner) = node.text()
         && (inner.contains('\n') || inner.trim_start().starts_with(['{', '[']))
@@ -31,14 +31,14 @@ pub fn find(name: &str, text: &str, node: &Node, found: &mut Vec<Embedded>) {
     }
 }
 
-/// An output that denies, in the place of a configuration that cannot be read.
+/// Returns an output that denies every request, for a configuration that cannot be read.
 pub fn refuse(part: &Embedded, why: &str, findings: &Findings) -> Output {
     let at = At { file: part.name.as_str().into(), line: part.line };
     let what = format!("the text here looks like a configuration of Envoy, but it is not valid YAML: {why}");
     findings.add(
         &at,
         what.clone(),
-        "Give the file as Envoy gets it: fill in templates first, as `helm template` does.",
+        "Convert the file that Envoy gets: render templates first, with `helm template` for example.",
     );
     let mut output = Output::from(at.clone());
     let mut rule = Part::from("not-converted", at);

@@ -1,4 +1,4 @@
-//! Filters of Envoy, wherever they are in a file: alone, in a listener, in an EnvoyFilter or an EnvoyPatchPolicy.
+//! Filters of Envoy at any position in a file: alone, in a listener, in an EnvoyFilter or an EnvoyPatchPolicy.
 
 mod api_key_auth;
 mod basic_auth;
@@ -16,22 +16,22 @@ use super::message::{File, Message};
 use super::output::{Output, Part};
 use crate::document::{Kind, Node};
 
-/// A filter in a chain.
+/// Position of a filter in a chain, with the settings that affect it.
 pub struct Place<'a> {
-    /// Its name.
+    /// The name of the filter.
     name: &'a str,
-    /// Whether it does nothing unless a route enables it.
+    /// True if the filter is inactive unless a route enables it.
     is_disabled: bool,
-    /// True if its connection manager takes the port and the last dot from `:authority`.
+    /// True if its connection manager strips the port and a trailing dot from `:authority`.
     has_plain_host: bool,
-    /// The routes of its connection manager.
+    /// The routes of its connection manager, if known.
     routes: Option<Routes<'a>>,
-    /// Why its settings by route are not known, or something else about it is not.
+    /// Reasons why the effective settings of the filter are not known, such as missing routes.
     unknown: Vec<String>,
 }
 
 impl<'a> Place<'a> {
-    /// Writes the rules of a filter, by route where routes have settings for it.
+    /// Writes the rules of a filter, separately for each route if routes have settings for it.
     fn write(
         &self,
         output: &mut Output,
@@ -45,8 +45,8 @@ impl<'a> Place<'a> {
         self.close(output);
     }
 
-    /// The rules of a filter of this name in the same chain, by route where routes have settings for it, and why everything
-    /// has to be denied.
+    /// The rules of a filter of this name in the same chain, separately for each route if routes have settings for it,
+    /// and the reasons to deny everything, if any.
     fn collect(
         &self,
         output: &mut Output,
@@ -64,7 +64,7 @@ impl<'a> Place<'a> {
         self.routes.as_ref().is_some_and(|routes| routes::is_special(routes, self.name))
     }
 
-    /// Denies everything if something is not known that may change what the filter does.
+    /// Denies everything if the effective settings of the filter are not known.
     fn close(&self, output: &mut Output) {
         if !self.unknown.is_empty() {
             output.deny_all(&self.unknown);
@@ -79,13 +79,13 @@ enum FilterKind {
     BasicAuth,
     ApiKeyAuth,
     Rbac,
-    /// One that is not converted.
+    /// A filter that has no converter.
     Other,
-    /// One that may do anything.
+    /// A filter that runs a program, which may do anything.
     Program,
 }
 
-/// The kind of the filter that a type URL names.
+/// The kind of filter that a type URL names.
 fn kind(url: &str) -> Option<FilterKind> {
     let name = url.rsplit('/').next().unwrap_or(url);
     let is = |end: &str| name.ends_with(end);
@@ -113,11 +113,11 @@ const OTHERS: &[&str] = &[
     "cilium.L7Policy",
 ];
 
-/// The kind of a filter in a chain whose type is not known otherwise: one that is no part of Envoy may do anything, and one
-/// that is named after authentication or authorization most likely does that.
+/// The kind of a filter in a chain whose type has no entry in [`kind`]. A filter that is not part of Envoy may do
+/// anything, and one with `auth` in its name probably authenticates or authorizes.
 fn unknown_kind(url: &str) -> Option<FilterKind> {
     let name = url.rsplit('/').next().unwrap_or(url);
-    // It adds tokens for the upstream.
+    // `gcp_authn` adds tokens for the upstream; it does not check requests.
     let is_harmless = name.is_empty() || name.contains(".gcp_authn.") || name.ends_with(".Composite");
     let is_auth = name.to_ascii_lowercase().contains("auth") && !is_harmless;
     let is_foreign = !name.starts_with("envoy.") && !is_harmless;
@@ -144,22 +144,22 @@ const PER_ROUTE: &[&str] = &[
     ".rbac.v3.RBACPerRoute",
 ];
 
-/// Names of filters without a `typed_config` that can be told by their names.
+/// Names of filters that are recognized by name if they have no `typed_config`.
 const NAMES: &[&str] = &["jwt_authn", "basic_auth", "api_key_auth", "rbac", "ext_authz", "oauth2"];
 
-/// What is found in all documents.
+/// Search through all documents, and its results.
 struct Walk<'a> {
     findings: &'a Findings,
     outputs: Vec<Output>,
     /// Notes for the heads of all outputs.
     notes: Vec<String>,
-    /// Tables of routes, by name.
+    /// All route tables.
     tables: Vec<(File<'a>, &'a Node)>,
-    /// Tables that a chain uses, and the names of its filters.
+    /// Route tables that a chain uses, and the names of its filters.
     used: RefCell<Vec<(*const Node, Vec<&'a str>)>>,
 }
 
-/// Converts all filters in these documents. The texts are notes for the head of every output.
+/// Converts all filters in these documents. The returned texts are notes for the head of every output.
 pub fn convert<'a>(documents: &[(File<'a>, &'a Node)]) -> (Vec<Output>, Vec<String>) {
     let Some((File { findings, .. }, _)) = documents.first() else { return (Vec::new(), Vec::new()) };
     let mut walk = Walk {
@@ -185,7 +185,7 @@ fn children(node: &Node) -> impl Iterator<Item = &Node> {
     node.members().iter().map(|member| &member.value).chain(node.elements())
 }
 
-/// Whether a node is a `RouteConfiguration`.
+/// True if a node is a `RouteConfiguration`.
 fn is_table(node: &Node) -> bool {
     node.get("virtual_hosts").or_else(|| node.get("virtualHosts")).is_some()
 }
@@ -200,7 +200,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Finds connection managers, and filters outside of any. `lost` are conditions of what `node` is in.
+    /// Finds connection managers, and filters outside of connection managers. `lost` has the conditions of the objects
+    /// that contain `node`.
     fn search(&mut self, file: &File<'a>, node: &'a Node, lost: &[String]) {
         let message = Message::peek(file, node, "");
         if matches!(node.kind, Kind::Map(_)) && message.has("http_filters") {
@@ -221,8 +222,7 @@ impl<'a> Walk<'a> {
             || url.contains(".composite.")
         {
             lost.push(
-                "the filter is asked for some requests only, by a matcher that has no equivalent here"
-                    .to_owned(),
+                "the filter runs for some requests only, by a matcher that has no equivalent here".to_owned(),
             );
         }
         if node.get("operation").and_then(Node::text) == Some("MERGE") && message.has("value") {
@@ -256,7 +256,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The name and the configuration of a filter that is converted with another.
+    /// Name and configuration of a filter that is converted together with another.
     fn partner(
         &self,
         file: &File<'a>,
@@ -272,7 +272,8 @@ impl<'a> Walk<'a> {
         Some((name, Message::new(file, config, "rbac")))
     }
 
-    /// A `jwt_authn` and an `rbac` behind it that asks for the claims that it verified: these become one configuration.
+    /// Indices of a `jwt_authn` and of an `rbac` after it that has conditions on the verified claims. The two become
+    /// one configuration.
     fn partners(&self, manager: &Message<'a>, filters: &[&'a Node]) -> Option<(usize, usize)> {
         let file = manager.file();
         let has_kind = |node: &Node, wanted: FilterKind| {
@@ -303,7 +304,7 @@ impl<'a> Walk<'a> {
         self.tables.iter().find(|(_, node)| node.get("name").and_then(Node::text) == wanted).cloned()
     }
 
-    /// Converts a filter; whether `node` is one that authenticates or authorizes.
+    /// Converts a filter. Returns true if `node` is a filter that authenticates or authorizes.
     fn filter(
         &mut self,
         file: &File<'a>,
@@ -339,7 +340,7 @@ impl<'a> Walk<'a> {
                 FilterKind::ApiKeyAuth => api_key_auth::convert(&message, &place),
                 _ => rbac::convert(&message, &place),
             };
-            // What was not read of the filter itself is about every request.
+            // Unread members of the filter itself may affect every request.
             let mark = self.findings.mark();
             drop(message);
             drop(partner);
@@ -364,7 +365,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// A filter whose configuration is not in the file: told by its name.
+    /// Recognizes a filter by its name if its configuration is not in the file.
     fn untyped(&mut self, filter: &Message<'a>, name: &str, manager: Option<&Message<'a>>) -> bool {
         let short = name.split('/').next().and_then(|name| name.rsplit('.').next());
         let is_auth = short.is_some_and(|short| NAMES.contains(&short));
@@ -376,7 +377,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// An output that denies, in the place of a filter that is not converted.
+    /// Adds an output that denies every request, for a filter that is not converted.
     fn refuse(&mut self, filter: &Message<'a>, what: &str) {
         let what = format!("{what} has no equivalent here");
         let advice = "Keep it before or behind authgate, or write rules that do the same.";
@@ -388,7 +389,8 @@ impl<'a> Walk<'a> {
         self.outputs.push(output);
     }
 
-    /// The routes of a connection manager; where they are not in the input, the filter's settings are not all known.
+    /// The routes of a connection manager. If they are not in the input, the settings of the filter are not fully
+    /// known.
     fn routes_of(
         &self,
         manager: &Message<'a>,
@@ -410,7 +412,7 @@ impl<'a> Walk<'a> {
             let what = format!(
                 "`rds`: the routes `{wanted}`, which may change what filters do, are not in the input"
             );
-            self.findings.add(&rds.at(), what.clone(), "Give the file with these routes as well.");
+            self.findings.add(&rds.at(), what.clone(), "Add the file with these routes to the input.");
             unknown.push(what);
         }
         if manager.has("scoped_routes") {
@@ -423,7 +425,7 @@ impl<'a> Walk<'a> {
         Some(Routes { file, node, ignores_port, ignores_dot })
     }
 
-    /// Settings of routes that no converted filter has looked at.
+    /// Reports settings of routes that no converted filter has read.
     fn unplaced(&mut self, file: &File<'a>, node: &'a Node, table: Option<&'a Node>) {
         let table = if is_table(node) { Some(node) } else { table };
         let message = Message::peek(file, node, "");
@@ -436,7 +438,7 @@ impl<'a> Walk<'a> {
             });
             if !is_used && PER_ROUTE.iter().any(|kind| url.ends_with(kind)) {
                 let what = format!("settings of a route for `{name}`, which is not in the input");
-                self.findings.add(&config.at(), what.clone(), "Give the file with this filter as well.");
+                self.findings.add(&config.at(), what.clone(), "Add the file with this filter to the input.");
                 if self.outputs.is_empty() {
                     self.outputs.push(Output::from(config.at()));
                 }
@@ -455,7 +457,7 @@ fn is_filter(url: &str) -> bool {
     kind(url).is_some()
 }
 
-/// The type and the value of an `Any`, also inside a `TypedStruct`.
+/// Type and value of an `Any`, including one inside a `TypedStruct`.
 fn unwrapped<'a>(file: &File<'a>, node: &'a Node) -> (&'a str, &'a Node) {
     let any = Message::peek(file, node, "");
     let url = any.filled("@type").unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Envoy Gateway's SecurityPolicy, with the Secrets and ConfigMaps that it names.
+//! SecurityPolicy of Envoy Gateway, with the Secrets and ConfigMaps that it names.
 //!
-//! Every policy is a configuration of its own: Envoy Gateway applies one policy to a route, the most specific.
+//! Every policy becomes a separate configuration: Envoy Gateway applies only the most specific policy to a route.
 
 mod authorization;
 mod secrets;
@@ -34,8 +34,8 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     let mark = findings.mark();
     output.head.push(format!("from {}, for {}", resource.title(), targets(&spec)));
     output.head.push(
-        "stricter than Envoy Gateway: a token needs a subject and is in one place alone; a path that can be read in several \
-         ways for which rules differ is refused"
+        "stricter than Envoy Gateway: a token needs a subject and is in one location only; a path with several \
+         interpretations for which rules differ is rejected"
             .to_owned(),
     );
     for (name, what, advice) in NOT_CONVERTED {
@@ -45,7 +45,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     }
     let mut lost = findings.since(mark);
     if spec.has("cors") {
-        let advice = "Keep it in a SecurityPolicy; CORS decides nothing about who may send a request.";
+        let advice = "Keep it in a SecurityPolicy; CORS does not decide who may send a request.";
         spec.finding_at("cors", "is not converted", advice);
     }
     let namespace = resource.metadata("namespace");
@@ -58,7 +58,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
         }
         name
     };
-    // The tokens' authenticators come first: `authorize` is about the first that accepts.
+    // The authenticators of tokens are first: `authorize` applies to the first one that accepts.
     let mut policy = Policy {
         callers: Vec::new(),
         anonymous: true,
@@ -126,7 +126,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     }
     let mark = findings.mark();
     drop(spec);
-    // Whatever else the policy says may decide about access.
+    // Members that were not read may decide about access.
     lost.extend(findings.since(mark));
     add_header_rules(&mut policy.clauses);
     access::compile(policy, findings, &mut output);
@@ -140,7 +140,7 @@ fn convert_policy(resource: &Resource<'_>, secrets: &Secrets<'_>, findings: &Fin
     output
 }
 
-/// Members that decide about access and have no equivalent, with what they do and what to do about them.
+/// Members that decide about access and have no equivalent: the name, the effect, and the advice.
 const NOT_CONVERTED: &[(&str, &str, &str)] = &[
     (
         "oidc",
@@ -152,15 +152,15 @@ const NOT_CONVERTED: &[(&str, &str, &str)] = &[
         "asks another service, which has no equivalent",
         "Keep it in a SecurityPolicy, or write rules for what the service decides.",
     ),
-    ("csrf", "refuses requests of other sites, which has no equivalent", "Keep it in a SecurityPolicy."),
+    ("csrf", "rejects requests from other sites, which has no equivalent", "Keep it in a SecurityPolicy."),
     (
         "mergeType",
-        "merges this policy with another, which is not done here",
+        "merges this policy with another, which has no equivalent here",
         "Write what both say into one policy and convert that.",
     ),
 ];
 
-/// Names what a policy is for.
+/// Names the targets of a policy.
 fn targets(spec: &Message<'_>) -> String {
     let mut targets = Vec::new();
     let mut references = spec.messages("targetRefs");
@@ -173,7 +173,7 @@ fn targets(spec: &Message<'_>) -> String {
         if text("kind") == "TCPRoute" {
             reference.finding_at(
                 "kind",
-                "is TCPRoute: authgate sees HTTP requests alone",
+                "is TCPRoute: authgate handles only HTTP requests",
                 "Keep this policy.",
             );
         }
@@ -198,7 +198,7 @@ fn api_key(keys: &Message<'_>, namespace: Option<&str>, secrets: &Secrets<'_>) -
         from.extend(place.texts("cookies").into_iter().map(|name| json!({"cookie": name})));
     }
     if from.is_empty() {
-        keys.finding_at("extractFrom", "names no place", "Correct it: Envoy Gateway refuses it.");
+        keys.finding_at("extractFrom", "does not name a location", "Correct it: Envoy Gateway refuses it.");
     }
     let entries: Vec<Value> = secrets
         .api_keys(keys, namespace)
@@ -217,7 +217,7 @@ fn api_key(keys: &Message<'_>, namespace: Option<&str>, secrets: &Secrets<'_>) -
     Value::Object(value)
 }
 
-/// Rule names must differ; those of Envoy Gateway may be absent.
+/// Names the clauses without a name: rules must have different names, and rules of Envoy Gateway may have none.
 fn add_header_rules(clauses: &mut [Clause]) {
     for (number, clause) in clauses.iter_mut().enumerate() {
         if clause.name.is_empty() {

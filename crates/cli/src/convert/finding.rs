@@ -14,21 +14,21 @@ pub struct At {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub at: At,
-    /// What was not converted.
+    /// Description of the part that was not converted.
     pub what: String,
-    /// What the user can do about it.
+    /// The next step for the user.
     pub advice: String,
 }
 
-/// Collects findings; shared by everything that reads the input.
+/// Collection of findings, shared by all converters.
 #[derive(Default)]
 pub struct Findings(RefCell<Collected>);
 
 #[derive(Default)]
 struct Collected {
-    /// Each once.
+    /// All findings, without duplicates.
     list: Vec<Finding>,
-    /// Indices into `list`, one for each time that a finding was added.
+    /// Indices into `list`, one for each call that added a finding.
     added: Vec<usize>,
 }
 
@@ -37,7 +37,7 @@ struct Collected {
 pub struct Mark(usize);
 
 impl Findings {
-    /// Adds a finding. The summary has it once, however often it is added.
+    /// Adds a finding. The summary lists it once, even if it is added several times.
     pub fn add(&self, at: &At, what: impl Into<String>, advice: impl Into<String>) {
         let finding = Finding { at: at.clone(), what: what.into(), advice: advice.into() };
         let mut collected = self.0.borrow_mut();
@@ -49,12 +49,13 @@ impl Findings {
         collected.added.push(index);
     }
 
-    /// Now, for [`Findings::since`].
+    /// Returns the current point in time, for [`Findings::since`].
     pub fn mark(&self) -> Mark {
         Mark(self.0.borrow().added.len())
     }
 
-    /// What was added since `mark`, also if it was known before: the reasons why a part of the output has to deny.
+    /// Returns the findings that were added since `mark`, including those that were added before as well: the reasons
+    /// why a part of the output must deny.
     pub fn since(&self, mark: Mark) -> Vec<String> {
         let collected = self.0.borrow();
         let mut reasons: Vec<String> = Vec::new();
@@ -66,20 +67,21 @@ impl Findings {
         reasons
     }
 
-    /// Whether there are none.
+    /// True if there are no findings.
     pub fn is_empty(&self) -> bool {
         self.0.borrow().list.is_empty()
     }
 
-    /// The numbered summary for standard error; empty without findings.
+    /// Returns the numbered summary for standard error; empty if there are no findings.
     pub fn summary(&self) -> String {
         let list = &self.0.borrow().list;
         if list.is_empty() {
             return String::new();
         }
         let parts = if list.len() == 1 { "1 part".to_owned() } else { format!("{} parts", list.len()) };
-        let mut text =
-            format!("authgate: {parts} of the input could not be converted; the output denies there\n");
+        let mut text = format!(
+            "authgate: {parts} of the input could not be converted; the output denies the affected requests\n"
+        );
         for (number, finding) in (1..).zip(list.iter()) {
             let Finding { at: At { file, line }, what, advice } = finding;
             text.push_str(&format!("{number}. {file}:{line}: {what}\n   {advice}\n"));

@@ -1,11 +1,11 @@
-//! Kubernetes resources that decide about access and that no converter reads.
+//! Kubernetes resources that decide about access and have no converter.
 
 use super::finding::Findings;
 use super::istio::Resource;
 use super::output::{Output, Part};
 use crate::document::Node;
 
-/// API groups, and the kinds in them that authenticate or authorize; without kinds all do.
+/// API groups, and their kinds that authenticate or authorize; an empty list of kinds means all.
 const GROUPS: &[(&str, &[&str])] = &[
     ("authentication.istio.io", &[]),
     ("rbac.istio.io", &[]),
@@ -21,7 +21,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("cilium.io", &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"]),
 ];
 
-/// True if a resource decides about access and is of another product than those that are converted.
+/// True if a resource decides about access and belongs to a product that has no converter.
 pub fn is_foreign(resource: &Resource<'_>) -> bool {
     let version = resource.node.get("apiVersion").and_then(Node::text).unwrap_or_default();
     let group = version.split('/').next().unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn is_foreign(resource: &Resource<'_>) -> bool {
     of_group.map(|(_, kinds)| kinds).any(|kinds| kinds.is_empty() || kinds.contains(&resource.kind()))
 }
 
-/// An output that denies, in the place of a resource that is not converted.
+/// Returns an output that denies every request, for a resource that is not converted.
 pub fn refuse(resource: &Resource<'_>, findings: &Findings) -> Output {
     let what = format!("{} has no equivalent here", resource.title());
     findings.add(&resource.at(), what.clone(), "Keep it, or write rules that do the same.");
@@ -40,7 +40,7 @@ pub fn refuse(resource: &Resource<'_>, findings: &Findings) -> Output {
     output
 }
 
-/// Names a resource that stays in force beside authgate.
+/// Adds a finding about a resource that remains in effect beside authgate.
 pub fn keep(resource: &Resource<'_>, findings: &Findings) {
     let what = format!("{} is about mTLS between workloads, and is not converted", resource.title());
     findings.add(&resource.at(), what, "Keep it: authgate does not replace it.");

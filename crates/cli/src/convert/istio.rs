@@ -1,8 +1,8 @@
-//! Istio's RequestAuthentication and AuthorizationPolicy.
+//! RequestAuthentication and AuthorizationPolicy of Istio.
 //!
-//! Istio denies what a DENY policy matches, then, if there are ALLOW policies, what none of them matches. Both are
-//! clauses of [`super::access`]. Each selection of workloads has an output of its own, with all policies that apply to
-//! these workloads; policies in dry-run have one in shadow mode.
+//! Istio denies a request that a DENY policy matches. If there are ALLOW policies, it then denies a request that none
+//! of them matches. Both become clauses of [`super::access`]. Each selection of workloads has a separate output with
+//! all policies that apply to these workloads. Policies in dry-run mode have a separate output in shadow mode.
 
 mod authentication;
 mod authorization;
@@ -40,7 +40,7 @@ impl Resource<'_> {
         self.node.get("kind").and_then(Node::text).unwrap_or_default()
     }
 
-    /// How comments call it.
+    /// The name of the resource in comments.
     pub fn title(&self) -> String {
         let name = self.metadata("name").unwrap_or("without a name");
         match self.metadata("namespace") {
@@ -63,7 +63,7 @@ impl Resource<'_> {
     }
 }
 
-/// What a resource says.
+/// The contents of a resource.
 struct Read {
     title: String,
     at: At,
@@ -160,7 +160,7 @@ impl Resource<'_> {
         let is_custom = read.action == Action::Custom;
         if is_custom {
             spec.skip(&["provider"]);
-            let what = format!("is {action}: somebody else decides about these requests");
+            let what = format!("is {action}: another service decides about these requests");
             let advice = "Keep the policy, or write rules in place of what its provider decides.";
             spec.finding_at("action", &what, advice);
         }
@@ -190,7 +190,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
         if applies.contains(&Applies::Yes) {
             policies.push(policy);
         } else if applies.contains(&Applies::Perhaps) {
-            let what = format!("whether {} applies to {group} is not to be seen here", policy.title);
+            let what = format!("the input does not say whether {} applies to {group}", policy.title);
             findings.add(
                 &policy.at,
                 what.clone(),
@@ -204,8 +204,9 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     let titles: Vec<&str> = policies.iter().map(|policy| policy.title.as_str()).collect();
     output.head.push(format!("for {group}, from {}", titles.join(", ")));
     output.head.push(
-        "stricter than Istio: a token needs a subject and is in one place alone; a path that can be read in several ways for \
-         which rules differ is refused; where requests without a token pass, those with other credentials do not"
+        "stricter than Istio: a token needs a subject and is in one location only; a path with several \
+         interpretations for which rules differ is rejected; where requests without a token are allowed, those with \
+         other credentials are denied"
             .to_owned(),
     );
     let has_authentication = all.iter().any(|policy| policy.action == Action::Authenticate);
@@ -234,9 +235,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     }
     separate_addresses(&mut rules, findings, &mut output);
     if rules.iter().any(|rule| rule.clause.region.iter().any(|part| part.atoms().any(is_host))) {
-        output
-            .head
-            .push("the port of the authority is ignored, so a host stands for all its ports".to_owned());
+        output.head.push("the port of the authority is ignored, so a host matches all its ports".to_owned());
     }
     for rule in &mut rules {
         check_callers(rule, has_authentication, &callers, findings);
@@ -264,7 +263,7 @@ fn convert_group(group: &Selection, all: &[&Read], findings: &Findings) -> Outpu
     access::compile(policy, findings, &mut output);
     for (name, reasons) in refused {
         output.refuse(&name, &reasons);
-        // Its tokens would pass as anonymous where other authenticators are optional.
+        // Its tokens would count as anonymous where other authenticators are optional.
         output.deny_all(&reasons);
     }
     if !unclear.is_empty() {
@@ -277,7 +276,7 @@ fn is_host(atom: &super::space::Atom) -> bool {
     matches!(atom, super::space::Atom::Host(_))
 }
 
-/// Writes `identity.headers`. Where several authenticators fill one header, whichever accepts the request does.
+/// Writes `identity.headers`. If several authenticators fill one header, the one that accepts the request fills it.
 fn set_headers(output: &mut Output, headers: &[(String, String, String)], findings: &Findings) {
     for (header, name, what) in headers {
         let kinds: BTreeSet<&String> =
@@ -296,7 +295,7 @@ fn set_headers(output: &mut Output, headers: &[(String, String, String)], findin
     }
 }
 
-/// Rules see one address. Where policies tell the peer from the client, conditions on the peer are lost.
+/// Drops conditions on the peer if policies distinguish it from the client, since rules match only one address.
 fn separate_addresses(rules: &mut [Rule], findings: &Findings, output: &mut Output) {
     let sees_client = rules.iter().any(|rule| rule.sees_client);
     for rule in rules.iter_mut().filter(|rule| rule.sees_peer) {
@@ -307,8 +306,8 @@ fn separate_addresses(rules: &mut [Rule], findings: &Findings, output: &mut Outp
                 *constraint = super::space::Constraint::default();
             }
         } else {
-            let note = "`ipBlocks` and `source.ip` are the peer of the connection; `sources` is the address that Envoy \
-                        settled on: the same unless the proxy trusts `x-forwarded-for`, as a sidecar does";
+            let note = "`ipBlocks` and `source.ip` are the peer of the connection; `sources` is the client address \
+                        that Envoy determined: the same unless the proxy trusts `x-forwarded-for`, as a sidecar does";
             if !output.head.iter().any(|known| known == note) {
                 output.head.push(note.to_owned());
             }
@@ -323,7 +322,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
         return;
     }
     if !has_authentication {
-        let what = "this asks for a token, and no RequestAuthentication in the input says which";
+        let what = "this requires a token, and the input has no RequestAuthentication";
         findings.add(&clause.at, what, "Convert it together with the RequestAuthentication.");
         clause.lost.push(what.to_owned());
         return;
@@ -344,9 +343,10 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
             findings.add(
                 &clause.at,
                 what,
-                "Add its `jwtRules`, or take the principal out: nobody can be it.",
+                "Add its `jwtRules`, or remove the principal: no caller matches it.",
             );
-            // Nobody is allowed by that. Whoever was meant to be kept out would not be, so nobody passes.
+            // The condition matches no caller, so it allows nobody. If it is meant to exclude callers, it would exclude
+            // none, so the clause denies all.
             if clause.effect == Effect::Deny || *negated {
                 clause.lost.push(what.to_owned());
             }
@@ -354,7 +354,7 @@ fn check_callers(rule: &mut Rule, has_authentication: bool, callers: &[Caller], 
     }
 }
 
-/// Turns conditions on claims that are lists of words into scopes; the claim that they are in.
+/// Converts conditions on claims that are lists of words to scopes, and returns the claim that contains them.
 fn convert_scopes(rules: &mut [Rule], spaced: &[String], findings: &Findings) -> Option<String> {
     let mut used: Option<String> = None;
     for rule in rules {
@@ -377,12 +377,13 @@ fn convert_scopes(rules: &mut [Rule], spaced: &[String], findings: &Findings) ->
                     *condition = Condition::Scope(words);
                 }
                 _ => {
-                    let what =
-                        format!("this asks of the words in the claim `{claim}` what rules cannot express");
+                    let what = format!(
+                        "this is a condition on the words in the claim `{claim}` that rules cannot express"
+                    );
                     findings.add(
                         &clause.at,
                         what.clone(),
-                        "Rules can ask for whole words of one such claim, as `any_scope`.",
+                        "Rules can match whole words of one such claim, with `any_scope`.",
                     );
                     clause.lost.push(what);
                 }

@@ -1,4 +1,4 @@
-//! Reads objects of the input as protobuf JSON reads them.
+//! Objects of the input, read by the rules of protobuf JSON.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,41 +19,42 @@ pub struct File<'a> {
 
 /// An object of the input: a protobuf message in JSON or YAML form.
 ///
-/// Members are found by their snake_case or camelCase name; `null` is absent; a single value is a list of one. Every
-/// member that nothing has read when the message is dropped becomes a finding, so a converter cannot forget one.
+/// Members are found by their snake_case or camelCase name; `null` counts as absent; a single value counts as a list of
+/// one. Every member that is unread when the message is dropped becomes a finding, so a converter cannot forget one.
 pub struct Message<'a> {
     file: File<'a>,
     node: &'a Node,
-    /// How findings call it, such as `providers.idp`.
+    /// The name of the message in findings, such as `providers.idp`.
     name: String,
     read: RefCell<Vec<usize>>,
-    /// Whether unread members are findings.
+    /// True if unread members become findings.
     is_checked: bool,
 }
 
 impl<'a> Message<'a> {
-    /// A message that reports unread members when it is dropped. `name` is its path for people; empty at the top.
+    /// Creates a message that reports unread members when it is dropped. `name` is its path in findings; empty at the
+    /// top level.
     pub fn new(file: &File<'a>, node: &'a Node, name: impl Into<String>) -> Self {
         let mut message = Message::peek(file, node, name);
         if !matches!(node.kind, Kind::Map(_)) {
-            message.finding("is not an object", "Correct the input: this is not a legal configuration.");
+            message.finding("is not an object", "Correct the input: this is not a valid configuration.");
         }
         message.is_checked = true;
         message
     }
 
-    /// A message that is looked at and not converted: unread members are no findings.
+    /// Creates a message that is inspected and not converted: unread members do not become findings.
     pub fn peek(file: &File<'a>, node: &'a Node, name: impl Into<String>) -> Self {
         let read = RefCell::new(Vec::new());
         Message { file: file.clone(), node, name: name.into(), read, is_checked: false }
     }
 
-    /// Where it starts.
+    /// The line at which the message starts.
     pub fn at(&self) -> At {
         self.place(self.node.span.start)
     }
 
-    /// The file that it is in.
+    /// The file that contains the message.
     pub fn file(&self) -> &File<'a> {
         &self.file
     }
@@ -67,7 +68,7 @@ impl<'a> Message<'a> {
         place(&self.file, offset)
     }
 
-    /// The path of a member for people.
+    /// The path of a member, as findings show it.
     pub fn path(&self, member: &str) -> String {
         match (self.name.is_empty(), member.is_empty()) {
             (true, _) => member.to_owned(),
@@ -100,7 +101,7 @@ impl<'a> Message<'a> {
         let mut found = None;
         for (at, member) in all.filter(|(_, member)| camel(&member.name) == wanted) {
             if found.is_some() {
-                self.finding_at(name, "is there twice", "Keep one of them.");
+                self.finding_at(name, "is present twice", "Keep one of them.");
             }
             self.read.borrow_mut().push(at);
             found = Some(&member.value);
@@ -108,19 +109,19 @@ impl<'a> Message<'a> {
         found.filter(|node| !is_null(node, &self.file))
     }
 
-    /// Whether there is such a member; it counts as read.
+    /// True if the message has this member, which then counts as read.
     pub fn has(&self, name: &str) -> bool {
         self.node_of(name).is_some()
     }
 
-    /// Marks members as read that decide nothing about access.
+    /// Marks members that do not affect access as read.
     pub fn skip(&self, names: &[&str]) {
         for name in names {
             let _ = self.has(name);
         }
     }
 
-    /// A member as a JSON value.
+    /// The value of a member as JSON.
     pub fn value(&self, name: &str) -> Option<Value> {
         self.node_of(name).map(|node| node.value(self.file.dialect))
     }
@@ -129,7 +130,7 @@ impl<'a> Message<'a> {
         self.finding_at(name, &format!("is not {expected}"), "Correct the input: Envoy would refuse it.");
     }
 
-    /// A text.
+    /// The text of a member.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         let node = self.node_of(name)?;
         let text = text_of(node, &self.file);
@@ -139,12 +140,12 @@ impl<'a> Message<'a> {
         text
     }
 
-    /// A text that is not empty: in protobuf JSON an empty string is an absent one.
+    /// The text of a member if it is not empty: in protobuf JSON, an empty string is the same as an absent one.
     pub fn filled(&self, name: &str) -> Option<&'a str> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    /// A scalar, perhaps as the `value` of a wrapper such as `UInt32Value`.
+    /// The scalar of a member, or the `value` of a wrapper such as `UInt32Value`.
     fn scalar(&self, name: &str) -> Option<Value> {
         let value = self.value(name)?;
         let inner =
@@ -152,7 +153,7 @@ impl<'a> Message<'a> {
         inner.cloned().or(Some(value))
     }
 
-    /// A boolean.
+    /// The boolean of a member.
     pub fn bool(&self, name: &str) -> Option<bool> {
         let value = self.scalar(name)?;
         let boolean = match value.as_str() {
@@ -166,12 +167,12 @@ impl<'a> Message<'a> {
         boolean
     }
 
-    /// Whether a boolean is there and true.
+    /// True if a boolean is present and true.
     pub fn is_true(&self, name: &str) -> bool {
         self.bool(name) == Some(true)
     }
 
-    /// A number that is not negative, perhaps written as a string.
+    /// The number of a member, which must not be negative and can be written as a string.
     pub fn number(&self, name: &str) -> Option<u64> {
         let value = self.scalar(name)?;
         let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0).then_some(value as u64);
@@ -185,7 +186,7 @@ impl<'a> Message<'a> {
         number
     }
 
-    /// A duration such as `1.5s`, in the form that a configuration of authgate has.
+    /// The duration of a member, such as `1.5s`, in the form of authgate configurations.
     pub fn duration(&self, name: &str) -> Option<String> {
         let value = self.value(name)?;
         let whole = |name: &str| match value.get(name) {
@@ -193,7 +194,7 @@ impl<'a> Message<'a> {
             Some(Value::String(text)) => text.parse().ok(),
             Some(number) => number.as_u64(),
         };
-        // Envoy also reads the members of a duration.
+        // Envoy also accepts a duration as an object with the members of the message.
         let parts = || {
             Some(format!(
                 "{}.{:09}s",
@@ -216,7 +217,7 @@ impl<'a> Message<'a> {
         duration
     }
 
-    /// A message.
+    /// The message of a member.
     pub fn message(&self, name: &str) -> Option<Message<'a>> {
         let node = self.node_of(name)?;
         Some(self.inner(node, self.path(name)))
@@ -237,13 +238,13 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A list of messages.
+    /// The messages of a list member.
     pub fn messages(&self, name: &str) -> Vec<Message<'a>> {
         let elements = self.elements(name).iter().enumerate();
         elements.map(|(at, node)| self.inner(node, format!("{}[{at}]", self.path(name)))).collect()
     }
 
-    /// A list of texts.
+    /// The texts of a list member.
     pub fn texts(&self, name: &str) -> Vec<&'a str> {
         let elements = self.elements(name);
         let texts: Vec<&str> = elements.iter().filter_map(|node| text_of(node, &self.file)).collect();
@@ -253,7 +254,7 @@ impl<'a> Message<'a> {
         texts
     }
 
-    /// A map from names to messages.
+    /// The entries of a member that maps names to messages.
     pub fn map(&self, name: &str) -> Vec<(&'a str, Message<'a>)> {
         let members = self.node_of(name).map(Node::members).unwrap_or_default();
         let path = |member: &str| format!("{}.{member}", self.path(name));
@@ -263,13 +264,13 @@ impl<'a> Message<'a> {
             .collect()
     }
 
-    /// One value of a map from names to messages. The others may stay unread.
+    /// One value of a member that maps names to messages. The other values may stay unread.
     pub fn entry(&self, name: &str, key: &str) -> Option<Message<'a>> {
         let member = self.node_of(name)?.member(key)?;
         Some(self.inner(&member.value, format!("{}.{key}", self.path(name))))
     }
 
-    /// A map from names to texts.
+    /// The entries of a member that maps names to texts.
     pub fn text_map(&self, name: &str) -> Vec<(&'a str, &'a str)> {
         let members = self.node_of(name).map(Node::members).unwrap_or_default();
         let texts: Vec<_> = members
@@ -282,7 +283,7 @@ impl<'a> Message<'a> {
         texts
     }
 
-    /// The names of all members, as they are written.
+    /// The names of all members, as written.
     pub fn names(&self) -> Vec<&'a str> {
         self.node.members().iter().map(|member| member.name.as_str()).collect()
     }
@@ -297,14 +298,14 @@ impl Drop for Message<'_> {
         for (at, member) in self.node.members().iter().enumerate() {
             if !read.contains(&at) && member.name != "@type" && !is_null(&member.value, &self.file) {
                 let what = format!("`{}` has no equivalent here", self.path(&member.name));
-                let advice = "Take it out if it decides nothing about access; else write the rule by hand.";
+                let advice = "Remove it if it does not affect access; else write the rule by hand.";
                 self.file.findings.add(&self.place(member.at.start), what, advice);
             }
         }
     }
 }
 
-/// The line of an offset in a file.
+/// The file and line of an offset.
 pub fn place(file: &File<'_>, offset: usize) -> At {
     let before = file.text.as_bytes().get(..offset).unwrap_or(file.text.as_bytes());
     At { file: file.name.clone(), line: before.iter().filter(|octet| **octet == b'\n').count() + 1 }

@@ -8,31 +8,31 @@ use crate::check;
 use crate::environment::Environment;
 use crate::report::Severity;
 
-/// A configuration with comments. One for each filter or selection of workloads of the input.
+/// A configuration with comments, for one filter or one selection of workloads of the input.
 #[derive(Default)]
 pub struct Output {
-    /// Comments about the whole.
+    /// Comments about the whole configuration.
     pub head: Vec<String>,
     pub authenticators: Vec<Part>,
-    /// In order: the first that matches decides.
+    /// The rules in order: the first that matches decides.
     pub rules: Vec<Part>,
     /// Header name → template.
     pub headers: Map<String, Value>,
-    /// Headers that are taken out of requests beside those.
+    /// Headers that are removed from requests, in addition to `headers`.
     pub removed: Vec<String>,
     /// Other members of the top level.
     pub more: Vec<(&'static str, Value)>,
-    /// What this is made from; findings without a place of their own name it.
+    /// The origin of the configuration in the input; findings without a line of their own name it.
     pub at: Option<At>,
 }
 
-/// An authenticator or a rule, with comments about what became of its origin.
+/// An authenticator or a rule, with comments about the conversion.
 #[derive(Clone)]
 pub struct Part {
     pub name: String,
     pub value: Map<String, Value>,
     pub comments: Vec<String>,
-    /// Its place in the input.
+    /// The origin of the part in the input.
     pub at: Option<At>,
 }
 
@@ -41,7 +41,7 @@ impl Part {
         Part { name: name.into(), value: Map::new(), comments: Vec::new(), at: None }
     }
 
-    /// A part that is made from this place of the input.
+    /// Creates a part that is converted from this line of the input.
     pub fn from(name: impl Into<String>, at: At) -> Self {
         Part { at: Some(at), ..Part::new(name) }
     }
@@ -57,7 +57,7 @@ impl Part {
         }
     }
 
-    /// Turns a rule into one that denies all it matches, with the reasons as comments.
+    /// Makes a rule deny all requests that it matches, with the reasons as comments.
     pub fn close(&mut self, reasons: &[String]) {
         for name in ["public", "require", "optional", "authorize"] {
             self.value.remove(name);
@@ -70,19 +70,20 @@ impl Part {
 }
 
 impl Output {
-    /// An output that is made from this place of the input.
+    /// Creates an output that is converted from this line of the input.
     pub fn from(at: At) -> Self {
         Output { at: Some(at), ..Output::default() }
     }
 
-    /// Denies every request, before all rules; they stay, for whoever completes the configuration by hand.
+    /// Inserts a rule that denies every request before all other rules. The other rules remain, so that the user can
+    /// complete the configuration by hand.
     pub fn deny_all(&mut self, reasons: &[String]) {
         let mut rule = Part::new(self.free_name("not-converted"));
         rule.close(reasons);
         self.rules.insert(0, rule);
     }
 
-    /// A name for a rule or an authenticator that none has yet; made of `text`.
+    /// Returns an unused name for a rule or an authenticator, derived from `text`.
     pub fn free_name(&self, text: &str) -> String {
         let label = super::label(text);
         let is_free =
@@ -91,7 +92,7 @@ impl Output {
         std::iter::once(label.clone()).chain(numbered).find(|name| is_free(name)).unwrap_or(label)
     }
 
-    /// Takes out an authenticator that could not be converted. Every rule that requires it denies.
+    /// Removes an authenticator that could not be converted, and makes every rule that requires it deny.
     pub fn refuse(&mut self, name: &str, reasons: &[String]) {
         self.authenticators.retain(|known| known.name != name);
         for rule in &mut self.rules {
@@ -101,7 +102,7 @@ impl Output {
             }
         }
         let fields = format!("{{{name}.");
-        // A header that nothing fills any more must not come from a caller.
+        // Clients must not set a header that no authenticator fills any more.
         for (header, template) in std::mem::take(&mut self.headers) {
             match template.as_str().is_some_and(|text| text.contains(&fields)) {
                 true => self.removed.push(header),
@@ -110,9 +111,9 @@ impl Output {
         }
     }
 
-    /// Runs the rules of `check`. What they find becomes a finding, and denies.
+    /// Runs `check` on the output. Each error becomes a finding, and the part with the error denies.
     pub fn verify(&mut self, findings: &Findings) {
-        // Each round takes something out or closes a rule, so this ends.
+        // Each round removes a part or closes a rule, so the loop ends.
         let mut rounds = self.authenticators.len() + 2 * self.rules.len() + 2 * self.headers.len() + 8;
         while rounds > 0 {
             rounds -= 1;
@@ -134,7 +135,7 @@ impl Output {
         }
     }
 
-    /// Takes out what an error is about; whether anything changed.
+    /// Removes the part that an error is about, or makes it deny. Returns true if anything changed.
     fn correct(&mut self, path: &str, what: &str, findings: &Findings) -> bool {
         let is_at = |start: &str| {
             path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -151,7 +152,7 @@ impl Output {
             let place = self.place(self.rules.get(at).and_then(|rule| rule.at.as_ref()));
             let Some(rule) = self.rules.get_mut(at) else { return false };
             findings.add(&place, what, "Write this rule by hand.");
-            // Without its match it denies more than it should, not less.
+            // Without its match the rule denies more than it should, not less.
             let had_match = rule.value.remove("match").is_some();
             let was_open = rule.value.get("deny") != Some(&Value::Bool(true));
             rule.close(&reasons);
@@ -162,14 +163,14 @@ impl Output {
             self.headers.remove(&name);
             let advice = "Choose another header for it, and write it below `identity`.";
             findings.add(&self.place(None), what, advice);
-            // It cannot be kept from callers either.
+            // The output cannot remove this header from requests either.
             self.deny_all(&reasons);
             return true;
         }
         let found = (0..self.removed.len()).find(|at| is_at(&format!("identity.remove[{at}]")));
         if let Some(at) = found {
             self.removed.remove(at);
-            let advice = "Keep this header from callers in another way.";
+            let advice = "Remove this header from requests in another way.";
             findings.add(&self.place(None), what, advice);
             self.deny_all(&reasons);
             return true;
@@ -182,7 +183,7 @@ impl Output {
         at.or(self.at.as_ref()).cloned().unwrap_or_else(unknown)
     }
 
-    /// The text of the configuration.
+    /// Returns the text of the configuration.
     pub fn render(&self) -> String {
         let mut text = String::new();
         let comments = |text: &mut String, indent: &str, comments: &[String]| {
@@ -240,7 +241,7 @@ fn fold(text: &mut String, indent: &str, comment: &str) {
     text.push_str(&format!("{indent}#{line}\n"));
 }
 
-/// Whether a requirement names an authenticator.
+/// True if a requirement names an authenticator.
 pub fn mentions(requirement: &Value, name: &str) -> bool {
     match requirement {
         Value::String(text) => text == name,
@@ -267,7 +268,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// Plain where no YAML reader takes it for something else; JSON's quotes are YAML's too.
+/// YAML scalar: plain if every YAML parser reads it as this string, else quoted as in JSON.
 fn scalar(text: &str) -> String {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet);
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);

@@ -1,8 +1,8 @@
-//! Path matches of others → ours, which take the same paths.
+//! Path conditions of other filters → the members of a `match` that select the same paths.
 
 use serde_json::{Value, json};
 
-/// All paths that start with these octets. Ours go by whole segments.
+/// All paths that start with these bytes. `prefix` of authgate matches whole segments only.
 pub fn prefix(prefix: &str) -> Value {
     match prefix {
         "" | "/" => json!({"prefix": "/"}),
@@ -13,23 +13,23 @@ pub fn prefix(prefix: &str) -> Value {
     }
 }
 
-/// This path.
+/// This path alone.
 pub fn exact(path: &str) -> Value {
     if is_literal(path) { json!({"path": path}) } else { json!({"regex": escaped(path)}) }
 }
 
-/// Paths that end with these octets.
+/// Paths that end with these bytes.
 pub fn suffix(suffix: &str) -> Value {
     json!({"regex": format!(".*{}", escaped(suffix))})
 }
 
-/// Whether it means itself in a rule of ours.
+/// True if a rule matches this path literally.
 pub fn is_literal(path: &str) -> bool {
     path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
         && !path.contains("//")
 }
 
-/// A text that a regex takes as it is.
+/// Escapes a text for a regex that matches it literally.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,8 +1,8 @@
-//! The requests that a policy tells apart: by path, host, source address and method.
+//! The requests that a policy distinguishes, by path, host, source address and method.
 //!
-//! In each dimension the conditions of all clauses divide the requests into cells, ordered so that the first cell that
-//! has a request tells for every condition whether the request meets it. Rules made from cells in this order decide as
-//! the clauses do, whatever their own order and negations.
+//! In each dimension, the conditions of all clauses divide the requests into cells. The cells are ordered so that the
+//! first cell that contains a request determines, for every condition, whether the request meets it. Rules made from
+//! cells in this order make the same decisions as the clauses, whatever the order and negations of the clauses.
 
 mod shape;
 
@@ -25,27 +25,27 @@ pub enum Atom {
     Method(String),
 }
 
-/// The dimensions, in the order in which they are divided.
+/// The number of dimensions. They are divided in the order path, host, source address, method.
 pub const DIMENSIONS: usize = 4;
 
-/// What a request has to meet in one dimension.
+/// Requirements on a request in one dimension.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Constraint {
-    /// At least one of these; empty: no matter which.
+    /// Atoms of which the request must meet at least one; if empty, any request qualifies.
     pub any: Vec<Atom>,
-    /// None of these.
+    /// Atoms of which the request must meet none.
     pub none: Vec<Atom>,
 }
 
-/// What a request has to meet: one constraint for each dimension.
+/// Requirements on a request: one constraint for each dimension.
 pub type Region = [Constraint; DIMENSIONS];
 
 /// Requests that meet the same conditions in one dimension.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// What a `match` says to select it; empty for the last cell.
+    /// The members of a `match` that select the cell; empty for the last cell.
     pub matched: Value,
-    /// The conditions that it meets.
+    /// The conditions that the requests of the cell meet, by index.
     pub meets: BTreeSet<usize>,
     shape: Option<Shape>,
 }
@@ -54,11 +54,11 @@ pub struct Cell {
 #[derive(Debug)]
 pub struct Entangled(pub Atom);
 
-/// More cells than anybody would read.
+/// Maximum number of cells; a user would not review more.
 const MAX_CELLS: usize = 512;
 
 impl Constraint {
-    /// Whether the requests of a cell meet it.
+    /// True if the requests of a cell meet the constraint.
     pub fn is_met(&self, atoms: &[Atom], cell: &Cell) -> bool {
         let meets = |wanted: &Atom| {
             atoms.iter().zip(0..).any(|(atom, at)| atom == wanted && cell.meets.contains(&at))
@@ -71,10 +71,10 @@ impl Constraint {
     }
 }
 
-/// Divides a dimension by these conditions, which differ from each other.
+/// Divides a dimension by these conditions, which must differ from each other.
 ///
 /// # Errors
-/// If the overlap of two conditions cannot be written; names one of them.
+/// Fails with one of two conditions if their overlap cannot be written as a `match`, or if there are too many cells.
 pub fn cells(atoms: &[Atom]) -> Result<Vec<Cell>, Entangled> {
     let mut cells = Vec::new();
     let paths: Vec<&Shape> = atoms
@@ -99,13 +99,13 @@ pub fn cells(atoms: &[Atom]) -> Result<Vec<Cell>, Entangled> {
             cells.push(Cell { matched: shape.to_match(), meets, shape: Some(shape) });
         }
     }
-    // What meets more is part of what meets less.
+    // A cell that meets more conditions is part of one that meets fewer.
     cells.sort_by_key(|cell| std::cmp::Reverse(cell.meets.len()));
     cells.push(Cell { matched: json!({}), meets: BTreeSet::new(), shape: None });
     Ok(cells)
 }
 
-/// All shapes, and all that they share.
+/// All shapes, and all their overlaps.
 fn closure(paths: &[&Shape], atoms: &[Atom]) -> Result<Vec<Shape>, Entangled> {
     let mut shapes: Vec<Shape> = paths.iter().map(|shape| (*shape).clone()).collect();
     let mut at = 0;
@@ -128,7 +128,7 @@ fn closure(paths: &[&Shape], atoms: &[Atom]) -> Result<Vec<Shape>, Entangled> {
     Ok(shapes)
 }
 
-/// Whether every request that meets `inner` meets `outer`.
+/// True if every request that meets `inner` also meets `outer`.
 pub fn covers(outer: &Atom, inner: &Atom) -> bool {
     match (outer, inner) {
         (Atom::Host(outer), Atom::Host(inner)) => {
@@ -149,11 +149,11 @@ pub fn covers(outer: &Atom, inner: &Atom) -> bool {
     }
 }
 
-/// Drops the cells that decide as what comes after them does. `values` are what the cells lead to.
+/// Drops the cells whose requests get the same result from the cells after them. `values` are the results of the cells.
 pub fn prune<T: PartialEq>(cells: Vec<Cell>, values: Vec<T>) -> Vec<(Cell, T)> {
     let mut kept: Vec<(Cell, T)> = Vec::new();
     for (cell, value) in cells.into_iter().zip(values).rev() {
-        // `kept` is in reverse: what a request would reach next is last.
+        // `kept` is in reverse order: the cell that a request would reach next is last.
         let mut is_needed = kept.is_empty();
         for (later, other) in kept.iter().rev() {
             if !later.meets_with(&cell) {
@@ -176,24 +176,24 @@ pub fn prune<T: PartialEq>(cells: Vec<Cell>, values: Vec<T>) -> Vec<(Cell, T)> {
 }
 
 impl Cell {
-    /// Whether some request may be in both.
+    /// True if a request may be in both cells.
     fn meets_with(&self, other: &Cell) -> bool {
         match (&self.shape, &other.shape) {
             (Some(a), Some(b)) => a.overlap(b) != Overlap::Disjoint,
-            // Other dimensions nest.
+            // In other dimensions, two cells are nested or disjoint.
             _ => self.meets.is_subset(&other.meets) || other.meets.is_subset(&self.meets),
         }
     }
 }
 
-/// A host as a condition, if `match` can express it: a name, or `*.name`.
+/// Condition for a host, if a `match` can express it: a name, or `*.name`.
 pub fn host(text: &str) -> Option<Atom> {
     let host = text.to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
     HostPattern::parse(host).ok().map(|_| Atom::Host(host.to_owned()))
 }
 
-/// An address or a block as a condition. Bits behind the prefix are cleared, as Envoy does.
+/// Condition for an address or a block. Bits after the prefix are cleared, as in Envoy.
 pub fn source(text: &str) -> Option<Atom> {
     if Cidr::parse(text).is_ok() {
         return Some(Atom::Source(text.to_owned()));

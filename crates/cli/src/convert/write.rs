@@ -9,10 +9,11 @@ use super::label;
 use super::output::Output;
 use crate::Failure;
 
-/// Writes each configuration into a file of its own, and lists the files. Nothing is written if one exists.
+/// Writes each configuration into a separate file, and lists the files.
 ///
 /// # Errors
-/// If a file exists and `may_overwrite` is not set, or cannot be written.
+/// Fails if a file exists and `may_overwrite` is false; then nothing is written. Also fails if a file cannot be
+/// written.
 pub fn files(outputs: &[Output], folder: &Path, may_overwrite: bool) -> Result<String, Failure> {
     let paths: Vec<_> = names(outputs).iter().map(|name| folder.join(name)).collect();
     let existing = paths.iter().filter(|path| fs::symlink_metadata(path).is_ok());
@@ -25,7 +26,7 @@ pub fn files(outputs: &[Output], folder: &Path, may_overwrite: bool) -> Result<S
     for (path, output) in paths.iter().zip(outputs) {
         let mut options = OpenOptions::new();
         options.write(true);
-        // A file that comes between the look and the write is not overwritten either.
+        // A file that is created between the check and the write is not overwritten either.
         if may_overwrite {
             options.create(true).truncate(true)
         } else {
@@ -39,7 +40,8 @@ pub fn files(outputs: &[Output], folder: &Path, may_overwrite: bool) -> Result<S
     Ok(list)
 }
 
-/// The name of the input file, with a number where several configurations are from it; never twice, in any case.
+/// The names of the output files: the name of the input file, with a number if several configurations are from it. No
+/// two names are equal, even if letter case is ignored.
 fn names(outputs: &[Output]) -> Vec<String> {
     let stems: Vec<String> = outputs.iter().map(stem).collect();
     let mut taken = BTreeSet::new();
@@ -77,7 +79,7 @@ mod tests {
         let expected = ["x-1.yaml", "y.yaml", "x-2.yaml", "stdin.yaml", "unnamed.yaml", "-.yaml", "z.yaml"];
         assert_eq!(names(&outputs), expected);
         assert_eq!(names(&[Output::default()]), ["authgate.yaml"]);
-        // One that looks like a number of another.
+        // A file whose name looks like a numbered one of another.
         let outputs = ["x-1.yaml", "x.yaml", "x.json", "X-2.yml"].map(of);
         assert_eq!(names(&outputs), ["x-1.yaml", "x-2.yaml", "x-3.yaml", "X-2-1.yaml"]);
     }

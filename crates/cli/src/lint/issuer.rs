@@ -1,4 +1,4 @@
-//! Issuers that are written with a slash too many, or one too few: tokens and metadata have the other.
+//! Warnings about issuers with a superfluous or missing slash at the end: tokens and metadata have the other form.
 
 use authgate::config::reader::member;
 use authgate::config::{Authenticator, Config, Keys};
@@ -10,11 +10,11 @@ use super::Lint;
 struct Issuer<'a> {
     text: &'a str,
     path: String,
-    /// True if its metadata are fetched.
+    /// True if its metadata is fetched.
     is_discovered: bool,
 }
 
-/// All that is suspicious about slashes at the end of issuers.
+/// Returns warnings about slashes at the end of issuers.
 pub fn lints(config: &Config) -> Vec<Lint> {
     let issuers = issuers(config);
     let mut lints = Vec::new();

@@ -1,5 +1,6 @@
-//! `rbac` at random, alone or behind a `jwt_authn` whose claims it asks for, beside a small model of both: what authgate
-//! allows after the conversion, Envoy allows; where the tool says that it converted everything, it is the same.
+//! Random configurations of `rbac`, alone or after a `jwt_authn` with conditions on its claims, and a small model of
+//! both filters. Every request that authgate allows after the conversion is allowed by Envoy. If the tool reports a
+//! complete conversion, authgate and Envoy allow the same requests.
 
 use authgate::jose::jwk::Algorithm;
 use proptest::prelude::{any, prop};
@@ -12,11 +13,11 @@ use authgate_testing::mint::{self, SigningKey};
 
 const NOW: f64 = 1_600_000_000.0;
 
-/// How many configurations are tried, unless `PROPTEST_CASES` says otherwise; each with [`REQUESTS`] requests.
+/// The number of configurations to try, each with [`REQUESTS`] requests, unless `PROPTEST_CASES` is set.
 const FILTERS: u32 = 150;
 const REQUESTS: usize = 40;
 
-/// What the tokens of a rule of `jwt_authn` have to be.
+/// The requirement of a rule of `jwt_authn`; numbers are indices of providers.
 #[derive(Debug, Clone, Copy)]
 enum Need {
     Nothing,
@@ -33,9 +34,9 @@ enum Rule {
     PathHeader(&'static str),
     Method(&'static str),
     Address(&'static str),
-    /// Name in metadata, claim and value, and whether it must be another.
+    /// Name in metadata, claim, value, and true if the condition is inverted.
     Claim(&'static str, &'static str, &'static str, bool),
-    /// Something that authgate does not see.
+    /// A condition that has no equivalent in authgate.
     Port,
     Not(Box<Rule>),
     And(Vec<Rule>),
@@ -44,7 +45,7 @@ enum Rule {
 
 #[derive(Debug)]
 struct Filters {
-    /// The names below which providers write claims; none without `jwt_authn`.
+    /// The metadata names below which providers write claims; empty without `jwt_authn`.
     payloads: Vec<&'static str>,
     needs: Vec<(&'static str, Need)>,
     rbac: Rbac,
@@ -61,9 +62,9 @@ struct Rbac {
 #[derive(Debug)]
 struct Route {
     prefix: &'static str,
-    /// For `jwt_authn`; `Nothing` is `disabled`.
+    /// Settings for `jwt_authn`; `Nothing` is `disabled`.
     need: Option<Need>,
-    /// For `rbac`; none is one without rules.
+    /// Settings for `rbac`; `Some(None)` is an `RBACPerRoute` without rules.
     rbac: Option<Option<Rbac>>,
 }
 
@@ -173,7 +174,7 @@ fn request(tape: &mut Tape<'_>) -> Request {
 }
 
 impl Rule {
-    /// Whether a request with these claims in metadata meets it.
+    /// True if a request with these claims in metadata meets the condition.
     fn holds(&self, request: &Request, metadata: Option<(&str, &Token)>) -> bool {
         match self {
             Rule::Any => true,
@@ -218,14 +219,14 @@ impl Rule {
             Rule::Not(inner) => {
                 json!({if sets == "rules" { "not_rule" } else { "not_id" }: inner.json(sets)})
             }
-            // Envoy takes no empty set.
+            // Envoy rejects an empty set.
             Rule::And(rules) | Rule::Or(rules) if rules.is_empty() => json!({"any": true}),
             Rule::And(rules) => json!({name("and"): list(rules)}),
             Rule::Or(rules) => json!({name("or"): list(rules)}),
         }
     }
 
-    /// With sets that have members.
+    /// Replaces empty sets, which Envoy rejects, by a condition that is always met.
     fn filled(self) -> Rule {
         let all = |rules: Vec<Rule>| rules.into_iter().map(Rule::filled).collect::<Vec<_>>();
         match self {
@@ -239,7 +240,7 @@ impl Rule {
 }
 
 impl Filters {
-    /// Whether both filters let the request pass.
+    /// True if both filters allow the request.
     fn allows(&self, request: &Request) -> bool {
         let token = request.token.as_ref();
         let is_of = |at: usize| token.is_some_and(|token| token.is_good && token.issuer == at);
@@ -402,7 +403,7 @@ fn check(choices: &[u8], counts: &mut Counts) -> Result<(), String> {
     for _ in 0..REQUESTS {
         let request = request(&mut tape);
         let asked = asked(&request);
-        // Where the two stay apart the second still sees the token, since nothing takes it out here.
+        // If the two filters become separate policies, the second still sees the token, since this test removes none.
         let ours = policies.iter().all(|policy| asked.is_allowed(policy, NOW));
         let theirs = filters.allows(&request);
         counts.allowed += usize::from(ours);

@@ -92,7 +92,7 @@ fn mutate(text: &str, changes: &[(usize, u8, usize)]) -> String {
     letters.into_iter().collect()
 }
 
-/// `check` on a whole file: no panic, and exit code 0 exactly if it says nothing of errors.
+/// Runs `check` on a file: no panic, and exit code 0 exactly if it reports no errors.
 fn check_file(text: &str) -> Result<i32, String> {
     let checked = run("check", text);
     let told = || format!("check: exit code {}: {text}\n{}{}", checked.code, checked.text, checked.summary);
@@ -100,7 +100,7 @@ fn check_file(text: &str) -> Result<i32, String> {
     match checked.code {
         0 if has_errors || !checked.summary.is_empty() => Err(told()),
         1 if !has_errors => Err(told()),
-        // What cannot be read as text at all.
+        // The file cannot be parsed at all.
         2 if checked.summary.is_empty() => Err(told()),
         0..=2 => Ok(checked.code),
         _ => Err(told()),
@@ -146,7 +146,7 @@ fn no_file_makes_check_fail_or_call_errors_good() {
     assert!(good > 0, "nothing was good");
 }
 
-/// Whole files with a policy and what is around it.
+/// Files with a policy and the resources around it.
 fn checked_files() -> Vec<String> {
     let root = authgate_testing::path("");
     let folders = ["tests/cases/tool", "envoy", "envoy/istio", "envoy/envoy-gateway"];
@@ -178,7 +178,7 @@ fn policies() -> Vec<String> {
     texts
 }
 
-/// Changes files at random and looks at each; for how many `look` is true.
+/// Changes files at random and calls `look` with each. Returns the number of calls that returned true.
 fn change(files: &[String], look: &dyn Fn(&str) -> Result<bool, String>) -> u32 {
     let count = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(FILES);
     let config =

@@ -16,7 +16,7 @@ const NOW: f64 = 1_600_000_000.0;
 const FILTERS: u32 = 100;
 const REQUESTS: usize = 30;
 
-/// Choices, which can be made smaller.
+/// Sequence of choices that proptest can shrink.
 pub struct Tape<'a>(pub std::slice::Iter<'a, u8>);
 
 impl Tape<'_> {

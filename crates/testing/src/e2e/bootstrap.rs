@@ -25,7 +25,7 @@ pub struct Listener {
     pub name: &'static str,
     /// A request that gets 200, sent after each hostile one.
     pub good: Request,
-    /// The status that it gets, if that is not 200.
+    /// The expected status of the good request, 200 unless a test changes it.
     pub status: u16,
     configuration: Value,
     normalise: bool,
@@ -143,25 +143,25 @@ impl Listener {
         [first].into_iter().chain(behind).chain(more).chain([router]).collect()
     }
 
-    /// With these filters in the place of ours.
+    /// Replaces authgate by these filters.
     pub fn chain(mut self, filters: Vec<Value>) -> Self {
         self.chain = Some(filters);
         self
     }
 
-    /// With more filters of ours, for these configurations.
+    /// Adds more authgate filters, with these configurations.
     pub fn more(mut self, configurations: &[Value]) -> Self {
         self.more = configurations.to_vec();
         self
     }
 
-    /// With another filter behind it, under the name `behind`.
+    /// Adds another filter after the first, under the name `behind`.
     pub fn behind(mut self, filter: Option<Value>) -> Self {
         self.behind = filter;
         self
     }
 
-    /// With a filter that does nothing unless a route enables it.
+    /// Disables the filter unless a route enables it.
     pub fn disabled(mut self, is_disabled: bool) -> Self {
         self.is_disabled = is_disabled;
         self
@@ -233,7 +233,7 @@ impl Listener {
         if !self.environment.is_null() {
             vm["environment_variables"] = self.environment.clone();
         }
-        // A VM with settings of its own must not be shared with other listeners.
+        // A VM with its own settings must not be shared with other listeners.
         if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
             vm["vm_id"] = json!(format!("authgate-{}", self.name));
         }

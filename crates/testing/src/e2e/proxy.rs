@@ -169,14 +169,14 @@ impl Proxy {
         panic!("{} is not in the access log", exchange.mark);
     }
 
-    /// Says what a listener answers to a request, which counts as its good one from now on.
+    /// Replaces the good request of a listener, and the expected status.
     pub fn expect(&mut self, listener: &str, request: &Request, status: u16) {
         let listener = self.listeners.iter_mut().find(|known| known.name == listener).expect("a listener");
         listener.good = request.clone();
         listener.status = status;
     }
 
-    /// Keeps what went wrong for the end of the test.
+    /// Records a fault, which fails the test at its end.
     pub fn fault(&self, fault: String) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }

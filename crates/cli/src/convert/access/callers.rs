@@ -1,4 +1,4 @@
-//! Conditions on who sends a request.
+//! Conditions on the caller of a request.
 
 use serde_json::{Map, Value, json};
 
@@ -9,18 +9,18 @@ use crate::convert::pointer_part;
 /// A text with an optional wildcard at one end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Text {
-    /// Any that is not empty.
+    /// Any text that is not empty.
     Any,
-    /// Any value, also one that is not a text.
+    /// Any value, including one that is not a text.
     Present,
-    /// No text, but this value.
+    /// This boolean, not a text.
     Boolean(bool),
     Exact(String),
     Prefix(String),
     Suffix(String),
 }
 
-/// Identities as `issuer/subject`.
+/// A set of identities, written as `issuer/subject`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub issuer: Text,
@@ -36,28 +36,29 @@ pub enum Condition {
     Claim { claim: String, any: Vec<Text>, negated: bool },
     /// The token has one of these scopes.
     Scope(Vec<String>),
-    /// The token is for this authenticator.
+    /// The token was verified by this authenticator.
     Authenticator(String),
 }
 
-/// What is asked of a token of a known authenticator.
+/// A condition on a token of a known authenticator.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Claim { claim: String, any: Vec<Text>, negated: bool, at: At },
     Scope { any: Vec<String>, at: At },
 }
 
-/// All of these; none ask for nothing.
+/// Conditions that must all be met; always met if empty.
 pub type Conjunction = Vec<Ask>;
 
-/// A member of `authorize`.
+/// An element of `authorize`.
 pub type Way = Map<String, Value>;
 
-/// More alternatives than anybody would read; what is beyond is not allowed.
+/// Maximum number of alternatives; a user would not review more. Further alternatives are dropped, so their tokens are
+/// denied.
 const MAX_WAYS: usize = 64;
 
 impl Text {
-    /// A text in which `*` at one end is a wildcard.
+    /// Reads a text in which `*` at one end is a wildcard.
     pub fn wildcard(text: &str) -> Text {
         match (text.strip_prefix('*'), text.strip_suffix('*')) {
             (Some(""), _) => Text::Any,
@@ -67,7 +68,7 @@ impl Text {
         }
     }
 
-    /// True if this text is one of those.
+    /// True if the pattern matches `text`.
     pub fn matches(&self, text: &str) -> bool {
         match self {
             Text::Any | Text::Present => !text.is_empty(),
@@ -78,7 +79,7 @@ impl Text {
         }
     }
 
-    /// A claim matcher.
+    /// The claim matcher for this text.
     fn matcher(&self) -> Value {
         match self {
             Text::Any | Text::Present => json!({"present": true}),
@@ -96,7 +97,7 @@ impl Identity {
         let any = || Text::Any;
         match text.rsplit_once('/') {
             None if text == "*" => Identity { issuer: any(), subject: any() },
-            // Without a slash a wildcard at the start is one of the subject, and at the end one of the issuer.
+            // Without a slash, a wildcard at the start belongs to the subject, and one at the end to the issuer.
             None => match (text.strip_prefix('*'), text.strip_suffix('*')) {
                 (Some(suffix), _) => Identity { issuer: any(), subject: Text::Suffix(suffix.to_owned()) },
                 (None, Some(prefix)) => Identity { issuer: Text::Prefix(prefix.to_owned()), subject: any() },
@@ -122,7 +123,7 @@ impl Identity {
 }
 
 impl Condition {
-    /// Whether a request without a token meets it: it lacks every identity and claim.
+    /// True if a request without a token meets the condition: such a request has no identity and no claims.
     pub fn holds_without_token(&self) -> bool {
         match self {
             Condition::Identity { negated, .. } | Condition::Claim { negated, .. } => *negated,
@@ -131,7 +132,7 @@ impl Condition {
     }
 }
 
-/// What these conditions ask of a caller's token; none if no such token meets them.
+/// The conditions on a token of this caller that remain of `conditions`; `None` if no such token can meet them.
 pub fn of_token(conditions: &[Condition], caller: &Caller, at: &At) -> Option<Conjunction> {
     let mut asked = Conjunction::new();
     for condition in conditions {
@@ -172,7 +173,7 @@ pub fn of_token(conditions: &[Condition], caller: &Caller, at: &At) -> Option<Co
     Some(asked)
 }
 
-/// What a token is that does not meet a conjunction: one of these.
+/// Alternatives of which a token meets one exactly if it does not meet the conjunction.
 pub fn negated(conjunction: &Conjunction, findings: &Findings) -> Vec<Conjunction> {
     let negated = conjunction.iter().filter_map(|ask| match ask {
         Ask::Claim { claim, any, negated, at } => Some(vec![Ask::Claim {
@@ -183,7 +184,7 @@ pub fn negated(conjunction: &Conjunction, findings: &Findings) -> Vec<Conjunctio
         }]),
         Ask::Scope { any, at } => {
             let what = format!(
-                "tokens with the scope {} are denied, which rules cannot express; all tokens are",
+                "tokens with the scope {} are denied, which rules cannot express; all tokens are denied",
                 any.join(" or ")
             );
             findings.add(at, what, "Allow the scopes that may pass instead, with `any_scope`.");
@@ -193,7 +194,7 @@ pub fn negated(conjunction: &Conjunction, findings: &Findings) -> Vec<Conjunctio
     negated.collect()
 }
 
-/// Each of the first with each of the second.
+/// All combinations of one alternative of `first` and one of `second`.
 pub fn both(first: &[Conjunction], second: &[Conjunction]) -> Vec<Conjunction> {
     let mut all = Vec::new();
     for a in first {
@@ -207,7 +208,7 @@ pub fn both(first: &[Conjunction], second: &[Conjunction]) -> Vec<Conjunction> {
     all
 }
 
-/// Each once; one that asks for nothing stands for all.
+/// Removes duplicates. If one alternative is always met, it is the only one that remains.
 pub fn simplified(ways: Vec<Conjunction>) -> Vec<Conjunction> {
     if ways.iter().any(Vec::is_empty) {
         return vec![Vec::new()];
@@ -222,7 +223,7 @@ pub fn simplified(ways: Vec<Conjunction>) -> Vec<Conjunction> {
     simple
 }
 
-/// A member of `authorize`; none if a conjunction cannot be written as one.
+/// Writes a conjunction as an element of `authorize`; `None` if that is not possible.
 pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
     let (mut claims, mut scopes, mut any_scope) = (Map::new(), Vec::new(), None);
     for ask in conjunction {
@@ -230,7 +231,9 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
             Ask::Claim { claim, any, negated, at } => {
                 let mut texts = any.clone();
                 if *negated && claim != "sub" && claim != "iss" {
-                    let what = format!("tokens without the claim `{claim}` pass there; here they are denied");
+                    let what = format!(
+                        "the original allows tokens without the claim `{claim}`; authgate denies them"
+                    );
                     findings.add(
                         at,
                         what,
@@ -248,7 +251,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
                 let matcher = one.unwrap_or_else(|| json!(matchers));
                 let matcher = if *negated { json!({"not": matcher}) } else { matcher };
                 let Some(name) = free_selector(&claims, claim) else {
-                    let what = format!("these policies ask too much of the claim `{claim}` at once");
+                    let what = format!("these policies have too many conditions on the claim `{claim}`");
                     findings.add(at, what, "Write the rule by hand.");
                     return None;
                 };
@@ -260,7 +263,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
                 _ => {
                     findings.add(
                         at,
-                        "these policies ask for scopes in too many ways",
+                        "these policies combine conditions on scopes in a way that rules cannot express",
                         "Write the rule by hand.",
                     );
                     return None;
@@ -284,7 +287,7 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
     Some(way)
 }
 
-/// A selector for a claim that is not in use yet: a claim at the top level has a name and a pointer.
+/// An unused selector for a claim: a claim at the top level can be selected by its name and by a JSON Pointer.
 fn free_selector(claims: &Map<String, Value>, claim: &str) -> Option<String> {
     let alias = match claim.strip_prefix('/') {
         None => Some(pointer_part(claim)),

@@ -9,7 +9,7 @@ use super::Place;
 use super::route_match::Matched;
 use super::routes::{Access, Draft, Filter, Rules};
 
-/// Credentials, where they are sent, and what goes on; a route may replace each.
+/// Keys, their locations, and the forwarding settings. A route can override each of them.
 #[derive(Clone, Default)]
 struct Settings {
     keys: Option<Vec<Value>>,
@@ -21,7 +21,7 @@ struct Settings {
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from api_key_auth. Stricter: a key is sent in one place only, and without a scheme unless in Authorization"
+        "from api_key_auth. Stricter: a key is in one location only, and has no scheme unless it is in Authorization"
             .to_owned(),
     );
     let findings = filter.file().findings;
@@ -86,7 +86,7 @@ fn settings(of: &Message<'_>) -> Settings {
             (Some(header), None, None) => from.push(json!({"header": header.to_lowercase()})),
             (None, Some(query), None) => from.push(json!({"query": query})),
             (None, None, Some(cookie)) => from.push(json!({"cookie": cookie})),
-            _ => source.finding("does not name exactly one place", "Name `header`, `query` or `cookie`."),
+            _ => source.finding("does not name exactly one location", "Name `header`, `query` or `cookie`."),
         }
     }
     let forwarding = of.message("forwarding").map(|forwarding| {
@@ -99,7 +99,7 @@ fn settings(of: &Message<'_>) -> Settings {
     }
 }
 
-/// The authenticator for these settings; without keys or places Envoy denies.
+/// Returns the authenticator for these settings; `None` without keys or locations, where Envoy denies.
 fn authenticator(output: &mut Output, settings: &Settings, at: &super::super::finding::At) -> Option<String> {
     let (keys, from) = (settings.keys.as_ref()?, settings.from.as_ref()?);
     let hides = settings.forwarding.as_ref().is_some_and(|(_, hides)| *hides);
@@ -112,7 +112,7 @@ fn authenticator(output: &mut Output, settings: &Settings, at: &super::super::fi
     }
     let mut part = Part::from("keys", at.clone());
     part.set("api_key", Value::Object(value));
-    // Two that differ in the header only are two: each fills its own.
+    // Authenticators that differ only in the header remain separate, since each fills its own header.
     if let Some(header) = header {
         part.comment(format!("{HEADER}{header}"));
     }
@@ -126,7 +126,7 @@ fn authenticator(output: &mut Output, settings: &Settings, at: &super::super::fi
     Some(name)
 }
 
-/// Before the name of the header that an authenticator fills, in its comments.
+/// Comment of an authenticator that fills a header, before the name of the header.
 const HEADER: &str = "fills the header ";
 
 /// Fills the header that `forwarding` names.

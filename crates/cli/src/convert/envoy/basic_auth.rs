@@ -12,7 +12,7 @@ use super::routes::{Access, Draft, Filter, Rules};
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from basic_auth; the credentials do not go on, add `forward_credentials: true` if they must"
+        "from basic_auth. Credentials are not forwarded; add `forward_credentials: true` if the upstream needs them"
             .to_owned(),
     );
     let findings = filter.file().findings;
@@ -42,7 +42,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
         Draft { name: "all".to_owned(), matched: Matched::any(), access: own, comments: Vec::new(), at };
     place.write(&mut output, &Filter { name: place.name, own: &[draft] }, &mut |output, route| {
         Rules::All(match users(output, &route) {
-            // What is wrong with the filter itself is so on every route.
+            // A finding about the filter itself affects every route.
             Some(_) if !reasons.is_empty() => Access::Deny(reasons.clone()),
             Some(name) => Access::Require { requirement: json!(name), optional, authorize: None },
             None => Access::Deny(Vec::new()),

@@ -17,21 +17,22 @@ use super::path::Path;
 use super::route_match::{self, Matched, Methods};
 use super::routes::{Access, Draft, Filter, Rules};
 
-/// What is known while the filter is converted.
+/// State of the conversion of a filter.
 pub(super) struct Context<'a> {
     /// Provider → authenticator.
     names: BTreeMap<&'a str, String>,
-    /// Authenticators that could not be converted, and why.
+    /// Authenticators that could not be converted, with the reasons.
     broken: BTreeMap<String, Vec<String>>,
-    /// Authenticator → header and what it is filled with, such as `claims` or `claim:sub`.
+    /// Authenticator, header, and the part of the token that fills the header, such as `claims` or `claim:sub`.
     headers: Vec<(String, String, String)>,
-    /// Authenticator, the name in metadata below which it writes claims, and claims that it splits into words.
+    /// Claims that authenticators write into metadata.
     payloads: Vec<Payload>,
-    /// True if a filter behind this one asks for claims in metadata, and is converted with it.
+    /// True if a filter after this one has conditions on claims in metadata, and is converted together with it.
     has_partner: bool,
 }
 
-/// What a provider writes into metadata.
+/// Claims that a provider writes into metadata: its authenticator, the metadata name, and the claims that it splits
+/// into words.
 #[derive(Clone)]
 struct Payload {
     authenticator: String,
@@ -39,12 +40,12 @@ struct Payload {
     spaced: Vec<String>,
 }
 
-/// Converts one filter, together with an `rbac` behind it that asks for the claims.
+/// Converts a filter, together with an `rbac` after it that has conditions on the claims.
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>, rbac: Option<&(&'a str, Message<'a>)>) -> Output {
     let mut output = Output::from(filter.at());
     output.head.push(
-        "from jwt_authn. Stricter here, wherever it came from: a token needs a subject, is sent in one place only, \
-         and holds no name twice; a path that can be read in several ways for which rules differ is refused"
+        "from jwt_authn. Stricter: a token needs a subject, is in one location only, and has no duplicate names; a \
+         path with several interpretations for which rules differ is rejected"
             .to_owned(),
     );
     let findings = filter.file().findings;
@@ -100,7 +101,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>, rbac: Option<&(&'a s
             });
         }
     }
-    // Requirements that nothing names are read all the same: what is wrong in them is told.
+    // Unused requirements are read as well, so that errors in them become findings.
     let known = output.authenticators.len();
     if let Some(node) = named {
         let map = Message::new(filter.file(), node, filter.path("requirement_map"));
@@ -128,7 +129,7 @@ fn public(name: &str, at: At, comment: &str) -> Draft {
     }
 }
 
-/// What becomes of requests that no rule matches: jwt_authn allows them.
+/// The rule for requests that no rule matches: `jwt_authn` allows them.
 fn rest(filter: &Message<'_>, own: &[Draft], at: At) -> Option<Draft> {
     let takes_all = |draft: &Draft| draft.matched.path == Path::Any && draft.matched.methods == Methods::All;
     let mark = filter.file().findings.mark();
@@ -141,7 +142,8 @@ fn rest(filter: &Message<'_>, own: &[Draft], at: At) -> Option<Draft> {
         let reasons = filter.file().findings.since(mark);
         return Some(Draft { access: Access::Deny(reasons), ..public("rest", at, "") });
     }
-    let comment = "jwt_authn allows what no rule matches; without this rule it is denied, which is safer";
+    let comment =
+        "jwt_authn allows requests that no rule matches; without this rule they are denied, which is safer";
     (!own.iter().any(takes_all)).then(|| public("rest", at, comment))
 }
 
@@ -196,7 +198,7 @@ fn access(need: Need, reasons: Vec<String>) -> Access {
     }
 }
 
-/// `PerRouteConfig`.
+/// Converts a `PerRouteConfig`.
 fn per_route<'a>(
     output: &mut Output,
     context: &mut Context<'a>,

@@ -1,31 +1,31 @@
-//! Path conditions of other filters, and the members of `match` that take the same paths.
+//! Path conditions of other filters, and the members of a `match` that select the same paths.
 
 /// A condition on the path of a request, without its query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Path {
     Any,
-    /// This path.
+    /// This path alone.
     Exact(String),
     /// Every path that starts with these bytes.
     Prefix(String),
-    /// This path, and all that have a slash after it.
+    /// This path, and all paths that continue it with a slash.
     Segments(String),
     /// A regular expression for the whole path.
     Regex(String),
 }
 
-/// What two conditions have in common.
+/// The paths that two conditions have in common.
 pub enum Common {
     Nothing,
     This(Path),
-    /// It cannot be told.
+    /// The common paths cannot be determined.
     Unknown,
 }
 
 impl Path {
-    /// Envoy's `path`, `prefix` or `path_separated_prefix`; `None` where authgate would match other paths.
+    /// Converts Envoy's `path`, `prefix` or `path_separated_prefix`; `None` if authgate would match other paths.
     pub fn of_text(kind: &str, text: &str, ignores_case: bool) -> Option<Path> {
-        // authgate compares escapes in one spelling and knows that some stand for plain characters; Envoy does not.
+        // authgate normalizes escapes, and decodes those of plain characters; Envoy does not.
         if text.contains('%') || !text.is_ascii() {
             return None;
         }
@@ -41,17 +41,17 @@ impl Path {
         })
     }
 
-    /// A regular expression for the whole path.
+    /// Converts a regular expression for the whole path.
     pub fn of_regex(regex: &str) -> Option<Path> {
         match regex {
             ".*" | "/.*" | "^/.*$" | "^/.*" => Some(Path::Any),
-            // The case of escapes is not what Envoy sees.
+            // The letter case of escapes differs from the one that Envoy matches.
             regex if regex.contains('%') || regex.is_empty() => None,
             regex => Some(Path::Regex(regex.to_owned())),
         }
     }
 
-    /// Envoy's URI template: `*` and `{name}` for a segment, `**` for any number of them at the end.
+    /// Converts Envoy's URI template: `*` and `{name}` match a segment, `**` matches any number of segments at the end.
     pub fn of_template(template: &str) -> Option<Path> {
         const LETTERS: &str = r"a-zA-Z0-9\-._~%!$&'()+,;:@*=";
         let mut regex = String::new();
@@ -76,7 +76,7 @@ impl Path {
         Some(Path::Regex(regex))
     }
 
-    /// The member of `match`; none for every path.
+    /// The member of `match` for the condition; `None` if it matches every path.
     pub fn member(&self) -> Option<(&'static str, String)> {
         Some(match self {
             Path::Any => return None,
@@ -94,7 +94,7 @@ impl Path {
         })
     }
 
-    /// The paths that both take.
+    /// The paths that match both conditions.
     pub fn and(&self, other: &Path) -> Common {
         match (self, other) {
             (Path::Any, path) | (path, Path::Any) => Common::This(path.clone()),
@@ -114,7 +114,8 @@ impl Path {
         }
     }
 
-    /// Whether all that this takes is taken by the other. Neither is a regex; two such sets are nested or disjoint.
+    /// True if all paths that match this condition match the other. Neither is a regex; two such sets are nested or
+    /// disjoint.
     fn is_within(&self, other: &Path) -> bool {
         let below = |text: &str, prefix: &str| {
             text.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -132,7 +133,7 @@ impl Path {
     }
 }
 
-/// Whether it means itself in a rule.
+/// True if a rule matches this path literally.
 pub fn is_literal(path: &str) -> bool {
     path.starts_with('/')
         && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
@@ -140,7 +141,7 @@ pub fn is_literal(path: &str) -> bool {
         && !path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
-/// A text that a regex takes as it is.
+/// Escapes a text for a regex that matches it literally.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -19,9 +19,10 @@ use super::path::Path;
 use super::route_match::{Matched, Methods};
 use super::routes::{Access, Draft, Filter, Rules};
 
-const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims with `authorize`.";
+const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address, and claims \
+                      with `authorize`.";
 
-/// The rules of an `RBAC`, in any order.
+/// The clauses of an `RBAC`.
 pub struct Decisions {
     pub clauses: Vec<Clause>,
     /// The effect on requests to which no clause applies.
@@ -32,9 +33,7 @@ pub struct Decisions {
 /// Converts one filter.
 pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     let mut output = Output::from(filter.at());
-    output.head.push(
-        "from rbac, which matches what came before it: behind a filter of its own for tokens".to_owned(),
-    );
+    output.head.push("from rbac: load this as a separate filter, after the filter for tokens".to_owned());
     if place.is_disabled {
         let own = [all("not-enabled", Access::Public, filter)];
         write(&mut output, place, &own);
@@ -44,7 +43,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     match decisions.drafts(filter) {
         Some(own) => write(&mut output, place, &own),
         None if place.is_special() => {
-            let what = "tells requests apart in a way that cannot be combined with settings of routes";
+            let what = "has conditions that cannot be combined with settings of routes";
             filter.finding_at("rules", what, ADVICE);
             output.deny_all(&[format!("`rules` {what}")]);
         }
@@ -58,7 +57,7 @@ pub fn convert<'a>(filter: &Message<'a>, place: &Place<'a>) -> Output {
     output
 }
 
-/// Writes rules, by route where routes have their own.
+/// Writes rules, separately for each route if routes have rules of their own.
 fn write<'a>(output: &mut Output, place: &Place<'a>, own: &[Draft]) {
     place.write(output, &Filter { name: place.name, own }, &mut |_, route| match route.message("rbac") {
         None => Rules::All(Access::Public),
@@ -108,7 +107,7 @@ pub fn decisions(filter: &Message<'_>, has_plain_host: bool, tokens: &Tokens) ->
             return decisions;
         }
         Some(_) => {
-            rules.finding_at("action", "is none of ALLOW, DENY and LOG", "Correct the input.");
+            rules.finding_at("action", "is not ALLOW, DENY or LOG", "Correct the input.");
             decisions.clauses.push(lost("action"));
             return decisions;
         }
@@ -125,7 +124,7 @@ pub fn decisions(filter: &Message<'_>, has_plain_host: bool, tokens: &Tokens) ->
     decisions
 }
 
-/// The clauses of a policy: any of its permissions with any of its principals.
+/// The clauses of a policy, one for each combination of a permission and a principal.
 fn clauses(
     name: &str,
     policy: Message<'_>,
@@ -149,7 +148,7 @@ fn clauses(
     let (permissions, principals) = (any("permissions"), any("principals"));
     let cases = condition::both(&permissions, &principals, &policy);
     drop(policy);
-    // What belongs to the policy itself is lost in all of it.
+    // Members of the policy itself are lost in all its clauses.
     let known: Vec<&String> = cases.iter().flat_map(|case| &case.lost).collect();
     let own: Vec<String> = findings.since(mark).into_iter().filter(|lost| !known.contains(&lost)).collect();
     let clause = |case: &Case| Clause {
@@ -167,7 +166,7 @@ fn clauses(
     clauses
 }
 
-/// A clause for the requests of a region alone; none if it is about none of them.
+/// Restricts a clause to the requests of a region; `None` if it applies to none of them.
 pub fn within(clause: &Clause, region: &Region, of: &Message<'_>) -> Option<Clause> {
     let outer = Case { region: region.clone(), ..Case::default() };
     let inner = Case { region: clause.region.clone(), who: clause.who.clone(), lost: clause.lost.clone() };
@@ -176,7 +175,7 @@ pub fn within(clause: &Clause, region: &Region, of: &Message<'_>) -> Option<Clau
 }
 
 impl Decisions {
-    /// As a policy without tokens.
+    /// Converts the clauses to a policy without tokens.
     fn policy(self) -> Policy {
         Policy {
             callers: Vec::new(),
@@ -188,7 +187,8 @@ impl Decisions {
         }
     }
 
-    /// As rules in order, to the end; none where conditions exclude requests or depend on the caller.
+    /// Converts the clauses to ordered rules, of which the last matches every request. `None` if conditions exclude
+    /// requests or depend on the caller.
     fn drafts(&self, filter: &Message<'_>) -> Option<Vec<Draft>> {
         let (mut drafts, mut closed) = (Vec::new(), Vec::new());
         for clause in &self.clauses {
@@ -197,7 +197,7 @@ impl Decisions {
             }
             let (access, list) = match (clause.effect, clause.lost.is_empty()) {
                 (Effect::Allow, true) => (Access::Public, &mut drafts),
-                // Whoever is allowed by another policy stays so.
+                // A caller that another policy allows remains allowed.
                 (Effect::Allow, false) => (Access::Deny(clause.lost.clone()), &mut closed),
                 (Effect::Deny, _) => (Access::Deny(clause.lost.clone()), &mut drafts),
             };
@@ -216,7 +216,7 @@ impl Decisions {
     }
 }
 
-/// The requests of a clause, any of the result; none if it excludes some.
+/// The matches of a clause, of which a request must meet one; `None` if the clause excludes requests.
 fn matches(clause: &Clause) -> Option<Vec<Matched>> {
     let [paths, hosts, sources, methods] = &clause.region;
     if ![paths, hosts, sources].iter().all(|constraint| constraint.none.is_empty()) {
@@ -256,7 +256,7 @@ fn path_of(atom: &Atom) -> Path {
         Atom::Path(Shape::Affix { prefix, suffix }) if suffix.is_empty() => Path::Prefix(prefix.clone()),
         Atom::Path(shape) => match shape.to_match().get("regex").and_then(Value::as_str) {
             Some(regex) => Path::Regex(regex.to_owned()),
-            // Nothing that is read here.
+            // No condition of `rbac` becomes such a shape.
             None => Path::Any,
         },
         _ => Path::Any,

@@ -6,14 +6,14 @@ use super::super::message::Message;
 use super::super::space::{Atom, Constraint, Region, Shape};
 use super::path::{self, Path};
 
-/// What a rule matches.
+/// The requests that a rule matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matched {
     pub path: Path,
     pub methods: Methods,
-    /// Any of these; empty: every host.
+    /// The hosts; if empty, every host.
     pub hosts: Vec<String>,
-    /// Any of these; empty: every address.
+    /// The source addresses; if empty, every address.
     pub sources: Vec<String>,
 }
 
@@ -25,12 +25,12 @@ pub enum Methods {
     Except(Vec<String>),
 }
 
-/// What two matches have in common.
+/// The requests that two matches have in common.
 pub enum Common {
-    /// Nothing.
+    /// No request matches both.
     Nothing,
     This(Matched),
-    /// It cannot be told, or not written.
+    /// The common requests cannot be determined or expressed.
     Unknown,
 }
 
@@ -39,7 +39,7 @@ impl Matched {
         Matched { path: Path::Any, methods: Methods::All, hosts: Vec::new(), sources: Vec::new() }
     }
 
-    /// The value of `match`; none for every request.
+    /// The value of `match`; `None` if it matches every request.
     pub fn value(&self) -> Option<Value> {
         let mut matched = Map::new();
         if let Some((name, text)) = self.path.member() {
@@ -58,7 +58,7 @@ impl Matched {
         (!matched.is_empty()).then_some(Value::Object(matched))
     }
 
-    /// As a region, for policies that do not depend on the order of rules.
+    /// Converts the match to a region, for policies that do not depend on the order of rules.
     pub fn region(&self) -> Region {
         let any = |atoms: Vec<Atom>| Constraint { any: atoms, none: Vec::new() };
         let paths = match &self.path {
@@ -79,7 +79,7 @@ impl Matched {
         [any(paths.into_iter().map(Atom::Path).collect()), any(hosts), any(sources), methods]
     }
 
-    /// The requests that both match.
+    /// The requests that match both.
     pub fn and(&self, other: &Matched) -> Common {
         let path = match self.path.and(&other.path) {
             path::Common::Nothing => return Common::Nothing,
@@ -117,7 +117,8 @@ impl Matched {
 
 const ADVICE: &str = "Write the rule by hand: authgate matches path, method, host and source address.";
 
-/// Reads a `RouteMatch`. Conditions without an equivalent become findings, and the result matches more than the original.
+/// Reads a `RouteMatch`. Conditions without an equivalent become findings, and the result then matches more requests
+/// than the original.
 pub fn read(given: &Message<'_>) -> Matched {
     let ignores_case = given.bool("case_sensitive") == Some(false);
     let mut matched = Matched { path: path_of(given, ignores_case), ..Matched::any() };
@@ -173,7 +174,7 @@ fn path_of(given: &Message<'_>, ignores_case: bool) -> Path {
     }
 }
 
-/// A condition on `:method`; any other is a finding.
+/// Reads a condition on `:method`. Any other condition becomes a finding.
 pub fn method(header: &Message<'_>) -> Option<Methods> {
     let name = header.text("name").unwrap_or_default();
     let is_inverted = header.is_true("invert_match");

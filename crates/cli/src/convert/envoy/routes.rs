@@ -1,8 +1,8 @@
-//! Routes of Envoy that change what a filter does, by `typed_per_filter_config`.
+//! Routes of Envoy that change the settings of a filter, by `typed_per_filter_config`.
 //!
-//! Envoy selects a virtual host, then the first route that matches, and asks the filter with the settings of that route.
-//! The rules made here do the same: they go by host, and within a host by route. Routes without settings of their own
-//! come first too, with the filter's own rules for the paths that they take.
+//! Envoy selects a virtual host, then the first route that matches, and runs the filter with the settings of that
+//! route. The converted rules are in the same order: by host, and within a host by route. Routes without settings of
+//! their own become rules too, with the filter's own rules for the paths that they match.
 
 use super::super::finding::At;
 use super::super::message::{File, Message};
@@ -11,7 +11,7 @@ use super::route_match::{self, Common, Matched};
 use crate::document::Node;
 use serde_json::Value;
 
-/// What a rule does.
+/// The access that a rule grants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Access {
     Public,
@@ -20,17 +20,17 @@ pub enum Access {
         optional: bool,
         authorize: Option<Value>,
     },
-    /// Denies because of what was not converted; without reasons because the original denies.
+    /// Denied, with the reasons why a part was not converted. Without reasons, the original denies.
     Deny(Vec<String>),
-    /// What is written elsewhere says, by its number.
+    /// The decision of a list of clauses, by its index.
     Other(usize),
 }
 
-/// What settings of a route say.
+/// The converted settings of a route.
 pub enum Rules {
-    /// The same for all requests.
+    /// The same access for all requests.
     All(Access),
-    /// These rules, to the end: the last takes every request.
+    /// Rules in order. The last rule matches every request.
     These(Vec<Draft>),
 }
 
@@ -45,7 +45,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Writes it, with a name that is free.
+    /// Adds the rule to an output, under an unused name.
     pub fn write(self, output: &mut Output) {
         let mut part = Part::from(output.free_name(&self.name), self.at);
         if let Some(matched) = self.matched.value() {
@@ -76,7 +76,7 @@ impl Draft {
 /// The settings of one filter on a route.
 #[derive(Clone, Copy)]
 enum Setting<'a> {
-    /// None: the filter's own.
+    /// No settings: those of the filter apply.
     Inherit,
     Disabled,
     Given(&'a Node),
@@ -85,19 +85,19 @@ enum Setting<'a> {
 struct Route<'a> {
     name: String,
     matched: Matched,
-    /// Why `matched` takes more than the route does.
+    /// Reasons why `matched` matches more requests than the route.
     lost: Vec<String>,
     setting: Setting<'a>,
     at: At,
 }
 
-/// Domains of a virtual host.
+/// Domains of a virtual host, with its settings.
 struct Scope<'a> {
-    /// Empty: every host.
+    /// The hosts; if empty, every host.
     hosts: Vec<String>,
     host: Message<'a>,
     setting: Setting<'a>,
-    /// How many of its routes there are up to the last with settings of its own.
+    /// The number of its routes up to the last one with settings of its own.
     count: usize,
 }
 
@@ -105,17 +105,17 @@ struct Scope<'a> {
 pub struct Routes<'a> {
     pub file: File<'a>,
     pub node: &'a Node,
-    /// Whether ports in `Host` are ignored.
+    /// True if ports in `Host` are ignored.
     pub ignores_port: bool,
-    /// Whether a dot at the end of `Host` is ignored.
+    /// True if a trailing dot in `Host` is ignored.
     pub ignores_dot: bool,
 }
 
 /// A filter whose rules depend on routes.
 pub struct Filter<'f> {
-    /// Its name in the chain, and so in `typed_per_filter_config`.
+    /// The name of the filter in the chain, which is also its key in `typed_per_filter_config`.
     pub name: &'f str,
-    /// Its own rules, to the end: the last takes every request.
+    /// The filter's own rules. The last rule matches every request.
     pub own: &'f [Draft],
 }
 
@@ -135,7 +135,7 @@ pub fn write<'a>(
     }
 }
 
-/// The rules of a filter for all routes, and why everything has to be denied, if some of them cannot be placed.
+/// The rules of a filter for all routes, and the reasons to deny everything if some rules cannot be placed.
 pub fn collect<'a>(
     output: &mut Output,
     filter: &Filter<'_>,
@@ -152,7 +152,7 @@ pub fn collect<'a>(
     for (number, scope) in scopes.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
         write_scope(output, &mut drafts, filter, file, scope, last == Some(number), convert);
     }
-    // Where every host has settings of its own, nothing is left for the filter's rules.
+    // If every host has settings of its own, the filter's rules apply to no request.
     if !scopes.iter().any(|scope| scope.hosts.is_empty() && !matches!(scope.setting, Setting::Inherit)) {
         drafts.extend(filter.own.iter().cloned());
     }
@@ -192,7 +192,7 @@ fn write_scope<'a>(
             },
         }
     }
-    // A request that no route takes goes nowhere; it gets what the virtual host says.
+    // Envoy does not forward a request that no route matches; the settings of the virtual host apply to it.
     let at = scope.host.at();
     let draft = |access| Draft {
         name: "host".to_owned(),
@@ -234,7 +234,7 @@ fn given<'a>(
     }
 }
 
-/// The rules of a filter, or of the settings of a route, for what the route takes.
+/// Adds the rules of a filter, or of the settings of a route, for the requests that the route matches.
 fn inherit(
     drafts: &mut Vec<Draft>,
     rules: &[Draft],
@@ -254,7 +254,7 @@ fn inherit(
                 }
             }
             Common::Unknown => {
-                let what = format!("it cannot be told which of the filter's rules the route `{name}` needs");
+                let what = format!("the filter's rules for the route `{name}` cannot be determined");
                 file.findings.add(at, what.clone(), ADVICE);
                 drafts.push(Draft {
                     name: name.to_owned(),
@@ -269,20 +269,19 @@ fn inherit(
     }
 }
 
-/// All domains, the more specific first, as Envoy looks for them.
+/// All domains, the more specific first, in the order in which Envoy looks for them.
 fn scopes<'a>(filter: &Filter<'_>, routes: &Routes<'a>) -> Vec<Scope<'a>> {
     let table = Message::peek(&routes.file, routes.node, "");
     let of_table = setting(&table, filter.name, Setting::Inherit);
     let ignores_port = routes.ignores_port || table.is_true("ignore_port_in_host_matching");
-    // `a.example.com:8080` and `a.example.com.` go to the virtual host `*` where Envoy keeps port and dot.
+    // If Envoy keeps port and dot, `a.example.com:8080` and `a.example.com.` match the virtual host `*`.
     let domains: Vec<&str> =
         table.messages("virtual_hosts").iter().flat_map(|host| host.texts("domains")).collect();
     let is_mixed = domains.contains(&"*") && domains.iter().any(|domain| *domain != "*");
     let kept = [(ignores_port, "strip_any_host_port"), (routes.ignores_dot, "strip_trailing_host_dot")];
     for (_, setting) in kept.into_iter().filter(|(ignores, _)| is_mixed && !ignores) {
-        let what = format!(
-            "go by domain, and without `{setting}` Envoy and authgate take some hosts for different ones"
-        );
+        let what =
+            format!("select by domain; without `{setting}`, Envoy and authgate match some hosts differently");
         let advice = format!("Set `{setting}: true` in the connection manager, and convert again.");
         table.finding_at("virtual_hosts", &what, advice);
     }
@@ -329,13 +328,13 @@ fn scope<'a>(
     Some(Scope { hosts, host, setting, count })
 }
 
-/// The host of a domain; none, with a finding, where there is no equivalent.
+/// The host of a domain. `None` if no host matches the domain, or, with a finding, if it has no equivalent.
 fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Option<&'d str> {
     let (name, port) = match domain.rsplit_once(':') {
         Some((name, port)) if port == "*" || port.bytes().all(|octet| octet.is_ascii_digit()) => (name, port),
         _ => (domain, ""),
     };
-    // Envoy takes the port from the host of a request and not from a domain, which no host is then.
+    // Envoy strips the port from the host of a request and not from a domain, so no host matches such a domain.
     if !port.is_empty() && ignores_port {
         return None;
     }
@@ -347,7 +346,7 @@ fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Optio
     }
     let is_whole = port == "*" && host.texts("domains").contains(&name);
     if !port.is_empty() && !is_whole {
-        let what = format!("has the port of `{domain}`; authgate does not look at ports");
+        let what = format!("has the port of `{domain}`; authgate ignores ports");
         host.finding_at("domains", &what, ADVICE);
     }
     Some(name)
@@ -372,7 +371,7 @@ fn read_route<'a>(filter: &Filter<'_>, route: &Message<'a>, at: usize, outer: Se
     Route { name, matched, lost: findings.since(mark), setting, at: route.at() }
 }
 
-/// Whether something has settings of its own for the filter.
+/// True if a route, or an object around or below it, has settings of its own for the filter.
 fn has_setting(of: &Message<'_>, name: &str) -> bool {
     of.map("typed_per_filter_config").iter().any(|(filter, _)| *filter == name)
 }
@@ -386,7 +385,7 @@ fn is_special_route(route: &Message<'_>, name: &str) -> bool {
     has_setting(route, name) || clusters(route).iter().any(|cluster| has_setting(cluster, name))
 }
 
-/// Whether any part of a route table has settings of its own for the filter.
+/// True if any part of a route table has settings of its own for the filter.
 pub fn is_special(routes: &Routes<'_>, name: &str) -> bool {
     let table = Message::peek(&routes.file, routes.node, "");
     has_setting(&table, name)
@@ -396,7 +395,7 @@ pub fn is_special(routes: &Routes<'_>, name: &str) -> bool {
         })
 }
 
-/// The settings of a route or of what it is in.
+/// The settings of a route, or those of the object that contains it.
 fn setting<'a>(of: &Message<'a>, name: &str, outer: Setting<'a>) -> Setting<'a> {
     let found = of.map("typed_per_filter_config").into_iter().find(|(filter, _)| *filter == name);
     let Some((_, config)) = found else { return outer };
@@ -408,7 +407,7 @@ fn setting<'a>(of: &Message<'a>, name: &str, outer: Setting<'a>) -> Setting<'a> 
     }
     match config.node_of("config") {
         Some(node) => Setting::Given(node),
-        // Not disabled, and nothing given: not what any converter knows.
+        // Neither disabled nor configured: converters do not know such settings, so these become a finding.
         None => Setting::Given(config.node()),
     }
 }

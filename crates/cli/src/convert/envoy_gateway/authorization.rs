@@ -5,7 +5,7 @@ use crate::convert::message::Message;
 use crate::convert::space::{self, Atom, Constraint, Region, Shape};
 use crate::convert::{claim, label};
 
-/// The rules in their order, and what happens to other requests. `providers` are names in the policy and here.
+/// The rules in order, and the effect on other requests. `providers` maps names in the policy to authenticators.
 pub fn clauses(authorization: Message<'_>, providers: &[(String, String)]) -> (Vec<Clause>, Effect) {
     let otherwise = match authorization.filled("defaultAction") {
         None | Some("Deny") => Effect::Deny,
@@ -52,9 +52,10 @@ fn clause(rule: Message<'_>, providers: &[(String, String)]) -> Clause {
         if let Some(jwt) = principal.message("jwt") {
             read_token(&jwt, providers, &mut who);
         }
-        for (name, what) in
-            [("headers", "asks for headers"), ("clientIPGeoLocations", "asks where an address is")]
-        {
+        for (name, what) in [
+            ("headers", "is a condition on headers"),
+            ("clientIPGeoLocations", "is a condition on the location of an address"),
+        ] {
             if principal.has(name) {
                 let what = format!("{what}, which has no equivalent");
                 principal.finding_at(
@@ -69,7 +70,7 @@ fn clause(rule: Message<'_>, providers: &[(String, String)]) -> Clause {
         rule.finding_at(
             "cel",
             "is an expression, which has no equivalent",
-            "Write what it asks for as rules by hand.",
+            "Write rules for its conditions by hand.",
         );
     }
     drop(rule);
@@ -83,18 +84,19 @@ fn read_path(given: &Message<'_>, effect: Effect, constraint: &mut Constraint) {
         "Exact" => vec![Shape::Exact(value.to_owned())],
         "PathPrefix" => match value.strip_suffix('/').unwrap_or(value) {
             "" if is_inverted => {
-                given.finding("matches no path at all", "Take the rule out.");
+                given.finding("matches no path at all", "Remove the rule.");
                 return;
             }
             "" => return,
             prefix => vec![Shape::Exact(prefix.to_owned()), Shape::prefix(&format!("{prefix}/"))],
         },
-        // There the regex sees the query as well. One that ends with `.*` allows here no more than there.
+        // In Envoy Gateway, the regex also matches the query. A regex that ends with `.*` does not allow more without
+        // it.
         "RegularExpression" if effect == Effect::Allow && !is_inverted && value.ends_with(".*") => {
             vec![Shape::regex(value.trim_start_matches('^'))]
         }
         kind => {
-            let what = format!("has the type {kind}, which has no equivalent: it sees the query as well");
+            let what = format!("has the type {kind}, which has no equivalent: it matches the query as well");
             given.finding_at(
                 "type",
                 &what,
@@ -127,7 +129,7 @@ fn read_token(jwt: &Message<'_>, providers: &[(String, String)], who: &mut Vec<C
             given.finding_at("values", "is empty", "Correct it: Envoy Gateway refuses it.");
         }
         if matches!(name, "scope" | "scp") {
-            given.finding_at("name", "is a list of words", "Ask for `scopes`.");
+            given.finding_at("name", "is a list of words", "Use `scopes`.");
         }
         let any = values.into_iter().map(|value| Text::Exact(value.to_owned())).collect();
         who.push(Condition::Claim { claim: claim(name), any, negated: false });

@@ -24,7 +24,7 @@ impl Secrets<'_> {
         })
     }
 
-    /// The Secret that a reference names; a finding if it is not in the input.
+    /// The Secret that a reference names. Adds a finding if it is not in the input.
     fn referenced(&self, reference: &Message<'_>, namespace: Option<&str>) -> Option<&Resource<'_>> {
         reference.skip(&["group", "kind"]);
         let name = reference.filled("name").unwrap_or_default();
@@ -55,7 +55,7 @@ impl Secrets<'_> {
         }
     }
 
-    /// The keys by client; of two for one client the first counts.
+    /// The keys by client. If a client has two keys, the first counts.
     pub fn api_keys(&self, keys: &Message<'_>, namespace: Option<&str>) -> Vec<(String, Vec<u8>)> {
         let mut all: Vec<(String, Vec<u8>)> = Vec::new();
         for reference in keys.messages("credentialRefs") {
@@ -67,12 +67,16 @@ impl Secrets<'_> {
             }
         }
         if all.is_empty() {
-            keys.finding_at("credentialRefs", "leads to no keys", "Convert it together with the Secrets.");
+            keys.finding_at(
+                "credentialRefs",
+                "does not lead to any keys",
+                "Convert it together with the Secrets.",
+            );
         }
         all
     }
 
-    /// The JWK Set in a ConfigMap: that of the key `jwks`, else the first.
+    /// The JWK Set in a ConfigMap: the value of the key `jwks`, else the first value.
     pub fn jwks(&self, reference: &Message<'_>, namespace: Option<&str>) -> Option<String> {
         reference.skip(&["group", "kind"]);
         let name = reference.filled("name").unwrap_or_default();
@@ -91,7 +95,7 @@ impl Secrets<'_> {
     }
 }
 
-/// The entries of a Secret; `stringData` counts more than `data`, as in Kubernetes.
+/// The entries of a Secret; `stringData` overrides `data`, as in Kubernetes.
 fn entries(secret: &Resource<'_>) -> Vec<(String, Vec<u8>)> {
     let members = |name: &str| secret.node.get(name).map(Node::members).unwrap_or_default();
     let mut entries: Vec<(String, Vec<u8>)> = Vec::new();

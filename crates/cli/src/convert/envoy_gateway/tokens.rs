@@ -1,4 +1,4 @@
-//! `jwt.providers`.
+//! `jwt.providers` of a SecurityPolicy → authenticators.
 
 use serde_json::{Map, Value, json};
 
@@ -8,15 +8,15 @@ use crate::convert::message::Message;
 use crate::convert::output::Part;
 use crate::convert::{claim, label};
 
-/// An authenticator, before it has a name that no other has.
+/// An authenticator that has no unique name yet.
 pub struct Provider {
-    /// Its name in the policy.
+    /// The name of the provider in the policy.
     pub name: String,
     pub part: Part,
     pub issuer: Option<String>,
-    /// Header and the selector of a claim.
+    /// Headers that the provider fills, each with the selector of a claim.
     pub headers: Vec<(String, String)>,
-    /// Why it cannot be used.
+    /// Reasons why the provider cannot be used.
     pub lost: Vec<String>,
 }
 
@@ -31,8 +31,8 @@ pub fn provider(given: Message<'_>, namespace: Option<&str>, secrets: &Secrets<'
     match &issuer {
         Some(issuer) => jwt.insert("issuer".to_owned(), json!(issuer)),
         None => {
-            let advice = "Name the issuer: authgate accepts tokens of a known issuer alone.";
-            given.finding("has no `issuer`, so it accepts any", advice);
+            let advice = "Name the issuer: authgate accepts only tokens of known issuers.";
+            given.finding("has no `issuer`, so it accepts tokens of any issuer", advice);
             jwt.insert("issuer".to_owned(), json!("https://issuer.invalid"))
         }
     };
@@ -56,7 +56,7 @@ pub fn provider(given: Message<'_>, namespace: Option<&str>, secrets: &Secrets<'
             "`{}` has no equivalent: the route is chosen before the claims are known",
             given.path("recomputeRoute")
         );
-        findings.add(&given.at(), what.clone(), "Choose the route by something else than these headers.");
+        findings.add(&given.at(), what.clone(), "Select the route in another way than by these headers.");
         harmless.push(what);
     }
     drop(given);
@@ -100,7 +100,7 @@ fn keys(
         given.finding("has no keys", "Add `localJWKS` or `remoteJWKS`.");
         return none;
     };
-    // How the connection is made belongs to the cluster.
+    // Settings of the connection belong to the cluster.
     remote.skip(&["backendRef", "backendRefs", "backendSettings", "failedRefetchDuration"]);
     let uri = remote.filled("uri").unwrap_or_default();
     let Some((host, port)) = host_and_port(uri) else {
@@ -109,7 +109,7 @@ fn keys(
     };
     let cluster = "httproute/NAMESPACE/NAME/rule/0";
     let what =
-        format!("`{}` is fetched through a cluster, whose name is not to be seen here", remote.path("uri"));
+        format!("`{}` is fetched through a cluster, whose name is not in the input", remote.path("uri"));
     let advice = format!(
         "Add an HTTPRoute with {host}:{port} as its backend, and name its cluster in place of {cluster}."
     );
@@ -155,8 +155,12 @@ fn places(given: &Message<'_>) -> Vec<Value> {
             match header_place(name, from.text("valuePrefix").unwrap_or_default()) {
                 Some(place) => places.push(place),
                 None => {
-                    let advice = "Send the token behind such a prefix, or without one.";
-                    from.finding_at("valuePrefix", "has no equivalent: only a word and a space do", advice);
+                    let advice = "Send the token after such a prefix, or without one.";
+                    from.finding_at(
+                        "valuePrefix",
+                        "has no equivalent: a prefix must be a word and a space",
+                        advice,
+                    );
                 }
             }
         }

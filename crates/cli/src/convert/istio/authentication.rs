@@ -12,15 +12,15 @@ use crate::convert::{claim, label};
 pub struct Authenticator {
     pub part: Part,
     pub issuer: String,
-    /// Header → what of the token it gets: `claims` or `claim:NAME`.
+    /// Header → the part of the token that fills it: `claims` or `claim:NAME`.
     pub headers: Vec<(String, String)>,
-    /// Claims whose text is a list of words.
+    /// Claims whose text is a list of words, separated by spaces.
     pub spaced: Vec<String>,
-    /// Why it cannot be used.
+    /// Reasons why the authenticator cannot be used.
     pub lost: Vec<String>,
 }
 
-/// Reads a `jwtRule`. `has_service` tells whether the mesh knows a host.
+/// Reads a `jwtRule`. `has_service` returns true if the mesh knows a host.
 pub fn authenticator(rule: Message<'_>, has_service: &dyn Fn(&str) -> bool) -> Authenticator {
     let at = rule.at();
     let findings = rule.file().findings;
@@ -56,7 +56,7 @@ pub fn authenticator(rule: Message<'_>, has_service: &dyn Fn(&str) -> bool) -> A
     }
     let spaced = rule.texts("spaceDelimitedClaims").into_iter().map(claim).collect();
     drop(rule);
-    // A service that is not known yet takes nothing away from the configuration.
+    // An unknown service does not make the configuration incomplete.
     let lost = findings.since(mark).into_iter().filter(|lost| !lost_keys.contains(lost)).collect();
     part.set("jwt", Value::Object(jwt));
     Authenticator { part, issuer, headers, spaced, lost }
@@ -72,7 +72,11 @@ fn keys(
     let (jwks, uri) = (rule.filled("jwks"), rule.filled("jwksUri"));
     if let Some(set) = jwks {
         if uri.is_some() {
-            rule.finding_at("jwksUri", "stands beside `jwks`", "Keep one of them: Istio refuses both.");
+            rule.finding_at(
+                "jwksUri",
+                "is set together with `jwks`",
+                "Keep one of them: Istio refuses both.",
+            );
         }
         return match authgate::json::parse(set.as_bytes()) {
             Ok(parsed) => json!({"jwks": parsed}),
@@ -90,9 +94,10 @@ fn keys(
     };
     let is_inside = !host.contains('.') || host.ends_with(".local") || host.ends_with(".svc");
     if !is_inside && !has_service(&host) {
-        let what = format!("`{}` is fetched by the proxy, to which {host} is unknown", rule.path(member));
+        let what = format!("`{}` is fetched by the proxy, which does not know {host}", rule.path(member));
         let advice = format!(
-            "Add a ServiceEntry for {host}, port {port}, protocol HTTPS with TLS origination; until then requests with a token get 503."
+            "Add a ServiceEntry for {host}, port {port}, protocol HTTPS with TLS origination; until then requests \
+             with a token get 503."
         );
         rule.file().findings.add(&rule.at(), what.clone(), advice);
         harmless.push(what);
@@ -108,7 +113,7 @@ fn keys(
     if uri.is_some() { json!({"remote": source}) } else { json!({"discovery": source}) }
 }
 
-/// The host and port of an HTTP URL.
+/// Host and port of an HTTP URL.
 pub fn host_and_port(url: &str) -> Option<(String, u16)> {
     let (is_secure, rest) = match url.strip_prefix("https://") {
         Some(rest) => (true, rest),
@@ -128,8 +133,8 @@ fn places(rule: &Message<'_>) -> Vec<Value> {
             Some(place) => places.push(place),
             None => from.finding_at(
                 "prefix",
-                "has no equivalent: only a word and a space do",
-                "Send the token behind such a prefix, or without one.",
+                "has no equivalent: a prefix must be a word and a space",
+                "Send the token after such a prefix, or without one.",
             ),
         }
     }
@@ -142,7 +147,7 @@ fn places(rule: &Message<'_>) -> Vec<Value> {
     places
 }
 
-/// Where a token is, with a prefix that is empty or an auth-scheme and a space.
+/// The location of a token in a header. The prefix is empty, or an auth-scheme and a space.
 pub fn header_place(name: &str, prefix: &str) -> Option<Value> {
     if prefix.is_empty() {
         return Some(json!({"header": name}));

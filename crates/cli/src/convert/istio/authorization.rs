@@ -7,37 +7,37 @@ use crate::convert::message::Message;
 use crate::convert::space::{self, Atom, Constraint, Region, Shape};
 use crate::convert::{self, claim};
 
-/// The places of the dimensions in a [`Region`].
+/// Indices of the dimensions in a [`Region`].
 const PATH: usize = 0;
 const HOST: usize = 1;
 const SOURCE: usize = 2;
 const METHOD: usize = 3;
-/// The peer of the connection, which is no dimension of its own.
+/// The peer of the connection, which is not a dimension of a [`Region`].
 const PEER: usize = 4;
 
-/// What a rule that asks for both addresses is told.
-pub const BOTH_ADDRESSES: &str =
-    "`ipBlocks` or `source.ip` beside `remoteIpBlocks` or `remote.ip`: rules see one address, the client's";
+/// Finding about a rule that has conditions on both addresses.
+pub const BOTH_ADDRESSES: &str = "`ipBlocks` or `source.ip` together with `remoteIpBlocks` or `remote.ip`: rules \
+                                  match only the client's address";
 pub const BOTH_ADVICE: &str = "Keep the condition on the peer in an AuthorizationPolicy.";
 
-/// A clause, and which addresses it looks at.
+/// A clause, and the addresses that it has conditions on.
 #[derive(Clone)]
 pub struct Rule {
     pub clause: Clause,
-    /// The peer of the connection.
+    /// True if it has a condition on the peer of the connection.
     pub sees_peer: bool,
-    /// The client's address, as a trusted header or the PROXY protocol gives it.
+    /// True if it has a condition on the client's address from a trusted header or the PROXY protocol.
     pub sees_client: bool,
 }
 
-/// Part of a rule: conditions that must all hold.
+/// Part of a rule: conditions that must all be met.
 #[derive(Clone, Default)]
 struct Conditions {
     region: Region,
-    /// On the peer of the connection; those on the client are in `region`.
+    /// Conditions on the peer of the connection; those on the client are in `region`.
     peer: Constraint,
     who: Vec<Condition>,
-    /// Whether no request can meet them.
+    /// True if no request can meet the conditions.
     is_impossible: bool,
     lost: Vec<String>,
 }
@@ -70,7 +70,7 @@ pub fn clauses(rule: Message<'_>, name: &str, effect: Effect) -> Vec<Rule> {
     let from = members("from", "source", read_source);
     let to = members("to", "operation", read_operation);
     drop(rule);
-    // What belongs to the rule itself is lost for all of it.
+    // Conditions of the rule itself are lost in all its clauses.
     let inner: Vec<&String> =
         from.iter().chain(&to).chain([&when]).flat_map(|conditions| &conditions.lost).collect();
     let own: Vec<String> = findings.since(mark).into_iter().filter(|lost| !inner.contains(&lost)).collect();
@@ -81,7 +81,7 @@ pub fn clauses(rule: Message<'_>, name: &str, effect: Effect) -> Vec<Rule> {
             all.add(source);
             all.add(operation);
             all.lost.extend(own.iter().cloned());
-            // An impossible rule matches nothing, unless it is not known what it says.
+            // An impossible rule matches nothing, unless some of its conditions are unknown.
             if all.is_impossible && (all.lost.is_empty() || effect == Effect::Allow) {
                 continue;
             }
@@ -91,7 +91,7 @@ pub fn clauses(rule: Message<'_>, name: &str, effect: Effect) -> Vec<Rule> {
             let sees_peer = !is_free(&peer);
             let sees_client = region.get(SOURCE).is_some_and(|client| !is_free(client));
             if let (true, Some(client)) = (sees_peer, region.get_mut(SOURCE)) {
-                // Both are one address here.
+                // Rules match one address: a condition on the peer becomes one on the client, unless the rule has both.
                 let is_both = sees_client;
                 *client = if is_both { Constraint::default() } else { peer };
                 if is_both {
@@ -107,7 +107,7 @@ pub fn clauses(rule: Message<'_>, name: &str, effect: Effect) -> Vec<Rule> {
 }
 
 impl Conditions {
-    /// Reads a message; whatever becomes a finding is lost.
+    /// Reads a message; its findings are added to the lost conditions.
     fn read(&mut self, _what: &str, message: Message<'_>, read: fn(&mut Conditions, &Message<'_>)) {
         let findings = message.file().findings;
         let mark = findings.mark();
@@ -132,7 +132,7 @@ impl Conditions {
         if dimension == PEER { Some(&mut self.peer) } else { self.region.get_mut(dimension) }
     }
 
-    /// Requires one of these, unless there are none.
+    /// Requires one of these atoms, unless there are none.
     fn narrow(&mut self, dimension: usize, atoms: Vec<Atom>) {
         if atoms.is_empty() {
             return;
@@ -142,7 +142,7 @@ impl Conditions {
             constraint.any = atoms;
             return;
         }
-        // Only addresses are asked for more than once: blocks nest or are disjoint.
+        // Only addresses can have several conditions, and two blocks are nested or disjoint.
         let mut shared = Vec::new();
         for a in &constraint.any {
             for b in &atoms {
@@ -166,7 +166,7 @@ impl Conditions {
         }
     }
 
-    /// Reads a list that must match and one that must not. `read` gives no atom for values that stand for everything.
+    /// Reads a list that must match and one that must not. `read` returns no atom for values that match everything.
     fn lists(
         &mut self,
         message: &Message<'_>,
@@ -228,7 +228,7 @@ impl Conditions {
             }
             if any.contains(&Text::Any) && !matches!(claim, "sub" | "iss") {
                 let what = format!(
-                    "asks for any text in the claim `{claim}`, which rules cannot tell from other values"
+                    "matches any text in the claim `{claim}`, which rules cannot distinguish from other values"
                 );
                 let advice = "If the claim is always a text, write `{present: true}` for it by hand.";
                 message.finding_at(name, &what, advice);
@@ -244,7 +244,7 @@ enum Reading {
     Lost,
 }
 
-/// Whether an address block is part of another.
+/// True if an address block is part of another.
 fn is_within(inner: &Atom, outer: &Atom) -> bool {
     match (inner, outer) {
         (Atom::Source(inner), Atom::Source(outer)) => match (Cidr::parse(inner), Cidr::parse(outer)) {
@@ -272,7 +272,7 @@ fn read_source(conditions: &mut Conditions, source: &Message<'_>) {
         if source.has(name) {
             source.finding_at(
                 name,
-                "asks for the identity of a workload (mTLS), which has no equivalent",
+                "is a condition on the identity of a workload (mTLS), which has no equivalent",
                 "Keep this condition in an AuthorizationPolicy of its own.",
             );
         }
@@ -296,7 +296,7 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
         if text == "*" {
             return Reading::Everything;
         }
-        // Rules ignore the port, so a host with any port has to be listed without one too.
+        // Rules ignore the port, so a host with a port needs an entry without a port as well.
         let text = text.to_ascii_lowercase();
         let name =
             text.rsplit_once(':').map(|(name, _)| name).filter(|name| hosts.iter().any(|host| host == name));
@@ -326,13 +326,18 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
     });
     for name in ["ports", "notPorts"] {
         if operation.has(name) {
-            let advice = "Apply the configuration to that port alone, or keep the condition in an AuthorizationPolicy.";
-            operation.finding_at(name, "asks for the port of the workload, which has no equivalent", advice);
+            let advice = "Apply the configuration to that port alone, or keep the condition in an \
+                          AuthorizationPolicy.";
+            operation.finding_at(
+                name,
+                "is a condition on the port of the workload, which has no equivalent",
+                advice,
+            );
         }
     }
 }
 
-/// `/exact`, `/prefix*`, `*suffix`, or a template with `{*}` and `{**}`.
+/// Parses `/exact`, `/prefix*`, `*suffix`, or a template with `{*}` and `{**}`.
 fn path(text: &str) -> Result<Reading, &'static str> {
     if text.contains("{*}") || text.contains("{**}") {
         return template(text).map(|shape| Reading::Atom(Atom::Path(shape)));
@@ -372,7 +377,7 @@ fn template(text: &str) -> Result<Shape, &'static str> {
     Ok(Shape::Template { segments, rest: false })
 }
 
-/// A template with `{**}`: behind these segments, and before those.
+/// Template with `{**}` between the segments `segments` and `after`.
 fn with_rest(segments: Vec<Option<String>>, after: &[&str]) -> Shape {
     let literals: Vec<&str> = segments.iter().map_while(Option::as_deref).collect();
     let lead: String = literals.iter().map(|literal| format!("/{literal}")).collect::<String>() + "/";
@@ -405,18 +410,18 @@ fn read_condition(conditions: &mut Conditions, when: &Message<'_>) {
         key => match key.strip_prefix("request.auth.claims").and_then(selector) {
             Some(selector) => conditions.claim(when, &selector),
             None => {
-                let what = format!("asks for `{key}`, which has no equivalent");
+                let what = format!("is a condition on `{key}`, which has no equivalent");
                 when.finding_at("key", &what, "Keep this condition in an AuthorizationPolicy of its own.");
             }
         },
     }
 }
 
-/// `[name]`, or `[name][below]…`, as the selector of a claim.
+/// Converts `[name]`, or `[name][below]…`, to the selector of a claim.
 fn selector(brackets: &str) -> Option<String> {
     let inner = brackets.strip_prefix('[')?.strip_suffix(']')?;
     let names: Vec<&str> = inner.split("][").collect();
-    // A number would be the index of an array here.
+    // In a selector, a number would be an index into an array.
     let is_number = |name: &&str| name.bytes().all(|octet| octet.is_ascii_digit());
     if names.iter().any(|name| name.is_empty() || name.contains(['[', ']']))
         || names.iter().skip(1).any(is_number)
@@ -426,10 +431,10 @@ fn selector(brackets: &str) -> Option<String> {
     Some(convert::selector(&names))
 }
 
-/// The claims whose text is a list of words unless `spaceDelimitedClaims` says more.
+/// Claims whose text is a list of words, in addition to those in `spaceDelimitedClaims`.
 pub const SPACED: [&str; 2] = ["scope", "permission"];
 
-/// Whether a claim is one of these.
+/// True if a claim is a list of words: one of [`SPACED`] or of `more`.
 pub fn is_spaced(name: &str, more: &[String]) -> bool {
     SPACED.contains(&name) || more.iter().any(|known| *known == claim(name) || known == name)
 }

@@ -1,4 +1,4 @@
-//! Which workloads a policy applies to.
+//! The workloads that a policy applies to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,25 +8,25 @@ use crate::convert::message::Message;
 /// Workloads, as the metadata and the spec of a policy select them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// Absent where the file does not say.
+    /// The namespace; `None` if the file does not name one.
     pub namespace: Option<String>,
     pub target: Target,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Workloads with these labels; none: all of the namespace.
+    /// Workloads with these labels; if empty, all workloads of the namespace.
     Labels(BTreeMap<String, String>),
     /// The resource that `targetRefs` names.
     Resource { kind: String, name: String },
 }
 
-/// Whether a policy applies to the workloads of a selection.
+/// Answer to the question whether a policy applies to the workloads of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applies {
     Yes,
     No,
-    /// It depends on what the input does not tell.
+    /// The answer depends on facts that are not in the input.
     Perhaps,
 }
 
@@ -45,7 +45,7 @@ impl Selection {
         let mut references = spec.messages("targetRefs");
         references.extend(spec.message("targetRef"));
         let selections = references.iter().map(|reference| {
-            // A kind says enough: no two groups have one of the same name.
+            // The kind is unambiguous: no two groups have a kind of the same name.
             reference.skip(&["group"]);
             if let Some(given) =
                 reference.text("namespace").filter(|given| Some(*given) != namespace.as_deref())
@@ -70,7 +70,7 @@ impl Selection {
         self.namespace.as_deref() == Some(ROOT)
     }
 
-    /// Whether a policy with this selection applies to all workloads of another.
+    /// Determines whether a policy with this selection applies to all workloads of another.
     pub fn applies_to(&self, workloads: &Selection) -> Applies {
         if self.namespace != workloads.namespace && !self.is_root() {
             return Applies::No;
@@ -81,7 +81,7 @@ impl Selection {
                 let has = |(name, value): (&String, &String)| given.get(name) == Some(value);
                 if wanted.iter().all(has) { Applies::Yes } else { Applies::No }
             }
-            // Gateways heed such policies, waypoints do not.
+            // Gateways obey such policies, waypoints do not.
             (Target::Labels(wanted), Target::Resource { name, .. }) => {
                 let is_gateway = |label: &&str| wanted.get(*label) == Some(name);
                 let is_perhaps = wanted.is_empty() || GATEWAY_LABELS.iter().any(is_gateway);
@@ -96,7 +96,7 @@ impl Selection {
         }
     }
 
-    /// The workloads that both select, if there may be any.
+    /// The workloads that both select; `None` if there are none.
     fn meet(&self, other: &Selection) -> Option<Selection> {
         let namespace = match (self.is_root(), other.is_root()) {
             _ if self.namespace == other.namespace => self.namespace.clone(),
@@ -115,7 +115,7 @@ impl Selection {
     }
 }
 
-/// All selections, and what several of them share; none if these are too many.
+/// All selections, and the overlaps of several of them; `None` if there are too many.
 pub fn groups(selections: impl Iterator<Item = Selection>) -> Option<Vec<Selection>> {
     const MAX: usize = 64;
     let mut groups: Vec<Selection> = Vec::new();

@@ -1,4 +1,4 @@
-//! Sets of paths that policies name, and how two of them overlap.
+//! Sets of paths that policies name, and the overlap of two such sets.
 
 use regex_lite::Regex;
 use serde_json::{Value, json};
@@ -10,23 +10,23 @@ use crate::convert::path;
 pub enum Shape {
     /// One path.
     Exact(String),
-    /// Paths that start and end with these texts, which may overlap; either may be empty.
+    /// Paths that start with `prefix` and end with `suffix`. The two may overlap, and either may be empty.
     Affix { prefix: String, suffix: String },
-    /// Paths with these segments; `None` is any segment that is not empty. With `rest` more segments follow.
+    /// Paths with these segments; `None` is any segment that is not empty. With `rest`, more segments follow.
     Template { segments: Vec<Option<String>>, rest: bool },
-    /// Paths that match a regex as a whole; all start with `lead`.
+    /// Paths that match a regex as a whole. All of them start with `lead`.
     Regex { pattern: String, lead: String },
 }
 
-/// How two sets of paths overlap.
+/// Overlap of two sets of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlap {
     Disjoint,
-    /// The first is part of the second.
+    /// The first set is part of the second.
     Inside,
-    /// The second is part of the first.
+    /// The second set is part of the first.
     Around,
-    /// They share these paths.
+    /// The sets have these paths in common.
     Shared(Shape),
     Unknown,
 }
@@ -46,7 +46,7 @@ impl Shape {
     pub fn regex(pattern: &str) -> Shape {
         let plain = |letter: &char| letter.is_ascii_alphanumeric() || "/_-".contains(*letter);
         let mut lead: String = pattern.chars().take_while(plain).collect();
-        // A quantifier may make the last letter optional, and an alternative all of them.
+        // A quantifier can make the last letter optional, and an alternative can make all letters optional.
         lead.pop();
         if pattern.contains('|') {
             lead.clear();
@@ -54,7 +54,7 @@ impl Shape {
         Shape::Regex { pattern: pattern.to_owned(), lead }
     }
 
-    /// Whether the set has this path.
+    /// True if the set contains this path.
     pub fn matches(&self, path: &str) -> bool {
         match self {
             Shape::Exact(exact) => exact == path,
@@ -78,7 +78,7 @@ impl Shape {
         }
     }
 
-    /// How this set overlaps with another.
+    /// Computes the overlap of this set with another.
     pub fn overlap(&self, other: &Shape) -> Overlap {
         match (self, other) {
             (same, other) if same == other => Overlap::Inside,
@@ -122,7 +122,7 @@ impl Shape {
         }
     }
 
-    /// A template or regex beside an affix, as far as what it starts and ends with tells.
+    /// Computes the overlap of a template or regex with an affix, as far as its fixed start and end determine it.
     fn within(&self, prefix: &str, suffix: &str) -> Overlap {
         let (lead, tail) = (self.lead(), self.tail());
         let starts = lead.starts_with(prefix);
@@ -136,7 +136,7 @@ impl Shape {
         }
     }
 
-    /// A text that all its paths start with.
+    /// Text with which all paths of the set start.
     fn lead(&self) -> String {
         match self {
             Shape::Exact(path) => path.clone(),
@@ -151,7 +151,7 @@ impl Shape {
         }
     }
 
-    /// A text that all its paths end with.
+    /// Text with which all paths of the set end.
     fn tail(&self) -> String {
         match self {
             Shape::Template { segments, rest: false } => {
@@ -191,7 +191,7 @@ fn template_matches(segments: &[Option<String>], rest: bool, path: &str) -> bool
 fn shared_template(a: (&[Option<String>], bool), b: (&[Option<String>], bool)) -> Option<Shape> {
     let ((long, long_rest), (short, short_rest)) = if a.0.len() >= b.0.len() { (a, b) } else { (b, a) };
     let fits = match long.len() == short.len() {
-        // A rest is at least one more segment.
+        // `rest` means at least one more segment.
         true => long_rest == short_rest,
         false => short_rest,
     };
@@ -210,7 +210,7 @@ fn shared_template(a: (&[Option<String>], bool), b: (&[Option<String>], bool)) -
     Some(Shape::Template { segments, rest: long_rest })
 }
 
-/// A regex for paths that start and end with two texts, which may overlap.
+/// Regex for paths that start with `prefix` and end with `suffix`, which may overlap.
 fn both(prefix: &str, suffix: &str) -> String {
     let mut ways = vec![format!("{}.*{}", path::escaped(prefix), path::escaped(suffix))];
     let ends = suffix.char_indices().map(|(at, _)| at).chain([suffix.len()]).skip(1);

@@ -1,4 +1,4 @@
-//! A `jwt_authn` and an `rbac` behind it that asks for claims, as one configuration.
+//! One configuration for a `jwt_authn` and an `rbac` after it that has conditions on claims.
 
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ pub fn write<'a>(
     let at = rbac.at();
     let findings = filter.file().findings;
     output.head.push(format!(
-        "with the rbac at {}:{}, which asks for claims. A claim that is a list matches when one of its elements does, \
-         and one that is not a list matches where it asks for a list",
+        "with the rbac at {}:{}, which has conditions on claims. A claim that is a list matches if one of its \
+         elements does, and a claim that is not a list also matches a condition on a list",
         at.file, at.line
     ));
     let names: Vec<String> = output.authenticators.iter().map(|part| part.name.clone()).collect();
@@ -81,7 +81,7 @@ pub fn write<'a>(
     place.close(output);
 }
 
-/// What an `rbac` says of the requests of a draft, to the end.
+/// The clauses of an `rbac` for the requests of a draft. The last clause applies to all of these requests.
 fn clauses(draft: &Draft, all: &[Decisions], rbac: &Message<'_>) -> Vec<Clause> {
     let region = draft.matched.region();
     let last = |effect: Effect, lost: &[String]| Clause {
@@ -104,7 +104,7 @@ fn clauses(draft: &Draft, all: &[Decisions], rbac: &Message<'_>) -> Vec<Clause> 
     }
 }
 
-/// The claims that all providers split into words. Where they disagree, a condition on the claim could mean either.
+/// The claims that all providers split into words. If providers differ, a condition on such a claim is ambiguous.
 fn spaced(context: &Context<'_>, names: &[String], filter: &Message<'_>) -> Vec<String> {
     let of = |name: &String| {
         let payload = context.payloads.iter().find(|known| known.authenticator == *name);
@@ -130,7 +130,10 @@ fn stage(draft: &Draft, context: &Context<'_>, findings: &Findings) -> Stage {
         lost.extend(context.broken.get(name).into_iter().flatten().cloned());
     }
     if lost.is_empty() && callers.is_empty() && draft.access != Access::Public {
-        let what = format!("{} asks for several tokens, and the rbac for claims of one", draft.name);
+        let what = format!(
+            "{} requires several tokens, and the rbac has conditions on the claims of one",
+            draft.name
+        );
         findings.add(&draft.at, what.clone(), "Write the rules for these requests by hand.");
         lost.push(what);
     }
@@ -144,7 +147,7 @@ fn stage(draft: &Draft, context: &Context<'_>, findings: &Findings) -> Stage {
     }
 }
 
-/// The authenticators of which one is enough; none where it takes several.
+/// The authenticators of which one is sufficient; `None` if the requirement needs several.
 fn callers(requirement: &Value) -> Option<Vec<String>> {
     match requirement {
         Value::String(name) => Some(vec![name.clone()]),

@@ -10,7 +10,7 @@ use super::super::super::output::{Output, Part, mentions};
 use super::super::super::{claim, put, selector};
 use super::{Context, Payload};
 
-/// Converts a provider. `context` gets the headers that it fills, and what it writes into metadata.
+/// Converts a provider. The headers that it fills and the claims that it writes into metadata are added to `context`.
 pub fn convert(name: &str, given: Message<'_>, context: &mut Context<'_>) -> Part {
     let headers = &mut context.headers;
     let mut part = Part::from(name, given.at());
@@ -30,7 +30,7 @@ pub fn convert(name: &str, given: Message<'_>, context: &mut Context<'_>) -> Par
     if let Some(keys) = keys(&mut part, &given) {
         set("keys", keys);
     }
-    // Without this field a token may lack `exp`.
+    // Without this member, a token does not need `exp`.
     if !given.is_true("require_expiration") {
         set("require_exp", json!(false));
     }
@@ -99,7 +99,7 @@ fn claim_of(filled: &Message<'_>) -> Option<String> {
     Some(selector(&path))
 }
 
-/// The text of a `DataSource`, if it is in the file.
+/// The text of a `DataSource`, if the file contains it.
 pub fn inline(given: &Message<'_>, advice: &str) -> Option<String> {
     let text = given.text("inline_string").map(str::to_owned);
     let bytes = || {
@@ -109,7 +109,7 @@ pub fn inline(given: &Message<'_>, advice: &str) -> Option<String> {
     let found = text.or_else(bytes);
     given.skip(&["filename", "environment_variable", "watched_directory"]);
     if found.is_none() {
-        given.finding("holds no text that can be read here", advice);
+        given.finding("has no text that can be read here", advice);
     }
     found
 }
@@ -140,14 +140,15 @@ fn keys(part: &mut Part, given: &Message<'_>) -> Option<Value> {
     for name in ["async_fetch", "retry_policy"] {
         if remote.has(name) {
             part.comment(format!(
-                "`remote_jwks.{name}` has no equivalent: keys are always fetched in the background and again"
+                "`remote_jwks.{name}` has no equivalent: keys are always fetched in the background, and failed \
+                 fetches are repeated"
             ));
         }
     }
     Some(json!({"remote": keys}))
 }
 
-/// A JWK Set as Envoy reads it: line breaks may be inside strings, and white space in numbers means nothing.
+/// Parses a JWK Set as Envoy does: strings may contain line breaks, and white space in numbers is ignored.
 fn jwk_set(text: &str) -> Option<Value> {
     let mut set = authgate::json::parse(text.as_bytes())
         .or_else(|_| authgate::json::parse(with_escapes(text).as_bytes()))
@@ -163,7 +164,7 @@ fn jwk_set(text: &str) -> Option<Value> {
     Some(set)
 }
 
-/// JSON whose strings hold no control characters as they are.
+/// Escapes control characters inside the strings of a JSON text.
 fn with_escapes(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let (mut is_inside, mut is_escape) = (false, false);
@@ -217,7 +218,7 @@ fn places(part: &mut Part, given: &Message<'_>) -> Vec<Value> {
     places
 }
 
-/// `StringMatcher` → what a claim must be.
+/// Converts a `StringMatcher` to a claim matcher.
 pub fn string_match(given: &Message<'_>) -> Option<Value> {
     let ignores_case = given.is_true("ignore_case");
     let exact = given.text("exact").map(|exact| json!(exact));
@@ -226,7 +227,7 @@ pub fn string_match(given: &Message<'_>) -> Option<Value> {
     exact.or(prefix).or(suffix).filter(|_| !ignores_case)
 }
 
-/// Writes the headers that tokens fill. Where authenticators disagree over one, it is taken out of requests.
+/// Writes the headers that tokens fill. A header on which authenticators disagree is removed from requests.
 pub fn write_headers(output: &mut Output, context: &Context<'_>, filter: &Message<'_>) {
     let is_used = |name: &str| {
         output
@@ -257,22 +258,22 @@ pub fn write_headers(output: &mut Output, context: &Context<'_>, filter: &Messag
             (Some((name, what)), 1) if names.len() == 1 => {
                 written.insert(header.clone(), json!(format!("{{{name}.{what}}}")));
             }
-            // Filled by none that a rule requires.
+            // No authenticator that a rule requires fills the header.
             (None, _) => removed.push(header.clone()),
             (Some((name, what)), count) => {
                 let not = match count {
-                    // Of one of them at least it can be told.
+                    // The header can be filled for one of them at least.
                     1 => {
                         written.insert(header.clone(), json!(format!("{{{name}.{what}}}")));
                         format!("it is filled for `{name}` only")
                     }
                     _ => {
                         removed.push(header.clone());
-                        "it is filled for none".to_owned()
+                        "it is removed".to_owned()
                     }
                 };
                 let what = format!(
-                    "`{}`: several providers fill the header `{header}`, not all and not alike; {not}",
+                    "`{}`: not all providers fill the header `{header}` in the same way; {not}",
                     filter.path("providers")
                 );
                 let advice = "Give each of them a header of its own below `identity.headers`.";

@@ -6,7 +6,7 @@ use super::super::super::message::Message;
 use super::super::super::output::Output;
 use super::{Context, Payload};
 
-/// What a rule needs.
+/// The converted requirement of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Need {
     Nothing,
@@ -14,7 +14,7 @@ pub enum Need {
         requirement: Value,
         optional: bool,
     },
-    /// It was not converted, and a finding says why.
+    /// The requirement was not converted, and a finding says why.
     Lost,
 }
 
@@ -28,10 +28,10 @@ const KINDS: &[&str] = &[
     "extract_only_without_validation",
 ];
 
-const BY_HAND: &str = "Write the rule by hand: `optional: true` allows requests without credentials and refuses wrong ones; \
-                       `public: true` looks at none.";
+const BY_HAND: &str = "Write the rule by hand: `optional: true` allows requests without credentials and rejects \
+                       wrong ones; `public: true` ignores credentials.";
 
-/// The requirement of this name in `requirement_map`.
+/// Reads the requirement of this name in `requirement_map`.
 pub fn named<'a>(
     output: &mut Output,
     context: &mut Context<'a>,
@@ -69,10 +69,8 @@ pub fn read<'a>(output: &mut Output, context: &mut Context<'a>, given: Message<'
         "allow_missing" => any_token(output, context, &given),
         kind => {
             let what = match kind {
-                "allow_missing_or_failed" => {
-                    "allows requests with a token that is wrong; there is no equivalent"
-                }
-                _ => "uses claims of tokens that nobody verified; there is no equivalent",
+                "allow_missing_or_failed" => "allows requests with an invalid token, which has no equivalent",
+                _ => "uses claims of unverified tokens, which has no equivalent",
             };
             given.finding_at(kind, what, BY_HAND);
             Need::Lost
@@ -88,14 +86,14 @@ fn one(context: &Context<'_>, given: &Message<'_>, name: &str) -> Need {
     match context.names.get(name) {
         Some(own) => this(own),
         None => {
-            let what = format!("names the provider `{name}`, which is not there");
+            let what = format!("names the provider `{name}`, which does not exist");
             given.finding_at("provider_name", &what, "Correct the input: the rule denies until then.");
             Need::Lost
         }
     }
 }
 
-/// `allow_missing` alone: a token of any provider, or none.
+/// Converts `allow_missing` alone: a token of any provider, or no token.
 fn any_token(output: &Output, context: &Context<'_>, given: &Message<'_>) -> Need {
     let names: Vec<&String> = context.names.values().collect();
     let place = |name: &String| {
@@ -105,7 +103,7 @@ fn any_token(output: &Output, context: &Context<'_>, given: &Message<'_>) -> Nee
     let first = names.first().and_then(|name| place(name));
     if names.is_empty() || names.iter().any(|name| place(name) != first) {
         let what =
-            "asks that the tokens in all places of several providers are right; there is no equivalent";
+            "requires that the tokens in the locations of all providers are valid, which has no equivalent";
         given.finding_at("allow_missing", what, BY_HAND);
         return Need::Lost;
     }
@@ -138,7 +136,7 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
             }
             Need::This { .. } => {
                 let what = format!(
-                    "`{}` asks for a token only if there is one, beside others; there is no equivalent",
+                    "`{}` combines an optional token with other requirements, which has no equivalent",
                     given.path(kind)
                 );
                 file.findings.add(&at, what, BY_HAND);
@@ -149,7 +147,7 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
                 file.findings.add(
                     &at,
                     what,
-                    "Take it out, or make the rule public if every request may pass.",
+                    "Remove it, or make the rule public if every request is allowed.",
                 );
                 is_lost = true;
             }
@@ -157,8 +155,8 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
     }
     let name = if is_any { "any_of" } else { "all_of" };
     if is_any && is_optional && !members.is_empty() && !has_provider {
-        // Then Envoy looks for tokens in the places of every provider.
-        let what = "allows a missing token beside groups only; there is no equivalent";
+        // In this case, Envoy looks for tokens in the locations of every provider.
+        let what = "allows a missing token as an alternative to groups only, which has no equivalent";
         given.finding_at(kind, what, BY_HAND);
         return Need::Lost;
     }
@@ -170,7 +168,7 @@ fn group<'a>(output: &mut Output, context: &mut Context<'a>, given: &Message<'a>
     }
 }
 
-/// An authenticator like a provider's, for other audiences.
+/// Adds a copy of the authenticator of a provider, with other audiences.
 fn with_audiences<'a>(output: &mut Output, context: &mut Context<'a>, both: &Message<'a>) -> Need {
     let audiences = both.texts("audiences");
     let Need::This { requirement, .. } = one(context, both, both.text("provider_name").unwrap_or_default())

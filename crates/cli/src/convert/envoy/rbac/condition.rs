@@ -9,7 +9,7 @@ use super::super::path::{self, Path};
 use super::super::route_match::{self, Methods};
 use super::{ADVICE, header};
 
-/// The place of a dimension in a [`Region`].
+/// Indices of the dimensions in a [`Region`].
 const PATH: usize = 0;
 const HOST: usize = 1;
 const SOURCE: usize = 2;
@@ -21,33 +21,33 @@ const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 /// Claims that a `jwt_authn` before the filter writes into metadata.
 #[derive(Default)]
 pub struct Tokens {
-    /// The name below which a provider writes claims, and its authenticator.
+    /// The metadata names below which providers write claims, each with the authenticator.
     pub payloads: Vec<(String, String)>,
-    /// All authenticators.
+    /// The names of all authenticators.
     pub names: Vec<String>,
-    /// Claims whose words are written as a list.
+    /// Claims whose words are written into metadata as a list.
     pub spaced: Vec<String>,
-    /// The one of them that conditions ask for, as scopes.
+    /// The claim of `spaced` that conditions match, as scopes.
     pub scope_claim: RefCell<Option<String>>,
 }
 
-/// Conditions that must all hold.
+/// Conditions that must all be met.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Case {
     pub region: Region,
     pub who: Vec<Condition>,
-    /// Conditions that have no equivalent and are missing above.
+    /// Conditions that have no equivalent and are missing in `region` and `who`.
     pub lost: Vec<String>,
 }
 
-/// Reads conditions.
+/// Reader of conditions.
 pub struct Reader<'t> {
-    /// True if Envoy takes the port and the last dot from `:authority`.
+    /// True if Envoy strips the port and a trailing dot from `:authority`.
     pub has_plain_host: bool,
     pub tokens: &'t Tokens,
 }
 
-/// True if some principal of an `RBAC` asks for claims that `jwt_authn` verified.
+/// True if an `RBAC` has a condition on claims that `jwt_authn` verified.
 pub fn reads_tokens(node: &crate::document::Node) -> bool {
     node.get("filter").and_then(crate::document::Node::text) == Some(JWT_AUTHN)
         || super::super::children(node).any(reads_tokens)
@@ -74,7 +74,8 @@ impl Case {
         vec![Case { who, ..Case::default() }]
     }
 
-    /// Both; none if no request meets both. What cannot be told stays as in the first, and is lost.
+    /// The conditions of both cases; `None` if no request meets both. If a combination cannot be expressed, the
+    /// condition of `self` remains, and the other is lost.
     pub fn and(&self, other: &Case, of: &Message<'_>) -> Option<Case> {
         let mut case = self.clone();
         for (mine, theirs) in case.region.iter_mut().zip(&other.region) {
@@ -103,7 +104,7 @@ impl Case {
         Some(case)
     }
 
-    /// The cases of a request that does not meet this one.
+    /// Cases of which a request meets one exactly if it does not meet this case.
     fn negated(&self, given: &Message<'_>) -> Vec<Case> {
         if !self.lost.is_empty() {
             return vec![Case { lost: self.lost.clone(), ..Case::default() }];
@@ -134,7 +135,7 @@ fn self_has(atoms: &[Atom], atom: &Atom) -> bool {
     atoms.contains(atom)
 }
 
-/// What two sets of atoms of one dimension have in common; none if it cannot be told.
+/// The overlap of two sets of atoms of one dimension; `None` if it cannot be determined.
 fn shared(first: &[Atom], second: &[Atom]) -> Option<Vec<Atom>> {
     let mut shared: Vec<Atom> = Vec::new();
     for a in first {
@@ -157,7 +158,7 @@ fn shared(first: &[Atom], second: &[Atom]) -> Option<Vec<Atom>> {
     Some(shared)
 }
 
-/// Every combination.
+/// All combinations of one case of `first` and one of `second`.
 pub fn both(first: &[Case], second: &[Case], of: &Message<'_>) -> Vec<Case> {
     const MOST: usize = 200;
     let mut combined: Vec<Case> = Vec::new();
@@ -172,22 +173,22 @@ pub fn both(first: &[Case], second: &[Case], of: &Message<'_>) -> Vec<Case> {
     combined
 }
 
-/// The cases of a request that meets none of these.
+/// Cases of which a request meets one exactly if it meets none of `cases`.
 pub fn excluding(cases: &[Case], of: &Message<'_>) -> Vec<Case> {
     cases.iter().fold(vec![Case::default()], |found, case| both(&found, &case.negated(of), of))
 }
 
-/// A request from one of these blocks.
+/// The case of a request from one of these address blocks.
 pub fn of_sources(blocks: Vec<Atom>) -> Vec<Case> {
     vec![Case::any_of(SOURCE, blocks)]
 }
 
-/// A request with this method.
+/// The case of a request with this method.
 pub fn of_method(method: &str) -> Vec<Case> {
     vec![Case::any_of(METHOD, vec![Atom::Method(method.to_owned())])]
 }
 
-/// A condition without an equivalent: a case that every request meets, and that is lost.
+/// Adds a finding about a condition without an equivalent, and returns a case that every request meets, marked as lost.
 pub fn unknown(given: &Message<'_>, name: &str, what: &str) -> Vec<Case> {
     given.skip(&[name]);
     let findings = given.file().findings;
@@ -203,8 +204,8 @@ pub fn unknown(given: &Message<'_>, name: &str, what: &str) -> Vec<Case> {
 pub const NOT_HERE: &str = "has no equivalent here";
 
 impl Reader<'_> {
-    /// The cases of a `Permission` or `Principal`. `may_grow` says whether cases that take more requests than the original
-    /// are stricter; otherwise those that take fewer are.
+    /// The cases of a `Permission` or `Principal`. If `may_grow` is true, cases that match more requests than the
+    /// original are the stricter ones; if false, those that match fewer are.
     pub fn cases(&self, given: &Message<'_>, depth: usize, may_grow: bool) -> Vec<Case> {
         const DEEPEST: usize = 20;
         let names = given.names();
@@ -259,7 +260,8 @@ impl Reader<'_> {
                 }
                 _ => unknown(given, name, NOT_HERE),
             },
-            // Also of the connection, which is not what authgate compares: `source_ip`, `direct_remote_ip`.
+            // This includes addresses of the connection, which authgate does not compare: `source_ip`,
+            // `direct_remote_ip`.
             name => unknown(given, name, NOT_HERE),
         }
     }
@@ -310,14 +312,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A `MetadataMatcher` for what `jwt_authn` wrote.
+    /// Reads a `MetadataMatcher` for metadata that `jwt_authn` writes.
     fn metadata(&self, given: &Message<'_>, name: &str) -> Vec<Case> {
         let Some(matcher) = given.message(name) else { return unknown(given, name, NOT_HERE) };
         let (value, inverted) = (matcher.message("value"), matcher.is_true("invert"));
         self.claim(&matcher, value, inverted)
     }
 
-    /// A condition on a claim: `input` names the filter and the path of what `value` is about.
+    /// Reads a condition on a claim: `input` names the filter and the path in its metadata, `value` is the matcher.
     pub fn claim(&self, input: &Message<'_>, value: Option<Message<'_>>, negated: bool) -> Vec<Case> {
         let name = "";
         let values = value.as_ref().and_then(|value| value_of(value, 0));
@@ -328,18 +330,18 @@ impl Reader<'_> {
             return unknown(input, name, what);
         }
         let (Some((payload, claim)), Some((any, is_list))) = (keys.split_first(), values) else {
-            return unknown(input, name, "asks for a claim in a way that has no equivalent here");
+            return unknown(input, name, "is a condition on a claim that has no equivalent here");
         };
         let writers = self.tokens.payloads.iter().filter(|(known, _)| known == payload);
         let writers: Vec<&String> = writers.map(|(_, name)| name).collect();
         let mut who = match writers.as_slice() {
             writers if self.tokens.names.iter().all(|name| writers.contains(&name)) => Vec::new(),
             [only] if !negated => vec![Condition::Authenticator((*only).clone())],
-            [] => return unknown(input, name, "asks for a name below which no provider writes claims"),
-            _ => return unknown(input, name, "asks for claims that only some providers write"),
+            [] => return unknown(input, name, "names metadata to which no provider writes claims"),
+            _ => return unknown(input, name, "is a condition on claims that only some providers write"),
         };
         let claim = match claim {
-            [] => return unknown(input, name, "asks for no claim"),
+            [] => return unknown(input, name, "does not name a claim"),
             [one] if !one.starts_with('/') => (*one).to_owned(),
             several => {
                 let escaped = several.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
@@ -354,7 +356,13 @@ impl Reader<'_> {
                     self.tokens.scope_claim.replace(Some(claim));
                     who.push(Condition::Scope(words));
                 }
-                None => return unknown(input, name, "asks of a list of words what has no equivalent here"),
+                None => {
+                    return unknown(
+                        input,
+                        name,
+                        "is a condition on a list of words that has no equivalent here",
+                    );
+                }
             }
         } else {
             who.push(Condition::Claim { claim, any, negated });
@@ -370,7 +378,7 @@ fn word(text: &Text) -> Option<String> {
     }
 }
 
-/// A `ValueMatcher`: the claim is one of these or, for a list, has an element that is.
+/// Reads a `ValueMatcher`: the values of the claim, and true if they are values of an element of a list.
 fn value_of(given: &Message<'_>, depth: usize) -> Option<(Vec<Text>, bool)> {
     if depth > 5 {
         return None;
@@ -418,7 +426,7 @@ fn members<'a>(given: &Message<'a>) -> Vec<Message<'a>> {
     list
 }
 
-/// A `StringMatcher` for the path without its query.
+/// Reads a `StringMatcher` for the path without its query.
 fn url_path(matcher: &Message<'_>) -> Option<Shape> {
     let ignores_case = matcher.is_true("ignore_case");
     let of_text = |kind: &str, name: &str| Path::of_text(kind, matcher.filled(name)?, ignores_case);
@@ -442,7 +450,7 @@ fn url_path(matcher: &Message<'_>) -> Option<Shape> {
     }
 }
 
-/// A `CidrRange`.
+/// Reads a `CidrRange`.
 pub fn block(range: &Message<'_>) -> Option<Atom> {
     let address = range.filled("address_prefix")?;
     let bits = range.number("prefix_len").unwrap_or(0);

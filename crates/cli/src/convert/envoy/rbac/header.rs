@@ -1,11 +1,11 @@
-//! Conditions on the headers that carry path and host.
+//! Conditions on the headers `:path` and `:authority`.
 
 use super::super::path::is_literal;
 use crate::convert::message::Message;
 use crate::convert::space::{self, Atom, Shape};
 
-/// The paths that a condition on `:path` takes, which sees the query too. Where that makes a difference, `may_grow` says
-/// whether the result has more paths than the original, or fewer.
+/// The paths that a condition on `:path` matches. The condition also matches the query; if that makes a difference, the
+/// result has more paths than the original if `may_grow` is true, else fewer.
 pub fn path(header: &Message<'_>, may_grow: bool) -> Option<Vec<Atom>> {
     let matcher = header.message("string_match");
     if matcher.as_ref().is_some_and(|matcher| matcher.is_true("ignore_case")) {
@@ -43,14 +43,14 @@ pub fn path(header: &Message<'_>, may_grow: bool) -> Option<Vec<Atom>> {
         ("/.*", None) => vec![below],
         ("(/.*)?" | "(?:/.*)?", None) if may_grow => vec![exact, below],
         ("(/.*)?" | "(?:/.*)?", None) => vec![below],
-        // With a query it is another text.
+        // With a query, `:path` is a different text.
         ("", _) if may_grow => vec![exact],
         _ => return None,
     };
     Some(shapes.into_iter().map(Atom::Path).collect())
 }
 
-/// The host that a condition on `:authority` asks for, in any case of letters, as rules compare it.
+/// The host that a condition on `:authority` matches. The condition must ignore letter case, as rules do.
 pub fn host(header: &Message<'_>) -> Option<Atom> {
     let matcher = header.message("string_match")?;
     let exact = matcher.filled("exact").filter(|_| matcher.is_true("ignore_case"))?;

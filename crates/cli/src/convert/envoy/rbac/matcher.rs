@@ -1,4 +1,4 @@
-//! The matching API of `rbac`: matchers in order, of which the first that matches decides.
+//! The matching API of `rbac`: an ordered list of matchers, of which the first that matches decides.
 
 use super::ADVICE;
 use super::condition::{self, Case, NOT_HERE, Reader};
@@ -7,7 +7,7 @@ use crate::convert::finding::At;
 use crate::convert::label;
 use crate::convert::message::Message;
 
-/// Reads a `Matcher`: its clauses in order, and the effect on requests that none matches.
+/// Reads a `Matcher`: its clauses in order, and the effect on requests that no clause matches.
 pub fn read(matcher: &Message<'_>, reader: &Reader<'_>) -> (Vec<Clause>, Effect) {
     let findings = matcher.file().findings;
     let mut clauses = Vec::new();
@@ -45,7 +45,7 @@ pub fn read(matcher: &Message<'_>, reader: &Reader<'_>) -> (Vec<Clause>, Effect)
             clauses.push(lost(&name, at, own));
         }
     }
-    // Without an action for them Envoy denies these.
+    // Without `on_no_match`, Envoy denies these requests.
     let Some(rest) = matcher.message("on_no_match") else { return (clauses, Effect::Deny) };
     match action(&rest) {
         Some((_, effect)) => (clauses, effect),
@@ -61,7 +61,7 @@ fn lost(name: &str, at: At, lost: Vec<String>) -> Clause {
     Clause { name, at, effect: Effect::Deny, region: Default::default(), who: Vec::new(), lost }
 }
 
-/// The name and the effect of an `OnMatch`, if it is an `Action` that decides.
+/// Name and effect of an `OnMatch`, if it is an `Action` that allows or denies.
 fn action(given: &Message<'_>) -> Option<(String, Effect)> {
     let extension = given.message("action")?;
     let name = extension.filled("name").unwrap_or("matcher").to_owned();
