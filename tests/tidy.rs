@@ -537,3 +537,30 @@ fn what_holds_a_secret_has_no_derived_debug() {
     }
     assert!(seen >= secrets.len(), "only {seen} of the types were found");
 }
+
+/// A doc comment names its subject first.
+#[test]
+fn no_doc_comment_begins_with_a_relative_clause() {
+    let words = ["What", "Who", "Whose", "Whom", "Whether", "Which", "Where", "How", "When", "That"];
+    let mut paths = Vec::new();
+    for folder in ["src", "crates", "tests", "fuzz/src", "benches", "xtask"] {
+        collect(&root().join(folder), &mut paths);
+    }
+    assert!(paths.len() > 200, "the sources are not where this test looks");
+    let mut found = Vec::new();
+    for path in paths.iter().filter(|path| !path.to_string_lossy().contains("node_modules")) {
+        let text = fs::read_to_string(path).unwrap();
+        let doc = |line: &str| ["///", "//!"].into_iter().find(|mark| line.trim_start().starts_with(mark));
+        let mut before = None;
+        for (number, line) in text.lines().enumerate() {
+            let here = doc(line);
+            let first =
+                line.trim_start().get(3..).unwrap_or_default().split_whitespace().next().unwrap_or_default();
+            if here.is_some() && here != before && words.contains(&first) {
+                found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+            before = here;
+        }
+    }
+    assert!(found.is_empty(), "doc comments that begin with a relative clause:\n{}", found.join("\n"));
+}

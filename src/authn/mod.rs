@@ -179,7 +179,7 @@ pub enum SecretScheme {
 /// Schemes whose credentials are tokens from an issuer.
 pub enum TokenScheme {
     /// Bearer, with JSON Web Tokens.
-    Jwt(Bearer),
+    Jwt(Box<Bearer>),
     /// Bearer, with tokens that only the issuer can read.
     Introspection(Introspection),
 }

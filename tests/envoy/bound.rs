@@ -217,7 +217,7 @@ fn a_proof_counts_once_for_its_request() {
 
 #[test]
 fn a_certificate_counts_where_envoy_has_seen_it() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let (own, other) = (authority.issue("dora"), authority.issue("mallory"));
     let alone = Identity::self_signed("dora");
     let bound_to = |identity: &Identity| {

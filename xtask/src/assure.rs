@@ -17,7 +17,10 @@ pub fn check() -> Result {
     let target = target_folder();
     step("fmt --check", &target)?;
     step("clippy --locked --workspace --all-targets -- -D warnings", &target)?;
-    step(&format!("clippy --locked -p authgate-filter --lib --target {WASM_TARGET} -- -D warnings"), &target)?;
+    step(
+        &format!("clippy --locked -p authgate-filter --lib --target {WASM_TARGET} -- -D warnings"),
+        &target,
+    )?;
     for yardstick in ["empty", "floor"] {
         let manifest = format!("--manifest-path benches/{yardstick}/Cargo.toml");
         step(&format!("fmt --check {manifest}"), &target)?;
@@ -25,7 +28,7 @@ pub fn check() -> Result {
         step(&lints, &target.join(yardstick))?;
     }
     step("fmt --check --manifest-path tests/host/Cargo.toml", &target)?;
-    step("doc --locked --no-deps --document-private-items", &target)
+    step("doc --locked --workspace --no-deps --document-private-items", &target)
 }
 
 /// Prints and runs a command of cargo with a target folder.

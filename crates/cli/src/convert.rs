@@ -3,13 +3,13 @@
 //! If the tool does not understand a part of the input, the output denies the requests that the part is about. All
 //! converters share:
 //!
-//! - [`Findings`] collects the parts that cannot be converted. A [`Finding`] is `{file, line, what, advice}`. Any
+//! - [`Findings`] collects the parts that cannot be converted. A `Finding` is `{file, line, what, advice}`. Any
 //!   finding sets the exit code to 1, and all findings are printed to standard error, numbered. With a
 //!   [`Mark`](finding::Mark) from before a part is converted, `findings.since(mark)` returns the findings in this part.
 //! - [`Message`](message::Message) reads an object of the input by field names (snake_case or camelCase). It adds
 //!   findings for values of a wrong type and, when it is dropped, for every member that was not read. Fields that do
 //!   not affect access are named in [`skip`](message::Message::skip).
-//! - [`Output`] is one configuration: [`Part`]s with comments for authenticators and rules. [`Part::close`] makes a
+//! - [`Output`] is one configuration: `Part`s with comments for authenticators and rules. `Part::close` makes a
 //!   rule deny, [`Output::refuse`] removes an authenticator and closes every rule that requires it, and
 //!   [`Output::deny_all`] denies everything. [`run`] calls [`Output::verify`], which runs `check` and does the same for
 //!   parts with an error.

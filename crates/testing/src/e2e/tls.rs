@@ -32,7 +32,7 @@ pub struct Identity {
 
 impl Authority {
     /// Generates an authority.
-    pub fn new() -> Self {
+    pub fn generate() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = named("authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -47,7 +47,7 @@ impl Authority {
         Identity { certificate: certificate.der().clone(), key: key.serialize_der() }
     }
 
-    /// Returns a `DownstreamTlsContext` for [`HOST`] with additional members. A `validation_context` among them trusts
+    /// Returns a `DownstreamTlsContext` for `HOST` with additional members. A `validation_context` among them trusts
     /// this authority.
     pub fn context(&self, members: Value) -> Value {
         let server = self.issue(HOST);

@@ -62,6 +62,6 @@ impl Builder<'_> {
             csrf_disabled: jwt.csrf == Csrf::Off,
             bound: bound?,
         };
-        Some((Scheme::Token(TokenScheme::Jwt(scheme)), realm, jwt.forward_credentials))
+        Some((Scheme::Token(TokenScheme::Jwt(Box::new(scheme))), realm, jwt.forward_credentials))
     }
 }
