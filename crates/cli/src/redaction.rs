@@ -35,6 +35,7 @@ static SHOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     fields
         .filter(|(name, is_public)| *is_public && !WITHHELD.contains(&name.as_str()))
         .map(|(name, _)| name)
+        .chain(["kty".to_owned()])
         .collect()
 });
 
