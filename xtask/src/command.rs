@@ -48,8 +48,8 @@ pub fn is_available(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok()
 }
 
-/// True if a file does not exist, or is older than one of its inputs. An input that is a folder stands for the files in
-/// it; an input that does not exist is ignored.
+/// True if a file does not exist, or is older than one of its inputs. If an input is a folder, the files
+/// in it count. An input that does not exist is ignored.
 pub fn is_outdated<I: AsRef<Path>>(file: &Path, inputs: impl IntoIterator<Item = I>) -> bool {
     let Some(made) = modified(file) else { return true };
     inputs.into_iter().filter_map(|input| newest(input.as_ref())).any(|changed| changed > made)

@@ -16,7 +16,7 @@ pub struct Found {
     pub node: Node,
     /// The value that the filter receives.
     pub value: Value,
-    /// Names of the environment variables that the plugin around it passes; none where it stands alone.
+    /// Names of the environment variables that the plugin around it passes. `None` if the policy is not inside a plugin.
     pub environment: Option<BTreeSet<String>>,
 }
 

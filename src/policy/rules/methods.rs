@@ -42,7 +42,7 @@ impl fmt::Display for MethodError {
             MethodError::Empty => "expected at least one method",
             MethodError::NotToken(_) => "expected the name of a method, as in `GET`",
             MethodError::Wildcard(_) => {
-                "`*` does not stand for other methods; leave `methods` out for every method, or name each"
+                "`*` is not a wildcard here; omit the field to match every method, or list the methods"
             }
             MethodError::NotUpperCase(_) => "expected a method in upper case, as in `GET`",
             MethodError::Repeated(_) => "expected each method once",

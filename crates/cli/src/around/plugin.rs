@@ -70,8 +70,9 @@ pub fn shared_vms(documents: &[Node]) -> Vec<Diagnostic> {
         let others = by_id.entry(id).or_default();
         if others.iter().any(|other| environment(other) != environment(plugin)) {
             let message = format!(
-                "several plugins have the `vm_id` {id:?} and different environment variables: Envoy 1.36 to 1.38 gives \
-                 all of them those of the first; give each a `vm_id` of its own, or all the same variables"
+                "several plugins have the `vm_id` {id:?} and different environment variables, but Envoy 1.36 to \
+                 1.38 passes each of them the variables of the first; give each plugin its own `vm_id`, or the same \
+                 variables"
             );
             lints.push(warning("shared-vm", found, message));
         } else if named.is_some() && !others.is_empty() {
