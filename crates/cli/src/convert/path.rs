@@ -9,34 +9,22 @@ pub fn prefix(prefix: &str) -> Value {
         prefix if prefix.ends_with('/') && is_literal(prefix) => {
             json!({"template": format!("{prefix}{{rest=**}}")})
         }
-        prefix => json!({"regex": format!("{}.*", escaped(prefix))}),
+        prefix => json!({"regex": format!("{}.*", regex_lite::escape(prefix))}),
     }
 }
 
 /// This path alone.
 pub fn exact(path: &str) -> Value {
-    if is_literal(path) { json!({"path": path}) } else { json!({"regex": escaped(path)}) }
+    if is_literal(path) { json!({"path": path}) } else { json!({"regex": regex_lite::escape(path)}) }
 }
 
 /// Paths that end with these bytes.
 pub fn suffix(suffix: &str) -> Value {
-    json!({"regex": format!(".*{}", escaped(suffix))})
+    json!({"regex": format!(".*{}", regex_lite::escape(suffix))})
 }
 
 /// True if a rule matches this path literally.
 pub fn is_literal(path: &str) -> bool {
     path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
         && !path.contains("//")
-}
-
-/// Escapes a text for a regex that matches it literally.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if r"\.+*?()|[]{}^$#&-~".contains(letter) {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-    }
-    escaped
 }

@@ -148,7 +148,7 @@ fn explain_says_what_the_core_decides() {
                 continue;
             }
             let mut configuration = document["config"].clone();
-            insert_keys(&mut configuration);
+            placeholders::insert_keys(&mut configuration);
             let file = folder.join(format!("{number}.json"));
             fs::write(&file, configuration.to_string()).unwrap();
             let checked = tool(&["check".as_ref(), file.as_os_str()], "");
@@ -266,7 +266,7 @@ fn token(token: &Value) -> String {
         _ => mint::SigningKey::for_algorithm(algorithm),
     };
     let mut claims = token["claims"].clone();
-    insert_keys(&mut claims);
+    placeholders::insert_keys(&mut claims);
     let text = |name: &str, otherwise: &Value| match token[name].as_str() {
         Some(text) => text.to_owned(),
         None => otherwise.to_string(),
@@ -276,31 +276,6 @@ fn token(token: &Value) -> String {
     match token["signature"].as_str() {
         None => token_text,
         Some(signature) => format!("{}.{signature}", token_text.rsplit_once('.').unwrap().0),
-    }
-}
-
-/// Replaces `{jwk: ALG}` by public keys, see `tests/decide.rs`.
-fn insert_keys(value: &mut Value) {
-    match value {
-        Value::Object(members) if members.contains_key("thumbprint") => {
-            let algorithm = Algorithm::from_name(members["thumbprint"].as_str().unwrap()).unwrap();
-            *value = mint::thumbprint(&mint::SigningKey::for_algorithm(algorithm).jwk()).into();
-        }
-        Value::Object(members) if members.contains_key("jwk") => {
-            let algorithm = Algorithm::from_name(members["jwk"].as_str().unwrap()).unwrap();
-            let key = match members.remove("other") {
-                Some(_) => mint::SigningKey::other(algorithm),
-                None => mint::SigningKey::for_algorithm(algorithm),
-            };
-            members.remove("jwk");
-            let mut jwk = key.jwk_with(json!({"alg": algorithm.name()}));
-            jwk.as_object_mut().unwrap().extend(std::mem::take(members));
-            jwk.as_object_mut().unwrap().retain(|_, member| !member.is_null());
-            *value = jwk;
-        }
-        Value::Object(members) => members.values_mut().for_each(insert_keys),
-        Value::Array(elements) => elements.iter_mut().for_each(insert_keys),
-        _ => {}
     }
 }
 

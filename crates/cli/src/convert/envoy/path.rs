@@ -29,7 +29,7 @@ impl Path {
         if text.contains('%') || !text.is_ascii() {
             return None;
         }
-        let escaped = escaped(text);
+        let escaped = regex_lite::escape(text);
         Some(match (kind, ignores_case) {
             ("prefix", _) if matches!(text, "" | "/") => Path::Any,
             ("prefix", false) => Path::Prefix(text.to_owned()),
@@ -68,7 +68,7 @@ impl Path {
                     regex.push_str(&format!("[{LETTERS}/]*"));
                 }
                 literal if inner.is_none() && is_literal(&format!("/{literal}")) => {
-                    regex.push_str(&escaped(literal))
+                    regex.push_str(&regex_lite::escape(literal))
                 }
                 _ => return None,
             }
@@ -81,15 +81,15 @@ impl Path {
         Some(match self {
             Path::Any => return None,
             Path::Exact(path) if is_literal(path) => ("path", path.clone()),
-            Path::Exact(path) => ("regex", escaped(path)),
+            Path::Exact(path) => ("regex", regex_lite::escape(path)),
             Path::Prefix(prefix) if prefix.ends_with('/') && is_literal(prefix) => {
                 ("template", format!("{prefix}{{rest=**}}"))
             }
-            Path::Prefix(prefix) => ("regex", format!("{}.*", escaped(prefix))),
+            Path::Prefix(prefix) => ("regex", format!("{}.*", regex_lite::escape(prefix))),
             Path::Segments(prefix) if is_literal(prefix) && !prefix.ends_with('/') => {
                 ("prefix", prefix.clone())
             }
-            Path::Segments(prefix) => ("regex", format!("{}(?:/.*)?", escaped(prefix))),
+            Path::Segments(prefix) => ("regex", format!("{}(?:/.*)?", regex_lite::escape(prefix))),
             Path::Regex(regex) => ("regex", regex.clone()),
         })
     }
@@ -139,16 +139,4 @@ pub fn is_literal(path: &str) -> bool {
         && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
         && !path.contains("//")
         && !path.split('/').any(|segment| matches!(segment, "." | ".."))
-}
-
-/// Escapes a text for a regex that matches it literally.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if r"\.+*?()|[]{}^$#&-~".contains(letter) {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-    }
-    escaped
 }

@@ -385,12 +385,11 @@ fn with_rest(segments: Vec<Option<String>>, after: &[&str]) -> Shape {
         (true, []) => Shape::prefix(&lead),
         (false, []) => Shape::Template { segments, rest: true },
         _ => {
-            let escaped = |segment: &Option<String>| {
-                segment.as_deref().map_or("[^/]+".to_owned(), super::super::path::escaped)
-            };
+            let escaped =
+                |segment: &Option<String>| segment.as_deref().map_or("[^/]+".to_owned(), regex_lite::escape);
             let before: String = segments.iter().map(|segment| format!("/{}", escaped(segment))).collect();
             let after: String =
-                after.iter().map(|segment| format!("/{}", super::super::path::escaped(segment))).collect();
+                after.iter().map(|segment| format!("/{}", regex_lite::escape(segment))).collect();
             Shape::Regex { pattern: format!("{before}/.*{after}"), lead }
         }
     }

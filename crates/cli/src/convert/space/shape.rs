@@ -212,11 +212,11 @@ fn shared_template(a: (&[Option<String>], bool), b: (&[Option<String>], bool)) -
 
 /// Regex for paths that start with `prefix` and end with `suffix`, which may overlap.
 fn both(prefix: &str, suffix: &str) -> String {
-    let mut ways = vec![format!("{}.*{}", path::escaped(prefix), path::escaped(suffix))];
+    let mut ways = vec![format!("{}.*{}", regex_lite::escape(prefix), regex_lite::escape(suffix))];
     let ends = suffix.char_indices().map(|(at, _)| at).chain([suffix.len()]).skip(1);
     for (start, rest) in ends.filter_map(|at| suffix.split_at_checked(at)) {
         if prefix.ends_with(start) {
-            ways.push(path::escaped(&format!("{prefix}{rest}")));
+            ways.push(regex_lite::escape(&format!("{prefix}{rest}")));
         }
     }
     ways.join("|")
@@ -229,7 +229,7 @@ fn template(segments: &[Option<String>], rest: bool) -> Value {
     if !segments.iter().all(is_plain) || segments.iter().take(inner).any(is_empty) {
         let segments: Vec<String> = segments
             .iter()
-            .map(|segment| segment.as_deref().map_or("[^/]+".to_owned(), path::escaped))
+            .map(|segment| segment.as_deref().map_or("[^/]+".to_owned(), regex_lite::escape))
             .collect();
         let rest = if rest { "/.*" } else { "" };
         return json!({"regex": format!("/{}{rest}", segments.join("/"))});

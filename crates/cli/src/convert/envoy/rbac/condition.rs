@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::super::super::access::{Condition, Text};
 use super::super::super::message::Message;
 use super::super::super::space::{self, Atom, Constraint, Overlap, Region, Shape, covers};
-use super::super::path::{self, Path};
+use super::super::path::Path;
 use super::super::route_match::{self, Methods};
 use super::{ADVICE, header};
 
@@ -444,7 +444,7 @@ fn url_path(matcher: &Message<'_>) -> Option<Shape> {
         Some(Path::Segments(_)) => None,
         None if ignores_case => None,
         None => plain("suffix").map(Shape::suffix).or_else(|| {
-            let part = path::escaped(plain("contains")?);
+            let part = regex_lite::escape(plain("contains")?);
             Some(Shape::regex(&format!(".*{part}.*")))
         }),
     }
