@@ -12,6 +12,7 @@
 //! xtask push [OPTION…]     pushes dist/oci to $IMAGE; skopeo gets the options
 //! xtask check              formatting, lints and documentation
 //! xtask docs               target/site, the documentation site, with its links checked
+//! xtask playground         target/playground, the tool for a browser with its page
 //! xtask fuzz SECONDS [TARGET…]
 //! xtask test-matrix VERSION… -- [TEST…]
 //! ```
@@ -24,6 +25,7 @@ mod docs;
 mod install;
 mod module;
 mod oci;
+mod playground;
 mod push;
 mod tool;
 mod trim;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
                      | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
-                     | check | docs | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
+                     | check | docs | playground | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -66,6 +68,7 @@ fn step(arguments: &[&str]) -> command::Result {
         }
         ["check"] => assure::check(),
         ["docs"] => docs::build(),
+        ["playground"] => playground::build().map(drop),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
         ["test-matrix", arguments @ ..] => {
             let mut halves = arguments.splitn(2, |argument| *argument == "--");

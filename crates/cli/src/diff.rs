@@ -1,11 +1,11 @@
 //! `authgate diff`
 
-mod compare;
-mod credentials;
+pub mod compare;
+pub mod credentials;
 mod examples;
 mod pattern;
-mod probes;
-mod report;
+pub mod probes;
+pub mod report;
 mod settings;
 
 use std::collections::HashSet;
@@ -47,11 +47,12 @@ pub struct Arguments {
 const MOST_REQUESTS: usize = 4_000_000;
 
 /// A request that represents all requests that select the same rules.
-struct Class {
-    own: OwnRequest,
-    selected: [Selected; 2],
+pub struct Class {
+    pub own: OwnRequest,
+    /// The rules that it selects in the old and the new policy.
+    pub selected: [Selected; 2],
     /// Set for a CORS preflight.
-    is_preflight: bool,
+    pub is_preflight: bool,
 }
 
 /// Runs `authgate diff`.
@@ -99,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
 }
 
 /// Returns a request for each pair of rules that some request selects.
-fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
+pub fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
     let now = request::now();
     let forged: Vec<String> = [old, new]
         .iter()
@@ -166,15 +167,7 @@ fn compare(
     class: &Class,
     differences: &mut Vec<Difference>,
 ) -> Result<usize, Failure> {
-    let sides = [(old, class.selected[0]), (new, class.selected[1])].map(|(policy, selected)| Side {
-        config: &policy.loaded.config,
-        policy: &policy.loaded.policy,
-        rule: match selected {
-            Selected::Rule(rule) => Some(rule),
-            Selected::Nothing | Selected::Ambiguous => None,
-        },
-    });
-    let mut all = credentials::of(sides);
+    let mut all = credentials::of([side(old, class.selected[0]), side(new, class.selected[1])]);
     if class.is_preflight {
         all.truncate(1);
     }
@@ -201,6 +194,18 @@ fn compare(
     Ok(all.len())
 }
 
+/// A policy with the rule that a request selects.
+pub fn side(policy: &Policy, selected: Selected) -> Side<'_> {
+    Side {
+        config: &policy.loaded.config,
+        policy: &policy.loaded.policy,
+        rule: match selected {
+            Selected::Rule(rule) => Some(rule),
+            Selected::Nothing | Selected::Ambiguous => None,
+        },
+    }
+}
+
 fn kind(old: &Seen, new: &Seen) -> Option<Kind> {
     Some(match (old.effect, new.effect) {
         (Effect::Allowed, Effect::Allowed) if old.identity != new.identity => Kind::Identified,
@@ -225,7 +230,8 @@ fn change(kind: Kind, old: &Seen, new: &Seen) -> [String; 2] {
     }
 }
 
-fn describe(class: &Class) -> report::Request {
+/// Describes a request without the values that represent all that no rule names.
+pub fn describe(class: &Class) -> report::Request {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let host = text(&class.own.authority);
     report::Request {

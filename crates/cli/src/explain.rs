@@ -10,18 +10,20 @@ mod text;
 use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
-use authgate::decision::decide_traced;
+use authgate::decision::{Trace as _, decide_traced};
 use authgate::decision::state::State;
 use authgate::http::location::Found;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::color::Color;
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
 use super::trace::Record;
+use super::test_identity::{self, TestIdentities};
 use super::{Failure, Said, input, report};
 use recording::{Entry, Kind, Recording};
 
@@ -37,6 +39,10 @@ pub struct Arguments {
     request: request::Curl,
     #[command(flatten)]
     recorded: recording::RecordedRequests,
+    /// An authenticator, and the subject or the claims (as JSON) that it is assumed to have verified. May be given
+    /// several times.
+    #[arg(long = "as", value_name = "NAME=IDENTITY", value_parser = test_identity::argument)]
+    identities: Vec<(String, Value)>,
     /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -80,7 +86,7 @@ struct Recorded {
 pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
-        None => explain(&loaded, &arguments.request.own()?)?,
+        None => explain(&loaded, &arguments.request.own()?, &arguments.identities)?,
         Some(recording) if !recording.is_one => {
             return summarise(arguments, &loaded, recording);
         }
@@ -90,8 +96,11 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
                 return Err(format!("{name}: no requests"));
             };
             arguments.request.complete(&mut own)?;
-            let mut explanation = explain(&loaded, &own)?;
-            if !explanation.authenticators.is_empty() && !has_credentials(&loaded, &own) {
+            let mut explanation = explain(&loaded, &own, &arguments.identities)?;
+            if !explanation.authenticators.is_empty()
+                && arguments.identities.is_empty()
+                && !has_credentials(&loaded, &own)
+            {
                 explanation.notes.insert(0, no_credentials(kind).to_owned());
             }
             explanation.recorded = Some(Recorded { file: name, entry: number, status });
@@ -108,14 +117,19 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     Ok(Said { text, notes: String::new(), is_well })
 }
 
-/// Explains one request as the first request that the filter sees.
-fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
+/// Explains one request as the first request that the filter sees, with the given identities as verified.
+fn explain(
+    loaded: &Loaded,
+    own: &OwnRequest,
+    identities: &[(String, Value)],
+) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
-    let mut record = Record::default();
+    let identities = TestIdentities::read(&loaded.config, policy, identities)?;
+    let mut record = Record { events: Vec::new(), identities };
     let decision = decide_traced(policy, &request, &mut state, context, &mut record);
-    let heard = record.0;
+    let heard = record.events;
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
     Ok(Explanation {
         request: rules::request_line(own, path),
@@ -123,7 +137,8 @@ fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
         rules: rules::consider(&loaded.config, policy, &request, decision.rule),
         authenticators: match decision.rule.map(|rule| &rule.access) {
             Some(Access::Protected(protection)) => {
-                credentials::tried(policy, protection, &request, &heard, own.now)
+                let subject = |id| record.identities.assumed(id).map(|principal| principal.subject);
+                credentials::tried(policy, protection, &request, &heard, own.now, &subject)
             }
             _ => Vec::new(),
         },
@@ -144,8 +159,8 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
             Ok(mut own) => {
                 arguments.request.complete(&mut own)?;
                 lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
-                let has_credentials = has_credentials(loaded, &own);
-                let explanation = explain(loaded, &own)?;
+                let has_credentials = !arguments.identities.is_empty() || has_credentials(loaded, &own);
+                let explanation = explain(loaded, &own, &arguments.identities)?;
                 lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
                 summary::Line::of(number, status, explanation, has_credentials)
             }

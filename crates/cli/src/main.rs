@@ -18,6 +18,7 @@ mod key;
 mod key_file;
 mod lint;
 mod load;
+mod matrix;
 mod place;
 mod redaction;
 mod report;
@@ -26,6 +27,7 @@ mod schema;
 mod shell;
 mod sign;
 mod test;
+mod test_identity;
 mod time;
 mod token;
 mod trace;
@@ -52,6 +54,7 @@ enum Command {
     Explain(explain::Arguments),
     Test(test::Arguments),
     Diff(diff::Arguments),
+    Matrix(matrix::Arguments),
     Hash(hash::Arguments),
     Key(key::Arguments),
     Jwks(jwks::Arguments),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Jwks(arguments) => jwks::run(&arguments),

@@ -3,7 +3,6 @@
 mod coverage;
 mod expectation;
 mod junit;
-pub mod test_identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,10 +23,10 @@ use super::document::{self, Dialect};
 use super::explain::outcome;
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
+use super::test_identity::TestIdentities;
 use super::{Failure, Said, input, report};
 use coverage::Coverage;
 use expectation::{Difference, Expectation};
-use test_identity::TestIdentities;
 
 /// Run tests of a policy.
 ///

@@ -4,6 +4,8 @@ use authgate::decision::Trace;
 use authgate::principal::{AuthenticatorId, Principal};
 use authgate::response::Reason;
 
+use crate::test_identity::TestIdentities;
+
 /// The result of a check by an authenticator.
 pub struct Event {
     pub authenticator: AuthenticatorId,
@@ -26,17 +28,24 @@ pub struct Identity {
     pub scopes: Vec<String>,
 }
 
-/// The checks of one decision, in order.
+/// The checks of one decision, in order, and the principals that it assumes.
 #[derive(Default)]
-pub struct Record(pub Vec<Event>);
+pub struct Record {
+    pub events: Vec<Event>,
+    pub identities: TestIdentities,
+}
 
 impl Record {
     fn add(&mut self, authenticator: AuthenticatorId, check: Check) {
-        self.0.push(Event { authenticator, check });
+        self.events.push(Event { authenticator, check });
     }
 }
 
 impl Trace for Record {
+    fn assumed(&self, authenticator: AuthenticatorId) -> Option<Principal> {
+        self.identities.assumed(authenticator)
+    }
+
     fn admitted(&mut self, authenticator: AuthenticatorId, result: Result<(), Reason>) {
         self.add(authenticator, Check::Request(result));
     }
