@@ -45,6 +45,10 @@ tool-archive: ## Pack the tool, its man pages and completions into dist/authgate
 check: ## Check formatting, lints and documentation, with warnings as errors
 	@$(XTASK) check
 
+test-site: docs ## Check pages of the site in a browser: accessible, and fit for a phone
+	@$(XTASK) install browser
+	node tests/browser/site.mjs '$(TARGET_DIR)/site' '$(TARGET_DIR)/tmp/site-pictures'
+
 docs: ## Build the documentation site, target/site/index.html, and check its spelling and links
 	@$(XTASK) docs
 
@@ -124,3 +128,4 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 	@$(XTASK) install clients idp browser
 .testing:
 	@$(XTASK) build-testing
+	@$(XTASK) playground

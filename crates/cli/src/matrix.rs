@@ -116,21 +116,28 @@ fn callers(policy: &Policy, classes: &[Class]) -> Vec<Credentials> {
     let mut known = HashSet::new();
     for class in classes {
         let side = diff::side(policy, class.selected[0]);
-        callers
-            .extend(credentials::of([side, side]).into_iter().filter(|caller| known.insert(caller.label.clone())));
+        callers.extend(
+            credentials::of([side, side]).into_iter().filter(|caller| known.insert(caller.label.clone())),
+        );
     }
     callers.sort_by_key(|caller| caller.held.len());
     callers
 }
 
 /// Removes callers with several credentials for whom all decisions are those of an earlier caller.
-fn without_redundant_callers(callers: &[Credentials], rows: Vec<Row>, without_request: Vec<String>) -> Matrix {
+fn without_redundant_callers(
+    callers: &[Credentials],
+    rows: Vec<Row>,
+    without_request: Vec<String>,
+) -> Matrix {
     let decisions = |at: usize| rows.iter().map(move |row| row.decisions.get(at)).collect::<Vec<_>>();
     let mut seen = HashSet::new();
     let mut kept = Vec::with_capacity(callers.len());
     for (at, caller) in callers.iter().enumerate() {
-        let told: Vec<Option<&str>> =
-            decisions(at).into_iter().map(|decision| decision.map(|decision| decision.text.as_str())).collect();
+        let told: Vec<Option<&str>> = decisions(at)
+            .into_iter()
+            .map(|decision| decision.map(|decision| decision.text.as_str()))
+            .collect();
         if seen.insert(told) || caller.held.len() < 2 {
             kept.push(at);
         }
@@ -158,6 +165,9 @@ impl Decision {
 fn text(matrix: &Matrix, paint: Color) -> String {
     let mut text = String::new();
     for row in &matrix.rows {
+        if !text.is_empty() {
+            text.push('\n');
+        }
         let name = match &row.rule {
             Some(name) => format!("rule {name:?}"),
             None => "no rule".to_owned(),
@@ -171,11 +181,11 @@ fn text(matrix: &Matrix, paint: Color) -> String {
             told.push(decision);
             let with = matrix.callers.iter().zip(&row.decisions).filter(|(_, other)| *other == decision);
             let with: Vec<&str> = with.map(|(caller, _)| caller.as_str()).collect();
-            let with = if with.len() == matrix.callers.len() { "everybody".to_owned() } else { with.join("; ") };
+            let with =
+                if with.len() == matrix.callers.len() { "everybody".to_owned() } else { with.join("; ") };
             let what = if decision.allowed { paint.green(&decision.text) } else { paint.red(&decision.text) };
             text.push_str(&format!("  {what}: {}\n", printable(&with)));
         }
-        text.push('\n');
     }
     for name in &matrix.without_request {
         let name = printable(&format!("{name:?}"));

@@ -43,7 +43,10 @@ pub fn script() -> Result<String> {
 /// The pages with examples, in the order of the summary.
 fn linked(summary: &str) -> Vec<String> {
     let links = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    links.filter(|link| link.starts_with("recipes/") || link.starts_with("providers/")).map(str::to_owned).collect()
+    links
+        .filter(|link| link.starts_with("recipes/") || link.starts_with("providers/"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The example of a page; `None` if it has no policy or no requests.
@@ -54,7 +57,10 @@ fn example(path: &str, text: &str) -> Result<Option<Value>> {
         Some(provider) => {
             let token = block(text, "json token").ok_or("no token")?;
             let cases = fs::read_to_string(format!("tests/cases/providers/{provider}.yaml"))?;
-            ("Identity providers", of_tokens(&serde_json::from_str(&token)?, &serde_yaml_ng::from_str(&cases)?))
+            (
+                "Identity providers",
+                of_tokens(&serde_json::from_str(&token)?, &serde_yaml_ng::from_str(&cases)?),
+            )
         }
         None => {
             let Some(tests) = block(text, "yaml tests") else { return Ok(None) };
@@ -107,11 +113,12 @@ fn request(test: &Value, at: Option<&Value>) -> Value {
     let text = |name: &str| given.get(name).and_then(Value::as_str);
     let (scheme, host) = (text("scheme").unwrap_or("https"), text("host").unwrap_or("localhost"));
     let (user, password) = text("user").and_then(|user| user.split_once(':')).unwrap_or_default();
-    let headers = given.get("headers").and_then(Value::as_object).into_iter().flatten().flat_map(|(name, value)| {
-        let one = std::slice::from_ref(value);
-        let values = value.as_array().map_or(one, Vec::as_slice).iter();
-        values.map(move |value| format!("{name}: {}\n", plain(value))).collect::<Vec<_>>()
-    });
+    let headers =
+        given.get("headers").and_then(Value::as_object).into_iter().flatten().flat_map(|(name, value)| {
+            let one = std::slice::from_ref(value);
+            let values = value.as_array().map_or(one, Vec::as_slice).iter();
+            values.map(move |value| format!("{name}: {}\n", plain(value))).collect::<Vec<_>>()
+        });
     let identities = test.get("as").and_then(Value::as_object).into_iter().flatten();
     let identities = identities.map(|(name, identity)| format!("{name}={}\n", plain(identity)));
     json!({
@@ -147,7 +154,9 @@ fn of_tokens(token: &Value, file: &Value) -> Vec<Value> {
             "name": case.get("name"), "url": format!("https://api.example.com{path}"), "at": NOW,
         });
         let (member, value) = match case.get("token").and_then(Value::as_str) {
-            Some(text) if location == "authorization" => ("headers", format!("{location}: Bearer {text}").into()),
+            Some(text) if location == "authorization" => {
+                ("headers", format!("{location}: Bearer {text}").into())
+            }
             Some(text) => ("headers", format!("{location}: {text}").into()),
             None => {
                 let header = merged("header", "header", case);

@@ -6,6 +6,7 @@ mod console;
 mod diff;
 mod files;
 mod policies;
+mod replay;
 mod run;
 mod schema;
 mod secrets;
