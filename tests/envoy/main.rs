@@ -30,6 +30,7 @@ mod guides;
 mod hostile;
 mod introspection;
 mod lenient;
+mod login;
 mod metadata;
 mod oidc_provider;
 mod pages;

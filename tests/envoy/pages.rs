@@ -40,6 +40,9 @@ fn envoy_loads_what_the_pages_show() {
     for page in pages("docs/providers").into_iter().chain(pages("docs/recipes")) {
         let Some(policy) = page.policy() else { continue };
         let mut own = bootstrap(&page, &policy)["static_resources"].take();
+        if let Some(secrets) = own["secrets"].as_array() {
+            all["static_resources"]["secrets"] = json!(secrets);
+        }
         let listener = &mut own["listeners"][0];
         listener["name"] = json!(page.name);
         all["static_resources"]["listeners"].as_array_mut().expect("listeners").push(listener.take());

@@ -1,5 +1,9 @@
 // The identity provider of the end-to-end tests: npm `oidc-provider` on a free port of 127.0.0.1, which it prints.
 //
+//   node server.mjs [REDIRECT-URI]
+//
+// With a redirect URI, the client `web` can log people in, under any name.
+//
 // It ends when its standard input is closed, so it never outlives the test that started it.
 //
 // Beside the provider's own endpoints there are some for the test to control it:
@@ -11,6 +15,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { Provider, errors } from 'oidc-provider';
+
+const [redirectUri] = process.argv.slice(2);
+// The first line of standard output is the port.
+console.info = console.warn = console.error;
 
 // Resources for which tokens can be requested, by resource indicator (RFC 8707).
 const resources = {
@@ -32,6 +40,16 @@ const clients = [
   ...client,
 }));
 
+if (redirectUri) {
+  clients.push({
+    client_id: 'web',
+    client_secret: 'secret-of-web',
+    grant_types: ['authorization_code'],
+    redirect_uris: [redirectUri],
+    response_types: ['code'],
+  });
+}
+
 // Stored here, so that tokens outlive withdrawn keys.
 const stored = new Map();
 
@@ -46,6 +64,14 @@ class Adapter {
 
   async find(id) {
     return stored.get(`${this.model}:${id}`);
+  }
+
+  async findByUid(uid) {
+    return [...stored].find(([key, payload]) => key.startsWith(`${this.model}:`) && payload.uid === uid)?.[1];
+  }
+
+  async consume(id) {
+    stored.get(`${this.model}:${id}`).consumed = Math.floor(Date.now() / 1000);
   }
 
   async destroy(id) {
@@ -72,11 +98,12 @@ function provide() {
     ttl: { ClientCredentials: 600 },
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: redirectUri !== undefined }, // forms for login and consent
       dPoP: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
+        useGrantedResource: () => true,
         getResourceServerInfo: (ctx, indicator) => {
           if (!(indicator in resources)) throw new errors.InvalidTarget();
           return { scope: 'read admin', accessTokenTTL: 600, ...resources[indicator] };
