@@ -1,9 +1,11 @@
 //! The pages about providers and recipes: Envoy loads their clusters, filters and settings together with their policies.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use authgate_testing::e2e::client::{Connection, get, request};
 use authgate_testing::e2e::process::{Envoy, directory, module, validate};
+use authgate_testing::e2e::tls::Authority;
 use authgate_testing::pages::{Page, page, pages, variables};
 use serde_json::{Value, json};
 
@@ -55,6 +57,33 @@ fn envoy_loads_what_the_pages_show() {
     assert!(all["static_resources"]["listeners"].as_array().is_some_and(|all| all.len() >= 24));
     all["static_resources"]["clusters"] = clusters.into_values().collect();
     let validation = validate("pages", &all);
+    assert!(validation.accepted, "{}", validation.output);
+}
+
+/// The listener of the page, with certificates of the test at the paths of the page.
+#[test]
+fn envoy_loads_the_listener_with_client_certificates() {
+    let page = page("docs/recipes/client-certificates.md");
+    let folder = directory("page-certificates");
+    let own = Authority::generate().context(json!({"validation_context": {}}));
+    for (file, pointer) in [
+        ("server.crt", "/tls_certificates/0/certificate_chain"),
+        ("server.key", "/tls_certificates/0/private_key"),
+        ("clients-ca.crt", "/validation_context/trusted_ca"),
+    ] {
+        let text =
+            own["common_tls_context"].pointer(pointer).and_then(|source| source["inline_string"].as_str());
+        fs::write(folder.join(file), text.expect("a PEM text")).expect("a file");
+    }
+    let block = page.only("yaml envoy listener").expect("the listener").value().to_string();
+    assert_eq!(block.matches("/etc/envoy/").count(), 3, "{block}");
+    let block = block.replace("/etc/envoy", folder.to_str().expect("UTF-8"));
+    let block: Value = serde_json::from_str(&block).expect("JSON");
+    let mut bootstrap = bootstrap(&page, &page.policy().expect("a policy"));
+    let listener = &mut bootstrap["static_resources"]["listeners"][0];
+    listener["listener_filters"] = block["listener_filters"].clone();
+    listener["filter_chains"][0]["transport_socket"] = block["filter_chains"][0]["transport_socket"].clone();
+    let validation = validate("page-certificates", &bootstrap);
     assert!(validation.accepted, "{}", validation.output);
 }
 

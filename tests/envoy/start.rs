@@ -74,10 +74,10 @@ fn follow(name: &str, blocks: &[Block], container: Option<&str>) -> Vec<String> 
     for (at, block) in blocks.iter().enumerate().filter(|(_, block)| block.is("sh step")) {
         let found = printed.next().unwrap_or_default();
         steps += 1;
-        if let Some(expected) = blocks.get(at + 1).filter(|next| next.is("text output")) {
-            if here(&expected.text) != found {
-                faults.push(format!("{}: expected\n{}found\n{found}", block.place, expected.text));
-            }
+        if let Some(expected) = blocks.get(at + 1).filter(|next| next.is("text output"))
+            && here(&expected.text) != found
+        {
+            faults.push(format!("{}: expected\n{}found\n{found}", block.place, expected.text));
         }
     }
     assert!(steps >= 3, "{steps} steps");
