@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::command::{Result, run, target_folder};
 use crate::install;
 
-/// What the site contains beside `docs/`.
+/// Files and folders of the site beside `docs/`.
 const BESIDE: [&str; 8] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
