@@ -63,6 +63,49 @@ fn envoy_loads_what_the_pages_show() {
     assert!(validation.accepted, "{}", validation.output);
 }
 
+/// Excerpts of an Envoy configuration, each put where its first member belongs.
+#[test]
+fn envoy_loads_the_excerpts_of_the_reference() {
+    let base = page("docs/recipes/roles-to-headers.md");
+    let mut bootstrap = bootstrap(&base, &base.policy().expect("a policy"));
+    let mut found = Vec::new();
+    for page in [page("docs/configuration.md"), page("docs/start/compose.md")] {
+        for block in page.blocks.iter().filter(|block| block.info == ["yaml"]) {
+            let Value::Object(members) = block.value() else { panic!("{}: not an object", block.place) };
+            let first = members.keys().next().expect("a member").clone();
+            match first.as_str() {
+                "stats_config" => bootstrap["stats_config"] = members["stats_config"].clone(),
+                "clusters" => {
+                    let clusters =
+                        bootstrap["static_resources"]["clusters"].as_array_mut().expect("clusters");
+                    for cluster in members["clusters"].as_array().expect("clusters") {
+                        clusters.retain(|known| known["name"] != cluster["name"]);
+                        clusters.push(cluster.clone());
+                    }
+                }
+                "vm_config" => {
+                    let config = "/http_filters/0/typed_config/config/vm_config";
+                    let vm = bootstrap.pointer_mut(&format!("{HCM}{config}")).expect("a VM");
+                    vm["environment_variables"] = members["vm_config"]["environment_variables"].clone();
+                }
+                _ => {
+                    let manager = bootstrap.pointer_mut(HCM).and_then(Value::as_object_mut);
+                    manager.expect("the connection manager").extend(members);
+                }
+            }
+            found.push(first);
+        }
+    }
+    assert!(
+        ["stats_config", "clusters", "vm_config", "merge_slashes"]
+            .iter()
+            .all(|&name| found.iter().any(|f| f == name)),
+        "{found:?}"
+    );
+    let validation = validate("page-excerpts", &bootstrap);
+    assert!(validation.accepted, "{}", validation.output);
+}
+
 /// Both filters decide about a token in step 4, because authgate forwards it.
 #[test]
 fn the_old_filter_still_gets_the_token_during_the_migration() {
