@@ -43,7 +43,10 @@ fn follow(name: &str, blocks: &[Block], container: Option<&str>) -> Vec<String> 
     fs::copy(authgate_testing::tool(), clean.join("authgate")).expect("the tool");
 
     let here = |text: &str| text.replace("10000", &ports[0]).replace("10001", &ports[1]);
-    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null; wait' EXIT\n".to_owned();
+    // Each background job is a process group, so that nothing below it outlives the script.
+    let mut script = "set -emuo pipefail\n\
+        trap 'for job in $(jobs -p); do kill -- -\"$job\"; done 2> /dev/null; wait' EXIT\n"
+        .to_owned();
     for block in blocks {
         let text = here(&block.text);
         match block.info.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
