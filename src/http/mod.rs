@@ -7,6 +7,7 @@ pub mod challenge;
 pub mod cidr;
 pub mod codec;
 pub mod cors;
+pub mod header_name;
 pub mod host;
 pub mod location;
 pub mod path;

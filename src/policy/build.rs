@@ -23,12 +23,11 @@ use crate::config::shape::Named;
 use crate::config::value::Secret;
 use crate::config::{self, Config, ConfigError, ConfigErrorKind, CorsPreflight};
 use crate::http::challenge::Realm;
+use crate::http::header_name::{HeaderNames, canonical};
 use crate::http::location::CredentialLocation;
 use crate::jose::jwk::KeyError;
 use crate::password::HashScheme;
-use crate::policy::identity::{
-    HeaderNames, IdentityFields, Template, TemplateError, canonical, identity_name, removable_name,
-};
+use crate::policy::identity::{IdentityFields, Template, TemplateError, identity_name, removable_name};
 
 /// Maximum number of names in one warning.
 const MOST_NAMED: usize = 20;
