@@ -29,7 +29,7 @@ use crate::response::protected_resource::ProtectedResources;
 use crate::response::{ChallengeSet, DenialFormat};
 
 use authorization::Authorization;
-pub use build::{Built, Warning, WarningKind, build, matches};
+pub use build::{Built, build, matches};
 use requirement::Requirement;
 use rules::RuleIndex;
 

@@ -4,7 +4,7 @@ mod issuer;
 
 use std::collections::BTreeSet;
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use authgate::config::value::Secret;
 use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
 use authgate::http::path::PathInterpretations;
