@@ -49,7 +49,7 @@ pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, FilterStateKey, SlowHashes, SlowSignatures, Telemetry, Throttle, ThrottleBy};
-pub use rule::{Authorization, Match, Requirement, Rule};
+pub use rule::{Authorization, Match, Mcp, McpName, Requirement, Rule, Variable};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 use shape::{List, Named, OneOrMany};
@@ -94,6 +94,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
             let faults = [
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
+                reader::faults_of_member::<Named<Vec<String>>>(&value, "scope_implies"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
                 reader::faults_of_member::<Denials>(&value, "denials"),
                 reader::faults_of_member::<OneOrMany<Named<Value>>>(&value, "protected_resource"),
@@ -127,6 +128,9 @@ pub struct Config {
     pub authenticators: Named<Authenticator>,
     /// Rules. The first rule that matches a request decides.
     pub rules: List<Rule>,
+    /// Scopes that imply other scopes.
+    #[serde(default)]
+    pub scope_implies: Named<Vec<String>>,
     /// Identity headers for the upstream.
     #[serde(default)]
     pub identity: Identity,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::http::request::Request;
+
 /// A set of header names, independent of case and of the character that is written for `-`.
 #[derive(Debug, Default)]
 pub struct HeaderNames {
@@ -37,4 +39,48 @@ pub fn canonical(name: &[u8]) -> Vec<u8> {
 
 fn fold(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// Error for a header that occurs more than once, or that is spelled so that only some servers know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AmbiguousHeader;
+
+/// Returns the value of a header that occurs at most once, with `name` in lower case.
+///
+/// # Errors
+/// Fails if several headers are spellings of the name, or if one is, but is not the name itself: a server may then read
+/// another value than this filter.
+pub fn only_value<'r>(request: &Request<'r>, name: &str) -> Result<Option<&'r [u8]>, AmbiguousHeader> {
+    let mut spellings = request.fields.iter().filter(|(field, _)| is_spelling_of(field, name));
+    match (spellings.next(), spellings.next()) {
+        (None, _) => Ok(None),
+        (Some((field, value)), None) if field.eq_ignore_ascii_case(name.as_bytes()) => Ok(Some(value)),
+        _ => Err(AmbiguousHeader),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_servers_read_differently_has_no_value() {
+        let check = |fields: &[(&str, &str)], expected: Result<Option<&str>, AmbiguousHeader>| {
+            let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            let request = Request::new(pairs, None);
+            assert_eq!(
+                only_value(&request, "x-org-id"),
+                expected.map(|value| value.map(str::as_bytes)),
+                "{fields:?}"
+            );
+        };
+        check(&[], Ok(None));
+        check(&[("x-org", "a"), ("x-org-ids", "b")], Ok(None));
+        check(&[("x-org-id", "a"), ("x-other", "b")], Ok(Some("a")));
+        check(&[("X-Org-ID", "")], Ok(Some("")));
+        check(&[("x-org-id", "a"), ("x-org-id", "a")], Err(AmbiguousHeader));
+        check(&[("x-org-id", "a"), ("x_org_id", "b")], Err(AmbiguousHeader));
+        check(&[("x_org-id", "b")], Err(AmbiguousHeader));
+        check(&[("x.org.id", "b")], Err(AmbiguousHeader));
+    }
 }

@@ -10,6 +10,8 @@ pub mod cors;
 pub mod header_name;
 pub mod host;
 pub mod location;
+pub mod mcp;
+pub mod origin;
 pub mod path;
 pub mod request;
 pub mod url;

@@ -9,17 +9,19 @@ mod matching;
 mod protected_resource;
 mod requirement;
 mod rule;
+mod scopes;
 
 pub use matching::matches;
 
-use super::Policy;
 use super::rules::RuleIndex;
+use super::{Policy, Rule};
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::{Config, ConfigError, CorsPreflight, Warning, WarningKind};
 use crate::http::challenge::Realm;
 use crate::http::header_name::HeaderNames;
 use crate::http::location::CredentialLocation;
+use crate::http::mcp;
 
 /// A policy, with warnings.
 pub struct Built {
@@ -48,10 +50,12 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let realm = cx.realm(root, config.realm.as_ref(), &Realm::default());
     let at = &root.member("authenticators");
     let authenticators = authenticators::build(cx, at, &config.authenticators, &realm);
-    let at = &root.member("rules");
-    let specs = matching::build(cx, at, &config.rules.0);
-    let rules = rule::build(cx, at, config, &authenticators);
+    let specs = matching::build(cx, &root.member("rules"), &config.rules.0);
+    let scopes = scopes::build(cx, &root.member("scope_implies"), &config.scope_implies);
+    let errors = cx.errors.len();
     let identity = identity::build(cx, &root.member("identity"), &config.identity, &authenticators);
+    // Rules need the identity, but their errors are reported first.
+    let identity_errors = cx.errors.split_off(errors);
     let denials = denials::build(cx, &root.member("denials"), &config.denials);
     let locations = authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
     let token_parameters = locations
@@ -65,6 +69,20 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
         scheme.locations().iter().chain(scheme.proof_locations()).map(CredentialLocation::header)
     });
     let credential_headers = HeaderNames::new(credential_headers.flatten());
+    let is_replaced =
+        |name: &str| identity.reserves(name.as_bytes()) || credential_headers.contains(name.as_bytes());
+    let parts = rule::Parts {
+        authenticators: &authenticators,
+        specs: &specs,
+        scopes: &scopes,
+        is_replaced: &is_replaced,
+    };
+    let rules = rule::build(cx, &root.member("rules"), config, &parts);
+    cx.errors.extend(identity_errors);
+    let index = RuleIndex::new(specs);
+    let mcp_headers = if index.wants_mcp() { &mcp::HEADERS[..] } else { &[] };
+    let compared_headers = rules.iter().flat_map(Rule::compared_headers).chain(mcp_headers.iter().copied());
+    let compared_headers = HeaderNames::new(compared_headers);
     let limits = limits::build(cx, config);
     let slow_hashes = authenticators.iter().map(|authenticator| authenticator.scheme.slow_hashes()).sum();
     if slow_hashes > 0 && limits.throttle.is_none() {
@@ -73,7 +91,7 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let at = &root.member("protected_resource");
     let resources = protected_resource::build(cx, at, config.protected_resource.as_ref());
     Policy {
-        index: RuleIndex::new(specs),
+        index,
         rules,
         identity,
         metrics: config.telemetry.metrics,
@@ -85,6 +103,7 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
         limits,
         token_parameters,
         credential_headers,
+        compared_headers,
         authenticators,
     }
 }

@@ -2,20 +2,36 @@
 
 use std::collections::HashSet;
 
+use super::scopes::ScopeImplications;
 use super::{authorization, requirement};
 use crate::authn::Authenticator;
 use crate::config::context::{BuildContext, is_label};
 use crate::config::path::ConfigPath;
 use crate::config::{self, Config, ConfigErrorKind, MOST_NAMED, WarningKind};
+use crate::http::origin::{self, Origins};
 use crate::policy::requirement::Requirement;
+use crate::policy::rules::MatchSpec;
+use crate::policy::variables::Variables;
 use crate::policy::{Access, Protection, Rule};
+
+/// Parts of the policy that rules refer to.
+pub(super) struct Parts<'a> {
+    /// All authenticators without errors.
+    pub authenticators: &'a [Authenticator],
+    /// The matches of each rule.
+    pub specs: &'a [Vec<MatchSpec>],
+    /// Scopes that imply others.
+    pub scopes: &'a ScopeImplications,
+    /// True for headers that carry identity or a credential, so that the upstream never gets them as they arrive.
+    pub is_replaced: &'a dyn Fn(&str) -> bool,
+}
 
 /// Builds all rules, in order. Omits those with errors.
 pub(super) fn build(
     cx: &mut BuildContext<'_>,
     at: &ConfigPath<'_>,
     config: &Config,
-    authenticators: &[Authenticator],
+    parts: &Parts<'_>,
 ) -> Vec<Rule> {
     let rules = &config.rules.0;
     if rules.is_empty() {
@@ -33,8 +49,13 @@ pub(super) fn build(
             cx.error(&at.member("name"), ConfigErrorKind::DuplicateName(name.clone()));
         }
         let is_shadowed = rule.shadow.unwrap_or(config.shadow);
-        if let Some(access) = access(cx, at, rule, is_shadowed, authenticators) {
-            built.push(Rule { number: index, name, is_shadowed, access });
+        let origins = rule
+            .origins
+            .as_ref()
+            .map(|origins| Origins::new(cx.elements(&at.member("origins"), Some(origins), origin::parse)));
+        let matches = parts.specs.get(index).map(Vec::as_slice).unwrap_or_default();
+        if let Some(access) = access(cx, at, rule, is_shadowed, matches, parts) {
+            built.push(Rule { number: index, name, is_shadowed, origins, access });
         }
     }
     warn_of_shadow(cx, config.shadow, &built);
@@ -59,7 +80,8 @@ fn access(
     at: &ConfigPath<'_>,
     rule: &config::Rule,
     is_shadowed: bool,
-    authenticators: &[Authenticator],
+    matches: &[MatchSpec],
+    parts: &Parts<'_>,
 ) -> Option<Access> {
     for (name, value) in [("public", rule.public), ("deny", rule.deny)] {
         if value == Some(false) {
@@ -70,7 +92,7 @@ fn access(
         (Some(_), None, None) => Some(Access::Public),
         (None, Some(_), None) => Some(Access::Denied),
         (None, None, Some(requirement)) => {
-            let protection = protection(cx, at, rule, requirement, is_shadowed, authenticators);
+            let protection = protection(cx, at, rule, requirement, is_shadowed, matches, parts);
             return protection.map(Access::Protected);
         }
         _ => {
@@ -92,20 +114,23 @@ fn protection(
     rule: &config::Rule,
     requirement: &config::Requirement,
     is_shadowed: bool,
-    authenticators: &[Authenticator],
+    matches: &[MatchSpec],
+    parts: &Parts<'_>,
 ) -> Option<Box<Protection>> {
     if rule.optional && rule.authorize.is_some() {
         let expected = "no `authorize` in the same rule: nothing is known about a caller without credentials";
         cx.expected(&at.member("optional"), expected);
     }
-    let requirement = requirement::build(cx, &at.member("require"), requirement, authenticators);
+    let requirement = requirement::build(cx, &at.member("require"), requirement, parts.authenticators);
     let members = requirement.as_ref().map(Requirement::members).unwrap_or_default();
-    let ways = match (&rule.authorize, &requirement) {
-        (Some(ways), Some(_)) => {
-            authorization::build(cx, &at.member("authorize"), ways, &members, authenticators)
+    let mut variables = Variables::new(matches.to_vec());
+    let authorizations = match (&rule.authorize, &requirement) {
+        (Some(authorizations), Some(_)) => {
+            let at = &at.member("authorize");
+            authorization::build(cx, at, authorizations, &members, &mut variables, parts)
         }
         _ => Vec::new(),
     };
     let (requirement, optional) = (requirement?, rule.optional);
-    Some(Box::new(Protection { requirement, members, optional, ways, is_shadowed }))
+    Some(Box::new(Protection { requirement, members, optional, authorizations, variables, is_shadowed }))
 }
