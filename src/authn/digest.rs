@@ -8,6 +8,9 @@ pub mod htdigest;
 mod nonce;
 mod response;
 
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use std::collections::HashMap;
 
 use hmac_sha256::Hash;
@@ -25,11 +28,15 @@ use crate::http::request::Request;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
 use crate::response::Reason;
+use htdigest::parse_htdigest;
 use nonce::Nonce;
 use response::DigestResponse;
 
 /// Maximum length of a response, in bytes. A response contains the target of the request.
 const MAX_RESPONSE_BYTES: usize = 16_384;
+
+/// Minimum length of a nonce key, in bytes. A shorter key could be found by brute force from one nonce.
+const MIN_NONCE_KEY_BYTES: usize = 16;
 
 /// Hash algorithm of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,6 +154,11 @@ impl Digest {
         }
     }
 
+    /// Returns the realm of the users' secrets.
+    pub(super) fn realm(&self) -> &Realm {
+        &self.realm
+    }
+
     fn nonce_key<'a>(&'a self, nonces: &'a Nonces) -> Option<&'a [u8]> {
         self.nonce_key.as_deref().or_else(|| nonces.key().map(|key| key.as_slice()))
     }
@@ -237,6 +249,77 @@ impl Digest {
         let subject = subject.map_err(|_| Reason::InvalidCredentials)?;
         Ok(Principal { subject, issuer: None, scopes: Vec::new(), claims: Claims::default() })
     }
+}
+
+impl Digest {
+    /// Builds the scheme from its configuration.
+    pub(super) fn build(
+        cx: &mut BuildContext<'_>,
+        at: &ConfigPath<'_>,
+        digest: &config::Digest,
+    ) -> Option<Self> {
+        if digest.nonce_lifetime.as_seconds() <= 0.0 {
+            cx.expected(&at.member("nonce_lifetime"), "more than 0s");
+        }
+        let nonce_key = digest.nonce_key.as_ref().map(|key| {
+            let at = &at.member("nonce_key");
+            let key = cx.secret(at, key)?;
+            if key.len() < MIN_NONCE_KEY_BYTES {
+                cx.expected(at, "a random key of at least 16 bytes");
+                return None;
+            }
+            Some(key.into_owned().into_bytes())
+        });
+        let users = users(cx, &at.member("htdigest"), digest);
+        let (realm, users) = users?;
+        let realm = cx.checked(at, Realm::new(&realm))?;
+        let nonce_key = match nonce_key {
+            Some(key) => Some(key?),
+            None => None,
+        };
+        Some(Digest::new(realm, users, nonce_key, digest.nonce_lifetime.as_seconds()))
+    }
+}
+
+/// Returns the users, and the realm of their secrets.
+fn users(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    digest: &config::Digest,
+) -> Option<(String, HashMap<String, User>)> {
+    let text = cx.secret(at, &digest.htdigest)?;
+    let entries = match parse_htdigest(&text, digest.realm.as_deref()) {
+        Ok(entries) => entries,
+        Err(faults) => {
+            faults.iter().for_each(|fault| cx.invalid(at, fault));
+            return None;
+        }
+    };
+    let Some(realm) = entries.first().map(|entry| entry.realm.to_owned()) else {
+        cx.expected(at, "at least one user");
+        return None;
+    };
+    let mut users: HashMap<String, User> = HashMap::new();
+    for entry in entries {
+        let user = users.entry(entry.user.to_owned()).or_default();
+        match entry.algorithm {
+            DigestAlgorithm::Sha256 => user.sha256 = Some(entry.ha1),
+            DigestAlgorithm::Md5 => user.md5 = Some(entry.ha1),
+        }
+    }
+    let offers_sha256 = users.values().any(|user| user.sha256.is_some());
+    let without_sha256 = users.values().filter(|user| user.sha256.is_none()).count();
+    if without_sha256 > 0 {
+        cx.warn(
+            at,
+            if offers_sha256 {
+                WarningKind::UnreachableDigests(without_sha256)
+            } else {
+                WarningKind::Md5Digests(without_sha256)
+            },
+        );
+    }
+    Some((realm, users))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! credential, its authenticator, and the generation of the keys that the authenticator fetches. Everything else that
 //! the result depends on (users, validation rules) belongs to the policy, and a new policy starts with an empty cache.
 
+mod limits;
 pub mod nonces;
 pub mod replays;
 mod source_id;
@@ -21,10 +22,11 @@ use smallvec::SmallVec;
 
 use crate::principal::{AuthenticatorId, Principal};
 use crate::timestamp::NumericDate;
+pub use limits::Limits;
 use nonces::Nonces;
 use replays::{JtiUse, ReplayCache};
 pub use source_id::SourceId;
-use throttle::{Throttle, ThrottleLimits};
+use throttle::Throttle;
 pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
@@ -33,36 +35,6 @@ const MAX_SOURCES: usize = 4;
 
 /// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
 const SOURCE_INTERVAL: f64 = 1.0;
-
-/// Limits of a [`CredentialCache`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Maximum number of entries; 0 disables the cache.
-    pub max_entries: usize,
-    /// Estimated bytes that all entries may use.
-    pub max_bytes: usize,
-    /// Lifetime of an entry, in seconds.
-    pub ttl: f64,
-    /// Limits on failed credentials; `None` disables throttling.
-    pub throttle: Option<ThrottleLimits>,
-    /// Share of a worker's time for slow hashes, above 0; 1 is unlimited.
-    pub slow_hash_share: f64,
-    /// Share of a worker's time for signatures that are verified in software, above 0; 1 is unlimited.
-    pub slow_signature_share: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            max_entries: 4096,
-            max_bytes: 16 << 20,
-            ttl: 300.0,
-            throttle: None,
-            slow_hash_share: 0.2,
-            slow_signature_share: 0.2,
-        }
-    }
-}
 
 /// A random key for the digests of one cache.
 pub type CacheSecret = [u8; 16];

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
 use super::shape::{List, Named, OneOrMany};
-use super::token::{Csrf, Revoked, TokenLocation};
+use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
 use super::value::{Secret, Span};
 
 /// Token introspection (RFC 7662), for tokens that only their issuer can read.
@@ -76,6 +76,29 @@ pub struct Introspection {
     /// Forwards verified tokens to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
+}
+
+impl Introspection {
+    /// Returns the fields that all token schemes share. `exp` is optional, since the endpoint says if a token is valid
+    /// ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+    pub fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            audiences: self.audiences.as_ref(),
+            any_audience: self.any_audience,
+            clock_skew: self.clock_skew,
+            require_exp: false,
+            max_lifetime: None,
+            max_token_bytes: self.max_token_bytes,
+            claims: &self.claims,
+            subject_claim: &self.subject_claim,
+            scope_claims: self.scope_claims.as_deref(),
+            from: self.from.as_ref(),
+            csrf: self.csrf,
+            bound: self.bound,
+            dpop: self.dpop.as_ref(),
+            revoked: &self.revoked,
+        }
+    }
 }
 
 /// Methods of client authentication ([RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::bound::{Bound, Dpop};
 use super::keys::Keys;
 use super::shape::{List, Named, OneOrMany};
-use super::token::{Csrf, Revoked, TokenLocation};
+use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
 use super::value::Span;
 
 /// JSON Web Tokens (RFC 7519), sent as bearer tokens (RFC 6750) or in another location.
@@ -64,6 +64,28 @@ pub struct Jwt {
     /// Forwards verified tokens to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
+}
+
+impl Jwt {
+    /// Returns the fields that all token schemes share.
+    pub fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            audiences: self.audiences.as_ref(),
+            any_audience: self.any_audience,
+            clock_skew: self.clock_skew,
+            require_exp: self.require_exp,
+            max_lifetime: self.max_lifetime,
+            max_token_bytes: self.max_token_bytes,
+            claims: &self.claims,
+            subject_claim: &self.subject_claim,
+            scope_claims: self.scope_claims.as_deref(),
+            from: self.from.as_ref(),
+            csrf: self.csrf,
+            bound: self.bound,
+            dpop: self.dpop.as_ref(),
+            revoked: &self.revoked,
+        }
+    }
 }
 
 fn yes() -> bool {

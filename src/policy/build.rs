@@ -1,12 +1,8 @@
 //! Builds a policy from a configuration, and reports all of its errors.
 
-mod authenticators;
 mod authorization;
-mod denials;
 mod identity;
-mod limits;
 mod matching;
-mod protected_resource;
 mod requirement;
 mod rule;
 
@@ -14,12 +10,16 @@ pub use matching::matches;
 
 use super::Policy;
 use super::rules::RuleIndex;
+use crate::authn::Authenticator;
+use crate::cache::Limits;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::{Config, ConfigError, CorsPreflight, Warning, WarningKind};
 use crate::http::challenge::Realm;
 use crate::http::location::CredentialLocation;
 use crate::policy::identity::HeaderNames;
+use crate::response::DenialFormat;
+use crate::response::protected_resource::ProtectedResources;
 
 /// A policy, with warnings.
 pub struct Built {
@@ -47,12 +47,16 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let root = &ConfigPath::Root;
     let realm = cx.realm(root, config.realm.as_ref(), &Realm::default());
     let at = &root.member("authenticators");
-    let authenticators = authenticators::build(cx, at, &config.authenticators, &realm);
+    let authenticators = config.authenticators.0.iter();
+    // Those with errors are omitted.
+    let authenticators: Vec<Authenticator> = authenticators
+        .filter_map(|(name, config)| Authenticator::build(cx, &at.member(name), name, config, &realm))
+        .collect();
     let at = &root.member("rules");
     let specs = matching::build(cx, at, &config.rules.0);
     let rules = rule::build(cx, at, config, &authenticators);
     let identity = identity::build(cx, &root.member("identity"), &config.identity, &authenticators);
-    let denials = denials::build(cx, &root.member("denials"), &config.denials);
+    let denials = DenialFormat::build(cx, &root.member("denials"), &config.denials);
     let locations = authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
     let token_parameters = locations
         .filter_map(|location| match location {
@@ -65,13 +69,13 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
         scheme.locations().iter().chain(scheme.proof_locations()).map(CredentialLocation::header)
     });
     let credential_headers = HeaderNames::new(credential_headers.flatten());
-    let limits = limits::build(cx, config);
+    let limits = Limits::build(cx, config);
     let slow_hashes = authenticators.iter().map(|authenticator| authenticator.scheme.slow_hashes()).sum();
     if slow_hashes > 0 && limits.throttle.is_none() {
         cx.warn(&root.member("throttle"), WarningKind::Unthrottled(slow_hashes));
     }
     let at = &root.member("protected_resource");
-    let resources = protected_resource::build(cx, at, config.protected_resource.as_ref());
+    let resources = ProtectedResources::build(cx, at, config.protected_resource.as_ref());
     Policy {
         index: RuleIndex::new(specs),
         rules,

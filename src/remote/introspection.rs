@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use crate::cache::{CacheKey, Entry, TwoGenerationCache};
 use crate::http::cidr::source_network;
-use crate::jose::claims::{ClaimSelector, Claims};
+use crate::jose::claims::Claims;
 use crate::jose::jwt::{ClaimRules, TokenError};
 use crate::principal::Principal;
 use crate::remote::callout::{self, CallId, Callout, CalloutError, Effect, FetchId, Severity};
@@ -68,8 +68,6 @@ pub struct Plan {
     pub issuers: Option<Vec<String>>,
     /// Rules for the claims.
     pub rules: ClaimRules,
-    /// Claims that contain scopes.
-    pub scope_claims: Vec<ClaimSelector>,
 }
 
 impl Plan {
@@ -89,7 +87,7 @@ impl Plan {
             return Err(TokenError::WrongIssuer);
         }
         let subject = self.rules.check(&claims, now)?.to_owned();
-        let scopes = claims.scopes(&self.scope_claims).map_err(|_| TokenError::TooManyScopes)?;
+        let scopes = claims.scopes(&self.rules.scopes).map_err(|_| TokenError::TooManyScopes)?;
         Ok(Principal { subject, issuer, scopes, claims })
     }
 }

@@ -7,6 +7,7 @@
 mod address;
 mod discovery;
 mod error;
+mod plan;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::timestamp::NumericDate;
 pub use address::{Address, AddressError};
 pub use discovery::Discovery;
 pub use error::FetchError;
+pub use plan::{Origin, Plan};
 
 /// The longest response body that is accepted, in bytes. Providers publish some KiB.
 pub const MAX_ANSWER: usize = 256 << 10;
@@ -32,35 +34,6 @@ const BETWEEN_LOOKS: f64 = 10.0;
 
 /// Seconds after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
 const LOST_AFTER: f64 = 5.0;
-
-/// Configuration of the fetches. All times are in seconds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// Source of the keys.
-    pub origin: Origin,
-    /// Interval between fetches.
-    pub refresh: f64,
-    /// Timeout of each call.
-    pub timeout: f64,
-    /// Time after which keys that could not be refreshed are discarded.
-    pub max_stale: f64,
-    /// Longest time that a request waits for keys.
-    pub max_wait: f64,
-}
-
-/// Source of the keys.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Origin {
-    /// A key set at a fixed URL.
-    Set {
-        /// URL of the set.
-        address: Address,
-        /// The cluster for the fetch.
-        cluster: String,
-    },
-    /// A key set that the issuer's metadata name.
-    Discovery(Discovery),
-}
 
 /// The time of an event, and an unpredictable number from 0 up to 1.
 #[derive(Debug, Clone, Copy)]

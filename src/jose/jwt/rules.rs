@@ -23,6 +23,8 @@ pub struct ClaimRules {
     pub max_lifetime: Option<f64>,
     /// The claim that names the subject.
     pub subject: ClaimSelector,
+    /// Claims that contain scopes.
+    pub scopes: Vec<ClaimSelector>,
     /// Required claims.
     pub claims: Vec<(ClaimSelector, ClaimMatcher)>,
     /// Revoked tokens.
@@ -50,8 +52,8 @@ pub struct Revoked {
 }
 
 impl ClaimRules {
-    /// Rules for these audiences with the defaults of the configuration: 60 s of clock skew, `exp` required, and the
-    /// subject from `sub`.
+    /// Rules for these audiences with the defaults of the configuration: 60 s of clock skew, `exp` required, the
+    /// subject from `sub`, and scopes from `scope` and `scp`.
     pub fn new(audiences: Audiences) -> ClaimRules {
         ClaimRules {
             audiences,
@@ -59,6 +61,7 @@ impl ClaimRules {
             require_exp: true,
             max_lifetime: None,
             subject: ClaimSelector::default(),
+            scopes: ClaimSelector::default_scopes(),
             claims: Vec::new(),
             revoked: Revoked::default(),
         }

@@ -2,11 +2,11 @@
 
 use super::requirement::authenticator_named;
 use crate::authn::Authenticator;
+use crate::authn::token::build_matchers;
 use crate::config;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::shape::OneOrMany;
-use crate::jose::claims::{ClaimMatcher, ClaimSelector};
 use crate::policy::authorization::Authorization;
 use crate::principal::AuthenticatorId;
 
@@ -53,7 +53,7 @@ fn authorization(
         scopes: cx.scopes(&at.member("scopes"), way.scopes.as_deref()),
         any_scope: cx.scopes(&at.member("any_scope"), way.any_scope.as_deref()),
         subjects,
-        claims: claim_matchers(cx, &at.member("claims"), &way.claims.0),
+        claims: build_matchers(cx, &at.member("claims"), &way.claims.0),
     };
     (cx.errors.len() == errors).then_some(authorization)
 }
@@ -104,22 +104,4 @@ fn subject(
         cx.expected(at, expected);
     }
     found
-}
-
-/// Builds matchers of claims.
-pub(super) fn claim_matchers(
-    cx: &mut BuildContext<'_>,
-    at: &ConfigPath<'_>,
-    claims: &[(String, serde_json::Value)],
-) -> Vec<(ClaimSelector, ClaimMatcher)> {
-    let mut matchers = Vec::new();
-    for (name, value) in claims {
-        let at = &at.member(name);
-        match (ClaimSelector::parse(name), ClaimMatcher::from_json(value)) {
-            (Ok(selector), Ok(matcher)) => matchers.push((selector, matcher)),
-            (Err(error), _) => cx.invalid(at, &error),
-            (_, Err(error)) => cx.invalid(at, &error),
-        }
-    }
-    matchers
 }

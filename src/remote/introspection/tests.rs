@@ -18,7 +18,6 @@ fn plan() -> Plan {
         negative_ttl: 10.0,
         issuers: None,
         rules: ClaimRules { require_exp: false, ..ClaimRules::new(Audiences::Any) },
-        scope_claims: vec![ClaimSelector::parse("scope").unwrap()],
     }
 }
 
