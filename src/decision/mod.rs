@@ -282,7 +282,7 @@ fn conclude<'p>(
                 }
                 (verdict, held)
             };
-            match authorize(&protection.ways, &first) {
+            match authorize(&protection.authorizations, &first) {
                 Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
                 Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
                 Authorized::No => deny_known(Reason::NotAuthorized, None),

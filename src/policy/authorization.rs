@@ -25,15 +25,16 @@ pub enum Authorized {
     No,
 }
 
-/// Returns whether one of `ways` authorizes the caller, or which scopes are missing. If there are none, every
+/// Returns whether one of `authorizations` authorizes the caller, or which scopes are missing. If there are none, every
 /// authenticated caller is authorized.
-pub fn authorize(ways: &[Authorization], authenticated: &Authenticated) -> Authorized {
-    if ways.is_empty() {
+pub fn authorize(authorizations: &[Authorization], authenticated: &Authenticated) -> Authorized {
+    if authorizations.is_empty() {
         return Authorized::Yes;
     }
     let mut answer = Authorized::No;
-    for way in ways.iter().filter(|way| way.authenticators.contains(&authenticated.authenticator)) {
-        match way.check(authenticated) {
+    let concerned = |one: &&Authorization| one.authenticators.contains(&authenticated.authenticator);
+    for authorization in authorizations.iter().filter(concerned) {
+        match authorization.check(authenticated) {
             Authorized::Yes => return Authorized::Yes,
             Authorized::LacksScope(scope) if answer == Authorized::No => {
                 answer = Authorized::LacksScope(scope)

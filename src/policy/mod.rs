@@ -154,7 +154,7 @@ pub struct Protection {
     /// True if requests without any credentials are allowed as anonymous.
     pub optional: bool,
     /// Alternatives of which a caller has to meet one. If there are none, every authenticated caller is authorized.
-    pub ways: Vec<Authorization>,
+    pub authorizations: Vec<Authorization>,
     /// True if the rule is in shadow mode.
     pub is_shadowed: bool,
 }
@@ -162,6 +162,6 @@ pub struct Protection {
 impl Protection {
     /// Returns the scopes for challenges to unauthenticated requests: those of the first authorization that has any.
     pub fn scope(&self) -> Option<String> {
-        self.ways.iter().map(Authorization::scope).find(|scope| !scope.is_empty())
+        self.authorizations.iter().map(Authorization::scope).find(|scope| !scope.is_empty())
     }
 }

@@ -244,7 +244,7 @@ fn strength(rule: &Rule) -> u8 {
     match &rule.access {
         Access::Denied => 4,
         Access::Protected(protection) if protection.optional => 1,
-        Access::Protected(protection) if protection.ways.is_empty() => 2,
+        Access::Protected(protection) if protection.authorizations.is_empty() => 2,
         Access::Protected(_) => 3,
         Access::Public => 0,
     }

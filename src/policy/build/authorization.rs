@@ -14,13 +14,13 @@ use crate::principal::AuthenticatorId;
 pub(super) fn build(
     cx: &mut BuildContext<'_>,
     at: &ConfigPath<'_>,
-    ways: &OneOrMany<config::Authorization>,
+    configs: &OneOrMany<config::Authorization>,
     members: &[AuthenticatorId],
     authenticators: &[Authenticator],
 ) -> Vec<Authorization> {
-    cx.non_empty(at, &ways.0);
-    let built = ways.0.iter().enumerate().filter_map(|(index, way)| {
-        authorization(cx, &at.element(index, ways.0.len()), way, members, authenticators)
+    cx.non_empty(at, &configs.0);
+    let built = configs.0.iter().enumerate().filter_map(|(index, config)| {
+        authorization(cx, &at.element(index, configs.0.len()), config, members, authenticators)
     });
     built.collect()
 }
@@ -28,19 +28,23 @@ pub(super) fn build(
 fn authorization(
     cx: &mut BuildContext<'_>,
     at: &ConfigPath<'_>,
-    way: &config::Authorization,
+    config: &config::Authorization,
     members: &[AuthenticatorId],
     authenticators: &[Authenticator],
 ) -> Option<Authorization> {
     let errors = cx.errors.len();
-    if way.scopes.is_none() && way.any_scope.is_none() && way.subjects.is_none() && way.claims.0.is_empty() {
+    if config.scopes.is_none()
+        && config.any_scope.is_none()
+        && config.subjects.is_none()
+        && config.claims.0.is_empty()
+    {
         cx.expected(at, "at least one of: scopes, any_scope, subjects, claims");
     }
-    let speaks_for = match &way.authenticators {
+    let speaks_for = match &config.authenticators {
         None => members.to_vec(),
         Some(names) => speaks_for(cx, &at.member("authenticators"), names, members, authenticators),
     };
-    let subjects = way.subjects.as_ref().map(|subjects| {
+    let subjects = config.subjects.as_ref().map(|subjects| {
         let at = &at.member("subjects");
         cx.non_empty(at, subjects);
         let built = subjects.iter().enumerate();
@@ -50,10 +54,10 @@ fn authorization(
     });
     let authorization = Authorization {
         authenticators: speaks_for,
-        scopes: cx.scopes(&at.member("scopes"), way.scopes.as_deref()),
-        any_scope: cx.scopes(&at.member("any_scope"), way.any_scope.as_deref()),
+        scopes: cx.scopes(&at.member("scopes"), config.scopes.as_deref()),
+        any_scope: cx.scopes(&at.member("any_scope"), config.any_scope.as_deref()),
         subjects,
-        claims: build_matchers(cx, &at.member("claims"), &way.claims.0),
+        claims: build_matchers(cx, &at.member("claims"), &config.claims.0),
     };
     (cx.errors.len() == errors).then_some(authorization)
 }

@@ -100,12 +100,12 @@ fn protection(
     }
     let requirement = requirement::build(cx, &at.member("require"), requirement, authenticators);
     let members = requirement.as_ref().map(Requirement::members).unwrap_or_default();
-    let ways = match (&rule.authorize, &requirement) {
-        (Some(ways), Some(_)) => {
-            authorization::build(cx, &at.member("authorize"), ways, &members, authenticators)
+    let authorizations = match (&rule.authorize, &requirement) {
+        (Some(config), Some(_)) => {
+            authorization::build(cx, &at.member("authorize"), config, &members, authenticators)
         }
         _ => Vec::new(),
     };
     let (requirement, optional) = (requirement?, rule.optional);
-    Some(Box::new(Protection { requirement, members, optional, ways, is_shadowed }))
+    Some(Box::new(Protection { requirement, members, optional, authorizations, is_shadowed }))
 }
