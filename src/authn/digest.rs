@@ -12,6 +12,7 @@ use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::{self, WarningKind};
 use std::collections::HashMap;
+use std::time::Duration;
 
 use hmac_sha256::Hash;
 use md5::{Digest as _, Md5};
@@ -127,18 +128,18 @@ pub struct Digest {
     offered: Vec<DigestAlgorithm>,
     /// Key that authenticates nonces. Without one each worker uses a random key of its own.
     nonce_key: Option<Vec<u8>>,
-    /// Lifetime of a nonce, in seconds.
-    nonce_lifetime: f64,
+    /// Lifetime of a nonce.
+    nonce_lifetime: Duration,
 }
 
 impl Digest {
-    /// Creates a scheme with these users, whose secrets are for `realm`. A nonce is valid for `nonce_lifetime` seconds,
-    /// in all workers that have the same `nonce_key`.
+    /// Creates a scheme with these users, whose secrets are for `realm`. A nonce is valid for `nonce_lifetime`, in
+    /// all workers that have the same `nonce_key`.
     pub fn new(
         realm: Realm,
         users: HashMap<String, User>,
         nonce_key: Option<Vec<u8>>,
-        nonce_lifetime: f64,
+        nonce_lifetime: Duration,
     ) -> Self {
         let users = users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), Secrets::of(user)));
         let users = CtDigestMap::new(users);
@@ -258,7 +259,7 @@ impl Digest {
         at: &ConfigPath<'_>,
         digest: &config::Digest,
     ) -> Option<Self> {
-        if digest.nonce_lifetime.as_seconds() <= 0.0 {
+        if digest.nonce_lifetime.0.is_zero() {
             cx.expected(&at.member("nonce_lifetime"), "more than 0s");
         }
         let nonce_key = digest.nonce_key.as_ref().map(|key| {
@@ -277,7 +278,7 @@ impl Digest {
             Some(key) => Some(key?),
             None => None,
         };
-        Some(Digest::new(realm, users, nonce_key, digest.nonce_lifetime.as_seconds()))
+        Some(Digest::new(realm, users, nonce_key, digest.nonce_lifetime.0))
     }
 }
 
@@ -350,7 +351,8 @@ mod tests {
                 ("dave".to_owned(), user(None, Some(&"ab".repeat(16)))),
             ]);
             let realm = Realm::new("r").unwrap();
-            let scheme = Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), 300.0);
+            let scheme =
+                Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), Duration::from_secs(300));
             Check { scheme, memory: CredentialCache::new([7; 16], Limits::default()), count: 0 }
         }
 

@@ -2,6 +2,7 @@
 //! introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::token::{self, TokenSettings};
 use super::{AuthError, Context, MatchRank, Verified};
@@ -19,8 +20,8 @@ use crate::response::Reason;
 /// Maximum of `max_concurrent`. No more requests can wait at a time.
 const MOST_CONCURRENT: usize = crate::remote::pending::MAX_WAITING;
 
-/// Seconds that a request waits beyond the timeout of the call, so that the call ends first and reports the reason.
-const MARGIN: f64 = 1.0;
+/// Time that a request waits beyond the timeout of the call, so that the call ends first and reports the reason.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// The Bearer scheme with tokens that an introspection endpoint verifies.
 pub struct Introspection {
@@ -28,8 +29,8 @@ pub struct Introspection {
     pub settings: TokenSettings,
     /// The endpoint, and requirements on its responses.
     pub plan: Rc<Plan>,
-    /// Seconds that a request waits for a response of the endpoint.
-    pub max_wait: f64,
+    /// Time that a request waits for a response of the endpoint.
+    pub max_wait: Duration,
 }
 
 impl Introspection {
@@ -108,7 +109,7 @@ impl Introspection {
         if let Some(issuers) = &config.issuer {
             cx.texts(&at.member("issuer"), &issuers.0);
         }
-        if config.timeout.as_seconds() <= 0.0 {
+        if config.timeout.0.is_zero() {
             cx.expected(&at.member("timeout"), "more than 0");
         }
         if !(1..=MOST_CONCURRENT).contains(&config.max_concurrent) {
@@ -122,18 +123,22 @@ impl Introspection {
             ClientAuth::Basic => Client::basic(&config.client_id, &secret),
             ClientAuth::Post => Client::post(&config.client_id, &secret),
         };
-        let timeout = config.timeout.as_seconds();
+        let timeout = config.timeout.0;
         let plan = Plan {
             address: address?,
             cluster: config.cluster.clone(),
             client,
             timeout,
             max_concurrent: config.max_concurrent,
-            cache_ttl: config.cache_ttl.as_seconds(),
-            negative_ttl: config.negative_ttl.as_seconds(),
+            cache_ttl: config.cache_ttl.0,
+            negative_ttl: config.negative_ttl.0,
             issuers: config.issuer.as_ref().map(|issuers| issuers.0.clone()),
             rules: rules?,
         };
-        Some(Introspection { settings: settings?, plan: Rc::new(plan), max_wait: timeout + MARGIN })
+        Some(Introspection {
+            settings: settings?,
+            plan: Rc::new(plan),
+            max_wait: timeout.saturating_add(MARGIN),
+        })
     }
 }

@@ -23,6 +23,7 @@ pub mod token;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
@@ -142,8 +143,8 @@ pub enum AuthError {
     Pending {
         /// The fetch, by the scheme's own state.
         fetch_id: FetchId,
-        /// The longest time that a request may wait, in seconds.
-        max_wait: f64,
+        /// The longest time that a request may wait.
+        max_wait: Duration,
         /// The reason for rejecting a request that cannot wait.
         otherwise: Reason,
     },

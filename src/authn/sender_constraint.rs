@@ -187,12 +187,12 @@ impl SenderConstraint {
             return Some(SenderConstraint::new(mode, None));
         };
         let at = &at.member("dpop");
-        if dpop.max_age.as_seconds() <= 0.0 {
+        if dpop.max_age.0.is_zero() {
             cx.expected(&at.member("max_age"), "more than 0s");
         }
         let algorithms = proof_algorithms(cx, &at.member("algorithms"), dpop.algorithms.as_deref());
         let origin = cx.checked(&at.member("origin"), Origin::parse(&dpop.origin))?;
-        let dpop = Dpop::new(origin, dpop.max_age.as_seconds()).with_algorithms(algorithms);
+        let dpop = Dpop::new(origin, dpop.max_age.0).with_algorithms(algorithms);
         Some(SenderConstraint::new(mode, Some(dpop)))
     }
 }

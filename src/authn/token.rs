@@ -4,7 +4,6 @@ use super::locations;
 use super::sender_constraint::SenderConstraint;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
-use crate::config::value::Span;
 use crate::config::{Csrf, TokenFields};
 use crate::http::authorization::DPOP;
 use crate::http::location::CredentialLocation;
@@ -91,9 +90,9 @@ pub(super) fn build_rules(
     });
     Some(ClaimRules {
         audiences,
-        clock_skew: fields.clock_skew.as_seconds(),
+        clock_skew: fields.clock_skew.0,
         require_exp: fields.require_exp,
-        max_lifetime: fields.max_lifetime.map(Span::as_seconds),
+        max_lifetime: fields.max_lifetime.map(|duration| duration.0),
         subject: subject?,
         scopes: scopes.unwrap_or_else(ClaimSelector::default_scopes),
         claims,

@@ -5,6 +5,7 @@ use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::value::Fraction;
 use crate::config::{Config, Throttle, ThrottleBy};
+use std::time::Duration;
 
 /// Maximum of `throttle.failures`. The time of each failure is stored.
 const MAX_FAILURES: usize = 1000;
@@ -17,7 +18,7 @@ pub struct Limits {
     /// Estimated bytes that all entries may use.
     pub max_bytes: usize,
     /// Lifetime of an entry, in seconds.
-    pub ttl: f64,
+    pub ttl: Duration,
     /// Limits on failed credentials; `None` disables throttling.
     pub throttle: Option<ThrottleLimits>,
     /// Share of a worker's time for slow hashes, above 0; 1 is unlimited.
@@ -31,7 +32,7 @@ impl Default for Limits {
         Limits {
             max_entries: 4096,
             max_bytes: 16 << 20,
-            ttl: 300.0,
+            ttl: Duration::from_secs(300),
             throttle: None,
             slow_hash_share: 0.2,
             slow_signature_share: 0.2,
@@ -49,7 +50,7 @@ impl Limits {
         Limits {
             max_entries: config.cache.max_entries,
             max_bytes: config.cache.max_bytes.bytes(),
-            ttl: config.cache.ttl.as_seconds(),
+            ttl: config.cache.ttl.0,
             throttle: config.throttle.as_ref().map(|config| throttle(cx, &root.member("throttle"), config)),
             slow_hash_share,
             slow_signature_share,
@@ -70,8 +71,8 @@ fn throttle(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, throttle: &Throttle)
         let expected = "a number from 1 to 1000";
         cx.expected(&at.member("failures"), expected);
     }
-    for (name, span) in [("window", throttle.window), ("block", throttle.block)] {
-        if span.as_seconds() <= 0.0 {
+    for (name, duration) in [("window", throttle.window), ("block", throttle.block)] {
+        if duration.0.is_zero() {
             let expected = "a duration above 0";
             cx.expected(&at.member(name), expected);
         }
@@ -90,8 +91,8 @@ fn throttle(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, throttle: &Throttle)
     }
     ThrottleLimits {
         failures: throttle.failures,
-        window: throttle.window.as_seconds(),
-        block: throttle.block.as_seconds(),
+        window: throttle.window.0,
+        block: throttle.block.0,
         by_source: by.contains(&ThrottleBy::SourceAddress),
         by_user: by.contains(&ThrottleBy::SourceAndUser),
     }

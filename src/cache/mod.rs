@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
@@ -34,7 +35,7 @@ use work_budget::WorkBudget;
 const MAX_SOURCES: usize = 4;
 
 /// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
-const SOURCE_INTERVAL: f64 = 1.0;
+const SOURCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A random key for the digests of one cache.
 pub type CacheSecret = [u8; 16];
@@ -159,7 +160,7 @@ impl CredentialCache {
     pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
         self.held
             .peek(cache_key, now)
-            .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
+            .is_some_and(|verified| now.abs_diff(verified.source_seen) >= SOURCE_INTERVAL)
     }
 
     /// Returns the principal of a cached secret that could be guessed. Renews the lifetime of the entry, and stores the

@@ -7,7 +7,7 @@ use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
 use super::shape::{List, Named, OneOrMany};
 use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
-use super::value::{Secret, Span};
+use super::value::{ConfigDuration, Secret};
 
 /// Token introspection (RFC 7662), for tokens that only their issuer can read.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Introspection {
     pub any_audience: bool,
     /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
-    pub clock_skew: Span,
+    pub clock_skew: ConfigDuration,
     /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
@@ -61,13 +61,13 @@ pub struct Introspection {
     pub revoked: Revoked,
     /// Time for which a response is cached if the token is valid.
     #[serde(default = "default_cache_ttl")]
-    pub cache_ttl: Span,
+    pub cache_ttl: ConfigDuration,
     /// Time for which a response is cached if the token is not valid.
     #[serde(default = "default_negative_ttl")]
-    pub negative_ttl: Span,
+    pub negative_ttl: ConfigDuration,
     /// Timeout of a request to the endpoint.
     #[serde(default = "default_timeout")]
-    pub timeout: Span,
+    pub timeout: ConfigDuration,
     /// Maximum number of tokens that are introspected at a time.
     #[serde(default = "default_max_concurrent")]
     pub max_concurrent: usize,
@@ -111,8 +111,8 @@ pub enum ClientAuth {
     Post,
 }
 
-fn default_clock_skew() -> Span {
-    Span::seconds(60)
+fn default_clock_skew() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
 fn default_max_token_bytes() -> usize {
@@ -123,16 +123,16 @@ fn default_subject_claim() -> String {
     "sub".to_owned()
 }
 
-fn default_cache_ttl() -> Span {
-    Span::seconds(60)
+fn default_cache_ttl() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
-fn default_negative_ttl() -> Span {
-    Span::seconds(10)
+fn default_negative_ttl() -> ConfigDuration {
+    ConfigDuration::seconds(10)
 }
 
-fn default_timeout() -> Span {
-    Span::seconds(5)
+fn default_timeout() -> ConfigDuration {
+    ConfigDuration::seconds(5)
 }
 
 fn default_max_concurrent() -> usize {

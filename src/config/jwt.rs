@@ -7,7 +7,7 @@ use super::bound::{Bound, Dpop};
 use super::keys::Keys;
 use super::shape::{List, Named, OneOrMany};
 use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
-use super::value::Span;
+use super::value::ConfigDuration;
 
 /// JSON Web Tokens (RFC 7519), sent as bearer tokens (RFC 6750) or in another location.
 #[derive(Debug, Deserialize)]
@@ -29,12 +29,12 @@ pub struct Jwt {
     pub typ: Option<Vec<String>>,
     /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
-    pub clock_skew: Span,
+    pub clock_skew: ConfigDuration,
     /// Rejects tokens without `exp`.
     #[serde(default = "yes")]
     pub require_exp: bool,
     /// Maximum time from `iat` to `exp`.
-    pub max_lifetime: Option<Span>,
+    pub max_lifetime: Option<ConfigDuration>,
     /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
@@ -92,8 +92,8 @@ fn yes() -> bool {
     true
 }
 
-fn default_clock_skew() -> Span {
-    Span::seconds(60)
+fn default_clock_skew() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
 fn default_max_token_bytes() -> usize {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
 use super::shape::{List, Named};
-use super::value::Span;
+use super::value::ConfigDuration;
 
 /// Location of a token or a key in a request.
 #[derive(Debug, Deserialize)]
@@ -55,11 +55,11 @@ pub struct TokenFields<'a> {
     /// Accepts all audiences.
     pub any_audience: bool,
     /// Maximum difference of clocks.
-    pub clock_skew: Span,
+    pub clock_skew: ConfigDuration,
     /// Rejects tokens without `exp`.
     pub require_exp: bool,
     /// Maximum time from `iat` to `exp`.
-    pub max_lifetime: Option<Span>,
+    pub max_lifetime: Option<ConfigDuration>,
     /// Maximum length of a token, in bytes.
     pub max_token_bytes: usize,
     /// Required claims.

@@ -2,6 +2,7 @@
 //! introspection responses alike.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,12 +16,12 @@ use crate::timestamp::NumericDate;
 pub struct ClaimRules {
     /// Audiences that the token must be meant for.
     pub audiences: Audiences,
-    /// Maximum difference of clocks, in seconds; not negative.
-    pub clock_skew: f64,
+    /// Maximum difference of clocks.
+    pub clock_skew: Duration,
     /// True if `exp` is required.
     pub require_exp: bool,
-    /// Maximum time from `iat` to `exp`, in seconds. If set, both are required.
-    pub max_lifetime: Option<f64>,
+    /// Maximum time from `iat` to `exp`. If set, both are required.
+    pub max_lifetime: Option<Duration>,
     /// The claim that names the subject.
     pub subject: ClaimSelector,
     /// Claims that contain scopes.
@@ -57,7 +58,7 @@ impl ClaimRules {
     pub fn new(audiences: Audiences) -> ClaimRules {
         ClaimRules {
             audiences,
-            clock_skew: 60.0,
+            clock_skew: Duration::from_secs(60),
             require_exp: true,
             max_lifetime: None,
             subject: ClaimSelector::default(),
@@ -113,9 +114,7 @@ impl ClaimRules {
         }
         match (self.max_lifetime, iat, exp) {
             (Some(_), None, _) => Err(TokenError::MissingClaim(Claim::Iat)),
-            (Some(max), Some(iat), Some(exp)) if exp.seconds_since(iat) > max => {
-                Err(TokenError::TooLongLived)
-            }
+            (Some(max), Some(iat), Some(exp)) if exp.since(iat) > max => Err(TokenError::TooLongLived),
             _ => Ok(()),
         }
     }

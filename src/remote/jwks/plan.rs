@@ -4,21 +4,22 @@ use super::{Address, Discovery};
 use crate::config;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
-use crate::config::value::Span;
+use crate::config::value::ConfigDuration;
+use std::time::Duration;
 
-/// Configuration of the fetches. All times are in seconds.
+/// Configuration of the fetches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Source of the keys.
     pub origin: Origin,
     /// Interval between fetches.
-    pub refresh: f64,
+    pub refresh: Duration,
     /// Timeout of each call.
-    pub timeout: f64,
+    pub timeout: Duration,
     /// Time after which keys that could not be refreshed are discarded.
-    pub max_stale: f64,
+    pub max_stale: Duration,
     /// Longest time that a request waits for keys.
-    pub max_wait: f64,
+    pub max_wait: Duration,
 }
 
 /// Source of the keys.
@@ -78,15 +79,15 @@ impl Plan {
         Some(Plan::new(Origin::Discovery(discovery), [*refresh, *timeout, *max_stale, *max_wait]))
     }
 
-    fn new(origin: Origin, durations: [Span; 4]) -> Self {
-        let [refresh, timeout, max_stale, max_wait] = durations.map(Span::as_seconds);
+    fn new(origin: Origin, durations: [ConfigDuration; 4]) -> Self {
+        let [refresh, timeout, max_stale, max_wait] = durations.map(|duration| duration.0);
         Plan { origin, refresh, timeout, max_stale, max_wait }
     }
 }
 
-fn check_durations(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, durations: [Span; 4]) {
+fn check_durations(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, durations: [ConfigDuration; 4]) {
     for (name, duration) in ["refresh", "timeout", "max_stale", "max_wait"].iter().zip(durations) {
-        if duration == Span::seconds(0) {
+        if duration.0.is_zero() {
             cx.expected(&at.member(name), "more than 0");
         }
     }
