@@ -43,6 +43,7 @@ mod remote_module;
 mod requirements;
 mod resets;
 mod rotation;
+mod routers;
 mod sample;
 mod secrets;
 mod shadow;
