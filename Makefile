@@ -119,6 +119,6 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 .envoy:
 	@$(XTASK) install envoy
 .clients:
-	@$(XTASK) install clients idp browser routers
+	@$(XTASK) install clients idp browser mcp routers
 .testing:
 	@$(XTASK) build-testing

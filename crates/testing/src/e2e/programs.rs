@@ -42,6 +42,11 @@ pub fn npm_folder(folder: &str) -> Option<PathBuf> {
     or_skip(&format!("`npm ci` in {folder}, which `make test` does"), installed.then_some(path))
 }
 
+/// Returns a port that was free a moment ago, for programs that do not report theirs.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a free port").port()
+}
+
 /// A third-party server on a port of 127.0.0.1. It ends when it is dropped, or with the test process.
 #[derive(Debug)]
 pub struct Server {
