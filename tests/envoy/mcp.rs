@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{Case, check, denied, passes, refused};
-use authgate_testing::e2e::client::{Connection, Request, get, request};
+use authgate_testing::e2e::client::{Request, get, request};
 use authgate_testing::e2e::fixture::policy as parsed;
 use authgate_testing::e2e::idp::Idp;
 use authgate_testing::e2e::mint::{scoped_token, token_for};
@@ -271,16 +271,18 @@ fn no_spelling_of_a_header_reaches_a_guarded_tool() {
             headers("base64 with stray bits", call("=?base64?ZGVsZXRlX2FsbB==?=")),
             headers("base64 of the URL alphabet", call("=?base64?-_-_?=")),
             headers("base64 that is not UTF-8", call("=?base64?/w==?=")),
-            headers("a comma-joined name", call("read_note, delete_all")).or_passes(),
+            passes("a comma in a name", call("read_note, delete_all")),
             passes(
                 "base64 of base64 is decoded once",
                 call("=?base64?PT9iYXNlNjQ/WkdWc1pYUmxYMkZzYkE9PT89?="),
             ),
-            refused("a method in another case", mcp("Tools/Call").field("mcp-name", "delete_all"))
-                .or_passes(),
-            refused("a name in another case", call("DELETE_ALL")).or_passes(),
+            passes(
+                "a method in another case is another one",
+                mcp("Tools/Call").field("mcp-name", "delete_all"),
+            ),
+            passes("a name in another case is another one", call("DELETE_ALL")),
             denied("GET", get("/mcp").bearer(&scoped_token("agent", "mcp:use")), 403, "rule_denied"),
-            headers("another spelling of the path", mcp_at("/mcp/", "delete_all")).or_denied(),
+            refused("another path", mcp_at("/mcp/", "delete_all")),
             refused("an escaped path", mcp_at("/%6dcp", "delete_all")),
             refused("a path with a parameter", mcp_at("/mcp;x", "delete_all")),
             passes("another path needs no header", request("POST", "/other").bearer(&token_for("agent"))),
