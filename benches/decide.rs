@@ -147,8 +147,13 @@ impl Case<'_> {
         let request = black_box(request);
         let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
         let readings = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
-        let target =
-            Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+        let target = Target {
+            method: request.method,
+            host: host.as_ref(),
+            peer: request.peer,
+            readings: &readings,
+            mcp: None,
+        };
         self.policy.index.select(&target).expect("one rule or none").map(RuleId::index)
     }
 }

@@ -310,12 +310,17 @@ impl Scheme {
         }
     }
 
+    /// Returns the number of users whose hashes are slow.
+    pub fn slow_hashes(&self) -> usize {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(basic)) => basic.slow_hashes(),
+            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => 0,
+        }
+    }
+
     /// True if rejecting a credential is so expensive that rejections are cached.
     pub fn failures_are_slow(&self) -> bool {
-        match self {
-            Scheme::Secret(SecretScheme::Basic(basic)) => basic.has_slow_hashes(),
-            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => false,
-        }
+        self.slow_hashes() > 0
     }
 
     /// Returns the last expiry of each holder of configured credentials, for holders whose credentials all expire.

@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
+use crate::http::header_name::is_spelling_of;
 use crate::http::location::{self, Cookies, CredentialLocation};
 use crate::http::request::Request;
-use crate::policy::identity::is_spelling_of;
 use crate::policy::{Policy, Protection};
 use crate::principal::{AuthenticatorId, Permit};
 

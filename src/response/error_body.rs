@@ -59,7 +59,10 @@ impl<'a> Detail<'a> {
         let accepted = if status == 401 { denial.accepted() } else { Vec::new() };
         let asks_for_scope = matches!(
             reason,
-            Reason::MissingCredentials | Reason::UnsupportedScheme | Reason::InsufficientScope
+            Reason::MissingCredentials
+                | Reason::UnsupportedScheme
+                | Reason::InsufficientScope
+                | Reason::InsufficientUserAuthentication
         );
         let has_prompt =
             |scheme: &str| ["Basic", "Digest"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -82,7 +85,7 @@ impl<'a> Detail<'a> {
             title: title(reason),
             explanation: explain(reason),
             accepted,
-            scope: denial.scope.as_deref().filter(|_| asks_for_scope),
+            scope: denial.wanted.scope.as_deref().filter(|_| asks_for_scope),
             prompt,
         }
     }

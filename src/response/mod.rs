@@ -11,6 +11,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::http::authorization::DPOP;
 use crate::http::challenge::{AuthParam, Challenge};
@@ -41,10 +42,15 @@ pub enum Reason {
     StaleNonce,
     /// The caller is authenticated, but lacks a required scope.
     InsufficientScope,
+    /// The caller is authenticated, but not recently enough, or not in an accepted way
+    /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)).
+    InsufficientUserAuthentication,
     /// The caller is authenticated, but not authorized.
     NotAuthorized,
     /// The token is in a cookie, and the request does not prove that it is same-origin.
     CrossOrigin,
+    /// The rule allows requests from pages of certain origins only.
+    OriginNotAllowed,
     /// No rule matches.
     NoRule,
     /// The rule denies all requests.
@@ -55,6 +61,8 @@ pub enum Reason {
     BadAuthority,
     /// The method has lower-case letters, and its upper-case form selects another rule.
     AmbiguousMethod,
+    /// The rule is for MCP calls, and the request is a POST without valid MCP headers.
+    McpHeaders,
     /// The `Connection` header asks the next hop to remove an identity header or a header that authenticators read.
     BadConnection,
     /// The credentials were not checked: too many failures before, or no time left for slow checks.
@@ -78,13 +86,15 @@ impl Reason {
             Reason::InvalidToken(_) => "invalid_token",
             Reason::StaleNonce => "stale_nonce",
             Reason::InsufficientScope => "insufficient_scope",
+            Reason::InsufficientUserAuthentication => "insufficient_user_authentication",
             Reason::NotAuthorized => "not_authorized",
-            Reason::CrossOrigin => "cross_origin",
+            Reason::CrossOrigin | Reason::OriginNotAllowed => "cross_origin",
             Reason::NoRule => "no_rule",
             Reason::RuleDenied => "rule_denied",
             Reason::AmbiguousPath => "ambiguous_path",
             Reason::BadAuthority => "bad_authority",
             Reason::AmbiguousMethod => "ambiguous_method",
+            Reason::McpHeaders => "mcp_headers",
             Reason::BadConnection => "bad_connection",
             Reason::Throttled { .. } => "throttled",
             Reason::Unavailable => "unavailable",
@@ -123,16 +133,19 @@ impl Reason {
             | Reason::MalformedCredentials
             | Reason::InvalidCredentials
             | Reason::InvalidToken(_)
-            | Reason::StaleNonce => 401,
+            | Reason::StaleNonce
+            | Reason::InsufficientUserAuthentication => 401,
             Reason::InsufficientScope
             | Reason::NotAuthorized
             | Reason::CrossOrigin
+            | Reason::OriginNotAllowed
             | Reason::NoRule
             | Reason::RuleDenied => 403,
             Reason::AmbiguousCredentials
             | Reason::AmbiguousPath
             | Reason::BadAuthority
             | Reason::AmbiguousMethod
+            | Reason::McpHeaders
             | Reason::BadConnection => 400,
             Reason::Throttled { .. } => 429,
             Reason::Unavailable => 503,
@@ -157,6 +170,8 @@ impl Reason {
             Reason::InvalidToken(error) if error.is_of_proof() => Some("invalid_dpop_proof"),
             Reason::MalformedCredentials | Reason::InvalidToken(_) => Some("invalid_token"),
             Reason::AmbiguousCredentials => Some("invalid_request"),
+            Reason::InsufficientScope => Some("insufficient_scope"),
+            Reason::InsufficientUserAuthentication => Some("insufficient_user_authentication"),
             _ => None,
         }
     }
@@ -173,6 +188,25 @@ pub struct ChallengeSet {
     pub is_bearer: bool,
 }
 
+/// What a token must have to be accepted, for challenges to clients that can get another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Scopes, with spaces between them.
+    pub scope: Option<String>,
+    /// Authentication contexts, with spaces between them
+    /// ([RFC 9470 §3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    pub acr_values: Option<String>,
+    /// The longest time since the caller authenticated at the issuer.
+    pub max_age: Option<Duration>,
+}
+
+impl Wanted {
+    /// A token with this scope.
+    pub fn scope(scope: String) -> Self {
+        Wanted { scope: Some(scope), ..Wanted::default() }
+    }
+}
+
 /// A denied request, with the data for its response.
 pub struct Denial {
     /// Reason of the denial.
@@ -185,7 +219,7 @@ pub struct Denial {
     auth_scheme: Option<String>,
     /// Challenges of the schemes that the rule accepts, in its order.
     challenge_sets: Vec<ChallengeSet>,
-    scope: Option<String>,
+    wanted: Wanted,
     /// URL of the metadata of the protected resource.
     metadata: Option<Rc<str>>,
     /// True if the reply is 404, as if the resource did not exist, for any reason.
@@ -195,21 +229,21 @@ pub struct Denial {
 impl Denial {
     /// Creates a denial that is unrelated to credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial::by_rule(reason, None, Vec::new(), None, None)
+        Denial::by_rule(reason, None, Vec::new(), Wanted::default(), None)
     }
 
     /// Creates a denial by a rule. `authenticator` is that of the presented credentials, `challenge_sets` are the
-    /// challenges of the rule in its order, `scope` is the required scope, and `metadata` is the URL of the resource's
-    /// metadata ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
+    /// challenges of the rule in its order, `wanted` is what another token needs, and `metadata` is the URL of the
+    /// resource's metadata ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<AuthenticatorId>,
         challenge_sets: Vec<ChallengeSet>,
-        scope: Option<String>,
+        wanted: Wanted,
         metadata: Option<Rc<str>>,
     ) -> Self {
         let (caller, auth_scheme, is_hidden) = (None, None, false);
-        Denial { reason, authenticator, caller, auth_scheme, challenge_sets, scope, metadata, is_hidden }
+        Denial { reason, authenticator, caller, auth_scheme, challenge_sets, wanted, metadata, is_hidden }
     }
 
     /// Sets the auth-scheme of the presented credentials.
@@ -297,7 +331,8 @@ impl Denial {
     /// Returns the challenges of the response. Only the presented scheme has an `error`.
     fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
-        let with_scope = |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..said };
+        let with_scope =
+            |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.wanted.scope.as_deref(), ..said };
         let with_error = |said: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
@@ -327,9 +362,21 @@ impl Denial {
             Reason::InsufficientScope => {
                 // The scope serves as the description.
                 let insufficient =
-                    |said| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(said) };
+                    |said| IssuedChallenge { error: reason.bearer_error(), ..with_scope(said) };
                 challenges
                     .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
+            }
+            Reason::InsufficientUserAuthentication => {
+                // Every 401 has a challenge, even if the caller came by another scheme.
+                let step_up = |said| IssuedChallenge {
+                    error: reason.bearer_error(),
+                    step_up: Some(&self.wanted),
+                    ..with_scope(said)
+                };
+                challenges.extend(own().filter(|said| said.is_bearer && is_explained(said)).map(step_up));
+                if challenges.is_empty() {
+                    challenges.extend(all.filter(|said| said.is_bearer).map(step_up));
+                }
             }
             _ => {}
         }
@@ -353,6 +400,8 @@ struct IssuedChallenge<'a> {
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
+    /// What the caller must do at the issuer before it gets another token.
+    step_up: Option<&'a Wanted>,
     /// True if only the nonce is invalid.
     is_stale: bool,
 }
@@ -365,16 +414,21 @@ impl<'a> IssuedChallenge<'a> {
             error: None,
             description: None,
             scope: None,
+            step_up: None,
             is_stale: false,
         };
         offer.challenges.iter().map(said)
     }
 
     fn value(&self, metadata: Option<&str>) -> String {
+        let acr_values = self.step_up.and_then(|wanted| wanted.acr_values.as_deref());
+        let max_age = self.step_up.and_then(|wanted| wanted.max_age).map(|age| age.as_secs().to_string());
         let params = [
             ("error", self.error),
             ("error_description", self.description),
             ("scope", self.scope),
+            ("acr_values", acr_values),
+            ("max_age", max_age.as_deref()),
             ("resource_metadata", metadata),
         ];
         let params = params.into_iter().filter(|_| self.is_bearer);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use authgate::config::{self, ConfigError, ConfigErrorKind};
-use authgate::policy::{self, Warning, WarningKind};
+use authgate::config::{Warning, WarningKind};
+use authgate::policy;
 
 use super::color::Color;
 use super::discover::{self, Found};

@@ -125,6 +125,7 @@ fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
                     host: Some(parsed),
                     peer: Some(peer),
                     readings: &readings,
+                    mcp: None,
                 };
                 let selected = [old.select(&target), new.select(&target)];
                 let is_metadata = path.starts_with("/.well-known/") && method == "GET";

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use authgate::http::codec::to_hex;
 use serde_json::Value;
 

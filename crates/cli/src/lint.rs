@@ -4,7 +4,7 @@ mod issuer;
 
 use std::collections::BTreeSet;
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use authgate::config::value::Secret;
 use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
 use authgate::http::path::PathInterpretations;
@@ -183,7 +183,11 @@ impl Lints<'_> {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
                 let lists_some = matches!(spec.methods(), Methods::Only(_));
-                if !lists_some || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes())) {
+                // An MCP client sends POST only.
+                if !lists_some
+                    || spec.mcp().is_some()
+                    || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes()))
+                {
                     continue;
                 }
                 let unlisted = WRITING.iter().filter(|method| !spec.methods().take(method.as_bytes()));
@@ -217,6 +221,7 @@ impl Lints<'_> {
             host: host.as_ref(),
             peer: spec.example_source(),
             readings: &readings,
+            mcp: None,
         };
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
@@ -239,7 +244,7 @@ fn strength(rule: &Rule) -> u8 {
     match &rule.access {
         Access::Denied => 4,
         Access::Protected(protection) if protection.optional => 1,
-        Access::Protected(protection) if protection.ways.is_empty() => 2,
+        Access::Protected(protection) if protection.authorizations.is_empty() => 2,
         Access::Protected(_) => 3,
         Access::Public => 0,
     }

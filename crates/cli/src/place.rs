@@ -217,7 +217,7 @@ rules:
     #[test]
     fn names_are_read_as_they_are_written() {
         let check = |name: &str| {
-            let path = authgate::config::reader::member("a", name);
+            let path = authgate::config::path::member("a", name);
             match steps(&path).as_slice() {
                 [Step::Member(a), Step::Member(found)] => {
                     assert_eq!((a.as_str(), found.as_str()), ("a", name))

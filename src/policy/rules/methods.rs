@@ -53,6 +53,11 @@ impl fmt::Display for MethodError {
 impl std::error::Error for MethodError {}
 
 impl Methods {
+    /// Only POST.
+    pub(super) fn post() -> Methods {
+        Methods::Only(MethodSet(vec!["POST".into()]))
+    }
+
     /// True if `method` matches.
     pub fn take(&self, method: &[u8]) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! A configuration with comments, as `convert` writes it.
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use serde_json::{Map, Value};
 
 use super::finding::{At, Findings};

@@ -1,7 +1,7 @@
 //! Settings whose effect requests cannot show: the credentials that an authenticator accepts, and settings that do not
 //! affect access.
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use serde_json::{Map, Value};
 
 /// Differences in settings that affect the verification of credentials, which cannot be compared without real

@@ -131,10 +131,11 @@ fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
         Check::Credential(Ok(known)) => Some(known),
         _ => None,
     })?;
-    let ways: Vec<String> = protection.ways.iter().map(|way| way.scope()).collect();
-    let ways: Vec<&str> = ways.iter().map(String::as_str).filter(|way| !way.is_empty()).collect();
+    let scopes = protection.authorizations.iter().map(|authorization| authorization.scope());
+    let scopes: Vec<String> = scopes.filter(|scope| !scope.is_empty()).collect();
     let has = known.scopes.join(" ");
-    let wants = if ways.is_empty() { "no scope".to_owned() } else { format!("{:?}", ways.join("\" or \"")) };
+    let wants =
+        if scopes.is_empty() { "no scope".to_owned() } else { format!("{:?}", scopes.join("\" or \"")) };
     Some(format!("{:?} has the scopes {has:?}; `authorize` requires {wants}", known.subject))
 }
 

@@ -3,6 +3,7 @@
 use authgate::config::Config;
 use authgate::http::cors;
 use authgate::http::host::Host;
+use authgate::http::mcp::McpCall;
 use authgate::http::path::PathInterpretations;
 use authgate::http::request::Request;
 use authgate::policy::rules::{MatchPart, MatchSpec, Target};
@@ -34,11 +35,13 @@ pub fn consider(
     let host = Host::parse(request.authority.unwrap_or_default());
     let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
+    let mcp = McpCall::of(request).ok();
     let target = Target {
         method: asked.unwrap_or(request.method),
         host: host.as_ref(),
         peer: request.peer,
         readings: &readings,
+        mcp: mcp.as_ref(),
     };
     let last = decided.map_or(policy.rules.len(), |rule| rule.number + 1);
     let specs = policy::matches(config);
@@ -70,6 +73,7 @@ fn part(part: MatchPart) -> &'static str {
         MatchPart::Method => "method",
         MatchPart::Host => "host",
         MatchPart::Source => "source address",
+        MatchPart::Mcp => "MCP call",
     }
 }
 

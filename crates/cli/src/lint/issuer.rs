@@ -1,6 +1,6 @@
 //! Warnings about issuers with a superfluous or missing slash at the end: tokens and metadata have the other form.
 
-use authgate::config::reader::member;
+use authgate::config::path::member;
 use authgate::config::{Authenticator, Config, Keys};
 use serde_json::Value;
 
