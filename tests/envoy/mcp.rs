@@ -185,7 +185,12 @@ fn mcp(method: &str) -> Request {
 
 fn post() -> Request {
     let request = request("POST", "/mcp").bearer(&scoped_token("agent", "mcp:use"));
-    request.field("content-type", "application/json").field("accept", "application/json, text/event-stream")
+    request.field("content-type", "application/json")
+}
+
+/// Adds a body, and the types that clients accept.
+fn sent(request: Request, body: &str) -> Request {
+    request.field("accept", "application/json, text/event-stream").body(body)
 }
 
 /// Returns a body of this revision.
@@ -230,7 +235,7 @@ fn no_spelling_of_a_header_reaches_a_guarded_tool() {
     let rule = |hazard: &str, request: Request| denied(hazard, request, 403, "rule_denied");
     for name in ["mcp", "raw"] {
         let cases: Vec<Case> = vec![
-            passes("a tool of no rule", call("read_note")).identity("agent", "idp"),
+            passes("a tool of no rule", call("read_note")).upstream("x-auth-user", "agent"),
             passes("a method without a name", mcp("tools/list")),
             passes(
                 "a later revision",
@@ -363,32 +368,36 @@ fn a_body_that_contradicts_its_headers_goes_no_further() {
         eprintln!("skipped: this Envoy's mcp filter compares nothing");
         return;
     };
-    let good = call("read_note").body(&body("tools/call", json!("read_note")).to_string());
+    let good = sent(call("read_note"), &body("tools/call", json!("read_note")).to_string());
     let proxy =
         Proxy::start("mcp-bodies", vec![listener("mcp", parsed(NAMES), good.clone()).behind(Some(filter))]);
     let agreeing = [
         ("a tool", good),
         (
             "in base64",
-            call("=?base64?cmVhZF9ub3Rl?=").body(&body("tools/call", json!("read_note")).to_string()),
+            sent(call("=?base64?cmVhZF9ub3Rl?="), &body("tools/call", json!("read_note")).to_string()),
         ),
         ("a long body", {
             let mut long = body("tools/call", json!("read_note"));
             long["params"]["arguments"]["text"] = json!("x".repeat(20_000));
-            call("read_note").body(&long.to_string())
+            sent(call("read_note"), &long.to_string())
         }),
     ];
-    check(&proxy, "mcp", agreeing.map(|(label, request)| passes(label, request).identity("agent", "idp")));
+    check(
+        &proxy,
+        "mcp",
+        agreeing.map(|(label, request)| passes(label, request).upstream("x-auth-user", "agent")),
+    );
     let (doubled, text) = doubled_names();
     let cases = contradictions().into_iter().chain([("a name that is read first", doubled, text)]);
-    check(&proxy, "mcp", cases.map(|(label, request, body)| refused(label, request.body(&body))));
+    check(&proxy, "mcp", cases.map(|(label, request, body)| refused(label, sent(request, &body))));
     let untyped =
         request("POST", "/mcp").bearer(&scoped_token("agent", "mcp:use")).field("content-type", "text/plain");
     let untyped = untyped.field("mcp-method", "tools/list").field("mcp-protocol-version", REVISION);
     check(
         &proxy,
         "mcp",
-        [refused("another type", untyped.body(&body("tools/call", json!("delete_all")).to_string()))],
+        [refused("another type", sent(untyped, &body("tools/call", json!("delete_all")).to_string()))],
     );
     proxy.finish();
 }
@@ -406,7 +415,7 @@ fn servers_of_the_revision_compare_headers_with_the_body_themselves() {
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "server", "host_rewrite_literal": "127.0.0.1"}}],
         }]);
-        let agrees = call("read_note").body(&{
+        let agrees = sent(call("read_note"), &{
             let mut body = body("tools/call", json!("read_note"));
             body["params"]["arguments"] = json!({"id": "1"});
             body.to_string()
@@ -414,7 +423,7 @@ fn servers_of_the_revision_compare_headers_with_the_body_themselves() {
         let listener = listener("mcp", policy, agrees).hosts(hosts).cluster("server", server.port);
         let proxy = Proxy::start(&format!("mcp-server-{language}"), vec![listener]);
         for (label, request, body) in contradictions() {
-            let exchange = proxy.send("mcp", &request.body(&body));
+            let exchange = proxy.send("mcp", &sent(request, &body));
             let answer = &exchange.answer;
             if exchange.status != 400 || answer.body.contains("all notes are deleted") {
                 proxy.fault(format!("{language}: {label}: {} {:?}", answer.start, answer.body));

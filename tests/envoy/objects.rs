@@ -351,7 +351,6 @@ fn no_spelling_of_a_host_leads_to_another_tenant() {
                 denied("no label", tenant("example.com", json!("acme")), 403, "no_rule"),
                 refused("an empty label", tenant(".example.com", json!(""))),
                 refused("a user", tenant("acme.example.com@evil.example.com", json!("acme"))),
-                refused("two dots", tenant("acme.example.com..", json!("acme"))),
                 refused("two hosts in one", tenant("acme.example.com,evil.example.com", json!("acme"))),
                 refused(
                     "two hosts",
@@ -364,6 +363,8 @@ fn no_spelling_of_a_host_leads_to_another_tenant() {
         let request = with(absolute, json!({"tenants": "acme"})).host("acme.example.com");
         check(&proxy, name, [other("absolute form beats Host", request)]);
     }
+    // The settings of the sample remove one of the dots.
+    check(&proxy, "raw", [refused("two dots", tenant("acme.example.com..", json!("acme")))]);
     // Over HTTP/2, where the authority may come beside a Host header.
     let bearer = |claims: Value| format!("Bearer {}", token("ES256", &claims_but("alice", claims)));
     let acme = bearer(json!({"tenants": "acme"}));
