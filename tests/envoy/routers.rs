@@ -195,9 +195,10 @@ fn run(programs: &Programs, world: usize) -> BTreeMap<(&'static str, &'static st
     counts
 }
 
-/// Returns the rule that allowed a request; `None` if authgate or Envoy rejected it.
+/// Returns the rule that allowed a request; `None` if the response does not come from the server.
 fn rule(exchange: &Exchange) -> Option<&str> {
-    exchange.answer.all("x-rule").first().copied()
+    let details = exchange.answer.all("x-details");
+    (details == ["via_upstream"]).then(|| exchange.answer.all("x-rule").first().copied()).flatten()
 }
 
 /// Returns a listener in front of a server, whose responses name the rule that allowed the request.
@@ -214,6 +215,7 @@ fn in_front_of(name: &'static str, server: &Server, mode: &'static str, template
         "routes": [{"match": {"prefix": "/"}, "route": {"cluster": name}}],
         "response_headers_to_add": [
             {"header": {"key": "x-rule", "value": "%FILTER_STATE(wasm.authgate.rule:PLAIN)%"}},
+            {"header": {"key": "x-details", "value": "%RESPONSE_CODE_DETAILS%"}},
         ],
     }]);
     // Tests address a listener by a static name, and there are few.
