@@ -4,6 +4,7 @@
 //! credential, its authenticator, and the generation of the keys that the authenticator fetches. Everything else that
 //! the result depends on (users, validation rules) belongs to the policy, and a new policy starts with an empty cache.
 
+mod limits;
 pub mod nonces;
 pub mod replays;
 mod source_id;
@@ -15,16 +16,18 @@ use std::cell::RefCell;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
 
 use crate::principal::{AuthenticatorId, Principal};
 use crate::timestamp::NumericDate;
+pub use limits::Limits;
 use nonces::Nonces;
 use replays::{JtiUse, ReplayCache};
 pub use source_id::SourceId;
-use throttle::{Throttle, ThrottleLimits};
+use throttle::Throttle;
 pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
@@ -32,37 +35,7 @@ use work_budget::WorkBudget;
 const MAX_SOURCES: usize = 4;
 
 /// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
-const SOURCE_INTERVAL: f64 = 1.0;
-
-/// Limits of a [`CredentialCache`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Maximum number of entries; 0 disables the cache.
-    pub max_entries: usize,
-    /// Estimated bytes that all entries may use.
-    pub max_bytes: usize,
-    /// Lifetime of an entry, in seconds.
-    pub ttl: f64,
-    /// Limits on failed credentials; `None` disables throttling.
-    pub throttle: Option<ThrottleLimits>,
-    /// Share of a worker's time for slow hashes, above 0; 1 is unlimited.
-    pub slow_hash_share: f64,
-    /// Share of a worker's time for signatures that are verified in software, above 0; 1 is unlimited.
-    pub slow_signature_share: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            max_entries: 4096,
-            max_bytes: 16 << 20,
-            ttl: 300.0,
-            throttle: None,
-            slow_hash_share: 0.2,
-            slow_signature_share: 0.2,
-        }
-    }
-}
+const SOURCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A random key for the digests of one cache.
 pub type CacheSecret = [u8; 16];
@@ -187,7 +160,7 @@ impl CredentialCache {
     pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
         self.held
             .peek(cache_key, now)
-            .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
+            .is_some_and(|verified| now.abs_diff(verified.source_seen) >= SOURCE_INTERVAL)
     }
 
     /// Returns the principal of a cached secret that could be guessed. Renews the lifetime of the entry, and stores the

@@ -15,7 +15,10 @@ fn principal(subject: &str) -> Rc<Principal> {
 }
 
 fn memory(max_entries: usize, max_bytes: usize) -> CredentialCache {
-    CredentialCache::new([7; 16], Limits { max_entries, max_bytes, ttl: 100.0, ..Limits::default() })
+    CredentialCache::new(
+        [7; 16],
+        Limits { max_entries, max_bytes, ttl: Duration::from_secs(100), ..Limits::default() },
+    )
 }
 
 fn remember(memory: &mut CredentialCache, name: &str, now: f64, valid_until: Option<f64>) {

@@ -3,8 +3,9 @@
 //! [`parse`] reports what is wrong with the form; [`policy`](crate::policy) checks the meaning. `docs/configuration.md`
 //! is the reference for operators.
 //!
-//! Each type of a policy is built from its configuration by a function beside it. Such a function has the [state of the
-//! build](context::BuildContext) and the [path](path::ConfigPath) of its configuration.
+//! Each type of a policy is built from its configuration by a function `build`, beside the type or in `policy::build`.
+//! Such a function has the [state of the build](context::BuildContext) and the [path](path::ConfigPath) of its
+//! configuration.
 //!
 //! With the feature `schema`, the types and their doc comments become a JSON Schema.
 
@@ -53,7 +54,7 @@ pub use rule::{Authorization, Match, Mcp, McpName, Requirement, Rule, Variable};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 use shape::{List, Named, OneOrMany};
-pub use token::{Csrf, Revoked, TokenLocation};
+pub use token::{Csrf, Revoked, TokenFields, TokenLocation};
 pub use warning::{MOST_NAMED, Warning, WarningKind};
 
 /// Parses a configuration from the bytes that a host passes; see [`source`] for their form.

@@ -64,11 +64,3 @@ fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result 
         (false, _) => write!(f, "[{name:?}]"),
     }
 }
-
-/// `path` followed by the member `name`, in the form of error messages.
-pub fn member(path: &str, name: &str) -> String {
-    let mut joined = path.to_owned();
-    let name = if path.rsplit('.').next() == Some(USERS) { user_name(name) } else { name };
-    let _ = write_member(&mut joined, path.is_empty(), name); // writing to a String cannot fail
-    joined
-}

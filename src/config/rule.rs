@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::shape::{List, Named, OneOrMany};
-use super::value::Span;
+use super::value::ConfigDuration;
 
 /// An access rule: the requests that it matches, and what they require.
 #[derive(Debug, Deserialize)]
@@ -166,7 +166,7 @@ pub struct Authorization {
     /// Authentication contexts (`acr`), one of which is required (RFC 9470).
     pub acr: Option<Vec<String>>,
     /// Longest time since the caller authenticated at the issuer (`auth_time`).
-    pub max_auth_age: Option<Span>,
+    pub max_auth_age: Option<ConfigDuration>,
     /// Claims, all of which are required.
     #[serde(default)]
     pub claims: Named<Value>,

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::shape::{List, Named, OneOrMany};
-use super::value::{ByteSize, Fraction, Secret, Span};
+use super::value::{ByteSize, ConfigDuration, Fraction, Secret};
 use super::{Config, McpName, Requirement, User};
 
 /// Annotation of values that are secrets, or that might be.
@@ -107,7 +107,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-impl JsonSchema for Span {
+impl JsonSchema for ConfigDuration {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }

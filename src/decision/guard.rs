@@ -138,9 +138,9 @@ impl<'a, 'r> Guard<'a, 'r> {
         let source = self.source(memory);
         let start = self.context.host.time();
         let proof = check();
-        let seconds = self.context.host.time().seconds_since(start);
+        let duration = self.context.host.time().since(start);
         let (slow_hashes, now) = (memory.slow_hashes(), self.context.now);
-        slow_hashes.charge(source, seconds, now);
+        slow_hashes.charge(source, duration, now);
         match &proof {
             Ok(_) => slow_hashes.note_success(source, now),
             Err(Reason::InvalidCredentials) => slow_hashes.note_failure(source, now),
@@ -235,7 +235,7 @@ impl SignatureVerifier for RationedVerifier<'_, '_, '_> {
         let host = self.guard.context.host;
         let start = host.time();
         let is_right = verify();
-        budget.charge(source, host.time().seconds_since(start), now);
+        budget.charge(source, host.time().since(start), now);
         self.has_verified.set(true);
         is_right
     }

@@ -193,8 +193,7 @@ impl RequiredAuthentication {
         let is_recent = |max_age: Duration| {
             let authenticated = claims.find("auth_time").and_then(NumericDate::from_json);
             authenticated.is_some_and(|authenticated| {
-                let age = now.seconds_since(authenticated);
-                age <= max_age.as_secs_f64() && age >= -CLOCK_SKEW.as_secs_f64()
+                now.since(authenticated) <= max_age && authenticated.since(now) <= CLOCK_SKEW
             })
         };
         (self.acr.is_empty() || has_context()) && self.max_age.is_none_or(is_recent)

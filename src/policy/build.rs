@@ -1,12 +1,8 @@
 //! Builds a policy from a configuration, and reports all of its errors.
 
-mod authenticators;
 mod authorization;
-mod denials;
 mod identity;
-mod limits;
 mod matching;
-mod protected_resource;
 mod requirement;
 mod rule;
 mod scopes;
@@ -15,6 +11,8 @@ pub use matching::matches;
 
 use super::rules::RuleIndex;
 use super::{Policy, Rule};
+use crate::authn::Authenticator;
+use crate::cache::Limits;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::{Config, ConfigError, CorsPreflight, Warning, WarningKind};
@@ -22,6 +20,8 @@ use crate::http::challenge::Realm;
 use crate::http::header_name::HeaderNames;
 use crate::http::location::CredentialLocation;
 use crate::http::mcp;
+use crate::response::DenialFormat;
+use crate::response::protected_resource::ProtectedResources;
 
 /// A policy, with warnings.
 pub struct Built {
@@ -49,14 +49,18 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let root = &ConfigPath::Root;
     let realm = cx.realm(root, config.realm.as_ref(), &Realm::default());
     let at = &root.member("authenticators");
-    let authenticators = authenticators::build(cx, at, &config.authenticators, &realm);
+    let authenticators = config.authenticators.0.iter();
+    // Those with errors are omitted.
+    let authenticators: Vec<Authenticator> = authenticators
+        .filter_map(|(name, config)| Authenticator::build(cx, &at.member(name), name, config, &realm))
+        .collect();
     let specs = matching::build(cx, &root.member("rules"), &config.rules.0);
     let scopes = scopes::build(cx, &root.member("scope_implies"), &config.scope_implies);
     let errors = cx.errors.len();
     let identity = identity::build(cx, &root.member("identity"), &config.identity, &authenticators);
     // Rules need the identity, but their errors are reported first.
     let identity_errors = cx.errors.split_off(errors);
-    let denials = denials::build(cx, &root.member("denials"), &config.denials);
+    let denials = DenialFormat::build(cx, &root.member("denials"), &config.denials);
     let locations = authenticators.iter().flat_map(|authenticator| authenticator.scheme.locations());
     let token_parameters = locations
         .filter_map(|location| match location {
@@ -83,13 +87,13 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let mcp_headers = if index.wants_mcp() { &mcp::HEADERS[..] } else { &[] };
     let compared_headers = rules.iter().flat_map(Rule::compared_headers).chain(mcp_headers.iter().copied());
     let compared_headers = HeaderNames::new(compared_headers);
-    let limits = limits::build(cx, config);
+    let limits = Limits::build(cx, config);
     let slow_hashes = authenticators.iter().map(|authenticator| authenticator.scheme.slow_hashes()).sum();
     if slow_hashes > 0 && limits.throttle.is_none() {
         cx.warn(&root.member("throttle"), WarningKind::Unthrottled(slow_hashes));
     }
     let at = &root.member("protected_resource");
-    let resources = protected_resource::build(cx, at, config.protected_resource.as_ref());
+    let resources = ProtectedResources::build(cx, at, config.protected_resource.as_ref());
     Policy {
         index,
         rules,

@@ -2,6 +2,7 @@
 //! The filter sends the requests.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::principal::AuthenticatorId;
 
@@ -22,8 +23,8 @@ pub struct Callout {
     pub fields: Vec<(&'static str, String)>,
     /// The body; may be empty.
     pub body: Vec<u8>,
-    /// The timeout, in milliseconds.
-    pub timeout_ms: u32,
+    /// The timeout.
+    pub timeout: Duration,
     /// The longest response body that is accepted, in bytes.
     pub max_body: usize,
 }
@@ -102,8 +103,8 @@ pub struct Pending {
     pub authenticator: AuthenticatorId,
     /// The fetch.
     pub fetch_id: FetchId,
-    /// The longest time that a request may wait in total, in seconds.
-    pub max_wait: f64,
+    /// The longest time that a request may wait in total.
+    pub max_wait: Duration,
 }
 
 /// Effect of an event.

@@ -4,7 +4,7 @@ mod issuer;
 
 use std::collections::BTreeSet;
 
-use authgate::config::path::member;
+use authgate::config::path::ConfigPath;
 use authgate::config::value::Secret;
 use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
 use authgate::http::path::PathInterpretations;
@@ -64,23 +64,27 @@ impl Lints<'_> {
 
     fn tokens(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
         for (name, authenticator) in &self.config.authenticators.0 {
-            let (path, any_audience) = match authenticator {
+            let (scheme, any_audience) = match authenticator {
                 Authenticator::Jwt(jwt) => ("jwt", jwt.any_audience),
                 Authenticator::Introspection(asked) => ("introspection", asked.any_audience),
                 _ => continue,
             };
-            let path = format!("{}.{path}", member("authenticators", name));
+            let at = ConfigPath::Root.member("authenticators");
+            let at = at.member(name);
+            let at = at.member(scheme);
             if any_audience {
                 let message = "tokens that the issuer created for other services are accepted too; list the audience \
                                of this service in `audiences`";
-                self.note("any-audience", format!("{path}.any_audience"), message.to_owned());
+                self.note("any-audience", at.member("any_audience").to_string(), message.to_owned());
             }
             let Authenticator::Jwt(jwt) = authenticator else { continue };
             let Keys::Secret(keys) = &jwt.keys else { continue };
-            for (at, key) in keys.0.iter().enumerate() {
-                let index = if keys.0.len() == 1 { String::new() } else { format!("[{at}]") };
+            for (index, key) in keys.0.iter().enumerate() {
                 if let Some(message) = short_secret(key, environment) {
-                    self.note("short-secret", format!("{path}.keys.secret{index}.value"), message);
+                    let at = at.member("keys");
+                    let at = at.member("secret");
+                    let at = at.element(index, keys.0.len());
+                    self.note("short-secret", at.member("value").to_string(), message);
                 }
             }
         }
@@ -90,7 +94,7 @@ impl Lints<'_> {
         let used = self.used();
         for (at, authenticator) in self.policy.authenticators.iter().enumerate() {
             if !used.contains(&at) {
-                let path = member("authenticators", &authenticator.name);
+                let path = ConfigPath::Root.member("authenticators").member(&authenticator.name).to_string();
                 self.note("unused-authenticator", path, "no rule requires this authenticator".to_owned());
             }
         }
@@ -113,7 +117,8 @@ impl Lints<'_> {
         {
             let message = "several authenticators may have a subject of this name; also send the authenticator \
                            upstream, for example `x-auth-by: \"{authenticator}\"`";
-            self.note("ambiguous-subject", member("identity.headers", name), message.to_owned());
+            let path = ConfigPath::Root.member("identity").member("headers").member(name).to_string();
+            self.note("ambiguous-subject", path, message.to_owned());
         }
     }
 

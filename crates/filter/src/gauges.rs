@@ -53,7 +53,7 @@ pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate)
             let name = Cow::Owned(format!("{name}.authenticator.{}", authenticator.name));
             Reading { name, kind, value }
         };
-        let age = keys.age(now).unwrap_or_default() as u64; // whole seconds
+        let age = keys.age(now).unwrap_or_default().as_secs();
         readings.push(of_keys("authgate_jwks_age_seconds", Kind::Gauge, age));
         readings.push(of_keys("authgate_jwks_fetch_failures_total", Kind::Counter, keys.failures()));
     }

@@ -74,7 +74,18 @@ impl ClaimSelector {
 /// The subject of a JWT: `sub`.
 impl Default for ClaimSelector {
     fn default() -> ClaimSelector {
-        ClaimSelector { text: "sub".to_owned(), member: "sub".to_owned(), below: Vec::new() }
+        ClaimSelector::top_level("sub")
+    }
+}
+
+impl ClaimSelector {
+    /// Returns the selectors of claims that contain scopes by default.
+    pub fn default_scopes() -> Vec<ClaimSelector> {
+        ["scope", "scp"].map(ClaimSelector::top_level).into()
+    }
+
+    fn top_level(name: &str) -> ClaimSelector {
+        ClaimSelector { text: name.to_owned(), member: name.to_owned(), below: Vec::new() }
     }
 }
 

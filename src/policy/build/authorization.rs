@@ -1,18 +1,17 @@
 //! Builds `authorize`.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::requirement::authenticator_named;
 use super::rule::Parts;
 use crate::authn::Authenticator;
+use crate::authn::token::build_matchers;
 use crate::config;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::shape::OneOrMany;
 use crate::http::request::is_token;
-use crate::jose::claims::{ClaimMatcher, ClaimSelector};
+use crate::jose::claims::ClaimSelector;
 use crate::policy::authorization::{Authorization, ClaimCondition, RequiredAuthentication};
 use crate::policy::variables::{Variable, VariableId, Variables};
 use crate::principal::AuthenticatorId;
@@ -102,7 +101,7 @@ fn authentication(
             cx.expected(&at.member(name), "a jwt or introspection authenticator in the same rule");
         }
     }
-    let max_age = config.max_auth_age.map(|age| Duration::from_secs_f64(age.as_seconds()));
+    let max_age = config.max_auth_age.map(|age| age.0);
     if max_age.is_some_and(|age| age.as_secs() == 0 || age.subsec_nanos() != 0) {
         cx.expected(&at.member("max_auth_age"), "whole seconds, at least one: challenges cannot name others");
     }
@@ -167,7 +166,7 @@ fn claims(
             conditions.push((selector, ClaimCondition::Equals(variable)));
         }
     }
-    let constants = claim_matchers(cx, at, &constants).into_iter();
+    let constants = build_matchers(cx, at, &constants).into_iter();
     conditions.extend(constants.map(|(selector, matcher)| (selector, ClaimCondition::Matches(matcher))));
     conditions
 }
@@ -231,22 +230,4 @@ fn subject(
         cx.expected(at, expected);
     }
     found
-}
-
-/// Builds matchers of claims.
-pub(super) fn claim_matchers(
-    cx: &mut BuildContext<'_>,
-    at: &ConfigPath<'_>,
-    claims: &[(String, Value)],
-) -> Vec<(ClaimSelector, ClaimMatcher)> {
-    let mut matchers = Vec::new();
-    for (name, value) in claims {
-        let at = &at.member(name);
-        match (ClaimSelector::parse(name), ClaimMatcher::from_json(value)) {
-            (Ok(selector), Ok(matcher)) => matchers.push((selector, matcher)),
-            (Err(error), _) => cx.invalid(at, &error),
-            (_, Err(error)) => cx.invalid(at, &error),
-        }
-    }
-    matchers
 }

@@ -60,7 +60,7 @@ impl<'a> Side<'a> {
 
     fn authorizations(&self) -> &[Authorization] {
         let rule = self.rule.and_then(|rule| self.config.rules.0.get(rule.index()));
-        rule.and_then(|rule| rule.authorize.as_ref()).map(|ways| ways.0.as_slice()).unwrap_or_default()
+        rule.and_then(|rule| rule.authorize.as_ref()).map(|list| list.0.as_slice()).unwrap_or_default()
     }
 }
 
@@ -149,11 +149,11 @@ impl List {
 /// The callers that an authenticator could verify, each with a name.
 fn callers(sides: [Side<'_>; 2], name: &str) -> Vec<(String, Value)> {
     let mut callers = vec![Caller::default()];
-    for way in sides.iter().flat_map(|side| side.authorizations()) {
+    for authorization in sides.iter().flat_map(|side| side.authorizations()) {
         let is_meant =
-            way.authenticators.as_ref().is_none_or(|names| names.iter().any(|known| known == name));
+            authorization.authenticators.as_ref().is_none_or(|names| names.iter().any(|known| known == name));
         if is_meant {
-            callers.extend(variants(way, name));
+            callers.extend(variants(authorization, name));
         }
     }
     let claims = sides.iter().flat_map(|side| side.config.identity.headers.iter().flat_map(identity_claims));
@@ -219,11 +219,11 @@ pub fn may_know(config: &Config, name: &str, held: &Value) -> bool {
     }
 }
 
-/// A caller that `way` allows, and variants without each of its requirements.
-fn variants(way: &Authorization, name: &str) -> Vec<Caller> {
+/// A caller that `authorization` allows, and variants without each of its requirements.
+fn variants(authorization: &Authorization, name: &str) -> Vec<Caller> {
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-    let (scopes, any_scope) = (list(&way.scopes), list(&way.any_scope));
-    let subjects: Vec<String> = list(&way.subjects)
+    let (scopes, any_scope) = (list(&authorization.scopes), list(&authorization.any_scope));
+    let subjects: Vec<String> = list(&authorization.subjects)
         .into_iter()
         .filter_map(|subject| match subject.split_once('/') {
             Some((of, rest)) if of == name => Some(rest.to_owned()),
@@ -233,7 +233,7 @@ fn variants(way: &Authorization, name: &str) -> Vec<Caller> {
         })
         .collect();
     let claims: Vec<(String, Vec<Value>)> =
-        way.claims.0.iter().map(|(claim, matcher)| (claim.clone(), values(matcher))).collect();
+        authorization.claims.0.iter().map(|(claim, matcher)| (claim.clone(), values(matcher))).collect();
     let first = |claims: &[(String, Vec<Value>)]| -> Vec<(String, Value)> {
         claims.iter().filter_map(|(claim, values)| Some((claim.clone(), values.first()?.clone()))).collect()
     };

@@ -1,7 +1,7 @@
 //! Settings whose effect requests cannot show: the credentials that an authenticator accepts, and settings that do not
 //! affect access.
 
-use authgate::config::path::member;
+use authgate::config::path::ConfigPath;
 use serde_json::{Map, Value};
 
 /// Differences in settings that affect the verification of credentials, which cannot be compared without real
@@ -20,7 +20,7 @@ pub fn undecided(old: &Value, new: &Value) -> Vec<String> {
                     keep_common(list, &mut old, &mut new);
                 }
             }
-            compare(&member("authenticators", name), &old, &new, &mut paths);
+            compare(&ConfigPath::Root.member("authenticators").member(name), &old, &new, &mut paths);
         }
     }
     if old.get("throttle") != new.get("throttle") {
@@ -106,17 +106,17 @@ fn keep_common(pointer: &str, old: &mut Value, new: &mut Value) {
 }
 
 /// Collects the paths at which two values differ, without the values.
-fn compare(path: &str, old: &Value, new: &Value, paths: &mut Vec<String>) {
+fn compare(at: &ConfigPath<'_>, old: &Value, new: &Value, paths: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
             for name in names {
                 let null = Value::Null;
                 let (one, other) = (old.get(name).unwrap_or(&null), new.get(name).unwrap_or(&null));
-                compare(&member(path, name), one, other, paths);
+                compare(&at.member(name), one, other, paths);
             }
         }
         (old, new) if old == new => {}
-        _ => paths.push(path.to_owned()),
+        _ => paths.push(at.to_string()),
     }
 }

@@ -1,13 +1,13 @@
-//! Builds `from`: the locations of credentials.
+//! Locations of credentials, as an authenticator is configured (`from`).
 
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::shape::List;
 use crate::config::{ConfigErrorKind, TokenLocation};
-use crate::http::authorization::DPOP;
 use crate::http::location::CredentialLocation;
 use crate::http::request::is_token;
 
+/// Builds the locations; by default only `default`.
 pub(super) fn build(
     cx: &mut BuildContext<'_>,
     at: &ConfigPath<'_>,
@@ -71,11 +71,4 @@ fn build_one(
             None
         }
     }
-}
-
-/// Returns the auth-scheme of challenges: the first of the locations except `DPoP`, which has a challenge of its own;
-/// by default `Bearer` ([RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
-pub(super) fn challenge_scheme(locations: &[CredentialLocation]) -> &str {
-    let mut schemes = locations.iter().filter_map(CredentialLocation::scheme);
-    schemes.find(|scheme| !scheme.eq_ignore_ascii_case(DPOP)).unwrap_or("Bearer")
 }

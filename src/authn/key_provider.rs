@@ -1,11 +1,9 @@
-//! Builds `keys` and `algorithms` of tokens.
+//! Keys that verify the signatures of tokens: in the configuration, or fetched.
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::remote_keys;
-use crate::authn::bearer::KeyProvider;
 use crate::config::context::BuildContext;
 use crate::config::error::suggestion;
 use crate::config::path::ConfigPath;
@@ -14,6 +12,16 @@ use crate::jose::jwk::{
     Algorithm, Algorithms, IgnoredKey, KeyError, KeySet, KeySetError, KeySetOrigin, VerifyingKey,
 };
 use crate::json;
+use crate::remote::jwks::Plan;
+use std::rc::Rc;
+
+/// Source of the keys that verify signatures.
+pub enum KeyProvider {
+    /// Keys in the configuration.
+    Configuration(KeySet),
+    /// Keys that are fetched from an identity provider.
+    Provider(Rc<Plan>),
+}
 
 pub(super) fn build(
     cx: &mut BuildContext<'_>,
@@ -43,9 +51,13 @@ pub(super) fn build(
             let made = made.collect::<Vec<_>>();
             complete(cx, at, made, keys.0.len())
         }
-        Keys::Remote(remote) => return remote_keys::remote(cx, &at.member("remote"), remote),
+        Keys::Remote(remote) => {
+            let plan = Plan::remote(cx, &at.member("remote"), remote)?;
+            return Some(KeyProvider::Provider(Rc::new(plan)));
+        }
         Keys::Discovery(discovery) => {
-            return remote_keys::discovery(cx, &at.member("discovery"), discovery, issuers);
+            let plan = Plan::discovery(cx, &at.member("discovery"), discovery, issuers)?;
+            return Some(KeyProvider::Provider(Rc::new(plan)));
         }
     };
     set.map(KeyProvider::Configuration)
