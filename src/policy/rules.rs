@@ -9,7 +9,6 @@ mod methods;
 mod pattern;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -68,16 +67,9 @@ pub struct Target<'a> {
 }
 
 /// Error for a path whose interpretations do not all select the same rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the path has several interpretations, which select different rules")]
 pub struct AmbiguousPath;
-
-impl fmt::Display for AmbiguousPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the path has several interpretations, which select different rules")
-    }
-}
-
-impl std::error::Error for AmbiguousPath {}
 
 /// Identifier of a rule: its position in the policy. The first matching rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
