@@ -14,4 +14,5 @@ pub mod mcp;
 pub mod origin;
 pub mod path;
 pub mod request;
+pub mod resource_uri;
 pub mod url;
