@@ -136,7 +136,7 @@ fn judge<'a, T: Trace>(
     }
     // A CORS preflight has no credentials. The rule of the method that it asks for applies.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let selected = select(policy, request, asked.unwrap_or(request.method));
+    let selected = select(policy, request, asked);
     let rule = selected.as_ref().ok().map(|selected| selected.rule);
     let (verdict, verified) = match selected {
         Err(Unselected { reason, is_hidden }) => {
@@ -189,8 +189,13 @@ impl From<Reason> for Unselected {
     }
 }
 
-/// Returns the rule for the request, with `method` as its method.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<Selected<'p>, Unselected> {
+/// Returns the rule for the request, or for the method that a CORS preflight asks for.
+fn select<'p>(
+    policy: &'p Policy,
+    request: &Request<'_>,
+    asked: Option<&[u8]>,
+) -> Result<Selected<'p>, Unselected> {
+    let method = asked.unwrap_or(request.method);
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
     let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
@@ -198,7 +203,11 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
     }
-    let mcp = if policy.index.wants_mcp() { McpCall::of(request).ok() } else { None };
+    let mcp = match asked {
+        _ if !policy.index.wants_mcp() => None,
+        Some(_) => Some(McpCall::of_preflight()),
+        None => McpCall::of(request).ok(),
+    };
     let (host, peer) = (host.as_ref(), request.peer);
     let target = Target { method, host, peer, readings: &readings, mcp: mcp.as_ref() };
     let selected = policy.index.select(&target).map_err(|error| match error {

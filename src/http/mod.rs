@@ -15,4 +15,5 @@ pub mod origin;
 pub mod path;
 pub mod request;
 pub mod request_id;
+pub mod resource_uri;
 pub mod url;

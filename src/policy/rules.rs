@@ -102,7 +102,7 @@ impl MatchSpec {
 enum Fit {
     Misses,
     Matches,
-    /// The request is a POST without valid MCP headers, and they would decide.
+    /// The request is a POST, and its MCP headers would decide, but they are not valid, or servers read them differently.
     LacksMcp,
 }
 
@@ -126,7 +126,8 @@ pub enum SelectError {
     /// The interpretations of the path do not all select the same rule.
     #[error("the path has several interpretations, which select different rules")]
     AmbiguousPath,
-    /// A rule for MCP calls covers the host and path, and the request is a POST without valid MCP headers.
+    /// A rule for MCP calls covers the host and path, and the request is a POST without MCP headers that all servers read
+    /// alike.
     #[error("a rule for MCP calls covers the path, and the MCP headers are not valid")]
     McpHeaders,
 }
@@ -404,6 +405,7 @@ impl Conditions {
         match (&self.mcp, target.mcp) {
             (None, _) => Fit::Matches,
             (Some(_), None) => Fit::LacksMcp,
+            (Some(mcp), Some(call)) if mcp.depends_on_reader(call) => Fit::LacksMcp,
             (Some(mcp), Some(call)) if mcp.matches(call) => Fit::Matches,
             (Some(_), Some(_)) => Fit::Misses,
         }

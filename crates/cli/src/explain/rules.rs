@@ -35,7 +35,7 @@ pub fn consider(
     let host = Host::parse(request.authority.unwrap_or_default());
     let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let mcp = McpCall::of(request).ok();
+    let mcp = if asked.is_some() { Some(McpCall::of_preflight()) } else { McpCall::of(request).ok() };
     let target = Target {
         method: asked.unwrap_or(request.method),
         host: host.as_ref(),
