@@ -155,6 +155,11 @@ impl Authorization {
         scopes.join(" ")
     }
 
+    /// Returns all scopes of `scopes` and `any_scope`.
+    pub fn required_scopes(&self) -> impl Iterator<Item = &RequiredScope> {
+        self.scopes.iter().chain(&self.any_scope)
+    }
+
     /// Returns the comparisons of variables with the caller.
     pub fn comparisons<'a>(
         &'a self,
@@ -178,6 +183,16 @@ impl Authorization {
 }
 
 impl RequiredScope {
+    /// Name of the scope.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Scopes that imply it, directly or through others.
+    pub fn implied_by(&self) -> &[String] {
+        &self.implied_by
+    }
+
     fn is_granted_by(&self, scopes: &[String]) -> bool {
         scopes.iter().any(|scope| *scope == self.name || self.implied_by.contains(scope))
     }

@@ -71,6 +71,11 @@ impl Variables {
         self.list.get(id.0)
     }
 
+    /// Returns all variables of the list.
+    pub fn iter(&self) -> impl Iterator<Item = (VariableId, &Variable)> {
+        self.list.iter().enumerate().map(|(position, variable)| (VariableId(position), variable))
+    }
+
     /// Names of the headers that are compared.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.list.iter().filter_map(|variable| match variable {
