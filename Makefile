@@ -1,6 +1,7 @@
 # Requirements of `make run` and `make test`: Rust (rustup), Python 3 with venv, make and a C compiler. With npm the
-# module is a tenth smaller. With Node there are tests against a real identity provider, and with Chromium tests in a
-# browser. A test whose program is missing is skipped, and fails if CI is set.
+# module is a tenth smaller. With Node there are tests against a real identity provider and other servers, with nginx
+# tests of paths, and with Chromium tests in a browser. A test whose program is missing is skipped, and fails if CI is
+# set.
 #
 # `xtask` builds, installs and packs, and does nothing where nothing has changed. `ENVOY=/path/to/envoy make …` uses that
 # Envoy and installs none. `PYTHON=/path/to/python make test` does the same for the clients that tests run. With both,
@@ -118,6 +119,6 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 .envoy:
 	@$(XTASK) install envoy
 .clients:
-	@$(XTASK) install clients idp browser
+	@$(XTASK) install clients idp browser mcp routers
 .testing:
 	@$(XTASK) build-testing

@@ -33,7 +33,7 @@ use authgate::policy::{Policy, build};
 use authgate::timestamp::NumericDate;
 use serde_json::{Value, json};
 
-use crate::policy::{BOB, PASSWORD, basic, house, keys, rules, users};
+use crate::policy::{BOB, PASSWORD, basic, house, keys, objects, rules, users};
 use crate::table::{Table, median, spread};
 use authgate_testing::e2e::mint::{claims, claims_but, other_token, token};
 
@@ -68,6 +68,7 @@ fn main() {
     let filter = text.unwrap_or_default().to_lowercase();
     let (house, many_users) = (policy_of(house()), policy_of(users(100_000)));
     let (one_rule, many_rules) = (policy_of(rules(1)), policy_of(rules(1000)));
+    let (one_object, many_objects) = (policy_of(objects(1)), policy_of(objects(1000)));
     let (one_key, many_keys) = (policy_of(keys(1)), policy_of(keys(100)));
     let bearer = |token: String| Some(format!("Bearer {token}"));
     let signed = |alg: &str| bearer(token(alg, &claims("alice")));
@@ -97,7 +98,9 @@ fn main() {
         case("no rule", &house, "/nowhere", alice.clone(), false),
         case("100,000 users", &many_users, "/x", Some(basic("user-7", PASSWORD)), true),
         case("1 rule", &one_rule, "/team-last/x", alice.clone(), true),
-        case("1,000 rules", &many_rules, "/team-last/x", alice, true),
+        case("1,000 rules", &many_rules, "/team-last/x", alice.clone(), true),
+        case("1 object rule", &one_object, "/team-last/members/alice/x", alice.clone(), true),
+        case("1,000 object rules", &many_objects, "/team-last/members/alice/x", alice, true),
         case("1 key, HS256", &one_key, "/x", bearer(policy::token_of_first_key(1)), true),
         case("100 keys, HS256", &many_keys, "/x", bearer(policy::token_of_first_key(1)), true),
     ];

@@ -79,6 +79,7 @@ pub const LIMITS: &[Limit] = &[
     limit("401 missing", "Basic {SHA}", 1.5),
     limit("100,000 users", "10 users", 1.1),
     limit("1,000 rules", "1 rule", 1.1),
+    limit("1,000 object rules", "1 object rule", 1.1),
     limit("100 keys, new tokens", "1 key, new tokens", 1.1),
     limit("10,000 API keys", "1 API key", 1.1),
 ];
@@ -152,6 +153,8 @@ pub fn cases() -> Vec<Case> {
         allowed("100,000 users", "users-100000", "/x", &user),
         allowed("1 rule", "rules-1", "/team-last/x", &alice),
         allowed("1,000 rules", "rules-1000", "/team-last/x", &alice),
+        allowed("1 object rule", "objects-1", "/team-last/members/alice/x", &alice),
+        allowed("1,000 object rules", "objects-1000", "/team-last/members/alice/x", &alice),
         fresh("1 key, new tokens", "keys-1", "/x", policy::token_of_first_key),
         fresh("100 keys, new tokens", "keys-100", "/x", policy::token_of_first_key),
         // Each response once, to the same nonce.
@@ -194,6 +197,8 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("users-100000", authgate(module, "users-100000", policy::users(MANY_USERS))),
         ("rules-1", authgate(module, "rules-1", policy::rules(1))),
         ("rules-1000", authgate(module, "rules-1000", policy::rules(1000))),
+        ("objects-1", authgate(module, "objects-1", policy::objects(1))),
+        ("objects-1000", authgate(module, "objects-1000", policy::objects(1000))),
         ("keys-1", authgate(module, "keys-1", policy::keys(1))),
         ("keys-100", authgate(module, "keys-100", policy::keys(100))),
         ("digest", authgate(module, "digest", digest::digest())),

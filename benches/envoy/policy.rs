@@ -66,6 +66,19 @@ pub fn rules(count: usize) -> Value {
     })
 }
 
+/// Returns a policy with `count` rules by template, each for the owner of an object. The last one matches `/team-last`.
+pub fn objects(count: usize) -> Value {
+    let rule = |n: usize| {
+        let team = if n + 1 == count { "last".to_owned() } else { n.to_string() };
+        let template = format!("/team-{team}/members/{{id}}/{{rest=**}}");
+        json!({"match": {"template": template}, "require": "staff", "authorize": {"subject": {"path": "id"}}})
+    };
+    json!({
+        "authenticators": {"staff": {"basic": {"users": {"alice": sha(PASSWORD)}}}},
+        "rules": (0..count).map(rule).collect::<Vec<_>>(),
+    })
+}
+
 /// Returns a policy with one rule and a set of `count` keys. They are shared secrets, whose cheap arithmetic hides the
 /// cost of finding a key least.
 pub fn keys(count: usize) -> Value {

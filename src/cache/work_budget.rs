@@ -8,11 +8,11 @@
 //! | --- | ---: |
 //! | had a success within the last hour, and no failure within the last ten minutes | 0 |
 //! | neither, or both | a quarter |
-//! | had a failure within the last ten minutes, and no success within the last hour | a half |
+//! | had a failure within the last ten minutes, and no success within the last hour | two thirds |
 //! | any, by the time that it has used and not yet paid back at the share's rate | that time, up to three quarters |
 //!
 //! A single source may use the whole share, but it always leaves a quarter of the maximum to sources without failures,
-//! which also come first for new budget. Sources with failures, however many, cannot go below a half. An attacker with
+//! which also come first for new budget. Sources with failures, however many, cannot go below two thirds. An attacker with
 //! so many fresh addresses that each fails once can use everything but the last quarter, which is reserved for sources
 //! that have presented a valid credential before.
 //!
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Floors, as parts of the maximum.
 const NEWCOMER_FLOOR: f64 = 0.25;
-const FAILED_FLOOR: f64 = 0.5;
+const FAILED_FLOOR: f64 = 2.0 / 3.0;
 const HIGHEST_FLOOR: f64 = 0.75;
 
 /// Time for which a failure and a success count.
@@ -346,8 +346,8 @@ mod tests {
     fn an_idle_worker_does_any_check_and_is_paid_back() {
         let mut budget = WorkBudget::new(0.001);
         assert_eq!(check(&mut budget, ATTACKER, 0.0, 4.5, false), Ok(()));
-        // 4.49 seconds are missing, and the floors are 5 ms and 2.5 ms, at 1 ms a second.
-        assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(4495));
+        // 4.49 seconds are missing, and the floors are 6.7 ms and 2.5 ms, at 1 ms a second.
+        assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(4497));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(0.0)), Err(4493));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.4)), Err(1));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.6)), Ok(()));

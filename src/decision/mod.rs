@@ -31,7 +31,7 @@ use crate::http::path::PathInterpretations;
 use crate::http::request::Request;
 use crate::policy::authorization::{Authorized, authorize};
 use crate::policy::rules::{RuleId, SelectError, Target};
-use crate::policy::variables::VariableValues;
+use crate::policy::variables::{AmbiguousVariable, VariableValues};
 use crate::policy::{Access, Policy, Protection, Rule};
 use crate::principal::{AuthenticatorId, Permit};
 use crate::remote::callout::Pending;
@@ -154,9 +154,13 @@ fn judge<'a, T: Trace>(
             {
                 (Verdict::Allow(None), VerifiedLocations::new())
             }
-            Access::Protected(protection) => {
-                protect(policy, protection, request, &values, state, context, trace)
-            }
+            Access::Protected(protection) => match values {
+                Ok(values) => protect(policy, protection, request, &values, state, context, trace),
+                // The rule is known, so it counts, and may be in shadow mode.
+                Err(AmbiguousVariable) => {
+                    (Verdict::Deny(Denial::of(Reason::AmbiguousPath)), VerifiedLocations::new())
+                }
+            },
         },
     };
     (verdict, rule, verified)
@@ -165,7 +169,7 @@ fn judge<'a, T: Trace>(
 /// Result of a request that selects a rule.
 struct Selected<'p> {
     rule: &'p Rule,
-    values: VariableValues,
+    values: Result<VariableValues, AmbiguousVariable>,
 }
 
 /// Result of a request that selects no rule.
@@ -209,7 +213,7 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
         Access::Protected(protection) => protection.variables.values(request, &target),
         Access::Public | Access::Denied => Ok(VariableValues::default()),
     };
-    values.map(|values| Selected { rule, values }).map_err(|_| Reason::AmbiguousPath.into())
+    Ok(Selected { rule, values })
 }
 
 /// Denies a request with several interpretations. If `denials.status` hides the rule of one of them, the response is the

@@ -5,7 +5,6 @@
 //! authority that a proxy might route differently from how it is matched here is an error, not a guess.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Maximum length of a DNS name, in bytes ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)).
@@ -21,16 +20,9 @@ pub enum Host<'a> {
 }
 
 /// An authority that is not `reg-name|IP[:port]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the authority is not a host name or an IP address, with or without a port")]
 pub struct BadAuthority;
-
-impl fmt::Display for BadAuthority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the authority is not a host name or an IP address, with or without a port")
-    }
-}
-
-impl std::error::Error for BadAuthority {}
 
 impl<'a> Host<'a> {
     /// Parses an authority. Ignores case, the port and one trailing dot. `None` if the authority is empty, which means
@@ -77,37 +69,26 @@ pub enum HostPattern {
 }
 
 /// Reason why a text is not a host pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostPatternError {
     /// Neither a host, nor `*.` or `{variable}.` and a name.
+    #[error(
+        "expected a host name, an IP address (IPv6 in brackets), or `*.` and a name, as in `*.example.com`"
+    )]
     Syntax,
     /// A brace outside of one variable, which is the whole first label.
+    #[error(
+        "expected a variable as the whole first label only, as in `{{tenant}}.example.com`, with a name of letters, digits \
+         and `_`"
+    )]
     Variable,
     /// The pattern has a port. Ports are never compared.
+    #[error("expected a host without port: ports are not compared")]
     Port,
     /// The pattern has a character outside ASCII.
+    #[error("expected ASCII: write an international name as clients send it, with `xn--`")]
     NotAscii,
 }
-
-impl fmt::Display for HostPatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            HostPatternError::Syntax => {
-                "expected a host name, an IP address (IPv6 in brackets), or `*.` and a name, as in `*.example.com`"
-            }
-            HostPatternError::Variable => {
-                "expected a variable as the whole first label only, as in `{tenant}.example.com`, with a name of letters, \
-                 digits and `_`"
-            }
-            HostPatternError::Port => "expected a host without port: ports are not compared",
-            HostPatternError::NotAscii => {
-                "expected ASCII: write an international name as clients send it, with `xn--`"
-            }
-        })
-    }
-}
-
-impl std::error::Error for HostPatternError {}
 
 impl HostPattern {
     /// Parses `host`, `*.name` or `{variable}.name`.

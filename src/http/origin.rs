@@ -1,7 +1,5 @@
 //! Origins of pages ([RFC 6454](https://www.rfc-editor.org/rfc/rfc6454)), as browsers send them in `Origin`.
 
-use std::fmt;
-
 use super::header_name::only_value;
 use super::request::Request;
 use super::url::{HttpUrl, default_port, split_port};
@@ -11,29 +9,20 @@ use super::url::{HttpUrl, default_port, split_port};
 pub struct Origins(Vec<String>);
 
 /// Reason why a text is not an origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// Neither `null`, nor scheme, host and optional port alone.
+    #[error(
+        "expected an origin without path, as in https://app.example.com, or null; `*` is not a wildcard here"
+    )]
     Syntax,
     /// Browsers send hosts in lower case.
+    #[error("expected a host in lower case, as browsers send it")]
     UpperCase,
     /// Browsers omit the default port.
+    #[error("expected no port, since browsers omit the default port")]
     DefaultPort,
 }
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OriginError::Syntax => {
-                "expected an origin without path, as in https://app.example.com, or null; `*` is not a wildcard here"
-            }
-            OriginError::UpperCase => "expected a host in lower case, as browsers send it",
-            OriginError::DefaultPort => "expected no port, since browsers omit the default port",
-        })
-    }
-}
-
-impl std::error::Error for OriginError {}
 
 impl Origins {
     /// Creates a list of origins that [`parse`] has accepted.

@@ -10,11 +10,9 @@
 //! The interpretations are closed under the steps in `STEPS`, applied in any order and any number of times, as in a
 //! chain of proxies. Nothing is decoded twice, because no step decodes `%25`.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
 use crate::http::url::split_query;
+use std::borrow::Cow;
 
 /// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
 pub const MAX_READINGS: usize = 128;
@@ -33,33 +31,24 @@ pub struct PathInterpretations<'a> {
 }
 
 /// Reason why a path cannot be interpreted. Each is reported to the client as an ambiguous path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// The path does not start with `/`, and is not `*`.
+    #[error("the path does not start with `/`")]
     NotAbsolute,
     /// The path has a byte that no path has: a control character, a space, or a byte outside ASCII.
+    #[error("the path holds an octet outside visible ASCII")]
     NotVisibleAscii,
     /// A `%` without two hex digits ([RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
+    #[error("the path holds a `%` that two hex digits do not follow")]
     BadEscape,
     /// `%00`, at which some servers end the path.
+    #[error("the path holds `%00`")]
     Nul,
     /// The path has more than [`MAX_READINGS`] interpretations, or they have more than [`MAX_BYTES`] bytes.
+    #[error("the path has too many interpretations")]
     TooManyReadings,
 }
-
-impl fmt::Display for PathError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PathError::NotAbsolute => "the path does not start with `/`",
-            PathError::NotVisibleAscii => "the path holds an octet outside visible ASCII",
-            PathError::BadEscape => "the path holds a `%` that two hex digits do not follow",
-            PathError::Nul => "the path holds `%00`",
-            PathError::TooManyReadings => "the path has too many interpretations",
-        })
-    }
-}
-
-impl std::error::Error for PathError {}
 
 impl<'a> PathInterpretations<'a> {
     /// Interprets a request target in origin or asterisk form

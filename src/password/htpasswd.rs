@@ -1,9 +1,7 @@
 //! htpasswd files: lines of `user:hash`.
 
-use std::collections::HashMap;
-use std::fmt;
-
 use super::{HashError, PasswordHash, Plaintext};
+use std::collections::HashMap;
 
 /// One line of an htpasswd file.
 #[derive(Debug)]
@@ -17,7 +15,8 @@ pub struct HtpasswdEntry {
 }
 
 /// Error in one line of an htpasswd file. Contains no part of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {kind}")]
 pub struct HtpasswdError {
     /// Line number, from 1.
     pub line: usize,
@@ -26,23 +25,29 @@ pub struct HtpasswdError {
 }
 
 /// Kinds of errors in an htpasswd line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HtpasswdErrorKind {
     /// There is no colon between user and hash.
+    #[error("no colon; write `user:hash`")]
     NoColon,
     /// There is nothing before the colon.
+    #[error("no user before the colon; write `user:hash`")]
     EmptyUser,
     /// The line starts with a space or a tab, which would be part of the user name.
+    #[error("white space before the user; remove it")]
     Indented,
     /// The user name has a control character, which no client may send
     /// ([RFC 7617 §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
+    #[error("a control character in the user's name; no client may send one, so remove it")]
     ControlCharacter,
     /// The user also occurs on an earlier line.
+    #[error("the user is on line {first} already; keep one of them")]
     DuplicateUser {
         /// Number of the earlier line.
         first: usize,
     },
     /// The hash is rejected.
+    #[error("{0}")]
     Hash(HashError),
 }
 
@@ -91,29 +96,4 @@ fn parse_line<'a>(
     }
     let hash = PasswordHash::parse(hash, plaintext).map_err(HtpasswdErrorKind::Hash)?;
     Ok((user, hash))
-}
-
-impl fmt::Display for HtpasswdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.kind)
-    }
-}
-
-impl std::error::Error for HtpasswdError {}
-
-impl fmt::Display for HtpasswdErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HtpasswdErrorKind::NoColon => f.write_str("no colon; write `user:hash`"),
-            HtpasswdErrorKind::EmptyUser => f.write_str("no user before the colon; write `user:hash`"),
-            HtpasswdErrorKind::Indented => f.write_str("white space before the user; remove it"),
-            HtpasswdErrorKind::ControlCharacter => {
-                f.write_str("a control character in the user's name; no client may send one, so remove it")
-            }
-            HtpasswdErrorKind::DuplicateUser { first } => {
-                write!(f, "the user is on line {first} already; keep one of them")
-            }
-            HtpasswdErrorKind::Hash(error) => error.fmt(f),
-        }
-    }
 }

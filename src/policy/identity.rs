@@ -40,26 +40,15 @@ impl IdentityFields {
 }
 
 /// Error for a header name that cannot carry identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FieldNameError {
     /// The name is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+    #[error("expected a header name such as x-auth-user")]
     NotAToken,
     /// The header has a meaning for the proxy or the protocol.
+    #[error("this header has a meaning for proxies and servers; expected a name such as x-auth-user")]
     Reserved,
 }
-
-impl std::fmt::Display for FieldNameError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::NotAToken => "expected a header name such as x-auth-user",
-            Self::Reserved => {
-                "this header has a meaning for proxies and servers; expected a name such as x-auth-user"
-            }
-        })
-    }
-}
-
-impl std::error::Error for FieldNameError {}
 
 /// Checks the name of a header that is only removed. Returns it in lower case.
 ///

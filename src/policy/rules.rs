@@ -10,7 +10,6 @@ mod methods;
 mod pattern;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -122,28 +121,15 @@ pub struct Target<'a> {
 }
 
 /// Error for a request that selects no rule with certainty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     /// The interpretations of the path do not all select the same rule.
+    #[error("the path has several interpretations, which select different rules")]
     AmbiguousPath,
     /// A rule for MCP calls covers the host and path, and the request is a POST without valid MCP headers.
+    #[error("a rule for MCP calls covers the path, and the MCP headers are not valid")]
     McpHeaders,
 }
-
-impl fmt::Display for SelectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SelectError::AmbiguousPath => {
-                "the path has several interpretations, which select different rules"
-            }
-            SelectError::McpHeaders => {
-                "a rule for MCP calls covers the path, and the MCP headers are not valid"
-            }
-        })
-    }
-}
-
-impl std::error::Error for SelectError {}
 
 /// Identifier of a rule: its position in the policy. The first matching rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,15 +1,13 @@
 //! Configurable format of denials.
 
+use super::accept::Form;
+use super::{Reason, accept};
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::shape::Named;
 use crate::config::{self, Body, ConfigErrorKind};
-use crate::http::url::HttpUrl;
-use std::fmt;
-
-use super::accept::Form;
-use super::{Reason, accept};
 use crate::http::request::{Request, is_token};
+use crate::http::url::HttpUrl;
 
 /// Format of denials. The default is that of a configuration without `denials`.
 #[derive(Debug, Clone)]
@@ -84,33 +82,24 @@ fn is_grpc(request: &Request<'_>) -> bool {
 }
 
 /// Error in the configured format of denials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DenialFormatError {
     /// A header name that is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+    #[error("expected a header name such as x-served-by")]
     NotAToken,
     /// A header that authgate sets itself.
+    #[error("authgate sets this header itself; expected another name")]
     Ours,
     /// A header of the connection or of message framing.
+    #[error("this header belongs to the connection or to the body; expected another name")]
     Connection,
     /// A value with bytes other than visible ASCII and spaces.
+    #[error("expected visible ASCII characters, optionally with spaces between them")]
     Value,
     /// A status other than 403 and 404.
+    #[error("expected 403, or 404 to hide what exists")]
     Status,
 }
-
-impl fmt::Display for DenialFormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAToken => "expected a header name such as x-served-by",
-            Self::Ours => "authgate sets this header itself; expected another name",
-            Self::Connection => "this header belongs to the connection or to the body; expected another name",
-            Self::Value => "expected visible ASCII characters, optionally with spaces between them",
-            Self::Status => "expected 403, or 404 to hide what exists",
-        })
-    }
-}
-
-impl std::error::Error for DenialFormatError {}
 
 /// True if a reason with this status is hidden.
 ///

@@ -199,8 +199,12 @@ fn host(authority: &str) -> Result<Option<String>, ()> {
     }
 }
 
-/// True if a host matches a pattern; `*.x` requires one or more labels before `x`.
+/// True if a host matches a pattern; `*.x` requires one or more labels before `x`, and `{variable}.x` exactly one.
 fn host_fits(pattern: &str, found: &str) -> bool {
+    if let Some(name) = pattern.strip_prefix("{tenant}.") {
+        let label = found.strip_suffix(&format!(".{}", host(name).unwrap().unwrap()));
+        return found.parse::<IpAddr>().is_err() && label.is_some_and(|label| !label.contains('.'));
+    }
     match pattern.strip_prefix("*.") {
         None => host(pattern).unwrap().as_deref() == Some(found),
         Some(name) => {

@@ -1,7 +1,5 @@
 //! Request methods of a rule ([RFC 9110 §9.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.1)).
 
-use std::fmt;
-
 use crate::http::request::is_token;
 
 /// Methods that a rule matches. They are compared byte by byte: case is significant, and GET does not imply HEAD.
@@ -21,36 +19,25 @@ pub enum Methods {
 pub struct MethodSet(Vec<Box<str>>);
 
 /// Error in the methods of a [`MethodSet`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
     /// There are no methods, so the rule would match nothing, or everything.
+    #[error("expected at least one method")]
     Empty,
     /// The method with this index is not a `token`
     /// ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+    #[error("expected the name of a method, as in `GET`")]
     NotToken(usize),
     /// The method with this index contains `*`, which looks like a wildcard.
+    #[error("`*` is not a wildcard here; omit the field to match every method, or list the methods")]
     Wildcard(usize),
     /// The method with this index has lower-case letters.
+    #[error("expected a method in upper case, as in `GET`")]
     NotUpperCase(usize),
     /// The method with this index is a repetition.
+    #[error("expected each method once")]
     Repeated(usize),
 }
-
-impl fmt::Display for MethodError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MethodError::Empty => "expected at least one method",
-            MethodError::NotToken(_) => "expected the name of a method, as in `GET`",
-            MethodError::Wildcard(_) => {
-                "`*` is not a wildcard here; omit the field to match every method, or list the methods"
-            }
-            MethodError::NotUpperCase(_) => "expected a method in upper case, as in `GET`",
-            MethodError::Repeated(_) => "expected each method once",
-        })
-    }
-}
-
-impl std::error::Error for MethodError {}
 
 impl Methods {
     /// Only POST.

@@ -4,8 +4,6 @@
 //! several interpretations itself is an error, since no request could select it. A reserved character and its escape
 //! (`@`, `%40`) are two paths. A request with the escape has both interpretations, so a rule for it must list both.
 
-use std::fmt;
-
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
@@ -50,75 +48,62 @@ pub(super) enum Tail {
 }
 
 /// Error in a path pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// The pattern does not start with `/`.
+    #[error("expected a path that starts with `/`")]
     NotAbsolute,
     /// The pattern contains `*`.
+    #[error(
+        "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, \
+         `template: \"/users/{{id}}\"` for one segment, or a `regex`"
+    )]
     Star,
     /// The pattern contains a brace, but is not a template.
+    #[error("`{{` and `}}` have no meaning here; write `template: \"/users/{{id}}\"`, or a `regex`")]
     Brace,
     /// The template contains a brace outside `{name}` and `{name=**}`.
+    #[error(
+        "expected a whole segment `{{name}}` or, at the end, `{{name=**}}`, with a name of letters, digits and `_`"
+    )]
     Template,
     /// `{name=**}` is not the last segment.
+    #[error("expected `{{name=**}}` at the end only")]
     RestNotLast,
     /// Two variables have the same name.
+    #[error("expected each name once")]
     RepeatedName,
     /// The pattern contains `?` or `#`.
+    #[error("expected a path without `?` and `#`: rules do not see the query")]
     Query,
     /// The pattern contains a backslash, `%2F` or `%5C`.
+    #[error(
+        "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is also interpreted with `/`, \
+         and rejected if that changes its rule"
+    )]
     Slash,
     /// The pattern has a segment `.` or `..`.
+    #[error("expected a path without the segments `.` and `..`: no request can select it")]
     DotSegment,
     /// The pattern contains `//`.
+    #[error("expected a path without `//`: no request can select it")]
     EmptySegment,
     /// The pattern contains a `%` without two hexadecimal digits, or `%00`.
+    #[error("expected two hex digits after each `%`, and not `%00`")]
     BadEscape,
     /// The pattern contains a control character.
+    #[error("expected a path without control characters")]
     Control,
     /// The pattern is longer than [`MAX_PATTERN`].
+    #[error("expected at most 2048 bytes")]
     TooLong,
     /// The regex is not ASCII.
+    #[error("expected ASCII: write other characters as requests have them, `%C3%A9` for `é`")]
     RegexNotAscii,
     /// The regex cannot be compiled, or is larger than [`MAX_REGEX`].
+    #[error("invalid regex: {0}")]
     Regex(regex_lite::Error),
 }
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PatternError::NotAbsolute => "expected a path that starts with `/`",
-            PatternError::Star => {
-                "`*` is not a wildcard here; write `prefix: /admin` for all paths below it, \
-                 `template: \"/users/{id}\"` for one segment, or a `regex`"
-            }
-            PatternError::Brace => "`{` and `}` have no meaning here; write `template: \"/users/{id}\"`, or a `regex`",
-            PatternError::Template => {
-                "expected a whole segment `{name}` or, at the end, `{name=**}`, with a name of letters, digits and `_`"
-            }
-            PatternError::RestNotLast => "expected `{name=**}` at the end only",
-            PatternError::RepeatedName => "expected each name once",
-            PatternError::Query => "expected a path without `?` and `#`: rules do not see the query",
-            PatternError::Slash => {
-                "expected `/` for a backslash, `%2F` or `%5C`: a request with one of these is also interpreted with `/`, \
-                 and rejected if that changes its rule"
-            }
-            PatternError::DotSegment => {
-                "expected a path without the segments `.` and `..`: no request can select it"
-            }
-            PatternError::EmptySegment => "expected a path without `//`: no request can select it",
-            PatternError::BadEscape => "expected two hex digits after each `%`, and not `%00`",
-            PatternError::Control => "expected a path without control characters",
-            PatternError::TooLong => "expected at most 2048 bytes",
-            PatternError::RegexNotAscii => {
-                "expected ASCII: write other characters as requests have them, `%C3%A9` for `é`"
-            }
-            PatternError::Regex(error) => return write!(f, "invalid regex: {error}"),
-        })
-    }
-}
-
-impl std::error::Error for PatternError {}
 
 impl PathPattern {
     /// Creates a pattern that matches every path.

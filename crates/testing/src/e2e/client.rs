@@ -81,6 +81,11 @@ impl Request {
         self
     }
 
+    /// Sets a body.
+    pub fn body(self, body: &str) -> Self {
+        self.chunked(body, &[])
+    }
+
     /// True if the response has no body.
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"

@@ -54,7 +54,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Builds the HEADERS frame of a request, and returns it with the stream id. Sends nothing.
+    /// Builds the HEADERS frame of a request, and returns it with the stream id. Sends nothing. Pseudo-headers among the
+    /// fields replace those of the same name.
     pub fn request(
         &mut self,
         method: &str,
@@ -64,10 +65,12 @@ impl Connection {
     ) -> (u32, Vec<u8>) {
         let id = self.next;
         self.next += 2;
+        let (given, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(':'));
         let pseudo =
             [(":method", method), (":scheme", "http"), (":authority", "api.example.com"), (":path", path)];
+        let usual = pseudo.iter().filter(|(name, _)| given.iter().all(|(other, _)| other != name));
         let block: Vec<u8> =
-            pseudo.iter().chain(fields).flat_map(|(name, value)| literal(name, value)).collect();
+            usual.chain(&given).chain(&fields).flat_map(|(name, value)| literal(name, value)).collect();
         let flags = END_HEADERS | if ends { END_STREAM } else { 0 };
         (id, frame(HEADERS, flags, id, &block))
     }
