@@ -6,7 +6,6 @@ use authgate::config::{self, ConfigError, ConfigErrorKind};
 use authgate::config::{Warning, WarningKind};
 use authgate::policy;
 
-use super::color::Color;
 use super::discover::{self, Found};
 use super::environment::Environment;
 use super::report::{self, Checked, Diagnostic, Format, Severity};
@@ -45,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     }
     let is_well = files.iter().all(|file| file.count(Severity::Error) == 0);
-    let text = report::render(&files, arguments.output, Color::for_output());
+    let text = report::render(&files, arguments.output);
     Ok(Said { text, notes: String::new(), is_well })
 }
 

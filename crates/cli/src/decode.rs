@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::color::Color;
+use super::color;
 use super::report::TextOrJson as Format;
 use super::{Failure, Said, input, key_file, report, request, time};
 
@@ -96,27 +96,26 @@ fn write(
     verified: Option<Result<(), JwsError>>,
     now: f64,
 ) -> std::fmt::Result {
-    let paint = Color::for_output();
     match verified {
         None => {
             let warning =
                 "NOT VERIFIED: anyone can create such a token. Pass --keys to verify its signature.";
-            writeln!(text, "{}", paint.red(warning))?;
+            writeln!(text, "{}", color::red(warning))?;
         }
         Some(Ok(())) => {
-            writeln!(text, "{}", paint.green("The signature is verified; the claims are not checked."))?
+            writeln!(text, "{}", color::green("The signature is verified; the claims are not checked."))?
         }
         Some(Err(_)) => {
             let why = said(verified);
             let warning = format!("THE SIGNATURE IS {}. Do not trust the content below.", why.to_uppercase());
-            writeln!(text, "{}", paint.red(&warning))?;
+            writeln!(text, "{}", color::red(&warning))?;
         }
     }
-    writeln!(text, "\n{}", paint.bold("Header"))?;
+    writeln!(text, "\n{}", color::bold("Header"))?;
     for (name, value) in header.as_object().into_iter().flatten() {
         writeln!(text, "  {name}: {value}")?;
     }
-    writeln!(text, "\n{}", paint.bold("Claims"))?;
+    writeln!(text, "\n{}", color::bold("Claims"))?;
     for (name, value) in claims {
         let is_time = matches!(name.as_str(), "exp" | "nbf" | "iat" | "auth_time" | "updated_at");
         match value.as_f64().filter(|_| is_time) {

@@ -15,7 +15,6 @@ use authgate::http::host::Host;
 use authgate::http::path::PathInterpretations;
 use authgate::policy::rules::Target;
 
-use super::color::Color;
 use super::load::Beside;
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
@@ -92,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => report.text(Color::for_output()),
+        Format::Text => report.text(),
         Format::Json => report.json(),
     };
     Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })

@@ -17,7 +17,6 @@ use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
 
-use super::color::Color;
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
@@ -99,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     };
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Color::for_output()),
+        Format::Text => text::render(&explanation),
         Format::Json => {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
@@ -157,7 +156,7 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
         summary.notes.insert(0, no_credentials(kind).to_owned());
     }
     let text = match arguments.output {
-        Format::Text => summary.render(Color::for_output()),
+        Format::Text => summary.render(),
         Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
     Ok(Said { text, notes: String::new(), is_well: summary.passes() })

@@ -101,12 +101,12 @@ fn main() -> ExitCode {
     match said {
         Ok(said) => {
             // A write fails if the reader closed the pipe, which is not an error.
-            let _ = std::io::stderr().write_all(said.notes.as_bytes());
-            let _ = std::io::stdout().write_all(said.text.as_bytes());
+            let _ = anstream::stderr().write_all(said.notes.as_bytes());
+            let _ = anstream::stdout().write_all(said.text.as_bytes());
             if said.is_well { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "authgate: {failure}");
+            let _ = writeln!(anstream::stderr(), "authgate: {failure}");
             ExitCode::from(2)
         }
     }

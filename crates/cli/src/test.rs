@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::color::Color;
+use super::color;
 use super::document::{self, Dialect};
 use super::explain::outcome;
 use super::load::{Beside, Loaded};
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => text(&suites, Color::for_output()) + &lines,
+        Format::Text => text(&suites) + &lines,
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
@@ -238,17 +238,17 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn text(suites: &[Suite], paint: Color) -> String {
+fn text(suites: &[Suite]) -> String {
     let (mut text, mut counts) = (String::new(), BTreeMap::from([(true, 0), (false, 0)]));
     for suite in suites {
-        text.push_str(&format!("{}\n", paint.bold(&suite.name)));
+        text.push_str(&format!("{}\n", color::bold(&suite.name)));
         for ran in &suite.ran {
             let passed = ran.differences.is_empty();
             *counts.entry(passed).or_default() += 1;
-            let mark = if passed { paint.green("ok  ") } else { paint.red("FAIL") };
+            let mark = if passed { color::green("ok  ") } else { color::red("FAIL") };
             text.push_str(&format!("  {mark} {}\n", ran.name));
             for difference in &ran.differences {
-                let (expected, found) = (paint.green(&difference.expected), paint.red(&difference.found));
+                let (expected, found) = (color::green(&difference.expected), color::red(&difference.found));
                 text.push_str(&format!(
                     "       {}\n         expected {expected}\n         found    {found}\n",
                     difference.what
