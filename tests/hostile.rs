@@ -134,7 +134,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                 let challenged = response.fields.iter().any(|(name, _)| *name == "www-authenticate");
                 assert!(challenged || response.status != 401, "{what}: a 401 without challenge");
                 for (name, value) in &response.fields {
-                    assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
+                    assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{what}: {name}");
                 }
             }
             Verdict::Reply(_) => panic!("{what}, policy {at}: has no metadata"),
@@ -164,7 +164,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
             );
         }
         for (name, value) in &decision.mutations.set {
-            let plain = value.iter().all(|octet| matches!(octet, b'!'..=b'~' | b' '));
+            let plain = value.iter().all(|byte| matches!(byte, b'!'..=b'~' | b' '));
             let is_identity = ["x-user", "x-all"].contains(name);
             assert!(plain || !is_identity, "{what}, policy {at}: {name}");
         }
@@ -253,17 +253,17 @@ fn every_single_change_of_a_token_or_password_is_refused() {
     );
     for (scheme, credential) in [(&b"Bearer "[..], jwt), (&b"Basic "[..], pair)] {
         for at in 0..credential.len() {
-            for octet in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {
+            for byte in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {
                 let (mut replaced, mut inserted) = (credential.clone(), credential.clone());
-                replaced[at] = octet;
-                inserted.insert(at, octet);
+                replaced[at] = byte;
+                inserted.insert(at, byte);
                 let mut removed = credential.clone();
                 removed.remove(at);
                 for changed in [replaced, inserted, removed, credential[..at].to_vec()] {
                     // A space before a credential is one of several after the scheme.
                     let same = changed.strip_prefix(b" ").unwrap_or(&changed) == credential;
                     let value = [scheme, &changed[..]].concat();
-                    let what = format!("{at}, {octet}: {}", value.escape_ascii());
+                    let what = format!("{at}, {byte}: {}", value.escape_ascii());
                     check(&policies[..1], &sent(b"/", &[("authorization", &value)]), same, &what);
                 }
             }
@@ -276,22 +276,22 @@ fn every_single_change_of_a_digest_answer_is_refused_or_means_nothing() {
     let policies = policies();
     let good = answer(&policies[0], 1).into_bytes();
     // Spaces between params, quotes around tokens and the case of hexadecimal digits have no meaning.
-    let meaning = |octets: &[u8]| {
-        let said = octets.iter().filter(|octet| !matches!(octet, b' ' | b'\t' | b'"'));
+    let meaning = |bytes: &[u8]| {
+        let said = bytes.iter().filter(|byte| !matches!(byte, b' ' | b'\t' | b'"'));
         said.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
     };
     for at in 0..good.len() {
-        for octet in [0, b' ', b'\t', b'.', b'=', b'A', b'_', b'0', b'/', b',', b'"', b'\\', 0x7F, 0x80, 0xFF]
+        for byte in [0, b' ', b'\t', b'.', b'=', b'A', b'_', b'0', b'/', b',', b'"', b'\\', 0x7F, 0x80, 0xFF]
         {
             let (mut replaced, mut inserted) = (good.clone(), good.clone());
-            replaced[at] = octet;
-            inserted.insert(at, octet);
+            replaced[at] = byte;
+            inserted.insert(at, byte);
             let mut removed = good.clone();
             removed.remove(at);
             for changed in [replaced, inserted, removed, good[..at].to_vec()] {
                 // An escape in a quoted string may have no meaning either.
-                let same = octet == b'\\' || meaning(&changed) == meaning(&good);
-                let what = format!("{at}, {octet}: {}", changed.escape_ascii());
+                let same = byte == b'\\' || meaning(&changed) == meaning(&good);
+                let what = format!("{at}, {byte}: {}", changed.escape_ascii());
                 let request = sent(b"/", &[("authorization", &changed)]);
                 check(&policies[..1], &request, same, &what);
                 if !same {
@@ -326,13 +326,13 @@ fn large_and_deep_requests_are_answered_in_time() {
         STANDARD.encode(format!("{}:p", "u".repeat(37_000))).into_bytes(),
         STANDARD.encode(":".repeat(37_000)).into_bytes(),
     ];
-    for octet in
+    for byte in
         [b'A', b'.', b',', b';', b'&', b'=', b'"', b'\\', b' ', b'\t', b'%', b'/', b'+', 0, 0x7F, 0x80, 0xFF]
     {
-        values.push(vec![octet; many]);
-        values.push([b'a', octet].repeat(many / 2));
-        values.push([b'a', b'=', b'b', octet].repeat(many / 4));
-        values.push([b'"', b'\\', octet].repeat(many / 3));
+        values.push(vec![byte; many]);
+        values.push([b'a', byte].repeat(many / 2));
+        values.push([b'a', b'=', b'b', byte].repeat(many / 4));
+        values.push([b'"', b'\\', byte].repeat(many / 3));
     }
     let keys: String = (0..4_000).map(|at| format!("\"k{at}\":1,")).collect();
     values

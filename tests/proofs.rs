@@ -86,16 +86,16 @@ fn every_single_change_of_a_proof_is_refused() {
     let mut gate = Gate::new();
     let proof = good().mint("changed", &gate.token, NOW).into_bytes();
     for at in 0..proof.len() {
-        for octet in [0, b' ', b'.', b'A', b'_', b',', 0xFF] {
+        for byte in [0, b' ', b'.', b'A', b'_', b',', 0xFF] {
             let (mut replaced, mut inserted) = (proof.clone(), proof.clone());
-            replaced[at] = octet;
-            inserted.insert(at, octet);
+            replaced[at] = byte;
+            inserted.insert(at, byte);
             let mut removed = proof.clone();
             removed.remove(at);
             for changed in [replaced, inserted, removed, proof[..at].to_vec()] {
                 if changed != proof {
                     let reason = gate.refuses("/a", &changed);
-                    assert!(is_of_proof(reason), "{at}, {octet}: {reason:?}: {}", changed.escape_ascii());
+                    assert!(is_of_proof(reason), "{at}, {byte}: {reason:?}: {}", changed.escape_ascii());
                 }
             }
         }

@@ -213,7 +213,7 @@ fn verifying(algorithm: Algorithm) -> String {
         prost::encoding::encode_varint(field.len() as u64, &mut question);
         question.extend_from_slice(field);
     }
-    let digits: String = question.iter().map(|octet| format!("{octet:02x}")).collect();
+    let digits: String = question.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("mcvrww {digits}")
 }
 

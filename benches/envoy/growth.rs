@@ -27,8 +27,8 @@ pub fn is_wanted(options: &Options) -> bool {
 /// Measures the limits that do not depend on requests.
 pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
     if options.wants(MODULE) {
-        let octets = fs::metadata(module()).expect("the module").len();
-        verdicts.add(MODULE, octets as f64 / MIB, 1.3, "MiB");
+        let bytes = fs::metadata(module()).expect("the module").len();
+        verdicts.add(MODULE, bytes as f64 / MIB, 1.3, "MiB");
     }
     if options.wants(LOADING) {
         let runs = if options.rounds > 3 { 3 } else { 1 };

@@ -87,7 +87,7 @@ pub fn keys(count: usize) -> Value {
 pub fn api_keys(count: usize) -> Value {
     let key = |n: usize| {
         let digest = hmac_sha256::Hash::hash(format!("key-{n}").as_bytes());
-        json!({"id": format!("holder-{n}"), "sha256": digest.map(|octet| format!("{octet:02x}")).concat()})
+        json!({"id": format!("holder-{n}"), "sha256": digest.map(|byte| format!("{byte:02x}")).concat()})
     };
     json!({
         "authenticators": {"machines": {"api_key": {

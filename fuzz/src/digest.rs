@@ -8,11 +8,11 @@ use authgate::decision::Verdict;
 use super::fixture::{fill, house, request, sha256_hex};
 use super::grammar;
 
-pub fn check(octets: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let house = house();
     house.forget();
     let nonce = nonce();
-    let text = fill(octets, "{NONCE}", &nonce);
+    let text = fill(bytes, "{NONCE}", &nonce);
     let right = params(&fill(&text, "{RESPONSE}", "0")).and_then(|params| response(&params));
     let text = fill(&text, "{RESPONSE}", &right.unwrap_or_default());
     let field = [b"Digest ", &text[..]].concat();
@@ -21,7 +21,7 @@ pub fn check(octets: &[u8]) {
         let permit = permit.expect("somebody");
         assert_eq!(permit.first().principal.subject, "alice");
         let params = params(text.trim_ascii()).expect("params by the grammar");
-        assert!(is_right(&params, &nonce), "{}", octets.escape_ascii());
+        assert!(is_right(&params, &nonce), "{}", bytes.escape_ascii());
         // A response is accepted only once.
         assert!(!matches!(house.decide(&target).verdict, Verdict::Allow(_)), "taken twice");
     } else if let Some(params) = params(&text) {

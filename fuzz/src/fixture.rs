@@ -146,8 +146,8 @@ fn fresh(policy: &Policy) -> State {
     State::new(policy, CredentialCache::new([1; 16], policy.limits))
 }
 
-pub fn sha256_hex(octets: &[u8]) -> String {
-    Hash::hash(octets).map(|octet| format!("{octet:02x}")).concat()
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Hash::hash(bytes).map(|byte| format!("{byte:02x}")).concat()
 }
 
 fn pair(seed: u8) -> KeyPair {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use authgate::password::{HtpasswdErrorKind, Plaintext, parse_htpasswd};
 
-pub fn check(octets: &[u8]) {
-    let Ok(text) = std::str::from_utf8(octets) else { return };
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     for plaintext in [Plaintext::Refuse, Plaintext::Allow] {
         let found = parse_htpasswd(text, plaintext);
         let lines = lines(text);

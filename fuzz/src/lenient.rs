@@ -9,9 +9,9 @@ use authgate::policy::Access;
 
 use super::fixture::{GOOD, fill, house};
 
-pub fn check(octets: &[u8]) {
-    let text = fill(octets, "{PEOPLE}", &GOOD.people);
-    let mut lines = text.split(|octet| *octet == b'\n');
+pub fn check(bytes: &[u8]) {
+    let text = fill(bytes, "{PEOPLE}", &GOOD.people);
+    let mut lines = text.split(|byte| *byte == b'\n');
     let method = lines.next().unwrap_or_default();
     let path = lines.next().unwrap_or_default();
     let mut fields: Vec<(&[u8], &[u8])> = vec![
@@ -37,17 +37,17 @@ pub fn check(octets: &[u8]) {
         decision.mutations.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
     };
     let path = set(":path").unwrap_or(path);
-    let query = path.splitn(2, |octet| *octet == b'?').nth(1).unwrap_or_default();
-    for parameter in query.split(|octet| matches!(octet, b'&' | b';')) {
-        let name = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
+    let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
+    for parameter in query.split(|byte| matches!(byte, b'&' | b';')) {
+        let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
         assert!(![&b"access_token"[..], b"api_key"].contains(&name), "{}", path.escape_ascii());
     }
     let is_removed = decision.mutations.remove.contains(&&b"cookie"[..]);
     let kept = request.values("cookie").filter(|_| !is_removed).chain(set("cookie"));
     for pair in
-        kept.flat_map(|value| value.split(|octet| matches!(octet, b';' | b',' | b' ' | b'\t' | b'\x0c')))
+        kept.flat_map(|value| value.split(|byte| matches!(byte, b';' | b',' | b' ' | b'\t' | b'\x0c')))
     {
-        let name = pair.split(|octet| *octet == b'=').next().unwrap_or_default();
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
         assert!(
             !pair.contains(&b'=') || ![&b"session"[..], b"api_key"].contains(&name),
             "{} goes on",

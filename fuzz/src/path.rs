@@ -5,29 +5,29 @@ use std::collections::BTreeSet;
 
 use authgate::http::path::PathInterpretations;
 
-pub fn check(octets: &[u8]) {
-    let Ok(readings) = PathInterpretations::of(octets) else { return };
+pub fn check(bytes: &[u8]) {
+    let Ok(readings) = PathInterpretations::of(bytes) else { return };
     let all: BTreeSet<&str> = readings.iter().collect();
     assert_eq!(all.len(), readings.iter().count(), "a reading stands twice");
-    let end = octets.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(octets.len());
-    let path = &octets[..end];
+    let end = bytes.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(bytes.len());
+    let path = &bytes[..end];
     if all.is_empty() {
-        assert!(octets.is_empty() || octets == b"*");
+        assert!(bytes.is_empty() || bytes == b"*");
         return;
     }
     let first = readings.iter().next().expect("the path as it came");
     assert!(first.as_bytes().eq_ignore_ascii_case(path));
     for reading in &all {
-        assert!(reading.starts_with('/') && reading.bytes().all(|octet| octet.is_ascii_graphic()));
+        assert!(reading.starts_with('/') && reading.bytes().all(|byte| byte.is_ascii_graphic()));
         assert!(!reading.contains("%00"));
         // Interpreting an interpretation gives no new one.
         let again = PathInterpretations::of(reading.as_bytes()).expect("a reading can be read");
         for reading in again.iter() {
-            assert!(all.contains(reading), "{} also reads {reading}", octets.escape_ascii());
+            assert!(all.contains(reading), "{} also reads {reading}", bytes.escape_ascii());
         }
     }
     for reading in literal(first) {
-        assert!(all.contains(reading.as_str()), "{} lacks {reading}", octets.escape_ascii());
+        assert!(all.contains(reading.as_str()), "{} lacks {reading}", bytes.escape_ascii());
     }
 }
 

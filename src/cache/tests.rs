@@ -71,7 +71,7 @@ fn entries_are_bounded_and_what_is_in_use_stays() {
 }
 
 #[test]
-fn octets_are_bounded() {
+fn bytes_are_bounded() {
     let mut memory = memory(1_000_000, 100_000);
     for n in 0..1_000 {
         remember(&mut memory, &format!("{n}{}", "x".repeat(1000)), 1000.0, None);

@@ -37,7 +37,7 @@ pub enum PathError {
     #[error("the path does not start with `/`")]
     NotAbsolute,
     /// The path has a byte that no path has: a control character, a space, or a byte outside ASCII.
-    #[error("the path holds an octet outside visible ASCII")]
+    #[error("the path holds a byte outside visible ASCII")]
     NotVisibleAscii,
     /// A `%` without two hex digits ([RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
     #[error("the path holds a `%` that two hex digits do not follow")]
@@ -80,9 +80,9 @@ impl<'a> PathInterpretations<'a> {
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = None;
     path.first() == Some(&b'/')
-        && path.iter().all(|&octet| {
-            let after_slash = previous.replace(octet) == Some(b'/');
-            is_pchar_or_slash(octet) && octet != b';' && !(after_slash && matches!(octet, b'/' | b'.'))
+        && path.iter().all(|&byte| {
+            let after_slash = previous.replace(byte) == Some(b'/');
+            is_pchar_or_slash(byte) && byte != b';' && !(after_slash && matches!(byte, b'/' | b'.'))
         })
 }
 

@@ -83,11 +83,11 @@ fn malformed() -> Vec<Case> {
         passes("several spaces", get("/basic").authorization("Basic   Ym9iOmNhbi13ZS1maXgtaXQ="))
             .identity("bob", "staff"),
         denied("a user without a name", get("/basic").basic("", "password"), 401, code).challenge(&[BASIC]),
-        denied("a NUL in the password", get("/basic").basic_octets(b"alice:a\0b"), 401, code)
+        denied("a NUL in the password", get("/basic").basic_bytes(b"alice:a\0b"), 401, code)
             .challenge(&[BASIC]),
-        denied("a control character in the user", get("/basic").basic_octets(b"al\x07ice:x"), 401, code)
+        denied("a control character in the user", get("/basic").basic_bytes(b"al\x07ice:x"), 401, code)
             .challenge(&[BASIC]),
-        denied("no UTF-8", get("/basic").basic_octets(b"alice:\xff\xfe"), 401, code).challenge(&[BASIC]),
+        denied("no UTF-8", get("/basic").basic_bytes(b"alice:\xff\xfe"), 401, code).challenge(&[BASIC]),
     ];
     let basics =
         ["", "=", "!!!!", "YWxpY2U=", "YWxpY2U6eA", "YWxpY2U6eB==", "YWxpY2U6eA== x", "YWxpY2U6_-8="];
@@ -131,7 +131,7 @@ fn wrong() -> Vec<Case> {
         denied("a user's name is case-sensitive", get("/basic").basic("Alice", ALICE), 401, code)
             .challenge(&[BASIC]),
         denied("no password", get("/basic").basic("alice", ""), 401, code).challenge(&[BASIC]),
-        denied("a password of 1,025 octets", get("/basic").basic("alice", &"a".repeat(1025)), 401, code)
+        denied("a password of 1,025 bytes", get("/basic").basic("alice", &"a".repeat(1025)), 401, code)
             .challenge(&[BASIC]),
         denied("optional does not take a wrong one", get("/optional").basic("alice", "guess"), 401, code)
             .challenge_first(&[BASIC]),

@@ -93,7 +93,7 @@ fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
     let dump = proxy.admin("/config_dump");
     assert!(
         dump.contains("ALICE_HASH") && dump.contains("JWT_SECRET"),
-        "no config dump: {} octets",
+        "no config dump: {} bytes",
         dump.len()
     );
     let quoted = format!("\"{SECRET}\"");

@@ -140,7 +140,7 @@ fn after_a_trap_requests_are_refused_but_under_fail_open() {
 
 #[test]
 fn the_module_that_is_shipped_cannot_be_told_to_trap() {
-    let has = |octets: &[u8]| octets.windows(TRAP.len()).any(|window| window == TRAP.as_bytes());
+    let has = |bytes: &[u8]| bytes.windows(TRAP.len()).any(|window| window == TRAP.as_bytes());
     let read = |path| fs::read(path).expect("a module");
     assert!(has(&read(testing_module())), "the field is not where this test looks");
     assert!(!has(&read(module())));

@@ -61,7 +61,7 @@ fn forged_identity_in_every_spelling_on_every_route() {
             [
                 passing(format!("{route}: all of them"), all, identity),
                 passing(format!("{route}: twice"), twice, identity),
-                passing(format!("{route}: odd octets, nothing"), odd, identity),
+                passing(format!("{route}: odd bytes, nothing"), odd, identity),
             ],
         );
     }

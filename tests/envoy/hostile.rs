@@ -10,16 +10,16 @@ use authgate_testing::e2e::proxy::Proxy;
 const MALFORMED: &str = "malformed_credentials";
 
 #[test]
-fn octets_that_are_no_text() {
-    let proxy = Proxy::start("octets", vec![house_listener()]);
-    let every_octet: Vec<u8> = (0x21..=0xff).filter(|octet| *octet != 0x7f).collect();
+fn bytes_that_are_no_text() {
+    let proxy = Proxy::start("bytes", vec![house_listener()]);
+    let every_byte: Vec<u8> = (0x21..=0xff).filter(|byte| *byte != 0x7f).collect();
     for path in ["/basic", "/jwt", "/either", "/optional", "/public", "/all", "/elsewhere"] {
         let hostile = [
             ("0xFF", get(path).authorization(b"\xff")),
             ("0xFF in a scheme", get(path).authorization(b"Bas\xffic x")),
             ("0xFF in Basic", get(path).authorization(b"Basic \xff\xff")),
             ("0xFF in Bearer", get(path).authorization(b"Bearer \xff.\xff.\xff")),
-            ("every octet", get(path).authorization(&every_octet)),
+            ("every byte", get(path).authorization(&every_byte)),
         ];
         check(
             &proxy,
@@ -122,8 +122,8 @@ fn one_connection_through_good_and_bad() {
         get("/jwt").authorization(b"Bearer \xff"),
         get("/jwt").authorization(&bearer).authorization(&bearer),
         get("/jwt").authorization(format!("{bearer}, {bearer}")),
-        get("/basic").basic_octets(b"alice:\0"),
-        get("/basic").basic_octets(b"\xff\xff:\xff"),
+        get("/basic").basic_bytes(b"alice:\0"),
+        get("/basic").basic_bytes(b"\xff\xff:\xff"),
         get("/jwt").bearer(&"[".repeat(30_000)),
     ];
     for request in bad {

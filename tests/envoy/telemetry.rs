@@ -34,8 +34,8 @@ fn told(name: &'static str) -> Listener {
     listener(name, policy, good())
 }
 
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the metrics once they contain a line, and another one that starts with `start`.

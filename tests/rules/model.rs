@@ -165,10 +165,10 @@ fn fits_template(template: &str, reading: &str) -> bool {
 fn normal(pattern: &str) -> String {
     let escaped: String = pattern
         .bytes()
-        .map(|octet| match char::from(octet) {
-            '%' | '/' => char::from(octet).to_string(),
+        .map(|byte| match char::from(byte) {
+            '%' | '/' => char::from(byte).to_string(),
             plain if PCHAR.contains(plain) => plain.to_string(),
-            _ => format!("%{octet:02X}"),
+            _ => format!("%{byte:02X}"),
         })
         .collect();
     decode(&upper(&escaped), UNRESERVED)
@@ -237,7 +237,7 @@ const PCHAR: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 fn readings(target: &str) -> Option<BTreeSet<String>> {
     let path = target.split(['?', '#']).next().unwrap();
     let bad = Regex::new("%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$|00)").unwrap();
-    let is_visible = path.bytes().all(|octet| (0x21..0x7f).contains(&octet));
+    let is_visible = path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
     if !path.starts_with('/') || !is_visible || bad.is_match(path) {
         return None;
     }

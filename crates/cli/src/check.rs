@@ -175,7 +175,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
 
 /// True if the text can be the name of an environment variable.
 fn is_name(text: &str) -> bool {
-    text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.'))
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 fn code(kind: &ConfigErrorKind) -> &'static str {

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("not a JWT: {error}"))?;
     let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
+    let header = header.and_then(|bytes| json::parse(&bytes).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
         Some(path) => Some(jwt.jws().verify(&keys(path)?, Some(Algorithms::ALL), &SoftwareVerifier)),
         None => None,

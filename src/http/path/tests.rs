@@ -216,20 +216,20 @@ fn the_bytes_of_readings_are_bounded() {
 }
 
 #[test]
-fn as_many_readings_as_allowed_are_taken_and_no_octet_more() {
+fn as_many_readings_as_allowed_are_taken_and_no_byte_more() {
     for target in ["/%61", "/a%3bb;c", "/a//../b", "/x/%2e%2e/%61dmin", "/a\\b%5cc"] {
         let first = as_it_came(target.as_bytes()).unwrap();
         let others = closure(&first, usize::MAX, usize::MAX).unwrap();
         let readings = others.len() + 1;
-        let octets = first.len() + others.iter().map(String::len).sum::<usize>();
-        assert_eq!(closure(&first, readings, octets), Ok(others), "{target}");
-        for (readings, octets) in [
-            (readings - 1, octets),
-            (readings, octets - 1),
+        let bytes = first.len() + others.iter().map(String::len).sum::<usize>();
+        assert_eq!(closure(&first, readings, bytes), Ok(others), "{target}");
+        for (readings, bytes) in [
+            (readings - 1, bytes),
+            (readings, bytes - 1),
             (readings - 1, usize::MAX),
-            (usize::MAX, octets - 1),
+            (usize::MAX, bytes - 1),
         ] {
-            assert_eq!(closure(&first, readings, octets), Err(PathError::TooManyReadings), "{target}");
+            assert_eq!(closure(&first, readings, bytes), Err(PathError::TooManyReadings), "{target}");
         }
     }
 }
@@ -250,7 +250,7 @@ fn a_reading_read_again_adds_nothing() {
 }
 
 #[test]
-fn any_octets_are_read_or_refused() {
+fn any_bytes_are_read_or_refused() {
     let mut random = Random::new(7);
     for _ in 0..20_000 {
         let target: Vec<u8> = (0..random.below(24)).map(|_| random.below(256) as u8).collect();

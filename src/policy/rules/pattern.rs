@@ -147,7 +147,7 @@ impl PathPattern {
                 continue;
             };
             let name = variable.strip_suffix("=**").unwrap_or(variable);
-            if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_') {
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
                 return Err(PatternError::Template);
             }
             if names.contains(&name) {

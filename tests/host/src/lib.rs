@@ -15,10 +15,10 @@ use proxy_wasm_host::{Engine, HeaderMap, Limits, Module, VecHeaderMap};
 static MODULE: LazyLock<(Host, Module)> = LazyLock::new(|| {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/authgate.wasm");
     let path = std::env::var_os("AUTHGATE_WASM").map_or(default, PathBuf::from);
-    let octets =
+    let bytes =
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build`", path.display()));
     let engine = Engine::new().expect("an engine");
-    let module = Module::new(&engine, &octets).expect("the module compiles");
+    let module = Module::new(&engine, &bytes).expect("the module compiles");
     (Host::new(&engine).expect("the host functions"), module)
 });
 
@@ -91,7 +91,7 @@ impl Gate {
             stream.answer.is_some(),
             "paused for good, or answered and let through"
         );
-        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("text");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         let Some(answer) = stream.answer else {
             return Outcome {
                 status: None,

@@ -234,12 +234,12 @@ fn arguments(case: &Value, document: &Value) -> Option<Vec<OsString>> {
     }
     for field in fields {
         let (name, value) = field.split_once(':').unwrap();
-        let mut octets = format!("{name}: ").into_bytes();
-        octets.extend(expand(value.trim(), document));
-        if octets.contains(&0) || octets.len() > 100_000 {
+        let mut bytes = format!("{name}: ").into_bytes();
+        bytes.extend(expand(value.trim(), document));
+        if bytes.contains(&0) || bytes.len() > 100_000 {
             return None;
         }
-        arguments.extend(["-H".into(), OsString::from_vec(octets)]);
+        arguments.extend(["-H".into(), OsString::from_vec(bytes)]);
     }
     let mut url = format!("https://{authority}").into_bytes();
     url.extend(expand(target, document));

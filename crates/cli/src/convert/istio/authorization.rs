@@ -313,10 +313,10 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
     });
     conditions.lists(operation, METHOD, ("methods", "notMethods"), &|message, list, text| {
         let is_method = !text.is_empty()
-            && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.~!#$%&'^`|+".contains(&octet));
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~!#$%&'^`|+".contains(&byte));
         if text == "*" {
             Reading::Everything
-        } else if is_method && !text.bytes().any(|octet| octet.is_ascii_lowercase()) {
+        } else if is_method && !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
             Reading::Atom(Atom::Method(text.to_owned()))
         } else {
             let what = format!("has {text:?}, which is not a method in upper case");
@@ -421,7 +421,7 @@ fn selector(brackets: &str) -> Option<String> {
     let inner = brackets.strip_prefix('[')?.strip_suffix(']')?;
     let names: Vec<&str> = inner.split("][").collect();
     // In a selector, a number would be an index into an array.
-    let is_number = |name: &&str| name.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
     if names.iter().any(|name| name.is_empty() || name.contains(['[', ']']))
         || names.iter().skip(1).any(is_number)
     {
