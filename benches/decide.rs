@@ -146,9 +146,13 @@ impl Case<'_> {
     fn select(&self, request: &Request<'_>) -> Option<usize> {
         let request = black_box(request);
         let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
-        let readings = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
-        let target =
-            Target { method: request.method, host: host.as_ref(), peer: request.peer, readings: &readings };
+        let interpretations = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
+        let target = Target {
+            method: request.method,
+            host: host.as_ref(),
+            peer: request.peer,
+            interpretations: &interpretations,
+        };
         self.policy.index.select(&target).expect("one rule or none").map(RuleId::index)
     }
 }

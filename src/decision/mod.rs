@@ -172,12 +172,13 @@ impl From<Reason> for Unselected {
 fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Unselected> {
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
-    let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let interpretations = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // Without an address, a rule for certain addresses, which may deny, must not be skipped.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
     }
-    let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
+    let target =
+        Target { method, host: host.as_ref(), peer: request.peer, interpretations: &interpretations };
     let selected = policy.index.select(&target);
     let selected = selected.map_err(|_| ambiguous(policy, Reason::AmbiguousPath, &target))?;
     // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks convert them to upper case.

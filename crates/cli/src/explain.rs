@@ -61,7 +61,8 @@ struct RequestLine {
     path: String,
     host: Option<String>,
     /// The interpretations of the path.
-    readings: Vec<String>,
+    #[serde(rename = "readings")]
+    interpretations: Vec<String>,
     peer: Option<String>,
     time: String,
 }

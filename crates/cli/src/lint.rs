@@ -215,13 +215,13 @@ impl Lints<'_> {
     /// The rule that decides a request that `spec` matches, except for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
-        let readings = PathInterpretations::of(path.as_bytes()).ok()?;
+        let interpretations = PathInterpretations::of(path.as_bytes()).ok()?;
         let host = spec.example_host();
         let target = Target {
             method: method.as_bytes(),
             host: host.as_ref(),
             peer: spec.example_source(),
-            readings: &readings,
+            interpretations: &interpretations,
         };
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }

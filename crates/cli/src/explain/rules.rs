@@ -30,15 +30,15 @@ pub fn consider(
     request: &Request<'_>,
     decided: Option<&Rule>,
 ) -> Vec<Considered> {
-    let readings = request.path.and_then(|path| PathInterpretations::of(path).ok());
+    let interpretations = request.path.and_then(|path| PathInterpretations::of(path).ok());
     let host = Host::parse(request.authority.unwrap_or_default());
-    let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
+    let (Some(interpretations), Ok(host)) = (interpretations, host) else { return Vec::new() };
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
     let target = Target {
         method: asked.unwrap_or(request.method),
         host: host.as_ref(),
         peer: request.peer,
-        readings: &readings,
+        interpretations: &interpretations,
     };
     let last = decided.map_or(policy.rules.len(), |rule| rule.number + 1);
     let specs = policy::matches(config);
@@ -75,8 +75,10 @@ fn part(part: MatchPart) -> &'static str {
 
 /// The request as parsed; `path` has no credentials.
 pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
-    let readings = PathInterpretations::of(own.path.as_bytes());
-    let readings = readings.map(|readings| readings.iter().map(str::to_owned).collect()).unwrap_or_default();
+    let interpretations = PathInterpretations::of(own.path.as_bytes());
+    let interpretations = interpretations
+        .map(|interpretations| interpretations.iter().map(str::to_owned).collect())
+        .unwrap_or_default();
     let host = match Host::parse(&own.authority) {
         Ok(Some(Host::Name(name))) => Some(name.into_owned()),
         Ok(Some(Host::Ip(address))) => Some(address.to_string()),
@@ -86,7 +88,7 @@ pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
         method: String::from_utf8_lossy(&own.method).into_owned(),
         path,
         host,
-        readings,
+        interpretations,
         peer: own.peer.map(|peer| peer.to_string()),
         time: time::rfc3339(own.now.seconds()),
     }

@@ -28,7 +28,7 @@ fn write(text: &mut String, explanation: &Explanation) -> std::fmt::Result {
         let status = recorded.status.map(|status| format!(", status {status}")).unwrap_or_default();
         writeln!(text, "  recorded in {}:{}{status}", recorded.file, recorded.entry)?;
     }
-    match request.readings.as_slice() {
+    match request.interpretations.as_slice() {
         [] => writeln!(text, "  the path has no valid interpretation")?,
         [_] => {}
         several => writeln!(text, "  interpretations of the path: {}", printable(&several.join(", ")))?,
