@@ -134,14 +134,14 @@ pub fn cases() -> Vec<Case> {
         subject: bcrypt_too(at),
     }));
     let key = |text: String| format!("ApiKey {text}").into_bytes();
-    let near = move |at, n| key(format!("{}{n:04}", &held(at, n)[..held(at, n).len() - 4]));
-    let far = move |at, n| key(format!("{n:04}{}", &held(at, n)[4..]));
+    let near = move |at, n| key(format!("{}{n:04}", &stored_key(at, n)[..stored_key(at, n).len() - 4]));
+    let far = move |at, n| key(format!("{n:04}{}", &stored_key(at, n)[4..]));
     cases.push(case("API key: last letters wrong, first letters wrong", CALLS, move |at| Block {
         classes: [inputs(|n| near(at, n)), inputs(|n| far(at, n))],
         subject: subject(api_keys(at)),
     }));
     cases.push(case("API key: past its end, unknown", CALLS, move |at| Block {
-        classes: [inputs(|n| key(held(at, n))), inputs(|n| far(at, n))],
+        classes: [inputs(|n| key(stored_key(at, n))), inputs(|n| far(at, n))],
         subject: subject(api_keys(at)),
     }));
     for (algorithm, last) in [("SHA-256", 63), ("MD5", 31)] {
@@ -225,14 +225,14 @@ fn users(at: usize, hashes: &[String; 2]) -> Value {
 }
 
 /// Returns a configured key.
-fn held(at: usize, n: usize) -> String {
+fn stored_key(at: usize, n: usize) -> String {
     format!("key-{at:02}{:03}-{}", n % MANY, "k".repeat(32))
 }
 
 /// Returns keys that have all expired.
 fn api_keys(at: usize) -> Value {
     let entry = |n: usize| {
-        let digest = hmac_sha256::Hash::hash(held(at, n).as_bytes());
+        let digest = hmac_sha256::Hash::hash(stored_key(at, n).as_bytes());
         let sha256 = digest.map(|byte| format!("{byte:02x}")).concat();
         json!({"id": format!("holder-{n}"), "sha256": sha256, "not_after": "2020-01-01T00:00:00Z"})
     };

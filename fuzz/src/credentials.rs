@@ -49,8 +49,8 @@ fn check_params(content: &[u8]) {
         let mut names: Vec<_> = literal.iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
-        let takes = names.len() == literal.len() && literal.len() <= 32;
-        assert_eq!(found.is_some(), takes, "{}", content.escape_ascii());
+        let is_accepted = names.len() == literal.len() && literal.len() <= 32;
+        assert_eq!(found.is_some(), is_accepted, "{}", content.escape_ascii());
     }
     let Some(found) = found else { return };
     // White space around the value belongs to the header, not to the grammar.

@@ -51,9 +51,9 @@ fn check_token(token: &[u8]) {
 fn check_json(text: &[u8]) {
     let (ours, theirs) = (authgate::json::parse(text), serde_json::from_slice::<Value>(text));
     let shape = Shape::of(text);
-    let takes =
+    let is_accepted =
         shape.is_some_and(|shape| !shape.repeats_a_name() && shape.depth() <= authgate::json::MAX_DEPTH);
-    assert_eq!(ours.is_ok(), takes, "{}", text.escape_ascii());
+    assert_eq!(ours.is_ok(), is_accepted, "{}", text.escape_ascii());
     if let Ok(ours) = ours {
         assert_eq!(ours, theirs.expect("what we take is JSON"));
     }

@@ -8,7 +8,7 @@ use authgate::http::path::PathInterpretations;
 pub fn check(bytes: &[u8]) {
     let Ok(interpretations) = PathInterpretations::of(bytes) else { return };
     let all: BTreeSet<&str> = interpretations.iter().collect();
-    assert_eq!(all.len(), interpretations.iter().count(), "an interpretation stands twice");
+    assert_eq!(all.len(), interpretations.iter().count(), "an interpretation occurs twice");
     let end = bytes.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(bytes.len());
     let path = &bytes[..end];
     if all.is_empty() {

@@ -225,8 +225,8 @@ fn protect<'p, T: Trace>(
         Some(failure) => (Outcome::Refused(failure), FailedGuesses::new()),
         None => evaluation::evaluate(policy, protection, request, state, context, trace),
     };
-    let (verdict, held) = conclude(policy, protection, request, state, context, outcome);
-    if let Some(throttle) = state.memory.throttle() {
+    let (verdict, locations) = conclude(policy, protection, request, state, context, outcome);
+    if let Some(throttle) = state.cache.throttle() {
         for guess in &wrong {
             match &verdict {
                 Verdict::Allow(_) => throttle.allowed(guess, context.now),
@@ -235,7 +235,7 @@ fn protect<'p, T: Trace>(
             }
         }
     }
-    (verdict, held)
+    (verdict, locations)
 }
 
 /// Authorizes the caller, and returns the verdict that follows from the outcome of authentication.
@@ -248,7 +248,7 @@ fn conclude<'p>(
     outcome: Outcome<'p>,
 ) -> (Verdict, VerifiedLocations<'p>) {
     let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, scope| {
-        let challenge_sets = policy.challenge_sets(protection, context, state.memory.nonces());
+        let challenge_sets = policy.challenge_sets(protection, context, state.cache.nonces());
         let metadata = policy.resources.metadata_url(request);
         let denial = Denial::by_rule(reason, authenticator, challenge_sets, scope, metadata);
         (
@@ -266,25 +266,25 @@ fn conclude<'p>(
         Outcome::Refused(Failure { reason, authenticator, location }) => {
             deny(reason, authenticator, location, protection.scope())
         }
-        Outcome::Verified(proofs) => {
-            let location = proofs.first().and_then(|proof| proof.location);
-            let held = proofs
+        Outcome::Verified(verified) => {
+            let location = verified.first().and_then(|credential| credential.location);
+            let locations = verified
                 .iter()
-                .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
+                .filter_map(|credential| Some((credential.authenticated.authenticator, credential.location?)))
                 .collect();
-            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            let mut callers = verified.into_iter().map(|credential| credential.authenticated);
             // A verified requirement has at least one credential. Without one the caller is unknown, so fail closed.
-            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
+            let Some(first) = callers.next() else { return deny(Reason::Unavailable, None, None, None) };
             let by = Some(first.authenticator);
             let mut deny_known = |reason, scope| {
-                let (mut verdict, held) = deny(reason, by, location, scope);
+                let (mut verdict, locations) = deny(reason, by, location, scope);
                 if let Verdict::Deny(denial) = &mut verdict {
                     denial.caller = Some(Rc::clone(&first.principal));
                 }
-                (verdict, held)
+                (verdict, locations)
             };
             match authorize(&protection.authorizations, &first) {
-                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, callers.collect()))), locations),
                 Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
                 Authorized::No => deny_known(Reason::NotAuthorized, None),
             }

@@ -308,7 +308,7 @@ impl Conditions {
     fn hold(&self, target: &Target) -> bool {
         let peer_matches = self.sources.is_empty()
             || target.peer.is_some_and(|peer| self.sources.iter().any(|block| block.contains(peer)));
-        peer_matches && self.methods.take(target.method)
+        peer_matches && self.methods.contains(target.method)
     }
 }
 

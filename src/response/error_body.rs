@@ -8,7 +8,7 @@ pub struct ErrorBody<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The explanation; absent if the reason is not disclosed.
-    pub told: Option<Detail<'a>>,
+    pub detail: Option<Detail<'a>>,
     /// URL of further help.
     pub help: Option<&'a str>,
 }
@@ -48,8 +48,8 @@ impl<'a> ErrorBody<'a> {
     pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
         let is_hidden = denial.is_hidden_by(format);
         let status = if is_hidden { 404 } else { denial.reason.status() };
-        let told = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
-        ErrorBody { status, told, help: format.help.as_deref() }
+        let detail = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
+        ErrorBody { status, detail, help: format.help.as_deref() }
     }
 }
 
@@ -68,8 +68,8 @@ impl<'a> Detail<'a> {
                 Prompt::Cancelled
             }
             Reason::InvalidCredentials
-                if denial.presented().is_some_and(|offer| {
-                    offer.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
+                if denial.presented().is_some_and(|set| {
+                    set.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
                 }) =>
             {
                 Prompt::Failed

@@ -235,7 +235,7 @@ impl Denial {
             fields.extend(
                 challenges
                     .iter()
-                    .map(|said| ("www-authenticate", Cow::Owned(said.value(self.metadata.as_deref())))),
+                    .map(|issued| ("www-authenticate", Cow::Owned(issued.value(self.metadata.as_deref())))),
             );
         }
         let (content_type, body) = match form {
@@ -266,7 +266,7 @@ impl Denial {
     /// Returns the challenges of the authenticator whose credentials were presented.
     fn presented(&self) -> Option<&ChallengeSet> {
         let authenticator = self.authenticator?;
-        self.challenge_sets.iter().find(|offer| offer.authenticator == authenticator)
+        self.challenge_sets.iter().find(|set| set.authenticator == authenticator)
     }
 
     /// Returns the auth-scheme whose challenge carries the error: the presented one if the authenticator challenges
@@ -286,7 +286,7 @@ impl Denial {
     /// Returns the auth-schemes that the rule accepts, each once.
     fn accepted(&self) -> Vec<&str> {
         let mut accepted = Vec::with_capacity(self.challenge_sets.len());
-        for challenge in self.challenge_sets.iter().flat_map(|offer| &offer.challenges) {
+        for challenge in self.challenge_sets.iter().flat_map(|set| &set.challenges) {
             if !accepted.contains(&challenge.scheme()) {
                 accepted.push(challenge.scheme());
             }
@@ -297,15 +297,16 @@ impl Denial {
     /// Returns the challenges of the response. Only the presented scheme has an `error`.
     fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
-        let with_scope = |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..said };
-        let with_error = |said: IssuedChallenge<'a>| {
+        let with_scope =
+            |issued: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..issued };
+        let with_error = |issued: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
             // RFC 7616 §3.3: the client can retry without another password prompt.
-            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..said }
+            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..issued }
         };
         let explained = self.explained();
-        let is_explained = |said: &IssuedChallenge<'_>| explained == Some(said.challenge.scheme());
+        let is_explained = |issued: &IssuedChallenge<'_>| explained == Some(issued.challenge.scheme());
         let own = || presented.into_iter().flat_map(IssuedChallenge::of);
         let all = self.challenge_sets.iter().flat_map(IssuedChallenge::of);
         let mut challenges = Vec::with_capacity(self.challenge_sets.len());
@@ -316,20 +317,20 @@ impl Denial {
             | Reason::InvalidToken(_)
             | Reason::StaleNonce => {
                 challenges.extend(own().filter(is_explained).map(with_error));
-                challenges.extend(own().filter(|said| !is_explained(said)));
-                challenges.extend(all.filter(|said| own().all(|own| own != *said)));
+                challenges.extend(own().filter(|issued| !is_explained(issued)));
+                challenges.extend(all.filter(|issued| own().all(|own| own != *issued)));
             }
             Reason::AmbiguousCredentials => {
-                let bearers = self.challenge_sets.iter().filter(|offer| offer.is_bearer);
-                challenges
-                    .extend(bearers.filter_map(|offer| IssuedChallenge::of(offer).next()).map(with_error));
+                let bearers = self.challenge_sets.iter().filter(|set| set.is_bearer);
+                challenges.extend(bearers.filter_map(|set| IssuedChallenge::of(set).next()).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope serves as the description.
                 let insufficient =
-                    |said| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(said) };
-                challenges
-                    .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
+                    |issued| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(issued) };
+                challenges.extend(
+                    own().filter(|issued| issued.is_bearer && is_explained(issued)).map(insufficient),
+                );
             }
             _ => {}
         }
@@ -358,16 +359,16 @@ struct IssuedChallenge<'a> {
 }
 
 impl<'a> IssuedChallenge<'a> {
-    fn of(offer: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
-        let said = |challenge| IssuedChallenge {
+    fn of(set: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
+        let issued = |challenge| IssuedChallenge {
             challenge,
-            is_bearer: offer.is_bearer,
+            is_bearer: set.is_bearer,
             error: None,
             description: None,
             scope: None,
             is_stale: false,
         };
-        offer.challenges.iter().map(said)
+        set.challenges.iter().map(issued)
     }
 
     fn value(&self, metadata: Option<&str>) -> String {

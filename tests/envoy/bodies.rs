@@ -34,7 +34,7 @@ fn check(
         (exchange.upstream.is_empty(), "upstream was reached"),
         (parts.iter().all(|part| answer.body.contains(part)), "the body"),
     ];
-    for (_, what) in faults.iter().filter(|(holds, _)| !holds) {
+    for (_, what) in faults.iter().filter(|(is_right, _)| !is_right) {
         proxy.fault(format!("{listener}: {sent}: {what}: {answer:?}"));
     }
     exchange

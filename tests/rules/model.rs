@@ -104,7 +104,7 @@ fn selected_by_method(rules: &Rules, request: &Request) -> String {
     let first = |interpretation: &String| {
         rules.iter().position(|matches| {
             matches.as_ref().is_none_or(|matches| {
-                matches.iter().any(|matched| takes(matched, request, host.as_deref(), interpretation))
+                matches.iter().any(|matched| is_match(matched, request, host.as_deref(), interpretation))
             })
         })
     };
@@ -121,15 +121,15 @@ fn code(code: &str) -> String {
 }
 
 /// True if all given conditions match.
-fn takes(matched: &Match, request: &Request, host: Option<&str>, interpretation: &str) -> bool {
-    let holds = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
+fn is_match(matched: &Match, request: &Request, host: Option<&str>, interpretation: &str) -> bool {
+    let contains = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
         None => true,
         Some(list) => list.iter().any(test),
     };
-    holds(&matched.methods, &|method| *method == request.method)
+    contains(&matched.methods, &|method| *method == request.method)
         && matched.except_methods.as_ref().is_none_or(|methods| !methods.contains(&request.method))
-        && holds(&matched.hosts, &|pattern| host.is_some_and(|host| host_fits(pattern, host)))
-        && holds(&matched.sources, &|block| request.peer.is_some_and(|peer| lies_in(peer, block)))
+        && contains(&matched.hosts, &|pattern| host.is_some_and(|host| host_fits(pattern, host)))
+        && contains(&matched.sources, &|block| request.peer.is_some_and(|peer| lies_in(peer, block)))
         && matched.path.as_ref().is_none_or(|path| normal(path) == interpretation)
         && matched.prefix.as_ref().is_none_or(|prefix| is_below(&normal(prefix), interpretation))
         && matched.template.as_ref().is_none_or(|template| fits_template(template, interpretation))

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::color;
 use super::report::TextOrJson as Format;
-use super::{Failure, Said, input, key_file, report, request, time};
+use super::{CommandOutput, Failure, input, key_file, report, request, time};
 
 /// Show the header and the claims of a JWT.
 ///
@@ -36,7 +36,7 @@ pub struct Arguments {
 }
 
 /// Runs `authgate decode`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let text = match arguments.token.as_str() {
         "-" => input::read(Path::new("-"))?,
         token => token.to_owned(),
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let text = match arguments.output {
         Format::Json => report::pretty(&json!({
             "verified": verified.is_some_and(|verified| verified.is_ok()),
-            "signature": said(verified),
+            "signature": signature_status(verified),
             "header": header,
             "claims": jwt.claims().members(),
         })),
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
             text
         }
     };
-    Ok(Said { text, notes: String::new(), is_well: !matches!(verified, Some(Err(_))) })
+    Ok(CommandOutput { text, notes: String::new(), is_success: !matches!(verified, Some(Err(_))) })
 }
 
 /// The keys in a file.
@@ -76,7 +76,7 @@ fn keys(path: &Path) -> Result<KeySet, Failure> {
 }
 
 /// The result of the signature check.
-fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
+fn signature_status(verified: Option<Result<(), JwsError>>) -> &'static str {
     match verified {
         None => "not verified",
         Some(Ok(())) => "verified",
@@ -106,7 +106,7 @@ fn write(
             writeln!(text, "{}", color::green("The signature is verified; the claims are not checked."))?
         }
         Some(Err(_)) => {
-            let why = said(verified);
+            let why = signature_status(verified);
             let warning = format!("THE SIGNATURE IS {}. Do not trust the content below.", why.to_uppercase());
             writeln!(text, "{}", color::red(&warning))?;
         }

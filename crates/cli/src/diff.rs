@@ -18,7 +18,7 @@ use authgate::policy::rules::Target;
 use super::load::Beside;
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
 use compare::{Effect, Policy, Seen, Selected};
 use credentials::{Credentials, Side};
 use probes::Probes;
@@ -54,7 +54,7 @@ struct Class {
 }
 
 /// Runs `authgate diff`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let old = Policy::new(arguments.beside.load(&arguments.old)?);
     let new = Policy::new(arguments.beside.load(&arguments.new)?);
     let mut probes = Probes::of([&old.loaded.config, &new.loaded.config]);
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         Format::Text => report.text(),
         Format::Json => report.json(),
     };
-    Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: report.differences.is_empty() })
 }
 
 /// Returns a request for each pair of rules that some request selects.

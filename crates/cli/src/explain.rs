@@ -21,7 +21,7 @@ use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
 use super::trace::Record;
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use recording::{Entry, Kind, Recording};
 
 /// Show the decision of the filter for a request, and the reasons.
@@ -77,7 +77,7 @@ struct Recorded {
 }
 
 /// Runs `authgate explain`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
         None => explain(&loaded, &arguments.request.own()?)?,
@@ -104,8 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
     };
-    let is_well = explanation.outcome.passes();
-    Ok(Said { text, notes: String::new(), is_well })
+    let is_success = explanation.outcome.passes();
+    Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
 /// Explains one request as the first request that the filter sees.
@@ -133,7 +133,7 @@ fn explain(loaded: &Loaded, own: &OwnRequest) -> Result<Explanation, Failure> {
 }
 
 /// Summarises all recorded requests, one line for each.
-fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
+fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<CommandOutput, Failure> {
     let Recording { kind, name, entries, .. } = recording;
     let mut summary =
         summary::Summary { file: name, entries: Vec::with_capacity(entries.len()), notes: Vec::new() };
@@ -160,7 +160,7 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
         Format::Text => summary.render(),
         Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
-    Ok(Said { text, notes: String::new(), is_well: summary.passes() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: summary.passes() })
 }
 
 /// Returns true if a request has an `Authorization` or `Cookie` header, or a credential at a location of an

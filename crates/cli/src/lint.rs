@@ -149,10 +149,10 @@ impl Lints<'_> {
     fn public_everything(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             let takes_all = |spec: &MatchSpec| {
-                spec.takes_every_path()
+                spec.matches_every_path()
                     && spec.example_host().is_none()
                     && spec.example_source().is_none()
-                    && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
+                    && (spec.methods().contains(b"GET") || spec.methods().contains(b"POST"))
             };
             if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
                 let message = "requests that no earlier rule matches are allowed without credentials";
@@ -188,10 +188,10 @@ impl Lints<'_> {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
                 let lists_some = matches!(spec.methods(), Methods::Only(_));
-                if !lists_some || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes())) {
+                if !lists_some || !WRITING.iter().any(|method| spec.methods().contains(method.as_bytes())) {
                     continue;
                 }
-                let unlisted = WRITING.iter().filter(|method| !spec.methods().take(method.as_bytes()));
+                let unlisted = WRITING.iter().filter(|method| !spec.methods().contains(method.as_bytes()));
                 let weaker = unlisted.filter_map(|method| {
                     let other = self.decides(spec, method)?;
                     (strength(other) < strength(rule)).then_some((*method, other.number))
@@ -274,7 +274,7 @@ fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -
         (if is_hex { 6 } else { 26 }, text.contains(|letter: char| letter.is_ascii_uppercase())),
         (32, !text.chars().all(|letter| letter.is_ascii_alphanumeric())),
     ];
-    let alphabet: u32 = classes.into_iter().filter(|(_, stands)| *stands).map(|(size, _)| size).sum();
+    let alphabet: u32 = classes.into_iter().filter(|(_, is_used)| *is_used).map(|(size, _)| size).sum();
     let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
     (bits < wanted).then(|| {
         format!(

@@ -34,23 +34,23 @@ impl MatchSpec {
     /// Fails if the interpretations of the path do not agree.
     pub fn mismatches(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
         let path = MatchSpec::new(self.path.clone(), Methods::All, Vec::new(), Vec::new());
-        let takes_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
+        let matches_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
         let Conditions { methods, sources } = &*self.conditions;
-        let takes_host = self.hosts.is_empty()
+        let matches_host = self.hosts.is_empty()
             || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)));
-        let takes_source = sources.is_empty()
+        let matches_source = sources.is_empty()
             || target.peer.is_some_and(|peer| sources.iter().any(|block| block.contains(peer)));
         let parts = [
-            (MatchPart::Path, takes_path),
-            (MatchPart::Method, methods.take(target.method)),
-            (MatchPart::Host, takes_host),
-            (MatchPart::Source, takes_source),
+            (MatchPart::Path, matches_path),
+            (MatchPart::Method, methods.contains(target.method)),
+            (MatchPart::Host, matches_host),
+            (MatchPart::Source, matches_source),
         ];
-        Ok(parts.into_iter().filter(|(_, holds)| !holds).map(|(part, _)| part).collect())
+        Ok(parts.into_iter().filter(|(_, matches)| !matches).map(|(part, _)| part).collect())
     }
 
     /// True if this matches every path.
-    pub fn takes_every_path(&self) -> bool {
+    pub fn matches_every_path(&self) -> bool {
         PathPattern::any().subsumes(&self.path) && self.path.subsumes(&PathPattern::any())
     }
 

@@ -17,7 +17,7 @@ pub struct Credentials {
     /// A readable name.
     pub label: String,
     /// Authenticator → verified principal, in the form of `as` in a test.
-    pub held: Vec<(String, Value)>,
+    pub identities: Vec<(String, Value)>,
     /// Set if the request has an `Authorization` header that no authenticator accepts.
     pub has_unknown: bool,
 }
@@ -115,7 +115,7 @@ pub fn of(sides: [Side<'_>; 2]) -> Vec<Credentials> {
                 let labels: Vec<&str> = others.clone().map(String::as_str).collect();
                 let with =
                     if labels.is_empty() { String::new() } else { format!(" and {}", labels.join(" and ")) };
-                let held = set.iter().map(|name| {
+                let identities = set.iter().map(|name| {
                     (
                         name.clone(),
                         if name == special {
@@ -125,7 +125,7 @@ pub fn of(sides: [Side<'_>; 2]) -> Vec<Credentials> {
                         },
                     )
                 });
-                all.add(format!("{label}{with}"), held.collect(), false);
+                all.add(format!("{label}{with}"), identities.collect(), false);
             }
         }
     }
@@ -139,9 +139,9 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, label: String, held: Vec<(String, Value)>, has_unknown: bool) {
-        if self.known.insert(format!("{has_unknown} {}", json!(held))) {
-            self.list.push(Credentials { label, held, has_unknown });
+    fn add(&mut self, label: String, identities: Vec<(String, Value)>, has_unknown: bool) {
+        if self.known.insert(format!("{has_unknown} {}", json!(identities))) {
+            self.list.push(Credentials { label, identities, has_unknown });
         }
     }
 }
@@ -203,9 +203,9 @@ fn users(sides: [Side<'_>; 2], name: &str) -> Vec<String> {
 }
 
 /// Returns true if the authenticator may have a user of [`users`].
-pub fn may_know(config: &Config, name: &str, held: &Value) -> bool {
+pub fn may_know(config: &Config, name: &str, identities: &Value) -> bool {
     let (Some(user), Some((_, authenticator))) =
-        (held.as_str(), config.authenticators.0.iter().find(|(known, _)| known == name))
+        (identities.as_str(), config.authenticators.0.iter().find(|(known, _)| known == name))
     else {
         return true;
     };

@@ -20,7 +20,8 @@ pub struct Considered {
     pub name: String,
     pub matches: bool,
     /// The parts that do not match, for each alternative of `match`.
-    pub misses: Vec<Vec<&'static str>>,
+    #[serde(rename = "misses")]
+    pub mismatches: Vec<Vec<&'static str>>,
 }
 
 /// The rules up to the deciding rule, or all rules if no rule decides.
@@ -46,18 +47,21 @@ pub fn consider(
     considered
         .map(|(rule, specs)| {
             let matches = decided.is_some_and(|decided| decided.number == rule.number);
-            let misses = specs.iter().map(|spec| misses(spec, &target)).filter(|misses| !misses.is_empty());
+            let mismatches = specs
+                .iter()
+                .map(|spec| mismatches(spec, &target))
+                .filter(|mismatches| !mismatches.is_empty());
             Considered {
                 number: rule.number,
                 name: rule.name.clone(),
                 matches,
-                misses: if matches { Vec::new() } else { misses.collect() },
+                mismatches: if matches { Vec::new() } else { mismatches.collect() },
             }
         })
         .collect()
 }
 
-fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
+fn mismatches(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
     match spec.mismatches(target) {
         Ok(parts) => parts.into_iter().map(part).collect(),
         Err(_) => vec!["path, in some interpretations"],

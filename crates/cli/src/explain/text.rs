@@ -57,7 +57,7 @@ fn write_rule(text: &mut String, rule: &Considered) -> std::fmt::Result {
     if rule.matches {
         return writeln!(text, "  {} {}", color::green("✓"), rule.name);
     }
-    let alternatives: Vec<String> = rule.misses.iter().map(|misses| misses.join(" and ")).collect();
+    let alternatives: Vec<String> = rule.mismatches.iter().map(|parts| parts.join(" and ")).collect();
     let why = match alternatives.as_slice() {
         [] => "matches, but was not selected".to_owned(),
         [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("different {first}"),
@@ -87,7 +87,7 @@ fn write_outcome(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         (None, Some(authenticator)) => format!(" ({authenticator})"),
         _ => String::new(),
     };
-    let said = match (outcome.decision, &outcome.response) {
+    let verdict = match (outcome.decision, &outcome.response) {
         ("allow", _) => color::green(&format!("Allowed{rule}{who}")),
         ("answer", Some(response)) => color::green(&format!("Answered by the filter: {}", response.status)),
         (_, Some(response)) => {
@@ -95,7 +95,7 @@ fn write_outcome(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         }
         _ => String::new(),
     };
-    writeln!(text, "\n{said}")?;
+    writeln!(text, "\n{verdict}")?;
     if let Some(shadowed) = &outcome.shadowed {
         writeln!(text, "  {} {shadowed}", color::yellow("without shadow mode:"))?;
     }

@@ -49,10 +49,10 @@ fn one(file: &Checked, found: &Diagnostic) -> String {
     let margin = " ".repeat(number.len());
     let bar = color::blue("|");
     let head = mark(&format!("{}[{}]", found.severity.as_str(), found.code));
-    let said = color::bold(&format!(": {}", message(found)));
+    let title = color::bold(&format!(": {}", message(found)));
     let carets = mark(&"^".repeat(carets));
     format!(
-        "{head}{said}\n{margin}{} {}:{number}:{column}\n{margin} {bar}\n{} {bar} {shown}\n{margin} {bar} {}{carets}\n",
+        "{head}{title}\n{margin}{} {}:{number}:{column}\n{margin} {bar}\n{} {bar} {shown}\n{margin} {bar} {}{carets}\n",
         color::blue("-->"),
         file.name,
         color::blue(&number),
