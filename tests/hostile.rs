@@ -59,19 +59,19 @@ impl Random {
 }
 
 /// A policy with a single state for all of its requests: a cached credential must not make anything else pass.
-struct Gate {
+struct Instance {
     policy: Policy,
     state: RefCell<State>,
 }
 
-impl Gate {
+impl Instance {
     fn decide<'a>(&'a self, request: &Request<'a>, context: Context<'_>) -> Decision<'a> {
         decide(&self.policy, request, &mut self.state.borrow_mut(), context)
     }
 }
 
 /// Returns policies that read credentials from every location, with a valid credential for each.
-fn policies() -> Vec<Gate> {
+fn policies() -> Vec<Instance> {
     let key = |algorithm| mint::SigningKey::for_algorithm(algorithm).jwk();
     let jwt = |issuer: &str, algorithm, from: Value| json!({"jwt": {"issuer": issuer, "audiences": ["api"], "keys": {"jwks": {"keys": [key(algorithm)]}}, "from": from}});
     let bearer = json!([{"header": "authorization", "scheme": "Bearer"}]);
@@ -100,14 +100,14 @@ fn policies() -> Vec<Gate> {
         let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
         let policy = build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy;
         let state = RefCell::new(State::new(&policy, CredentialCache::new([1; 16], policy.limits)));
-        Gate { policy, state }
+        Instance { policy, state }
     });
     made.collect()
 }
 
 /// Checks a decision: it never panics, is never slow, and never allows an invalid request. The time limit is wide,
 /// since this runs without optimisation beside other tests; it detects exponential behaviour, not constant factors.
-fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str) {
+fn check(policies: &[Instance], sent: &Sent, holds_good_credential: bool, what: &str) {
     let pseudo: [(&[u8], &[u8]); 4] = [
         (b":method", &sent.method),
         (b":scheme", b"https"),
@@ -177,24 +177,24 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
 }
 
 /// Returns alice's response to a challenge of this policy, for `GET /`.
-fn answer(gate: &Gate, nc: u32) -> String {
+fn answer(instance: &Instance, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
     let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-    let Verdict::Deny(denial) = gate.decide(&nothing, context).verdict else { panic!("no challenge") };
-    let response = denial.response(&gate.policy.denials, Form::Text);
+    let Verdict::Deny(denial) = instance.decide(&nothing, context).verdict else { panic!("no challenge") };
+    let response = denial.response(&instance.policy.denials, Form::Text);
     let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
     let answer = Answer::new(&challenge, "alice", "horse", "GET", "/").with("nc", &format!("{nc:08x}"));
     answer.signed().field()
 }
 
-fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
+fn reason(instance: &Instance, sent: &Sent) -> Option<Reason> {
     let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
     let request = Request::new(target.into_iter().chain(fields), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
     let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-    match gate.decide(&request, context).verdict {
+    match instance.decide(&request, context).verdict {
         Verdict::Deny(denial) => Some(denial.reason),
         Verdict::Allow(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
     }

@@ -7,7 +7,7 @@
 use authgate::decision::Verdict;
 use authgate::policy::Access;
 
-use super::fixture::{API_KEY, GOOD, PASSWORD, fill, house, request};
+use super::fixture::{API_KEY, GOOD, PASSWORD, fill, instance, request};
 
 pub fn check(bytes: &[u8]) {
     let text = filled(bytes);
@@ -22,8 +22,8 @@ pub fn check(bytes: &[u8]) {
     // A host passes each pseudo-header at most once, and names in lower case.
     fields.retain(|(name, _)| !name.is_empty() && !name.iter().any(u8::is_ascii_uppercase));
     let request = request(path, &fields);
-    let house = house();
-    let decision = house.decide(&request);
+    let instance = instance();
+    let decision = instance.decide(&request);
     match &decision.verdict {
         Verdict::Allow(None) => {
             let access = decision.rule.map(|rule| &rule.access);
@@ -49,7 +49,7 @@ pub fn check(bytes: &[u8]) {
             }
         }
         Verdict::Deny(denial) => {
-            let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
+            let response = denial.response(&instance.policy.denials, instance.policy.denials.form(&request));
             assert!((400..=503).contains(&response.status));
             let challenges: Vec<_> =
                 response.fields.iter().filter(|(name, _)| *name == "www-authenticate").collect();

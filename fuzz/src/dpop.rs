@@ -5,7 +5,7 @@
 
 use authgate::decision::Verdict;
 
-use super::fixture::{GOOD, fill, house, request};
+use super::fixture::{GOOD, fill, instance, request};
 
 pub fn check(bytes: &[u8]) {
     let good = &*GOOD;
@@ -22,10 +22,10 @@ pub fn check(bytes: &[u8]) {
     let authorization = format!("DPoP {}", good.bound);
     for (field, expected) in [(&text[..], text == good.proof.as_bytes()), (good.proof.as_bytes(), true)] {
         // A proof can be used only once; this check is about its validity, so the state is reset.
-        let house = house();
-        house.forget();
+        let instance = instance();
+        instance.forget();
         let decision = request(b"/bound", &[(b"authorization", authorization.as_bytes()), (b"dpop", field)]);
-        let decision = house.decide(&decision);
+        let decision = instance.decide(&decision);
         let passes = matches!(decision.verdict, Verdict::Allow(_));
         // White space around a header's value is not part of it.
         assert!(

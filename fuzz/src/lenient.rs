@@ -7,7 +7,7 @@ use authgate::decision::Verdict;
 use authgate::http::request::Request;
 use authgate::policy::Access;
 
-use super::fixture::{GOOD, fill, house};
+use super::fixture::{GOOD, fill, instance};
 
 pub fn check(bytes: &[u8]) {
     let text = fill(bytes, "{PEOPLE}", &GOOD.people);
@@ -22,13 +22,13 @@ pub fn check(bytes: &[u8]) {
     ];
     fields.extend(lines.map(|line| (&b"cookie"[..], line)));
     let request = Request::new(fields.iter().copied(), None);
-    let house = house();
-    let decision = house.decide(&request);
+    let instance = instance();
+    let decision = instance.decide(&request);
     let rule = decision.rule.map(|rule| rule.number);
     let Verdict::Allow(_) = decision.verdict else { return };
     // The upper-case method selects the same rule.
     let upper_case = Request { method: &method.to_ascii_uppercase(), ..request.clone() };
-    assert_eq!(house.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
+    assert_eq!(instance.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
     if decision.rule.is_some_and(|rule| matches!(rule.access, Access::Public)) {
         return;
     }

@@ -32,7 +32,7 @@ pub struct Has {
 }
 
 /// The module with a configuration.
-pub struct Gate {
+pub struct Instance {
     guest: Guest,
     root: ContextId,
     log: Arc<Log>,
@@ -51,12 +51,12 @@ pub struct Outcome {
     headers: VecHeaderMap,
 }
 
-impl Gate {
+impl Instance {
     /// Starts the module.
     ///
     /// # Errors
     /// If the module rejects its configuration: the errors that it logged.
-    pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Gate, String> {
+    pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Instance, String> {
         let (host, module) = &*MODULE;
         let log = Arc::new(Log::default());
         let metrics =
@@ -67,7 +67,7 @@ impl Gate {
             VmServices::new(log.clone()).with_environment(variables.collect()).with_shared(metrics.clone());
         let mut guest = Guest::new(host, module, services, &Limits::default()).expect("an instance");
         match guest.start(PluginConfig::new().with_configuration(configuration)).expect("no trap") {
-            Started::Serving(root) => Ok(Gate { guest, root, log, metrics, has }),
+            Started::Serving(root) => Ok(Instance { guest, root, log, metrics, has }),
             Started::Refused { .. } => Err(log.text()),
         }
     }
