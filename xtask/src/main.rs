@@ -21,6 +21,7 @@ mod assure;
 mod command;
 mod install;
 mod module;
+mod mutants;
 mod oci;
 mod push;
 mod tool;
@@ -62,6 +63,7 @@ fn step(arguments: &[&str]) -> command::Result {
             println!("{}", push::push(&image, options)?);
             Ok(())
         }
+        ["mutants", options @ ..] => mutants::test(options),
         ["check"] => assure::check(),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
         ["test-matrix", arguments @ ..] => {
