@@ -19,6 +19,9 @@ use schemata::Mutant;
 /// Option that keeps the results of the last run, except for survivors.
 const RESUME: &str = "--resume";
 
+/// Option that leaves out tests that run for longer than a second.
+const QUICK: &str = "--quick";
+
 /// Tests the mutations that cargo-mutants lists for these options.
 ///
 /// # Errors
@@ -27,8 +30,8 @@ pub fn test(options: &[&str]) -> Result {
     install::tool("cargo-mutants")?;
     let folder = std::path::absolute(target_folder())?.join("mutants");
     fs::create_dir_all(&folder)?;
-    let is_resumed = options.contains(&RESUME);
-    let options: Vec<&str> = options.iter().copied().filter(|&option| option != RESUME).collect();
+    let (is_resumed, is_quick) = (options.contains(&RESUME), options.contains(&QUICK));
+    let options: Vec<&str> = options.iter().copied().filter(|option| ![RESUME, QUICK].contains(option)).collect();
     let mutants = list(&options)?;
     println!("mutants: {}", mutants.len());
 
@@ -49,7 +52,7 @@ pub fn test(options: &[&str]) -> Result {
     }
     for (number, mutant) in mutants.iter().enumerate().filter(|(number, _)| !unbuilt.contains_key(number)) {
         if !known.contains_key(&mutant.name) {
-            log.add(&mutant.name, suite.run(number, &build::package_of(mutant.file.as_ref()))?)?;
+            log.add(&mutant.name, suite.run(number, &build::package_of(mutant.file.as_ref()), is_quick)?)?;
         }
     }
     report::summarize(&mutants, &log.outcomes)

@@ -71,8 +71,10 @@ impl Copy {
             for error in errors.iter().map(|error| &error["message"]) {
                 let text = error["rendered"].as_str().unwrap_or_default();
                 let code = error["code"]["code"].as_str().unwrap_or_default();
-                let spans = error["spans"].as_array().into_iter().flatten();
-                let found = spans.filter(|span| span["is_primary"] == true).find_map(|span| {
+                let spans = || error["spans"].as_array().into_iter().flatten();
+                let is_primary = |span: &&Value| span["is_primary"] == true;
+                let mut spans = spans().filter(is_primary).chain(spans());
+                let found = spans.find_map(|span| {
                     let offset = |name: &str| Some(span[name].as_u64()? as usize);
                     let schema = schemas.get(span["file_name"].as_str()?)?;
                     schema.mutants_at(&(offset("byte_start")?..offset("byte_end")?))

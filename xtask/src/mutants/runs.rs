@@ -13,8 +13,8 @@ use crate::command::{Result, output};
 
 /// Tests that run for longer run alone, after the others.
 const SHORT: Duration = Duration::from_millis(100);
-/// Tests of another package run only if they are shorter.
-const OF_ANOTHER_PACKAGE: Duration = Duration::from_secs(1);
+/// Tests that run for longer are left out if the mutation is in another package, or nothing but a quick look is wanted.
+const LONG: Duration = Duration::from_secs(1);
 /// Limits the memory of a test whose loop does not end.
 const LIMITED: &str = "ulimit -v 8000000; exec \"$0\" \"$@\"";
 
@@ -82,13 +82,13 @@ impl<'c> Suite<'c> {
     ///
     /// # Errors
     /// If a test cannot be run.
-    pub fn run(&self, number: usize, package: &str) -> Result<Outcome> {
+    pub fn run(&self, number: usize, package: &str, is_quick: bool) -> Result<Outcome> {
         self.activate(&number.to_string())?;
         let reaching = self.reaching.get(number).map_or(&[][..], Vec::as_slice);
         let tests = reaching.iter().filter_map(|&index| self.tests.get(index));
         let is_of_package = |test: &&Test| {
-            test.duration < OF_ANOTHER_PACKAGE
-                || self.executables.get(test.executable).is_some_and(|executable| executable.package == package)
+            test.duration < LONG
+                || !is_quick && self.executables.get(test.executable).is_some_and(|executable| executable.package == package)
         };
         let tests: Vec<&Test> = tests.filter(is_of_package).collect();
         if tests.is_empty() {

@@ -12,6 +12,9 @@ use crate::command::Result;
 /// Path of the function that says if a mutation is active, in the crate of the mutation.
 const IS_ACTIVE: &str = "crate::mutation::is_active";
 
+/// Path of the type of two iterators, in the same crate.
+const EITHER: &str = "crate::mutation::Either";
+
 /// A mutation that cargo-mutants lists.
 pub struct Mutant {
     /// Location and description, such as `src/a.rs:1:2: replace a -> bool with true`.
@@ -74,6 +77,8 @@ fn offset(text: &str, position: Position) -> usize {
 enum Form {
     /// Statements at the start of a function body.
     Body,
+    /// Alternatives to the iterator of a function body, as one type.
+    Iterator,
     /// Alternatives to an expression.
     Expression,
     /// A condition behind the pattern of a match arm.
@@ -107,7 +112,9 @@ impl Schema {
         for (number, mutant) in mutants {
             let range = mutant.range(text);
             if mutant.genre == "FnValue" {
-                finder.add(range, Form::Body, *number, mutant.replacement.clone());
+                let is_iterator = mutant.replacement.starts_with("::std::iter::");
+                let form = if is_iterator { Form::Iterator } else { Form::Body };
+                finder.add(range, form, *number, mutant.replacement.clone());
             } else {
                 finder.mutants.entry(range.start).or_default().push((*number, mutant));
             }
@@ -144,6 +151,9 @@ impl Schema {
                 let start = self.text.len();
                 self.text += &match node.form {
                     Form::Body => format!("if {IS_ACTIVE}({number}) {{ return {variant}; }} "),
+                    Form::Iterator => {
+                        format!("if {IS_ACTIVE}({number}) {{ {EITHER}::Left({variant}) }} else {{ {EITHER}::Right(")
+                    }
                     Form::Expression => format!("if {IS_ACTIVE}({number}) {{ {variant} }} else "),
                     Form::Arm => format!(" if !{IS_ACTIVE}({number})"),
                     Form::Matched => String::new(),
@@ -152,12 +162,17 @@ impl Schema {
                     self.regions.push((start..self.text.len(), vec![*number]));
                 }
             }
-            if node.form == Form::Expression {
+            if matches!(node.form, Form::Expression | Form::Iterator) {
                 self.text += "{ ";
                 self.write(text, node.range.clone(), nodes);
-                self.text += " })";
+                self.text += " }";
             } else {
                 self.write(text, node.range.clone(), nodes);
+            }
+            match node.form {
+                Form::Expression => self.text.push(')'),
+                Form::Iterator => self.text += &") }".repeat(node.variants.len()),
+                _ => {}
             }
             let mutants = node.variants.iter().map(|(number, _)| *number).collect();
             self.regions.push((start..self.text.len(), mutants));
