@@ -1,3 +1,4 @@
+use super::two_generation::OVERHEAD;
 use super::*;
 use crate::jose::claims::Claims;
 
@@ -279,4 +280,43 @@ fn without_randomness_nothing_is_remembered() {
     memory.remember_failed(cache_key, at(1000.0));
     assert!(!memory.failed(cache_key, at(1000.0)));
     assert!(memory.nonces().key().is_none());
+}
+
+/// Metrics show the numbers of lookups.
+#[test]
+fn lookups_are_counted() {
+    let mut memory = memory(8, 1 << 20);
+    remember(&mut memory, "good", 1000.0, None);
+    let cache_key = |memory: &CredentialCache, name: &str| {
+        memory.cache_key(AuthenticatorId::new(0), 0, name.as_bytes())
+    };
+    let (good, bad) = (cache_key(&memory, "good"), cache_key(&memory, "bad"));
+    memory.remember_failed(bad, at(1000.0));
+    memory.held(good, at(1001.0)).unwrap();
+    memory.recall(good, at(1001.0), None, false).unwrap();
+    memory.recall(good, at(1001.0), None, false).unwrap();
+    assert!(memory.held(bad, at(1001.0)).is_none() && !memory.failed(good, at(1001.0)));
+    for _ in 0..4 {
+        assert!(memory.failed(bad, at(1001.0)));
+    }
+    for _ in 0..2 {
+        memory.note_miss();
+    }
+    assert_eq!(memory.lookups(), Lookups { hits: 3, wrong_hits: 4, misses: 2 });
+}
+
+/// Failures use at most a quarter of the entries and bytes, in addition to those of successes.
+#[test]
+fn failures_have_a_quarter_of_the_room() {
+    for (max_entries, max_bytes, expected) in
+        [(103, 1 << 20, 24), (3, 1 << 20, 0), (1 << 20, 4 * 10 * OVERHEAD + 3, 10), (1 << 20, 3, 0)]
+    {
+        let mut memory = memory(max_entries, max_bytes);
+        for n in 0..1_000_u32 {
+            let cache_key = memory.cache_key(AuthenticatorId::new(0), 0, &n.to_be_bytes());
+            memory.remember_failed(cache_key, at(1000.0));
+            assert!(memory.failed.count() <= expected, "{max_entries} {max_bytes} after {n}");
+        }
+        assert!(memory.failed.count() * 2 >= expected, "{max_entries} {max_bytes}");
+    }
 }

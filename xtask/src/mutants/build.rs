@@ -10,25 +10,30 @@ use serde_json::Value;
 use super::schemata::{Mutant, Schema};
 use crate::command::{Result, cargo, output};
 
+/// Module that each crate with mutations gets.
 const MUTATION: &str = include_str!("mutation.rs.txt");
-const PACKAGES: [&str; 6] = ["-p", "authgate", "-p", "authgate-filter", "-p", "authgate-cli"];
+
+/// Packages with mutations, and the folders of their sources.
+const PACKAGES: [(&str, &str); 3] =
+    [("authgate", "src"), ("authgate-filter", "crates/filter/src"), ("authgate-cli", "crates/cli/src")];
 
 /// A copy of the checkout.
 pub struct Copy {
-    /// Folder of the copy, its artifacts and its results.
+    /// Folder of the copy, its artifacts and the results.
     pub folder: PathBuf,
-    /// Root of the copy.
-    pub root: PathBuf,
+    root: PathBuf,
+    /// Files that may have mutations.
+    sources: Vec<String>,
 }
 
 /// A test executable.
 pub struct Executable {
     /// Path of the executable.
     pub path: PathBuf,
-    /// Name of its package.
-    pub package: String,
     /// Folder of its package.
     pub folder: PathBuf,
+    /// Name of its package.
+    pub package: &'static str,
 }
 
 impl Copy {
@@ -38,60 +43,61 @@ impl Copy {
     /// If a file cannot be copied.
     pub fn new(folder: PathBuf) -> Result<Copy> {
         let root = folder.join("checkout");
-        let listed = output(Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+        let mut list = Command::new("git");
+        let listed = output(list.args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
         let files: BTreeSet<&Path> = listed.lines().map(Path::new).filter(|file| file.is_file()).collect();
         remove_others(&root, &root, &files)?;
-        for file in files {
-            let is_rewritten = file.extension().is_some_and(|extension| extension == "rs");
-            if !is_rewritten || !is_source(file) {
-                write(&root.join(file), &fs::read(file)?)?;
-                fs::set_permissions(root.join(file), fs::metadata(file)?.permissions())?;
-            }
+        let is_source = |file: &str| file.ends_with(".rs") && package_of(file).is_some();
+        let (sources, others): (Vec<&Path>, Vec<&Path>) =
+            files.into_iter().partition(|file| file.to_str().is_some_and(is_source));
+        for file in others {
+            write(&root.join(file), &fs::read(file)?)?;
+            fs::set_permissions(root.join(file), fs::metadata(file)?.permissions())?;
         }
-        Ok(Copy { folder, root })
+        let sources = sources.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+        Ok(Copy { folder, root, sources })
     }
 
-    /// Writes the sources with all mutations that compile in this form, and returns the errors of the others.
+    /// Writes the sources with all mutations that compile in this form. Returns the others, with the codes of the errors.
     ///
     /// # Errors
-    /// If the copy does not compile, for a reason other than a mutation.
-    pub fn rewrite(
-        &self,
-        mutants: &[Mutant],
-        mut failed: BTreeMap<usize, String>,
-    ) -> Result<BTreeMap<usize, String>> {
+    /// If the copy does not compile for another reason.
+    pub fn rewrite(&self, mutants: &[Mutant]) -> Result<BTreeMap<usize, String>> {
+        // Those of the last run are left out at once, so that nothing is built again if nothing has changed.
+        let record = self.folder.join("not-in-one-build");
+        let known = fs::read_to_string(&record).unwrap_or_default();
+        let known: BTreeMap<&str, &str> =
+            known.lines().filter_map(|line| line.split_once('\t')).map(|(code, name)| (name, code)).collect();
+        let numbered = mutants.iter().enumerate();
+        let of_last_run = |(number, mutant): (usize, &Mutant)| {
+            Some((number, (*known.get(mutant.name.as_str())?).to_owned()))
+        };
+        let mut failed: BTreeMap<usize, String> = numbered.filter_map(of_last_run).collect();
         loop {
             let schemas = self.write_sources(mutants, &failed)?;
-            let messages = self.cargo(&["check", "--quiet"], &[])?;
-            let errors: Vec<&Value> = messages.iter().filter(|message| message["message"]["level"] == "error").collect();
+            let errors = self.errors(PACKAGES.map(|(package, _)| package).as_slice())?;
             if errors.is_empty() {
+                let failed_now = failed.iter().filter_map(|(number, code)| Some((code, mutants.get(*number)?)));
+                let lines = failed_now.map(|(code, mutant)| format!("{code}\t{}\n", mutant.name));
+                fs::write(record, lines.collect::<String>())?;
                 return Ok(failed);
             }
-            let before = failed.len();
-            for error in errors.iter().map(|error| &error["message"]) {
-                let text = error["rendered"].as_str().unwrap_or_default();
-                let code = error["code"]["code"].as_str().unwrap_or_default();
+            for error in errors {
                 let spans = || error["spans"].as_array().into_iter().flatten();
+                // Without a primary span in a mutation, any other that the compiler mentions.
                 let is_primary = |span: &&Value| span["is_primary"] == true;
-                let mut spans = spans().filter(is_primary).chain(spans());
-                let found = spans.find_map(|span| {
-                    let offset = |name: &str| Some(span[name].as_u64()? as usize);
+                let found = spans().filter(is_primary).chain(spans()).find_map(|span| {
+                    let offset = |name: &str| usize::try_from(span[name].as_u64()?).ok();
                     let schema = schemas.get(span["file_name"].as_str()?)?;
                     schema.mutants_at(&(offset("byte_start")?..offset("byte_end")?))
                 });
-                match found {
-                    Some(numbers) => {
-                        let summary = format!("{code} {}", text.lines().next().unwrap_or_default());
-                        failed.extend(numbers.iter().map(|&number| (number, summary.clone())));
-                    }
-                    None if code.is_empty() => {} // "aborting due to previous errors"
-                    None => return Err(format!("not an error of a mutation: {text}").into()),
-                }
+                let Some(numbers) = found.filter(|numbers| !numbers.is_empty()) else {
+                    return Err(format!("not an error of a mutation: {}", error["rendered"]).into());
+                };
+                let code = error["code"]["code"].as_str().unwrap_or_default();
+                failed.extend(numbers.iter().map(|&number| (number, code.to_owned())));
             }
-            println!("mutations that do not compile in one build: {}", failed.len());
-            if failed.len() == before {
-                return Err("the copy does not compile".into());
-            }
+            println!("{} mutations do not compile in one build", failed.len());
         }
     }
 
@@ -105,20 +111,41 @@ impl Copy {
             files.entry(&mutant.file).or_default().push((number, mutant));
         }
         let mut schemas = BTreeMap::new();
-        let listed = output(Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
-        for file in listed.lines().filter(|file| is_source(Path::new(file)) && Path::new(file).is_file()) {
-            let text = fs::read_to_string(file)?;
-            let schema = Schema::new(&text, files.get(file).map_or(&[], Vec::as_slice))
-                .map_err(|error| format!("{file}: {error}"))?;
-            let mut written = schema.text.clone();
-            if file.ends_with("src/lib.rs") || file.ends_with("src/main.rs") {
-                let module = MUTATION.replace("@FOLDER@", &self.folder.to_string_lossy());
-                written += &module.replace("@COUNT@", &mutants.len().to_string());
-            }
-            write(&self.root.join(file), written.as_bytes())?;
-            schemas.insert(file.to_owned(), schema);
+        for file in &self.sources {
+            let mutants = files.get(file.as_str()).map_or(&[][..], Vec::as_slice);
+            let schema =
+                Schema::new(&fs::read_to_string(file)?, mutants).map_err(|error| format!("{file}: {error}"))?;
+            write(&self.root.join(file), self.with_module(file, &schema.text).as_bytes())?;
+            schemas.insert(file.clone(), schema);
         }
         Ok(schemas)
+    }
+
+    /// Adds the module that says which mutation is active, if this is the root of a crate.
+    fn with_module(&self, file: &str, text: &str) -> String {
+        match file.ends_with("src/lib.rs") || file.ends_with("src/main.rs") {
+            true => format!("{text}{}", MUTATION.replace("@FOLDER@", &self.folder.to_string_lossy())),
+            false => text.to_owned(),
+        }
+    }
+
+    /// Writes a file with one mutation in its plain form, and none of the others. Returns true if the tests of its
+    /// package can be built.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_alone(&self, mutant: &Mutant) -> Result<bool> {
+        let path = self.root.join(&mutant.file);
+        let before = fs::read(&path)?;
+        let package = package_of(&mutant.file).ok_or("a mutation outside the packages")?;
+        fs::write(&path, self.with_module(&mutant.file, &mutant.apply(&fs::read_to_string(&mutant.file)?)))?;
+        let is_viable = self.errors(&[package])?.is_empty();
+        if is_viable {
+            self.build(&[package])?;
+        }
+        // Cargo builds it again, since it is newer.
+        fs::write(&path, before)?;
+        Ok(is_viable)
     }
 
     /// Builds the tests that `.cargo/mutants.toml` names.
@@ -126,51 +153,52 @@ impl Copy {
     /// # Errors
     /// If they cannot be built.
     pub fn tests(&self) -> Result<Vec<Executable>> {
+        self.build(PACKAGES.map(|(package, _)| package).as_slice())
+    }
+
+    fn build(&self, packages: &[&str]) -> Result<Vec<Executable>> {
         let configuration = fs::read_to_string(".cargo/mutants.toml")?;
-        let tests: Vec<&str> =
-            configuration.lines().filter_map(|line| line.trim().strip_prefix("\"--")?.strip_suffix("\",")).collect();
-        let tests: Vec<String> = tests.iter().map(|test| format!("--{test}")).collect();
-        let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
-        let messages = self.cargo(&["test", "--no-run"], &tests)?;
-        let executables = messages.iter().filter(|message| message["profile"]["test"] == true).filter_map(|message| {
-            let folder = Path::new(message["manifest_path"].as_str()?).parent()?;
-            Some(Executable {
-                path: message["executable"].as_str()?.into(),
-                package: package_of(folder.strip_prefix(&self.root).ok()?),
-                folder: folder.to_owned(),
-            })
+        let quoted = configuration.lines().map(str::trim).filter_map(|line| line.strip_prefix('"')?.strip_suffix("\","));
+        let tests: Vec<&str> = quoted.filter(|text| text.starts_with("--")).collect();
+        let messages = self.cargo(&["test", "--no-run"], packages, &tests)?;
+        let built = messages.iter().filter(|message| message["profile"]["test"] == true).filter_map(|message| {
+            let path = message["executable"].as_str()?.into();
+            let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+            let package = package_of(folder.strip_prefix(&self.root).ok()?.join("src").to_str()?)?;
+            Some(Executable { path, folder, package })
         });
-        let executables: Vec<Executable> = executables.collect();
+        let executables: Vec<Executable> = built.collect();
         if executables.is_empty() { Err("the tests cannot be built".into()) } else { Ok(executables) }
     }
 
-    /// Runs cargo on the packages of the copy, and returns its messages.
-    fn cargo(&self, command: &[&str], options: &[&str]) -> Result<Vec<Value>> {
+    /// Checks packages, and returns the errors of the compiler.
+    fn errors(&self, packages: &[&str]) -> Result<Vec<Value>> {
+        let messages = self.cargo(&["check", "--quiet"], packages, &[])?;
+        let messages = messages.into_iter().map(|mut message| message["message"].take());
+        // The last error of a crate is a summary without a location.
+        let is_error = |message: &Value| message["level"] == "error" && message["spans"] != Value::Array(Vec::new());
+        Ok(messages.filter(is_error).collect())
+    }
+
+    /// Runs cargo on packages of the copy, and returns its messages.
+    fn cargo(&self, command: &[&str], packages: &[&str], options: &[&str]) -> Result<Vec<Value>> {
         let mut cargo = cargo();
-        cargo.args(command).args(["--locked", "--message-format=json"]).args(PACKAGES).args(options);
+        cargo.args(command).args(["--locked", "--message-format=json"]).args(options);
+        cargo.args(packages.iter().flat_map(|package| ["-p", package]));
         cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", self.folder.join("target"));
-        // Tests run thousands of times, and the build is one.
+        // The tests run thousands of times.
         cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
-        let printed = cargo.stderr(Stdio::inherit()).output()?.stdout;
+        let printed = cargo.stderr(Stdio::null()).output()?.stdout;
         String::from_utf8(printed)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 }
 
-/// Returns the package of a file or folder: the part of the path before `src`.
-pub fn package_of(path: &Path) -> String {
-    match path.strip_prefix("crates").ok().and_then(|path| path.iter().next()) {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "core".to_owned(),
-    }
+/// Returns the package of a source file.
+pub fn package_of(file: &str) -> Option<&'static str> {
+    PACKAGES.iter().find(|(_, folder)| Path::new(file).starts_with(folder)).map(|(package, _)| *package)
 }
 
-/// True for the sources of crates that mutations may change.
-fn is_source(file: &Path) -> bool {
-    ["src", "crates/filter/src", "crates/cli/src"].iter().any(|folder| file.starts_with(folder))
-        && file.extension().is_some_and(|extension| extension == "rs")
-}
-
-/// Writes a file, unless it has this content: cargo builds what is newer.
+/// Writes a file, unless it has this content: cargo builds anew what is newer.
 fn write(file: &Path, content: &[u8]) -> Result {
     if fs::read(file).is_ok_and(|written| written == content) {
         return Ok(());
