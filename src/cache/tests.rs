@@ -236,6 +236,10 @@ fn what_is_old_is_forgotten_in_time_too() {
     for n in 0..5 {
         store.insert(cache_key(n), Entry { value: n, since: at(1000.0), until: at(1010.0), bytes: 0 });
     }
+    for n in [0, 4] {
+        assert_eq!(store.peek(cache_key(n), at(1010.0)), None);
+        assert_eq!(store.peek(cache_key(n), at(1009.75)), Some(&n));
+    }
     assert_eq!(store.take(cache_key(0), at(1010.0)), None);
     assert_eq!(store.take(cache_key(1), at(1009.75)), Some(1));
     assert_eq!(store.take(cache_key(4), at(1010.0)), None);

@@ -12,6 +12,7 @@
 //! xtask push [OPTION…]     pushes dist/oci to $IMAGE; skopeo gets the options
 //! xtask check              formatting, lints and documentation
 //! xtask fuzz SECONDS [TARGET…]
+//! xtask mutants [--resume] [OPTION…]   tests mutations; cargo-mutants gets the options
 //! xtask test-matrix VERSION… -- [TEST…]
 //! ```
 //!
@@ -31,7 +32,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
                      | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
-                     | check | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
+                     | check | fuzz SECONDS [TARGET…] | mutants [--resume] [OPTION…] \
+                     | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,9 +65,9 @@ fn step(arguments: &[&str]) -> command::Result {
             println!("{}", push::push(&image, options)?);
             Ok(())
         }
-        ["mutants", options @ ..] => mutants::test(options),
         ["check"] => assure::check(),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
+        ["mutants", options @ ..] => mutants::test(options),
         ["test-matrix", arguments @ ..] => {
             let mut halves = arguments.splitn(2, |argument| *argument == "--");
             assure::test_matrix(halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
