@@ -1,3 +1,4 @@
+use super::two_generation::OVERHEAD;
 use super::*;
 use crate::jose::claims::Claims;
 
@@ -238,6 +239,10 @@ fn what_is_old_is_forgotten_in_time_too() {
     for n in 0..5 {
         store.insert(cache_key(n), Entry { value: n, since: at(1000.0), until: at(1010.0), bytes: 0 });
     }
+    for n in [0, 4] {
+        assert_eq!(store.peek(cache_key(n), at(1010.0)), None);
+        assert_eq!(store.peek(cache_key(n), at(1009.75)), Some(&n));
+    }
     assert_eq!(store.take(cache_key(0), at(1010.0)), None);
     assert_eq!(store.take(cache_key(1), at(1009.75)), Some(1));
     assert_eq!(store.take(cache_key(4), at(1010.0)), None);
@@ -282,4 +287,42 @@ fn without_randomness_nothing_is_remembered() {
     cache.remember_failed(cache_key, at(1000.0));
     assert!(!cache.failed(cache_key, at(1000.0)));
     assert!(cache.nonces().key().is_none());
+}
+
+/// Metrics show the numbers of lookups.
+#[test]
+fn lookups_are_counted() {
+    let mut cache = cache(8, 1 << 20);
+    remember(&mut cache, "good", 1000.0, None);
+    let cache_key =
+        |cache: &CredentialCache, name: &str| cache.cache_key(AuthenticatorId::new(0), 0, name.as_bytes());
+    let (good, bad) = (cache_key(&cache, "good"), cache_key(&cache, "bad"));
+    cache.remember_failed(bad, at(1000.0));
+    cache.verified(good, at(1001.0)).unwrap();
+    cache.recall(good, at(1001.0), None, false).unwrap();
+    cache.recall(good, at(1001.0), None, false).unwrap();
+    assert!(cache.verified(bad, at(1001.0)).is_none() && !cache.failed(good, at(1001.0)));
+    for _ in 0..4 {
+        assert!(cache.failed(bad, at(1001.0)));
+    }
+    for _ in 0..2 {
+        cache.note_miss();
+    }
+    assert_eq!(cache.lookups(), Lookups { hits: 3, wrong_hits: 4, misses: 2 });
+}
+
+/// Failures use at most a quarter of the entries and bytes, in addition to those of successes.
+#[test]
+fn failures_have_a_quarter_of_the_room() {
+    for (max_entries, max_bytes, expected) in
+        [(103, 1 << 20, 24), (3, 1 << 20, 0), (1 << 20, 4 * 10 * OVERHEAD + 3, 10), (1 << 20, 3, 0)]
+    {
+        let mut cache = cache(max_entries, max_bytes);
+        for n in 0..1_000_u32 {
+            let cache_key = cache.cache_key(AuthenticatorId::new(0), 0, &n.to_be_bytes());
+            cache.remember_failed(cache_key, at(1000.0));
+            assert!(cache.failed.count() <= expected, "{max_entries} {max_bytes} after {n}");
+        }
+        assert!(cache.failed.count() * 2 >= expected, "{max_entries} {max_bytes}");
+    }
 }
