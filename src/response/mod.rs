@@ -420,7 +420,7 @@ struct IssuedChallenge<'a> {
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
-    /// What the caller must do at the issuer before it gets another token.
+    /// Requirements on the login of the caller, for a challenge to log in again.
     step_up: Option<&'a Wanted>,
     /// True if only the nonce is invalid.
     is_stale: bool,
