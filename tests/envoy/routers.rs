@@ -33,7 +33,7 @@ const REQUESTS: usize = 250;
 /// Callers of a world.
 const CALLERS: usize = 16;
 
-/// What Envoy does with a path before authgate sees it.
+/// Settings for paths in Envoy, which apply before authgate sees a path.
 const MODES: [&str; 3] = ["raw", "normalize-path", "sample"];
 /// The listener whose rules compare nothing.
 const CONTROL: &str = "control";
