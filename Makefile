@@ -46,6 +46,13 @@ tool-archive: ## Pack the tool, its man pages and completions into dist/authgate
 check: ## Check formatting, lints and documentation, with warnings as errors
 	@$(XTASK) check
 
+docs: ## Build the documentation site, target/site/index.html, and check its spelling and links
+	@$(XTASK) docs
+
+check-site: docs ## Check the accessibility of the site, light and dark; needs Chromium
+	@$(XTASK) install browser
+	node tests/browser/accessibility.mjs "$$(command -v $${CHROMIUM:-chromium})" '$(abspath $(TARGET_DIR))/site'
+
 # Advisories are fetched from a repository on the network, which not every machine can access.
 CHECKS := bans licenses sources
 deny: ## Check licences and sources of all crates; CHECKS=advisories checks for known vulnerabilities

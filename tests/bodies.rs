@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use authgate::http::challenge::{Challenge, Realm};
+use authgate::http::request::Request;
 use authgate::jose::jwt::TokenError;
 use authgate::principal::AuthenticatorId;
 use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason, Wanted};
@@ -131,11 +132,15 @@ fn each_body_reads_as_its_file_says() {
     faults.extend(check("origin_not_allowed", &origin, &told));
     faults.extend(check("with-help", &missing, &with_help));
     faults.extend(check("kept-back", &missing, &kept_back));
+    let fields = [(&b"x-request-id"[..], &b"7c9e6679-7425-40de-944b-e07fc1f90ae7"[..])];
+    let identified = denial(Reason::MissingCredentials, None);
+    let identified = identified.for_request(&Request::new(fields.into_iter(), None));
+    faults.extend(check("with-request-id", &identified, &told));
     let not_found = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     faults.extend(check("not-found", &denial(Reason::NotAuthorized, Some(0)), &not_found));
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
-    assert_eq!(files.count(), 3 * (REASONS.len() + 4), "files that no test reads");
+    assert_eq!(files.count(), 3 * (REASONS.len() + 5), "files that no test reads");
 }
 
 #[test]

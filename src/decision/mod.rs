@@ -103,6 +103,10 @@ pub fn decide_traced<'a, T: Trace>(
     trace: &mut T,
 ) -> Decision<'a> {
     let (verdict, rule, verified) = judge(policy, request, state, context, trace);
+    let verdict = match verdict {
+        Verdict::Deny(denial) => Verdict::Deny(denial.for_request(request)),
+        verdict => verdict,
+    };
     // A request without a rule is in shadow mode if the policy as a whole is.
     if rule.map_or(policy.is_shadowed, |rule| rule.is_shadowed) {
         let mutations = mutations::of_public(policy, request);

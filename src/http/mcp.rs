@@ -28,14 +28,21 @@ pub struct McpCall<'a> {
     pub name: Option<Cow<'a, str>>,
 }
 
-/// Error for MCP headers that are missing, repeated or malformed, or of an earlier revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct McpError;
-
-impl From<AmbiguousHeader> for McpError {
-    fn from(_: AmbiguousHeader) -> Self {
-        McpError
-    }
+/// Error for MCP headers that do not describe a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum McpError {
+    /// This header is missing.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// This header occurs more than once, or is spelled so that only some servers know it.
+    #[error("{0} is repeated, or has another spelling")]
+    Ambiguous(&'static str),
+    /// This header has an invalid value.
+    #[error("{0} is malformed")]
+    Malformed(&'static str),
+    /// The revision is earlier than [`FIRST_REVISION`].
+    #[error("mcp-protocol-version is earlier than {FIRST_REVISION}")]
+    EarlierRevision,
 }
 
 /// True if calls of this method have a name.
@@ -49,17 +56,26 @@ impl<'a> McpCall<'a> {
     /// # Errors
     /// Fails if a header is missing, repeated or malformed, or if the revision is earlier than [`FIRST_REVISION`].
     pub fn of(request: &Request<'a>) -> Result<McpCall<'a>, McpError> {
-        let header = |name| Ok::<_, McpError>(only_value(request, name)?.map(trim_ows));
-        let revision = header("mcp-protocol-version")?.ok_or(McpError)?;
-        if !is_date(revision) || revision < FIRST_REVISION.as_bytes() {
-            return Err(McpError);
+        let [method_header, name_header, revision_header] = HEADERS;
+        let header = |name| match only_value(request, name) {
+            Ok(value) => Ok(value.map(trim_ows)),
+            Err(AmbiguousHeader) => Err(McpError::Ambiguous(name)),
+        };
+        let revision = header(revision_header)?.ok_or(McpError::Missing(revision_header))?;
+        if !is_date(revision) {
+            return Err(McpError::Malformed(revision_header));
         }
-        let method = header("mcp-method")?.ok_or(McpError)?;
-        let method = std::str::from_utf8(method).ok().filter(|method| is_method(method)).ok_or(McpError)?;
-        let name = header("mcp-name")?.map(decode_name).transpose()?;
-        if name.is_none() && has_name(method) {
-            return Err(McpError);
+        if revision < FIRST_REVISION.as_bytes() {
+            return Err(McpError::EarlierRevision);
         }
+        let method = header(method_header)?.ok_or(McpError::Missing(method_header))?;
+        let method = std::str::from_utf8(method).ok().filter(|method| is_method(method));
+        let method = method.ok_or(McpError::Malformed(method_header))?;
+        let name = match header(name_header)? {
+            Some(name) => Some(decode_name(name).ok_or(McpError::Malformed(name_header))?),
+            None if has_name(method) => return Err(McpError::Missing(name_header)),
+            None => None,
+        };
         Ok(McpCall { method, name })
     }
 
@@ -93,20 +109,19 @@ fn is_date(text: &[u8]) -> bool {
 
 /// Decodes a name: visible ASCII and spaces as they are, everything else in base64 between `=?base64?` and `?=`. A server
 /// may or may not take other spellings of these marks for marks, so they are errors.
-fn decode_name(value: &[u8]) -> Result<Cow<'_, str>, McpError> {
+fn decode_name(value: &[u8]) -> Option<Cow<'_, str>> {
     const START: &[u8] = b"=?base64?";
     let text = match value.split_at_checked(START.len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case(START) => {
-            let encoded = rest.strip_suffix(b"?=").filter(|_| start == START).ok_or(McpError)?;
-            let decoded = STANDARD.decode(encoded).map_err(|_| McpError)?;
-            Cow::Owned(String::from_utf8(decoded).map_err(|_| McpError)?)
+            let encoded = rest.strip_suffix(b"?=").filter(|_| start == START)?;
+            Cow::Owned(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?)
         }
         _ if value.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
-            Cow::Borrowed(std::str::from_utf8(value).map_err(|_| McpError)?)
+            Cow::Borrowed(std::str::from_utf8(value).ok()?)
         }
-        _ => return Err(McpError),
+        _ => return None,
     };
-    if text.is_empty() { Err(McpError) } else { Ok(text) }
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -121,7 +136,25 @@ mod tests {
         let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let call = McpCall::of(&Request::new(pairs, None));
         let expected = expected.map(|(method, name)| McpCall { method, name: name.map(Cow::Borrowed) });
-        assert_eq!(call, expected.ok_or(McpError), "{fields:?}");
+        assert_eq!(call.ok(), expected, "{fields:?}");
+    }
+
+    #[test]
+    fn errors_name_the_header() {
+        for (fields, expected) in [
+            (&[][..], "mcp-protocol-version is missing"),
+            (&[("mcp-protocol-version", "2025-11-25")], "mcp-protocol-version is earlier than 2026-07-28"),
+            (&[("mcp-protocol-version", "draft")], "mcp-protocol-version is malformed"),
+            (&[REVISION], "mcp-method is missing"),
+            (&[REVISION, LIST, LIST], "mcp-method is repeated, or has another spelling"),
+            (&[REVISION, ("mcp-method", "a,b")], "mcp-method is malformed"),
+            (&[REVISION, CALL], "mcp-name is missing"),
+            (&[REVISION, CALL, ("mcp-name", "=?base64?%?=")], "mcp-name is malformed"),
+        ] {
+            let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            let error = McpCall::of(&Request::new(pairs, None)).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{fields:?}");
+        }
     }
 
     #[test]

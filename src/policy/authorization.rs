@@ -45,7 +45,7 @@ pub struct RequiredScope {
     pub(super) implied_by: Vec<String>,
 }
 
-/// How and when the caller must have authenticated at the issuer
+/// Requirements on the caller's login at the issuer
 /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)).
 #[derive(Default)]
 pub struct RequiredAuthentication {
@@ -109,10 +109,6 @@ impl Authorization {
 
     fn check(&self, authenticated: &Authenticated, values: &VariableValues, now: NumericDate) -> Authorized {
         let principal = &authenticated.principal;
-        let is_subject = |(authenticator, subject): &(AuthenticatorId, String)| {
-            *authenticator == authenticated.authenticator && *subject == principal.subject
-        };
-        let is_listed = self.subjects.as_ref().is_none_or(|subjects| subjects.iter().any(is_subject));
         let is_owner = self.subject.is_none_or(|variable| values.equals_text(variable, &principal.subject));
         let has_claims = self.claims.iter().all(|(selector, condition)| {
             let claim = selector.find(&principal.claims);
@@ -121,18 +117,31 @@ impl Authorization {
                 ClaimCondition::Equals(variable) => values.equals_claim(*variable, claim),
             }
         });
-        if !is_listed || !is_owner || !has_claims {
+        if !self.lists(authenticated) || !is_owner || !has_claims {
             return Authorized::No;
         }
-        let has = |scope: &RequiredScope| scope.is_granted_by(&principal.scopes);
+        let has = |scope: &RequiredScope| scope.granted_by(&principal.scopes).is_some();
         let has_any = self.any_scope.is_empty() || self.any_scope.iter().any(has);
-        if !self.authentication.is_met_by(principal, now) {
+        if !self.accepts_login(principal, now) {
             Authorized::Wants(Reason::InsufficientUserAuthentication, self.wanted())
         } else if has_any && self.scopes.iter().all(has) {
             Authorized::Yes
         } else {
             Authorized::Wants(Reason::InsufficientScope, Wanted::scope(self.scope()))
         }
+    }
+
+    /// True if the caller is one of `subjects`, or if any is allowed.
+    pub fn lists(&self, authenticated: &Authenticated) -> bool {
+        let is_subject = |(authenticator, subject): &(AuthenticatorId, String)| {
+            *authenticator == authenticated.authenticator && *subject == authenticated.principal.subject
+        };
+        self.subjects.as_ref().is_none_or(|subjects| subjects.iter().any(is_subject))
+    }
+
+    /// True if `acr` and `max_auth_age` are met.
+    pub fn accepts_login(&self, principal: &Principal, now: NumericDate) -> bool {
+        self.authentication.is_met_by(principal, now)
     }
 
     fn wanted(&self) -> Wanted {
@@ -153,6 +162,24 @@ impl Authorization {
         let scopes: Vec<&str> =
             self.scopes.iter().chain(any.into_iter().flatten()).map(|scope| scope.name.as_str()).collect();
         scopes.join(" ")
+    }
+
+    /// Returns all scopes of `scopes` and `any_scope`.
+    pub fn required_scopes(&self) -> impl Iterator<Item = &RequiredScope> {
+        self.scopes.iter().chain(&self.any_scope)
+    }
+
+    /// Returns the claims that must match constants, and whether each does.
+    pub fn matched_claims<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> impl Iterator<Item = (&'a ClaimSelector, bool)> {
+        self.claims.iter().filter_map(|(selector, condition)| match condition {
+            ClaimCondition::Matches(matcher) => {
+                Some((selector, matcher.matches(selector.find(&principal.claims))))
+            }
+            ClaimCondition::Equals(_) => None,
+        })
     }
 
     /// Returns the comparisons of variables with the caller.
@@ -178,8 +205,21 @@ impl Authorization {
 }
 
 impl RequiredScope {
-    fn is_granted_by(&self, scopes: &[String]) -> bool {
-        scopes.iter().any(|scope| *scope == self.name || self.implied_by.contains(scope))
+    /// Name of the scope.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Scopes that imply it, directly or through others.
+    pub fn implied_by(&self) -> &[String] {
+        &self.implied_by
+    }
+
+    /// Returns the scope of a caller that is this one or implies it.
+    pub fn granted_by<'s>(&self, scopes: &'s [String]) -> Option<&'s str> {
+        let implies = |scope: &&String| self.implied_by.contains(scope);
+        let own = scopes.iter().find(|scope| **scope == self.name);
+        own.or_else(|| scopes.iter().find(implies)).map(String::as_str)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Variables: parts of a request that an authorization compares with the caller.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -71,6 +72,11 @@ impl Variables {
         self.list.get(id.0)
     }
 
+    /// Returns all variables of the list.
+    pub fn iter(&self) -> impl Iterator<Item = (VariableId, &Variable)> {
+        self.list.iter().enumerate().map(|(position, variable)| (VariableId(position), variable))
+    }
+
     /// Names of the headers that are compared.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.list.iter().filter_map(|variable| match variable {
@@ -118,26 +124,52 @@ impl Variables {
     /// Returns the decoded value that `capture` finds, the same in all matches and in all interpretations of the path.
     fn only_value<'t>(
         &self,
-        target: &Target<'t>,
+        target: &'t Target<'t>,
         capture: impl Fn(&MatchSpec, &'t str) -> Option<&'t str>,
     ) -> Result<Option<Vec<u8>>, AmbiguousVariable> {
+        let mut only: Option<Vec<u8>> = None;
+        self.visit(target, capture, |_, value| match &only {
+            None => {
+                only = Some(value.into_owned());
+                Ok(())
+            }
+            Some(only) if **only == *value => Ok(()),
+            Some(_) => Err(AmbiguousVariable),
+        })?;
+        Ok(only)
+    }
+
+    /// Calls `visit` with each decoded value that `capture` finds, and the interpretation of the path that has it.
+    fn visit<'t>(
+        &self,
+        target: &'t Target<'t>,
+        capture: impl Fn(&MatchSpec, &'t str) -> Option<&'t str>,
+        mut visit: impl FnMut(&'t str, Cow<'t, [u8]>) -> Result<(), AmbiguousVariable>,
+    ) -> Result<(), AmbiguousVariable> {
         // Another match may apply to the method in upper case.
         let upper_case = Target { method: &target.method.to_ascii_uppercase(), ..*target };
-        let mut only: Option<Vec<u8>> = None;
         for reading in target.readings.iter() {
             let applies =
                 |spec: &&MatchSpec| spec.matches(reading, target) || spec.matches(reading, &upper_case);
             for spec in self.alternatives.iter().filter(applies) {
                 let Some(value) = capture(spec, reading) else { continue };
-                let value = percent_decode(value.as_bytes());
-                match &only {
-                    None => only = Some(value.into_owned()),
-                    Some(only) if **only == *value => {}
-                    Some(_) => return Err(AmbiguousVariable),
-                }
+                visit(reading, percent_decode(value.as_bytes()))?;
             }
         }
-        Ok(only)
+        Ok(())
+    }
+
+    /// Returns each value of a path variable, with the interpretation of the path that has it, for tools that explain
+    /// why a variable is ambiguous.
+    pub fn interpretations<'t>(&self, name: &str, target: &'t Target<'t>) -> Vec<(&'t str, Vec<u8>)> {
+        let mut values = Vec::new();
+        let capture = |spec: &MatchSpec, reading: &'t str| spec.path().capture(name, reading);
+        // `visit` fails only if the closure does.
+        let _ = self.visit(target, capture, |reading, value| {
+            values.push((reading, value.into_owned()));
+            Ok(())
+        });
+        values
     }
 }
 

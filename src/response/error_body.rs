@@ -2,6 +2,7 @@
 
 use super::messages::{Explanation, explain, title};
 use super::{Denial, DenialFormat, Reason};
+use crate::http::request_id::RequestId;
 
 /// Contents of a body.
 pub struct ErrorBody<'a> {
@@ -11,6 +12,8 @@ pub struct ErrorBody<'a> {
     pub told: Option<Detail<'a>>,
     /// URL of further help.
     pub help: Option<&'a str>,
+    /// Identifier of the request.
+    pub request_id: Option<&'a str>,
 }
 
 /// An explained reason.
@@ -49,7 +52,8 @@ impl<'a> ErrorBody<'a> {
         let is_hidden = denial.is_hidden_by(format);
         let status = if is_hidden { 404 } else { denial.reason.status() };
         let told = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
-        ErrorBody { status, told, help: format.help.as_deref() }
+        let request_id = denial.request_id.as_ref().map(RequestId::as_str);
+        ErrorBody { status, told, help: format.help.as_deref(), request_id }
     }
 }
 

@@ -75,6 +75,9 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
             detail(&mut page, "Required scope", scope);
         }
     }
+    if let Some(id) = error_body.request_id {
+        detail(&mut page, "Request ID", id);
+    }
     page.push_str("</dl>\n</main>\n</body>\n</html>\n");
     page
 }

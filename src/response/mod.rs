@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use crate::http::authorization::DPOP;
 use crate::http::challenge::{AuthParam, Challenge};
+use crate::http::request::Request;
+use crate::http::request_id::RequestId;
 use crate::jose::jwt::TokenError;
 use crate::principal::{AuthenticatorId, Principal};
 
@@ -188,7 +190,7 @@ pub struct ChallengeSet {
     pub is_bearer: bool,
 }
 
-/// What a token must have to be accepted, for challenges to clients that can get another one.
+/// Requirements on another token, for challenges to clients that can get one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Scopes, with spaces between them.
@@ -224,6 +226,8 @@ pub struct Denial {
     metadata: Option<Rc<str>>,
     /// True if the reply is 404, as if the resource did not exist, for any reason.
     is_hidden: bool,
+    /// Identifier of the request, for the reply and the log.
+    pub request_id: Option<RequestId>,
 }
 
 impl Denial {
@@ -242,13 +246,28 @@ impl Denial {
         wanted: Wanted,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        let (caller, auth_scheme, is_hidden) = (None, None, false);
-        Denial { reason, authenticator, caller, auth_scheme, challenge_sets, wanted, metadata, is_hidden }
+        let (caller, auth_scheme, is_hidden, request_id) = (None, None, false, None);
+        Denial {
+            reason,
+            authenticator,
+            caller,
+            auth_scheme,
+            challenge_sets,
+            wanted,
+            metadata,
+            is_hidden,
+            request_id,
+        }
     }
 
     /// Sets the auth-scheme of the presented credentials.
     pub fn presented_under(self, auth_scheme: Option<&str>) -> Self {
         Denial { auth_scheme: auth_scheme.map(str::to_owned), ..self }
+    }
+
+    /// The same, with the identifier of the request.
+    pub fn for_request(self, request: &Request<'_>) -> Self {
+        Denial { request_id: RequestId::of(request), ..self }
     }
 
     /// The same, answered with the 404 of [`Hidden`] reasons.

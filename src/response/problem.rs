@@ -22,6 +22,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         accepted: told.map(|told| told.accepted.as_slice()).unwrap_or_default(),
         scope: told.and_then(|told| told.scope),
         help: error_body.help,
+        instance: error_body.request_id.map(|id| format!("urn:uuid:{id}")),
     };
     // Strings and a number always serialize.
     let mut body = serde_json::to_string(&problem).unwrap_or_default();
@@ -47,4 +48,6 @@ struct Problem<'a> {
     scope: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
 }

@@ -26,6 +26,7 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         ("Accepted schemes: ", accepted.as_deref()),
         ("Required scope: ", scope),
         ("Help: ", error_body.help),
+        ("Request ID: ", error_body.request_id),
     ] {
         let Some(value) = value else { continue };
         for part in [before, label, value, "\n"] {
@@ -38,10 +39,18 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
 
 /// Renders one line for gRPC.
 pub fn summary(error_body: &ErrorBody<'_>) -> String {
-    let Some(told) = &error_body.told else { return phrase(error_body.status).to_owned() };
-    let mut line = String::with_capacity(128);
-    told.push_codes(&mut line);
-    line.push_str(": ");
-    line.push_str(told.explanation.what);
+    let mut line = String::with_capacity(192);
+    match &error_body.told {
+        Some(told) => {
+            told.push_codes(&mut line);
+            line.push_str(": ");
+            line.push_str(told.explanation.what);
+        }
+        None => line.push_str(phrase(error_body.status)),
+    }
+    if let Some(id) = error_body.request_id {
+        line.push_str(" Request ID: ");
+        line.push_str(id);
+    }
     line
 }

@@ -12,7 +12,7 @@ use authgate_testing::e2e::programs::{is_there, or_skip};
 use authgate_testing::e2e::proxy::Proxy;
 
 /// Returns a Chromium: `CHROMIUM`, or the first of its usual names that exists.
-fn chromium() -> Option<String> {
+pub fn chromium() -> Option<String> {
     let named = std::env::var("CHROMIUM").ok();
     let names = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
     named.into_iter().chain(names).find_map(|name| {

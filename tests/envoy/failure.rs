@@ -231,6 +231,7 @@ fn a_partial_list_of_capabilities_is_noticed() {
     let mut listeners: Vec<Listener> =
         found.iter().map(|(missing, _)| gate(name(missing)).capabilities(&all_but(missing))).collect();
     listeners.push(gate("calls-only").capabilities(CALLS));
+    listeners.push(gate("vm-calls-only").vm_capabilities(CALLS));
     let host = Host::start("capabilities", &listeners);
     for (missing, expected) in found {
         assert_eq!(host.health(name(missing)), *expected, "without {missing}");
@@ -246,6 +247,7 @@ fn a_partial_list_of_capabilities_is_noticed() {
     }
     // A list of imports only: the callbacks are gone, and no credentials are required.
     assert_eq!(host.health("calls-only"), (200, 200));
+    assert_eq!(host.health("vm-calls-only"), (200, 200), "the field of the VM has the same effect");
     assert_eq!(host.upstream.seen("calls-only").len(), 2);
     // The second sign: a configured instance publishes this metric from its first tick, with or without requests.
     let is_configured = |name: &str| {

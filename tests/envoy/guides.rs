@@ -23,11 +23,16 @@ struct Block {
 }
 
 fn guides() -> Vec<Vec<Block>> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let paths = fs::read_dir(docs).expect("the documents").map(|entry| entry.expect("a document").path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    let mut paths = documents_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"));
     paths.sort();
     paths.iter().map(|path| blocks(path)).collect()
+}
+
+fn documents_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).expect("the documents").map(|entry| entry.expect("a document").path());
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| path.is_dir());
+    let documents = files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "md"));
+    documents.chain(folders.iter().flat_map(|folder| documents_below(folder))).collect()
 }
 
 fn blocks(path: &Path) -> Vec<Block> {

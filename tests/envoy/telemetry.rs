@@ -242,6 +242,14 @@ fn refusals_are_logged_where_the_log_is_asked_for_them() {
     refused();
     let seen = proxy.log().lines().filter(|found| found.contains(line)).count();
     assert_eq!(seen, 1, "{}", proxy.log());
+    // The client sees the identifier that Envoy gave the request, and the log has the same.
+    let forged = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+    let response = proxy.send("gate", &get("/basic").field("x-request-id", forged));
+    let id =
+        response.answer.body.lines().find_map(|line| line.strip_prefix("Request ID: ")).map(str::to_owned);
+    let id = id.unwrap_or_else(|| panic!("no identifier in {}", response.answer.body));
+    let line = format!("reason=missing_credentials detail=- rule=basic authenticator=- request={id}");
+    assert!(proxy.log().contains(&line), "{line} is not in {}", proxy.log());
     let lines = || proxy.log().lines().filter(|line| line.contains("authgate: ")).count();
     let before = lines();
     assert_eq!(proxy.send("gate", &get("/basic").basic("alice", ALICE)).status, 200);
@@ -251,7 +259,7 @@ fn refusals_are_logged_where_the_log_is_asked_for_them() {
     assert_eq!(proxy.send("gate", &get("/jwt").bearer(&foreign)).status, 401);
     let line = format!(
         "denied: reason=invalid_token detail=wrong_issuer rule=jwt authenticator=partners: issuer \
-         \"https://idp.example.com/\\nauthgate\" does not match configured {ISSUER:?}"
+         \"https://idp.example.com/\\nauthgate\" does not match configured {ISSUER:?} request="
     );
     assert!(proxy.log().contains(&line), "{line} is not in {}", proxy.log());
     // Envoy names the module before each line.

@@ -1,6 +1,7 @@
 //! The `authgate` tool. Each subcommand is a module that reads its arguments, calls the core and prints the result.
 
 mod around;
+mod authorization;
 mod carrier;
 mod check;
 mod color;

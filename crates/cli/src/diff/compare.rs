@@ -7,13 +7,16 @@ use authgate::cache::CredentialCache;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide_traced};
 use authgate::http::location::CredentialLocation;
+use authgate::http::request::Request;
 use authgate::jose::jwt::SoftwareVerifier;
+use authgate::policy::Access;
 use authgate::policy::rules::{RuleId, Target};
 use authgate::timestamp::NumericDate;
 use serde_json::Value;
 
-use super::credentials::{Credentials, may_know};
+use super::credentials::Credentials;
 use super::settings::renamed;
+use super::side::{Values, may_know};
 use crate::Failure;
 use crate::explain::outcome::{self, Outcome};
 use crate::input;
@@ -67,6 +70,26 @@ impl Policy {
             Ok(None) => Selected::Nothing,
             Err(_) => Selected::Ambiguous,
         }
+    }
+
+    /// The variables that a rule compares, with their values in the request; `None` if a value is ambiguous.
+    pub fn values(&self, selected: Selected, request: &Request<'_>, target: &Target<'_>) -> Option<Values> {
+        let rule = match selected {
+            Selected::Rule(rule) => self.loaded.policy.rules.get(rule.index()),
+            Selected::Nothing | Selected::Ambiguous => None,
+        };
+        let Some(Access::Protected(protection)) = rule.map(|rule| &rule.access) else {
+            return Some(Values::new());
+        };
+        let values = protection.variables.values(request, target).ok()?;
+        let value = |id| values.get(id).map(|value| String::from_utf8_lossy(value).into_owned());
+        Some(protection.variables.iter().map(|(id, variable)| (variable.clone(), value(id))).collect())
+    }
+
+    /// The origins that a rule allows; `None` for all.
+    pub fn origins(&self, selected: Selected) -> Option<&[String]> {
+        let Selected::Rule(rule) = selected else { return None };
+        self.loaded.config.rules.0.get(rule.index())?.origins.as_deref()
     }
 
     /// Returns true if the policy responds to the request with metadata.

@@ -54,6 +54,9 @@ pub struct Request {
     pub peer: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preflight_for: Option<String>,
+    /// The headers that make the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
 }
 
 /// A request that the two policies decide differently.
@@ -135,7 +138,11 @@ fn title(request: &Request) -> String {
     let host = request.host.as_deref().unwrap_or_default();
     let peer = request.peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
     let asked = request.preflight_for.as_deref().map(|method| format!(", a preflight for {method}"));
-    printable(&format!("{} {host}{}{peer}{}", request.method, request.path, asked.unwrap_or_default()))
+    let headers: Vec<String> =
+        request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let headers = if headers.is_empty() { String::new() } else { format!(" with {}", headers.join(", ")) };
+    let asked = asked.unwrap_or_default();
+    printable(&format!("{} {host}{}{peer}{asked}{headers}", request.method, request.path))
 }
 
 fn rules([old, new]: &[Option<String>; 2]) -> String {

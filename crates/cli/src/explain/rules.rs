@@ -1,16 +1,19 @@
 //! The rules that a decision considered, and the parts of each that did not match.
 
-use authgate::config::Config;
+use authgate::config::{self, Config};
 use authgate::http::cors;
 use authgate::http::host::Host;
 use authgate::http::mcp::McpCall;
 use authgate::http::path::PathInterpretations;
 use authgate::http::request::Request;
-use authgate::policy::rules::{MatchPart, MatchSpec, Target};
-use authgate::policy::{self, Policy, Rule};
+use authgate::policy::rules::{MatchPart, MatchSpec, McpMatch, Target};
+use authgate::policy::variables::Variable;
+use authgate::policy::{self, Access, Policy, Rule};
+use authgate::response::Reason;
 use serde::Serialize;
 
 use super::RequestLine;
+use crate::authorization::required_login;
 use crate::request::OwnRequest;
 use crate::time;
 
@@ -34,15 +37,9 @@ pub fn consider(
     let readings = request.path.and_then(|path| PathInterpretations::of(path).ok());
     let host = Host::parse(request.authority.unwrap_or_default());
     let (Some(readings), Ok(host)) = (readings, host) else { return Vec::new() };
-    let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let mcp = if asked.is_some() { Some(McpCall::of_preflight()) } else { McpCall::of(request).ok() };
-    let target = Target {
-        method: asked.unwrap_or(request.method),
-        host: host.as_ref(),
-        peer: request.peer,
-        readings: &readings,
-        mcp: mcp.as_ref(),
-    };
+    let is_preflight = policy.allow_preflight && cors::asked_method(request).is_some();
+    let mcp = if is_preflight { Some(McpCall::of_preflight()) } else { McpCall::of(request).ok() };
+    let target = target(policy, request, &readings, host.as_ref(), mcp.as_ref());
     let last = decided.map_or(policy.rules.len(), |rule| rule.number + 1);
     let specs = policy::matches(config);
     let considered = policy.rules.iter().zip(&specs).take(last);
@@ -61,24 +58,104 @@ pub fn consider(
 }
 
 fn misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
-    match spec.mismatches(target) {
-        Ok(parts) => parts.into_iter().map(part).collect(),
-        Err(_) => vec!["path, in some interpretations"],
+    let Ok(parts) = spec.mismatches(target) else { return vec!["path, in some interpretations"] };
+    let is_other_method = parts.contains(&MatchPart::Method);
+    let names = parts.into_iter().flat_map(|part| match part {
+        MatchPart::Path => vec!["path"],
+        MatchPart::Method => vec!["method"],
+        MatchPart::Host => vec!["host"],
+        MatchPart::Source => vec!["source address"],
+        // Only a POST has a call.
+        MatchPart::Mcp if is_other_method => Vec::new(),
+        MatchPart::Mcp => call_misses(spec, target),
+    });
+    names.collect()
+}
+
+/// The parts of the MCP call that do not match.
+fn call_misses(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
+    let (Some(mcp), Some(call)) = (spec.mcp(), target.mcp) else { return vec![NO_CALL] };
+    let any_name = McpMatch { methods: mcp.methods.clone(), names: Vec::new() };
+    let any_method = McpMatch { methods: Vec::new(), names: mcp.names.clone() };
+    let parts = [("MCP method", any_name), ("MCP name", any_method)];
+    parts.into_iter().filter(|(_, part)| !part.matches(call)).map(|(name, _)| name).collect()
+}
+
+/// The part of a rule for MCP calls that a request without valid headers lacks.
+pub const NO_CALL: &str = "valid MCP headers";
+
+/// A sentence on the part of the request or the credential that the rule with this configuration requires.
+pub fn lacking(reason: Reason, rule: Option<&config::Rule>, request: &Request<'_>) -> Option<String> {
+    match reason {
+        Reason::McpHeaders => McpCall::of(request).err().map(|error| error.to_string()),
+        Reason::InsufficientUserAuthentication => Some(required_login(rule?)),
+        Reason::OriginNotAllowed => {
+            let allowed = rule?.origins.as_ref()?.join(", ");
+            let sent: Vec<_> = request.values("origin").map(String::from_utf8_lossy).collect();
+            Some(format!("the request has the origin {:?}; `origins` allows {allowed}", sent.join(", ")))
+        }
+        _ => None,
     }
 }
 
-fn part(part: MatchPart) -> &'static str {
-    match part {
-        MatchPart::Path => "path",
-        MatchPart::Method => "method",
-        MatchPart::Host => "host",
-        MatchPart::Source => "source address",
-        MatchPart::Mcp => "MCP call",
-    }
+/// A variable that has several values, depending on the interpretation of the path.
+#[derive(Serialize)]
+pub struct AmbiguousVariable {
+    pub rule: String,
+    pub variable: String,
+    /// The interpretations of the path, each with its value.
+    pub values: Vec<(String, String)>,
+}
+
+/// The ambiguous variables of the rule that all interpretations of the path select.
+pub fn ambiguous(policy: &Policy, request: &Request<'_>) -> Vec<AmbiguousVariable> {
+    find_ambiguous(policy, request).unwrap_or_default()
+}
+
+fn find_ambiguous(policy: &Policy, request: &Request<'_>) -> Option<Vec<AmbiguousVariable>> {
+    let readings = request.path.and_then(|path| PathInterpretations::of(path).ok())?;
+    let host = Host::parse(request.authority.unwrap_or_default()).ok()?;
+    let mcp = McpCall::of(request).ok();
+    let target = target(policy, request, &readings, host.as_ref(), mcp.as_ref());
+    let rule = policy.rules.get(policy.index.select(&target).ok()??.index())?;
+    let Access::Protected(protection) = &rule.access else { return None };
+    protection.variables.values(request, &target).err()?;
+    let variables = protection.variables.iter().filter_map(|(_, variable)| {
+        let Variable::Path(name) = variable else { return None };
+        let values = protection.variables.interpretations(name, &target).into_iter();
+        let mut values: Vec<(String, String)> = values
+            .map(|(path, value)| (path.to_owned(), String::from_utf8_lossy(&value).into_owned()))
+            .collect();
+        values.dedup();
+        let [(_, first), rest @ ..] = values.as_slice() else { return None };
+        rest.iter().any(|(_, value)| value != first).then(|| AmbiguousVariable {
+            rule: rule.name.clone(),
+            variable: variable.to_string(),
+            values,
+        })
+    });
+    Some(variables.collect())
+}
+
+fn target<'a>(
+    policy: &Policy,
+    request: &Request<'a>,
+    readings: &'a PathInterpretations<'a>,
+    host: Option<&'a Host<'a>>,
+    mcp: Option<&'a McpCall<'a>>,
+) -> Target<'a> {
+    let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
+    Target { method: asked.unwrap_or(request.method), host, peer: request.peer, readings, mcp }
 }
 
 /// The request as parsed; `path` has no credentials.
-pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
+pub fn request_line(policy: &Policy, own: &OwnRequest, path: String) -> RequestLine {
+    let request = own.borrowed();
+    let mcp = match McpCall::of(&request) {
+        Ok(McpCall { method, name: None }) => method.to_owned(),
+        Ok(McpCall { method, name: Some(name) }) => format!("{method} {name:?}"),
+        Err(error) => format!("no valid headers: {error}"),
+    };
     let readings = PathInterpretations::of(own.path.as_bytes());
     let readings = readings.map(|readings| readings.iter().map(str::to_owned).collect()).unwrap_or_default();
     let host = match Host::parse(&own.authority) {
@@ -91,6 +168,7 @@ pub fn request_line(own: &OwnRequest, path: String) -> RequestLine {
         path,
         host,
         readings,
+        mcp: Some(mcp).filter(|_| policy.index.wants_mcp() && own.method == b"POST"),
         peer: own.peer.map(|peer| peer.to_string()),
         time: time::rfc3339(own.now.seconds()),
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Explanation;
 use super::credentials::Tried;
 use super::outcome::Outcome;
-use super::rules::Considered;
+use super::rules::{Considered, NO_CALL};
 use crate::color::{Color, printable};
 
 pub fn render(explanation: &Explanation, paint: Color) -> String {
@@ -33,6 +33,9 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
         [_] => {}
         several => writeln!(text, "  interpretations of the path: {}", printable(&several.join(", ")))?,
     }
+    if let Some(mcp) = &request.mcp {
+        writeln!(text, "  MCP call: {}", printable(mcp))?;
+    }
     writeln!(text, "\n{}", paint.bold("Rules"))?;
     if explanation.rules.is_empty() {
         writeln!(text, "  none considered")?;
@@ -46,6 +49,7 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
     for tried in &explanation.authenticators {
         write_tried(text, tried, paint)?;
     }
+    write_authorization(text, explanation, paint)?;
     write_outcome(text, &explanation.outcome, paint)?;
     for note in &explanation.notes {
         writeln!(text, "\n{} {note}", paint.yellow("note:"))?;
@@ -57,13 +61,51 @@ fn write_rule(text: &mut String, rule: &Considered, paint: Color) -> std::fmt::R
     if rule.matches {
         return writeln!(text, "  {} {}", paint.green("✓"), rule.name);
     }
-    let alternatives: Vec<String> = rule.misses.iter().map(|misses| misses.join(" and ")).collect();
+    let mut alternatives: Vec<String> = rule.misses.iter().map(|misses| difference(misses)).collect();
+    alternatives.dedup();
     let why = match alternatives.as_slice() {
         [] => "matches, but was not selected".to_owned(),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("different {first}"),
-        _ => format!("different {}", alternatives.join("; different ")),
+        _ => alternatives.join("; "),
     };
     writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
+}
+
+/// The parts of a match that a request does not have.
+fn difference(misses: &[&str]) -> String {
+    let parts: Vec<&str> = misses.iter().copied().filter(|part| *part != NO_CALL).collect();
+    let different = (!parts.is_empty()).then(|| format!("different {}", parts.join(" and ")));
+    let lacks = misses.contains(&NO_CALL).then(|| format!("no {NO_CALL}"));
+    different.into_iter().chain(lacks).collect::<Vec<_>>().join(" and ")
+}
+
+fn write_authorization(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
+    let Explanation { authorization, ambiguous, .. } = explanation;
+    if !authorization.is_empty() || !ambiguous.is_empty() {
+        writeln!(text, "\n{}", paint.bold("Authorization"))?;
+    }
+    let is_one = authorization.len() == 1;
+    for (at, object) in authorization.iter().enumerate() {
+        if !is_one {
+            writeln!(text, "  authorize[{at}]")?;
+        }
+        let indent = if is_one { "  " } else { "    " };
+        if !object.applies {
+            writeln!(text, "{indent}{} for other authenticators", paint.blue("·"))?;
+            continue;
+        }
+        for condition in &object.conditions {
+            let mark = if condition.holds { paint.green("✓") } else { paint.red("✗") };
+            writeln!(text, "{indent}{mark} {}", printable(&condition.text))?;
+        }
+    }
+    for variable in ambiguous {
+        let (mark, name, rule) = (paint.red("✗"), &variable.variable, &variable.rule);
+        writeln!(text, "  {mark} {name} of rule {rule:?} depends on the interpretation of the path")?;
+        for (path, value) in &variable.values {
+            writeln!(text, "      {} → {value:?}", printable(path))?;
+        }
+    }
+    Ok(())
 }
 
 fn write_tried(text: &mut String, tried: &Tried, paint: Color) -> std::fmt::Result {
