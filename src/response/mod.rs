@@ -419,7 +419,7 @@ struct IssuedChallenge<'a> {
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
-    /// What the caller must do at the issuer before it gets another token.
+    /// Login that the caller needs at the issuer before it gets another token.
     step_up: Option<&'a Wanted>,
     /// True if only the nonce is invalid.
     is_stale: bool,
