@@ -136,7 +136,7 @@ fn discovered(report: &Value, label: &str) {
     let challenge = first["challenge"].as_str().expect("a challenge");
     assert!(challenge.contains("scope=\"mcp:use\""), "{label}");
     let metadata = "/.well-known/oauth-protected-resource/mcp";
-    assert!(challenge.contains(&format!("resource_metadata=\"http://127.0.0.1:")), "{label}");
+    assert!(challenge.contains("resource_metadata=\"http://127.0.0.1:"), "{label}");
     assert_eq!(
         (&second["method"], &second["path"], &second["status"]),
         (&"GET".into(), &metadata.into(), &200.into())
