@@ -106,6 +106,15 @@ pub struct AmbiguousVariable {
     pub values: Vec<(String, String)>,
 }
 
+impl AmbiguousVariable {
+    /// A line that says so, and one for each interpretation.
+    pub fn lines(&self) -> Vec<String> {
+        let first = format!("✗ {} depends on the interpretation of the path", self.variable);
+        let values = self.values.iter().map(|(path, value)| format!("  {path} → {value:?}"));
+        std::iter::once(first).chain(values).collect()
+    }
+}
+
 /// The ambiguous variables of the rule that all interpretations of the path select.
 pub fn ambiguous(policy: &Policy, request: &Request<'_>) -> Vec<AmbiguousVariable> {
     find_ambiguous(policy, request).unwrap_or_default()
