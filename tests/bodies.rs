@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use authgate::http::challenge::{Challenge, Realm};
+use authgate::http::request::Request;
 use authgate::jose::jwt::TokenError;
 use authgate::principal::AuthenticatorId;
 use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason, Wanted};
@@ -70,12 +71,12 @@ const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 /// A denial by a rule that accepts Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
-    let offer = |authenticator, scheme, is_bearer| ChallengeSet {
+    let set = |authenticator, scheme, is_bearer| ChallengeSet {
         authenticator: AuthenticatorId::new(authenticator),
         challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
     };
-    let offers = vec![offer(0, "Basic", false), offer(1, "Bearer", true)];
+    let sets = vec![set(0, "Basic", false), set(1, "Bearer", true)];
     match reason {
         Reason::NoRule
         | Reason::RuleDenied
@@ -88,7 +89,7 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
         _ => Denial::by_rule(
             reason,
             authenticator.map(AuthenticatorId::new),
-            offers,
+            sets,
             Wanted::scope(SCOPE.to_owned()),
             Some(METADATA.into()),
         ),
@@ -131,11 +132,15 @@ fn each_body_reads_as_its_file_says() {
     faults.extend(check("origin_not_allowed", &origin, &told));
     faults.extend(check("with-help", &missing, &with_help));
     faults.extend(check("kept-back", &missing, &kept_back));
+    let fields = [(&b"x-request-id"[..], &b"7c9e6679-7425-40de-944b-e07fc1f90ae7"[..])];
+    let identified = denial(Reason::MissingCredentials, None);
+    let identified = identified.for_request(&Request::new(fields.into_iter(), None));
+    faults.extend(check("with-request-id", &identified, &told));
     let not_found = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     faults.extend(check("not-found", &denial(Reason::NotAuthorized, Some(0)), &not_found));
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
-    assert_eq!(files.count(), 3 * (REASONS.len() + 4), "files that no test reads");
+    assert_eq!(files.count(), 3 * (REASONS.len() + 5), "files that no test reads");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The manifests in `envoy/`: their policies are valid, images are pinned, no admin port is open, and every secret that
-//! a policy reads is passed to the module from the proxy's environment.
+//! a policy reads is passed to the module from the proxy's environment. The alerts fire when they should.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use authgate::config;
 use authgate::policy::build;
+use authgate_testing::e2e::programs::{is_there, or_skip};
 use serde_json::Value;
 
 const FILTER: &str =
@@ -46,7 +48,7 @@ fn names(list: &Value) -> BTreeSet<String> {
 /// True if the image has a digest instead of a tag.
 fn is_pinned(image: &Value) -> bool {
     let digest = image.as_str().unwrap().rsplit_once("@sha256:").map(|(_, digest)| digest);
-    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|octet| octet.is_ascii_hexdigit()))
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[test]
@@ -155,5 +157,59 @@ fn no_manifest_trusts_the_key_of_the_demo() {
         let text =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy").join(file)).unwrap();
         assert!(!text.contains(&demo), "{file}");
+    }
+}
+
+/// `tests/alerts.yaml` has series of metrics, and the alerts that they cause.
+#[test]
+fn alerts_fire_when_they_should() {
+    let found = is_there("promtool", &["--version"]).then_some("promtool");
+    let Some(promtool) = or_skip("promtool, of the Debian package prometheus", found) else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |arguments: &[&str]| {
+        let output = Command::new(promtool).args(arguments).current_dir(root).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), text.into_owned())
+    };
+    for arguments in
+        [["check", "rules", "envoy/prometheus-rules.yaml"], ["test", "rules", "tests/alerts.yaml"]]
+    {
+        let (is_good, text) = run(&arguments);
+        assert!(is_good, "{text}");
+    }
+}
+
+#[test]
+fn alerts_use_known_metrics_and_are_described() {
+    let text =
+        |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (rules, reference) = (text("envoy/prometheus-rules.yaml"), text("docs/configuration.md"));
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+    let metrics: BTreeSet<&str> = words.filter(|word| word.starts_with("authgate_")).collect();
+    assert!(metrics.len() > 4, "{metrics:?}");
+    for metric in metrics {
+        assert!(reference.contains(&format!("| `{metric}` |")), "no metric {metric}");
+    }
+    let (page, tests) = (text("docs/operations/alerts.md"), text("tests/alerts.yaml"));
+    for rule in
+        read("envoy/prometheus-rules.yaml")["groups"].as_array().unwrap().iter().flat_map(|group| {
+            group["rules"].as_array().unwrap().iter().filter(|rule| rule["alert"].is_string())
+        })
+    {
+        let name = rule["alert"].as_str().unwrap();
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        assert!(page.contains(&format!("| `{name}` | {severity} |")), "{name}");
+        assert!(tests.contains(name), "{name} is not tested");
+        let (file, heading) = rule["annotations"]["runbook"]
+            .as_str()
+            .unwrap()
+            .split_once('#')
+            .unwrap_or_else(|| (rule["annotations"]["runbook"].as_str().unwrap(), ""));
+        let is_heading = |line: &str| {
+            let anchor =
+                line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace('`', "");
+            line.starts_with('#') && anchor == heading
+        };
+        assert!(heading.is_empty() || text(file).lines().any(is_heading), "{name}: {file}#{heading}");
     }
 }

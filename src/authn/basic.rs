@@ -82,8 +82,8 @@ impl Basic {
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
         // A hash that cannot be computed says nothing about the password.
-        let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
-        if !bool::from(is_known & Choice::from(u8::from(holds))) {
+        let matches = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
+        if !bool::from(is_known & Choice::from(u8::from(matches))) {
             return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {

@@ -203,10 +203,10 @@ mod tests {
     const NEWCOMER: u32 = 2;
 
     /// Runs one check of `seconds` if it is admitted.
-    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, holds: bool) -> Result<(), u32> {
+    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, is_valid: bool) -> Result<(), u32> {
         budget.try_acquire(source(n), at(now))?;
         budget.charge(source(n), Duration::from_secs_f64(seconds), at(now));
-        if holds {
+        if is_valid {
             budget.note_success(source(n), at(now));
         } else {
             budget.note_failure(source(n), at(now));

@@ -103,6 +103,10 @@ pub fn decide_traced<'a, T: Trace>(
     trace: &mut T,
 ) -> Decision<'a> {
     let (verdict, rule, verified) = judge(policy, request, state, context, trace);
+    let verdict = match verdict {
+        Verdict::Deny(denial) => Verdict::Deny(denial.for_request(request)),
+        verdict => verdict,
+    };
     // A request without a rule is in shadow mode if the policy as a whole is.
     if rule.map_or(policy.is_shadowed, |rule| rule.is_shadowed) {
         let mutations = mutations::of_public(policy, request);
@@ -132,7 +136,7 @@ fn judge<'a, T: Trace>(
     }
     // A CORS preflight has no credentials. The rule of the method that it asks for applies.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let selected = select(policy, request, asked.unwrap_or(request.method));
+    let selected = select(policy, request, asked);
     let rule = selected.as_ref().ok().map(|selected| selected.rule);
     let (verdict, verified) = match selected {
         Err(Unselected { reason, is_hidden }) => {
@@ -185,18 +189,27 @@ impl From<Reason> for Unselected {
     }
 }
 
-/// Returns the rule for the request, with `method` as its method.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<Selected<'p>, Unselected> {
+/// Returns the rule for the request, or for the method that a CORS preflight asks for.
+fn select<'p>(
+    policy: &'p Policy,
+    request: &Request<'_>,
+    asked: Option<&[u8]>,
+) -> Result<Selected<'p>, Unselected> {
+    let method = asked.unwrap_or(request.method);
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
-    let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let interpretations = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // Without an address, a rule for certain addresses, which may deny, must not be skipped.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
     }
-    let mcp = if policy.index.wants_mcp() { McpCall::of(request).ok() } else { None };
+    let mcp = match asked {
+        _ if !policy.index.wants_mcp() => None,
+        Some(_) => Some(McpCall::of_preflight()),
+        None => McpCall::of(request).ok(),
+    };
     let (host, peer) = (host.as_ref(), request.peer);
-    let target = Target { method, host, peer, readings: &readings, mcp: mcp.as_ref() };
+    let target = Target { method, host, peer, interpretations: &interpretations, mcp: mcp.as_ref() };
     let selected = policy.index.select(&target).map_err(|error| match error {
         SelectError::AmbiguousPath => ambiguous(policy, Reason::AmbiguousPath, &target),
         SelectError::McpHeaders => Reason::McpHeaders.into(),
@@ -256,8 +269,8 @@ fn protect<'p, T: Trace>(
     {
         trace.authorizing(protection, &first.authenticated, values);
     }
-    let (verdict, held) = conclude(policy, protection, request, values, state, context, outcome);
-    if let Some(throttle) = state.memory.throttle() {
+    let (verdict, locations) = conclude(policy, protection, request, values, state, context, outcome);
+    if let Some(throttle) = state.cache.throttle() {
         for guess in &wrong {
             match &verdict {
                 Verdict::Allow(_) => throttle.allowed(guess, context.now),
@@ -266,7 +279,7 @@ fn protect<'p, T: Trace>(
             }
         }
     }
-    (verdict, held)
+    (verdict, locations)
 }
 
 /// Authorizes the caller, and returns the verdict that follows from the outcome of authentication.
@@ -280,7 +293,7 @@ fn conclude<'p>(
     outcome: Outcome<'p>,
 ) -> (Verdict, VerifiedLocations<'p>) {
     let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, wanted| {
-        let challenge_sets = policy.challenge_sets(protection, context, state.memory.nonces());
+        let challenge_sets = policy.challenge_sets(protection, context, state.cache.nonces());
         let metadata = policy.resources.metadata_url(request);
         let denial = Denial::by_rule(reason, authenticator, challenge_sets, wanted, metadata);
         (
@@ -298,27 +311,27 @@ fn conclude<'p>(
         Outcome::Refused(Failure { reason, authenticator, location }) => {
             deny(reason, authenticator, location, protection.wanted())
         }
-        Outcome::Verified(proofs) => {
-            let location = proofs.first().and_then(|proof| proof.location);
-            let held = proofs
+        Outcome::Verified(verified) => {
+            let location = verified.first().and_then(|credential| credential.location);
+            let locations = verified
                 .iter()
-                .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
+                .filter_map(|credential| Some((credential.authenticated.authenticator, credential.location?)))
                 .collect();
-            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            let mut callers = verified.into_iter().map(|credential| credential.authenticated);
             // A verified requirement has at least one credential. Without one the caller is unknown, so fail closed.
-            let Some(first) = proofs.next() else {
+            let Some(first) = callers.next() else {
                 return deny(Reason::Unavailable, None, None, Wanted::default());
             };
             let by = Some(first.authenticator);
             let mut deny_known = |reason, wanted| {
-                let (mut verdict, held) = deny(reason, by, location, wanted);
+                let (mut verdict, locations) = deny(reason, by, location, wanted);
                 if let Verdict::Deny(denial) = &mut verdict {
                     denial.caller = Some(Rc::clone(&first.principal));
                 }
-                (verdict, held)
+                (verdict, locations)
             };
             match authorize(&protection.authorizations, &first, values, context.now) {
-                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, callers.collect()))), locations),
                 Authorized::Wants(reason, wanted) => deny_known(reason, wanted),
                 Authorized::No => deny_known(Reason::NotAuthorized, Wanted::default()),
             }

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::header_name::{AmbiguousHeader, only_value};
 use super::request::{Request, trim_ows};
+use super::resource_uri;
 
 /// Names of the headers that a call is read from.
 pub const HEADERS: [&str; 3] = ["mcp-method", "mcp-name", "mcp-protocol-version"];
@@ -76,6 +77,17 @@ impl<'a> McpCall<'a> {
             None => None,
         };
         Ok(McpCall { method, name })
+    }
+
+    /// The call after a CORS preflight, which does not say what it will be. No list of methods or names has it.
+    pub fn of_preflight() -> McpCall<'static> {
+        McpCall { method: "", name: None }
+    }
+
+    /// True if the name is a URI that servers may take for the URI of another resource. They compare other names as they
+    /// are.
+    pub fn has_ambiguous_name(&self) -> bool {
+        self.method == "resources/read" && !self.name.as_deref().is_some_and(resource_uri::is_normal)
     }
 }
 

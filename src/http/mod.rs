@@ -14,4 +14,6 @@ pub mod mcp;
 pub mod origin;
 pub mod path;
 pub mod request;
+pub mod request_id;
+pub mod resource_uri;
 pub mod url;

@@ -45,7 +45,7 @@ pub struct RequiredScope {
     pub(super) implied_by: Vec<String>,
 }
 
-/// How and when the caller must have authenticated at the issuer
+/// Requirements on the caller's login at the issuer
 /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)).
 #[derive(Default)]
 pub struct RequiredAuthentication {

@@ -3,11 +3,13 @@
 mod authorization;
 mod identity;
 mod matching;
+mod parts;
 mod requirement;
 mod rule;
 mod scopes;
 
 pub use matching::matches;
+use parts::Parts;
 
 use super::rules::RuleIndex;
 use super::{Policy, Rule};
@@ -75,12 +77,8 @@ fn policy(cx: &mut BuildContext<'_>, config: &Config) -> Policy {
     let credential_headers = HeaderNames::new(credential_headers.flatten());
     let is_replaced =
         |name: &str| identity.reserves(name.as_bytes()) || credential_headers.contains(name.as_bytes());
-    let parts = rule::Parts {
-        authenticators: &authenticators,
-        specs: &specs,
-        scopes: &scopes,
-        is_replaced: &is_replaced,
-    };
+    let parts =
+        Parts { authenticators: &authenticators, specs: &specs, scopes: &scopes, is_replaced: &is_replaced };
     let rules = rule::build(cx, &root.member("rules"), config, &parts);
     cx.errors.extend(identity_errors);
     let index = RuleIndex::new(specs);

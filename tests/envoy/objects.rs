@@ -313,10 +313,12 @@ fn shadow_lets_another_s_object_pass_and_says_so() {
         [
             passes("another's object", get("/shadow/bob").bearer(&token_for("alice"))).anonymous(),
             passes("the own object", get("/shadow/alice").bearer(&token_for("alice"))).anonymous(),
+            passes("an ambiguous variable", get("/shadow/alice;x").bearer(&token_for("alice"))).anonymous(),
         ],
     );
     let log = proxy.log();
     assert_eq!(log.matches("NOT ENFORCED: would be denied: reason=not_authorized").count(), 1, "{log}");
+    assert_eq!(log.matches("NOT ENFORCED: would be denied: reason=ambiguous_path").count(), 1, "{log}");
     proxy.finish();
 }
 

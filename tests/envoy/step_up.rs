@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
+use authgate_testing::e2e::endpoint::{Endpoint, Reply};
 use authgate_testing::e2e::fixture::{ALICE, policy};
 use authgate_testing::e2e::idp::Idp;
 use authgate_testing::e2e::mint::{claims_but, now, token};
@@ -188,5 +189,48 @@ fn a_remembered_token_does_not_stay_recent() {
     let later = proxy.send("api", &request);
     assert_eq!(later.status, 401, "{:?}", later.answer);
     assert_eq!(proxy.send("api", &get("/").bearer(&token)).status, 200, "the token itself is still valid");
+    proxy.finish();
+}
+
+/// An introspection response says how the user logged in, as a JWT does
+/// ([RFC 9470 §6.2](https://www.rfc-editor.org/rfc/rfc9470#section-6.2)).
+#[test]
+fn an_introspected_token_is_judged_by_its_own_login() {
+    let endpoint = Endpoint::start();
+    let mut policy = policy("{rules: []}");
+    policy["authenticators"] = json!({"idp": {"introspection": {
+        "endpoint": "https://idp.example.com/introspect", "cluster": "endpoint",
+        "client_id": "gateway", "client_secret": "secret-of-the-gateway", "any_audience": true,
+    }}});
+    policy["rules"] = serde_yaml_ng::from_str(RULES).expect("YAML");
+    let active = |claims: Value| {
+        let mut answer = json!({"active": true, "sub": "alice", "exp": now() + 600});
+        answer.as_object_mut().expect("an answer").extend(claims.as_object().expect("claims").clone());
+        Reply::Json(answer)
+    };
+    let (weak, strong) = ("an-opaque-token-of-a-password", "an-opaque-token-of-two-factors");
+    endpoint.reply(weak, active(json!({"acr": "pwd", "auth_time": now() - 3600})));
+    endpoint.reply(strong, active(json!({"acr": "phr", "auth_time": now()})));
+    let proxy = Proxy::start(
+        "step-up-introspection",
+        vec![listener("api", policy, get("/").bearer(strong)).cluster("endpoint", endpoint.port)],
+    );
+    let challenged = |path: &str, challenge: &str| {
+        denied(path, get(path).bearer(weak), 401, "insufficient_user_authentication").challenge(&[challenge])
+    };
+    // The second time the answer is remembered.
+    for _ in 0..2 {
+        check(
+            &proxy,
+            "api",
+            [
+                challenged("/acr", ACR),
+                challenged("/age", AGE),
+                challenged("/both", BOTH),
+                passes("any login", get("/").bearer(weak)),
+            ],
+        );
+        check(&proxy, "api", ["/acr", "/age", "/both"].map(|path| passes(path, get(path).bearer(strong))));
+    }
     proxy.finish();
 }

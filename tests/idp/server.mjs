@@ -1,5 +1,10 @@
 // The identity provider of the end-to-end tests: npm `oidc-provider` on a free port of 127.0.0.1, which it prints.
 //
+//   node server.mjs [REDIRECT-URI]
+//
+// With a redirect URI, the client `web` can log people in, under any name, with the provider's own forms. Without one,
+// the user is alice, who needs no browser.
+//
 // It ends when its standard input is closed, so it never outlives the test that started it.
 //
 // Beside the provider's own endpoints there are some for the test to control it:
@@ -16,8 +21,9 @@ import { Provider, errors } from 'oidc-provider';
 
 import { User, configuration as withUser, interaction } from './user.mjs';
 
-// The provider prints notices, but the test reads only the port.
-console.info = () => {};
+const [redirectUri] = process.argv.slice(2);
+// The first line of standard output is the port.
+console.info = console.warn = console.error;
 
 // Resources for which tokens can be requested, by resource indicator (RFC 8707).
 const resources = {
@@ -35,21 +41,23 @@ function resource(indicator) {
 // Nothing listens there: the user's browser stops before it.
 const CALLBACK = 'http://127.0.0.1/callback';
 
+// A client with users, which has a secret.
+function webClient(redirect) {
+  return { client_id: 'web', grant_types: ['authorization_code'], redirect_uris: [redirect], response_types: ['code'] };
+}
+
+// A client with users, which cannot keep a secret.
+function publicClient(client_id) {
+  return { ...webClient(CALLBACK), client_id, token_endpoint_auth_method: 'none', application_type: 'native' };
+}
+
 const clients = [
   { client_id: 'machine', token_endpoint_auth_method: 'client_secret_basic' },
   { client_id: 'bound', token_endpoint_auth_method: 'client_secret_basic', dpop_bound_access_tokens: true },
   // Characters that must be encoded before base64 (RFC 6749 §2.3.1).
   { client_id: 'gate:way', token_endpoint_auth_method: 'client_secret_basic', client_secret: 'c%2f+: &secret' },
   { client_id: 'gateway-post', token_endpoint_auth_method: 'client_secret_post' },
-  // Public clients with users.
-  ...['web', 'agent'].map((client_id) => ({
-    client_id,
-    token_endpoint_auth_method: 'none',
-    application_type: 'native',
-    grant_types: ['authorization_code'],
-    response_types: ['code'],
-    redirect_uris: [CALLBACK],
-  })),
+  ...(redirectUri ? [webClient(redirectUri)] : ['web', 'agent'].map(publicClient)),
 ].map((client) => ({
   ...(client.token_endpoint_auth_method !== 'none' && { client_secret: `secret-of-${client.client_id}` }),
   grant_types: ['client_credentials'],
@@ -108,14 +116,15 @@ function provide() {
     jwks: { keys },
     scopes: ['read', 'admin', 'mcp:use', 'mcp:admin'],
     ttl: { ClientCredentials: 600 },
-    ...withUser,
+    ...(redirectUri ? {} : withUser),
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: redirectUri !== undefined }, // forms for login and consent
       dPoP: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
+        useGrantedResource: () => redirectUri !== undefined,
         getResourceServerInfo: (ctx, indicator) => ({ accessTokenTTL: 600, ...resource(indicator) }),
       },
     },
@@ -148,7 +157,7 @@ const server = createServer(async (request, response) => {
     return;
   }
   counts[url.pathname] = (counts[url.pathname] ?? 0) + 1;
-  if (url.pathname.startsWith('/interaction/')) {
+  if (!redirectUri && url.pathname.startsWith('/interaction/')) {
     await interaction(provider, request, response);
     return;
   }

@@ -12,22 +12,30 @@ import { join } from "node:path";
 import ts from "typescript";
 import { parseAllDocuments } from "yaml";
 
-import { ClientTrafficPolicy, EnvoyExtensionPolicy, EnvoyProxy } from "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1";
-import { Gateway } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
+import { Backend, ClientTrafficPolicy, EnvoyExtensionPolicy, EnvoyProxy } from "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1";
+import { BackendTLSPolicy, Gateway, HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
 import { WasmPlugin } from "@kubernetes-models/istio/extensions.istio.io/v1alpha1";
+import { DestinationRule, ServiceEntry } from "@kubernetes-models/istio/networking.istio.io/v1";
 import { AuthorizationPolicy, RequestAuthentication } from "@kubernetes-models/istio/security.istio.io/v1";
 
 const here = import.meta.dirname;
 const root = join(here, "../..");
 const ENVOY_GATEWAY = "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1";
+const GATEWAY_API = "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
+const ISTIO_NETWORKING = "@kubernetes-models/istio/networking.istio.io/v1";
 const KINDS = {
   WasmPlugin: [WasmPlugin, "@kubernetes-models/istio/extensions.istio.io/v1alpha1"],
   AuthorizationPolicy: [AuthorizationPolicy, "@kubernetes-models/istio/security.istio.io/v1"],
   RequestAuthentication: [RequestAuthentication, "@kubernetes-models/istio/security.istio.io/v1"],
+  ServiceEntry: [ServiceEntry, ISTIO_NETWORKING],
+  DestinationRule: [DestinationRule, ISTIO_NETWORKING],
   EnvoyExtensionPolicy: [EnvoyExtensionPolicy, ENVOY_GATEWAY],
   EnvoyProxy: [EnvoyProxy, ENVOY_GATEWAY],
   ClientTrafficPolicy: [ClientTrafficPolicy, ENVOY_GATEWAY],
-  Gateway: [Gateway, "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1"],
+  Backend: [Backend, ENVOY_GATEWAY],
+  BackendTLSPolicy: [BackendTLSPolicy, GATEWAY_API],
+  HTTPRoute: [HTTPRoute, GATEWAY_API],
+  Gateway: [Gateway, GATEWAY_API],
 };
 
 const faults = [];
@@ -100,8 +108,8 @@ for (const path of filesBelow("envoy").filter((path) => /\.ya?ml$/.test(path))) 
     if (manifest.kind === "Kustomization") {
       const built = execFileSync("kubectl", ["kustomize", join(root, path, "..")], { encoding: "utf8" });
       for (const resource of parseAllDocuments(built)) checkManifest(`${path}, built`, resource.toJS());
-    } else if (!checkManifest(path, manifest) && !manifest.static_resources && !manifest.services) {
-      // Envoy itself checks its manifests, and compose-spec checks docker-compose.yaml.
+    } else if (!checkManifest(path, manifest) && !manifest.static_resources && !manifest.services && !manifest.groups) {
+      // Envoy itself checks its manifests, compose-spec checks docker-compose.yaml, and promtool the alerts.
       faults.push(`${path}: nothing checks a ${manifest.kind}`);
     }
   }

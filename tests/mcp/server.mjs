@@ -4,7 +4,7 @@
 import { createServer } from 'node:http';
 
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { McpServer, createMcpHandler } from '@modelcontextprotocol/server';
+import { McpServer, ResourceTemplate, createMcpHandler } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 
 const handler = createMcpHandler(() => {
@@ -14,6 +14,9 @@ const handler = createMcpHandler(() => {
   server.registerTool('delete_all', {}, () => text('all notes are deleted'));
   server.registerTool('admin_reset', {}, () => text('the server is reset'));
   server.registerResource('first', 'note://first', {}, (uri) => ({ contents: [{ uri: uri.href, text: 'first note' }] }));
+  server.registerResource('note', new ResourceTemplate('note://notes/{id}', { list: undefined }), {}, (uri, { id }) => ({
+    contents: [{ uri: uri.href, text: `the note ${id}` }],
+  }));
   return server;
 });
 

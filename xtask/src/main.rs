@@ -11,7 +11,9 @@
 //! xtask oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION
 //! xtask push [OPTION…]     pushes dist/oci to $IMAGE; skopeo gets the options
 //! xtask check              formatting, lints and documentation
+//! xtask docs               target/site, the documentation site, with its links checked
 //! xtask fuzz SECONDS [TARGET…]
+//! xtask mutants [--resume] [OPTION…]   tests mutations; cargo-mutants gets the options
 //! xtask test-matrix VERSION… -- [TEST…]
 //! ```
 //!
@@ -19,8 +21,10 @@
 
 mod assure;
 mod command;
+mod docs;
 mod install;
 mod module;
+mod mutants;
 mod oci;
 mod push;
 mod tool;
@@ -30,7 +34,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
                      | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
-                     | check | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
+                     | check | docs | fuzz SECONDS [TARGET…] | mutants [--resume] [OPTION…] \
+                     | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +68,9 @@ fn step(arguments: &[&str]) -> command::Result {
             Ok(())
         }
         ["check"] => assure::check(),
+        ["docs"] => docs::build(),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
+        ["mutants", options @ ..] => mutants::test(options),
         ["test-matrix", arguments @ ..] => {
             let mut halves = arguments.splitn(2, |argument| *argument == "--");
             assure::test_matrix(halves.next().unwrap_or_default(), halves.next().unwrap_or_default())

@@ -18,12 +18,11 @@ use authgate::policy::Access;
 use serde::Serialize;
 
 use super::authorization::{self, ClaimValues, Object};
-use super::color::Color;
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
 use super::trace::Record;
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use recording::{Entry, Kind, Recording};
 
 /// Show the decision of the filter for a request, and the reasons.
@@ -69,7 +68,7 @@ pub struct RequestLine {
     path: String,
     host: Option<String>,
     /// The interpretations of the path.
-    readings: Vec<String>,
+    interpretations: Vec<String>,
     /// The MCP call of a POST, if the policy has rules for MCP calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     mcp: Option<String>,
@@ -87,7 +86,7 @@ struct Recorded {
 }
 
 /// Runs `authgate explain`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
         None => explain(&loaded, &arguments.request.own()?, ClaimValues::Shown)?,
@@ -109,13 +108,13 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     };
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Color::for_output()),
+        Format::Text => text::render(&explanation),
         Format::Json => {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
     };
-    let is_well = explanation.outcome.passes();
-    Ok(Said { text, notes: String::new(), is_well })
+    let is_success = explanation.outcome.passes();
+    Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
 /// Explains one request as the first request that the filter sees.
@@ -154,7 +153,7 @@ fn explain(loaded: &Loaded, own: &OwnRequest, claims: ClaimValues) -> Result<Exp
 }
 
 /// Summarises all recorded requests, one line for each.
-fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
+fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<CommandOutput, Failure> {
     let Recording { kind, name, entries, .. } = recording;
     let mut summary =
         summary::Summary { file: name, entries: Vec::with_capacity(entries.len()), notes: Vec::new() };
@@ -178,10 +177,10 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
         summary.notes.insert(0, no_credentials(kind).to_owned());
     }
     let text = match arguments.output {
-        Format::Text => summary.render(Color::for_output()),
+        Format::Text => summary.render(),
         Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
-    Ok(Said { text, notes: String::new(), is_well: summary.passes() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: summary.passes() })
 }
 
 /// Returns true if a request has an `Authorization` or `Cookie` header, or a credential at a location of an

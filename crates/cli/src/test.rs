@@ -20,13 +20,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::authorization;
-use super::color::{Color, printable};
+use super::color::{self, printable};
 use super::document::{self, Dialect};
 use super::explain::outcome;
 use super::explain::rules::{self, AmbiguousVariable};
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use coverage::Coverage;
 use expectation::{Difference, Expectation};
 use test_identity::TestIdentities;
@@ -81,7 +81,7 @@ struct Test {
     request: TestRequest,
     /// Authenticator → its verified principal: claims or a subject.
     #[serde(default, rename = "as")]
-    held: Named<Value>,
+    identities: Named<Value>,
     expect: Expectation,
     at: Option<String>,
 }
@@ -131,7 +131,7 @@ struct Suite {
 }
 
 /// Runs `authgate test`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
     let coverage = coverage::merged(suites.iter().map(|suite| &suite.coverage));
     let is_covered = coverage.iter().all(|coverage| coverage.unreached().is_empty());
@@ -148,7 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => text(&suites, Color::for_output()) + &lines,
+        Format::Text => text(&suites) + &lines,
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
@@ -156,7 +156,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if arguments.all_rules && !is_covered && arguments.output != Format::Text {
         notes.push_str(&lines);
     }
-    Ok(Said { text, notes, is_well: have_passed && (is_covered || !arguments.all_rules) })
+    Ok(CommandOutput { text, notes, is_success: have_passed && (is_covered || !arguments.all_rules) })
 }
 
 fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
@@ -227,10 +227,10 @@ fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<(Ran, Optio
             own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
         }
     }
-    let mut identities = TestIdentities::read(&loaded.config, &loaded.policy, &test.held.0)?;
+    let mut identities = TestIdentities::read(&loaded.config, &loaded.policy, &test.identities.0)?;
     let request = own.borrowed();
-    let memory = CredentialCache::new(input::random()?, loaded.policy.limits);
-    let mut state = State::new(&loaded.policy, memory);
+    let cache = CredentialCache::new(input::random()?, loaded.policy.limits);
+    let mut state = State::new(&loaded.policy, cache);
     let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
     let decision = decide_traced(&loaded.policy, &request, &mut state, context, &mut identities);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
@@ -260,17 +260,17 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn text(suites: &[Suite], paint: Color) -> String {
+fn text(suites: &[Suite]) -> String {
     let (mut text, mut counts) = (String::new(), BTreeMap::from([(true, 0), (false, 0)]));
     for suite in suites {
-        text.push_str(&format!("{}\n", paint.bold(&suite.name)));
+        text.push_str(&format!("{}\n", color::bold(&suite.name)));
         for ran in &suite.ran {
             let passed = ran.differences.is_empty();
             *counts.entry(passed).or_default() += 1;
-            let mark = if passed { paint.green("ok  ") } else { paint.red("FAIL") };
+            let mark = if passed { color::green("ok  ") } else { color::red("FAIL") };
             text.push_str(&format!("  {mark} {}\n", ran.name));
             for difference in &ran.differences {
-                let (expected, found) = (paint.green(&difference.expected), paint.red(&difference.found));
+                let (expected, found) = (color::green(&difference.expected), color::red(&difference.found));
                 text.push_str(&format!(
                     "       {}\n         expected {expected}\n         found    {found}\n",
                     difference.what

@@ -17,6 +17,7 @@ pub mod digest_client;
 pub mod e2e;
 pub mod fake_host;
 pub mod mint;
+pub mod pages;
 pub mod placeholders;
 pub mod providers;
 pub mod soak;

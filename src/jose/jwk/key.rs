@@ -126,10 +126,10 @@ impl VerifyingKey {
             Some(_) => return Err(KeyError::Malformed),
         };
         let material = match (kty, jwk.get("crv").and_then(Value::as_str)) {
-            ("oct", _) => Material::from_secret(&octets(jwk, "k")?)?,
-            ("RSA", _) => Material::from_rsa(&octets(jwk, "n")?, &octets(jwk, "e")?)?,
-            ("EC", Some(crv)) => Material::from_point(crv, &octets(jwk, "x")?, &octets(jwk, "y")?)?,
-            ("OKP", Some("Ed25519")) => Material::from_ed25519(&octets(jwk, "x")?)?,
+            ("oct", _) => Material::from_secret(&bytes(jwk, "k")?)?,
+            ("RSA", _) => Material::from_rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+            ("EC", Some(crv)) => Material::from_point(crv, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?,
+            ("OKP", Some("Ed25519")) => Material::from_ed25519(&bytes(jwk, "x")?)?,
             ("OKP", Some(_)) => return Err(KeyError::UnsupportedCurve),
             ("EC" | "OKP", None) => return Err(KeyError::Malformed),
             _ => return Err(KeyError::UnsupportedType),
@@ -259,7 +259,7 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     }
 }
 
-fn octets(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
+fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
     let text = jwk.get(member).and_then(Value::as_str).ok_or(KeyError::Malformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Malformed)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::parts::Parts;
 use super::requirement::authenticator_named;
-use super::rule::Parts;
 use crate::authn::Authenticator;
 use crate::authn::token::build_matchers;
 use crate::config;

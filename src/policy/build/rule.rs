@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::scopes::ScopeImplications;
+use super::parts::Parts;
 use super::{authorization, requirement};
-use crate::authn::Authenticator;
 use crate::config::context::{BuildContext, is_label};
 use crate::config::path::ConfigPath;
 use crate::config::{self, Config, ConfigErrorKind, MOST_NAMED, WarningKind};
@@ -13,18 +12,6 @@ use crate::policy::requirement::Requirement;
 use crate::policy::rules::MatchSpec;
 use crate::policy::variables::Variables;
 use crate::policy::{Access, Protection, Rule};
-
-/// Parts of the policy that rules refer to.
-pub(super) struct Parts<'a> {
-    /// All authenticators without errors.
-    pub authenticators: &'a [Authenticator],
-    /// The matches of each rule.
-    pub specs: &'a [Vec<MatchSpec>],
-    /// Scopes that imply others.
-    pub scopes: &'a ScopeImplications,
-    /// True for headers that carry identity or a credential, so that the upstream never gets them as they arrive.
-    pub is_replaced: &'a dyn Fn(&str) -> bool,
-}
 
 /// Builds all rules, in order. Omits those with errors.
 pub(super) fn build(

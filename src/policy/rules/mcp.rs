@@ -23,12 +23,19 @@ pub enum NamePattern {
 impl McpMatch {
     /// True if this matches the call.
     pub fn matches(&self, call: &McpCall<'_>) -> bool {
-        let is_method = |method: &Box<str>| **method == *call.method;
         let is_named = || {
             call.name.as_deref().is_some_and(|name| self.names.iter().any(|pattern| pattern.matches(name)))
         };
-        (self.methods.is_empty() || self.methods.iter().any(is_method))
-            && (self.names.is_empty() || is_named())
+        self.has_method(call) && (self.names.is_empty() || is_named())
+    }
+
+    /// True if this compares the name of the call, and servers may take the name for another one.
+    pub(super) fn depends_on_reader(&self, call: &McpCall<'_>) -> bool {
+        !self.names.is_empty() && self.has_method(call) && call.has_ambiguous_name()
+    }
+
+    fn has_method(&self, call: &McpCall<'_>) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|method| **method == *call.method)
     }
 
     /// True if this matches every call that `other` matches.

@@ -51,10 +51,10 @@ fn is_skipped(policy: &Policy, rule: RuleId, spec: &MatchSpec, call: &MatchSpec)
     let hosts = [call.example_host(), spec.example_host()];
     let peers = [call.example_source(), spec.example_source()];
     paths.iter().flatten().any(|path| {
-        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { return false };
+        let Ok(interpretations) = PathInterpretations::of(path.as_bytes()) else { return false };
         let mut around = hosts.iter().flat_map(|host| peers.iter().map(move |peer| (host.as_ref(), *peer)));
         around.any(|(host, peer)| {
-            let target = Target { method: b"POST", host, peer, readings: &readings, mcp: None };
+            let target = Target { method: b"POST", host, peer, interpretations: &interpretations, mcp: None };
             let parts = |spec: &MatchSpec| spec.mismatches(&target).ok();
             parts(spec).is_some_and(|parts| parts.is_empty())
                 && parts(call).is_some_and(|parts| parts == [MatchPart::Mcp])

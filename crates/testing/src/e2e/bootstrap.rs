@@ -44,6 +44,7 @@ pub struct Listener {
     more: Vec<Value>,
     failure_policy: &'static str,
     capabilities: Value,
+    vm_capabilities: Value,
     hosts: Value,
     is_disabled: bool,
     port: u16,
@@ -72,6 +73,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         more: Vec::new(),
         failure_policy: "FAIL_RELOAD",
         capabilities: Value::Null,
+        vm_capabilities: Value::Null,
         is_disabled: false,
         port: 0,
         hosts: json!([{
@@ -206,6 +208,12 @@ impl Listener {
         self
     }
 
+    /// Sets the same for the VM.
+    pub fn vm_capabilities(mut self, names: &[&str]) -> Self {
+        self.vm_capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
+        self
+    }
+
     /// Adds a cluster for callouts, with this name and port.
     pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
         self.clusters.push((name, port));
@@ -242,8 +250,12 @@ impl Listener {
             vm["environment_variables"] = self.environment.clone();
         }
         // A VM with its own settings must not be shared with other listeners.
-        if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
+        let lists = [&self.environment, &self.capabilities, &self.vm_capabilities];
+        if lists.iter().any(|list| !list.is_null()) || self.module != module() {
             vm["vm_id"] = json!(format!("authgate-{}", self.name));
+        }
+        if !self.vm_capabilities.is_null() {
+            vm["capability_restriction_config"] = json!({"allowed_capabilities": self.vm_capabilities});
         }
         let mut wasm = json!({"@type": WASM, "config": {
             "name": self.name,
