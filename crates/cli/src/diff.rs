@@ -26,9 +26,9 @@ use side::Side;
 
 /// Compare the decisions of two policies.
 ///
-/// Tries requests at, below and near the paths of both policies, with methods, hosts and addresses that rules name and
-/// others, without credentials and with credentials that authenticators could verify. Exit code 0: all decisions are
-/// the same; 1: some differ; 2: the policies could not be compared completely.
+/// Tries requests at, below and near the paths of both policies, with methods, hosts, addresses, MCP calls and origins
+/// that rules name and others, without credentials and with credentials that authenticators could verify. Exit code 0:
+/// all decisions are the same; 1: some differ; 2: the policies could not be compared completely.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file with the old configuration.

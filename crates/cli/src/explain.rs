@@ -3,7 +3,7 @@
 mod credentials;
 pub mod outcome;
 mod recording;
-mod rules;
+pub mod rules;
 mod summary;
 mod text;
 
@@ -17,7 +17,7 @@ use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
 
-use super::authorization::{Claims, Object};
+use super::authorization::{self, ClaimValues, Object};
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
@@ -62,7 +62,7 @@ struct Explanation {
 
 /// The request as parsed.
 #[derive(Serialize)]
-struct RequestLine {
+pub struct RequestLine {
     method: String,
     /// The path without possible credentials.
     path: String,
@@ -89,7 +89,7 @@ struct Recorded {
 pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
-        None => explain(&loaded, &arguments.request.own()?, Claims::Shown)?,
+        None => explain(&loaded, &arguments.request.own()?, ClaimValues::Shown)?,
         Some(recording) if !recording.is_one => {
             return summarise(arguments, &loaded, recording);
         }
@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
                 return Err(format!("{name}: no requests"));
             };
             arguments.request.complete(&mut own)?;
-            let mut explanation = explain(&loaded, &own, Claims::Hidden)?;
+            let mut explanation = explain(&loaded, &own, ClaimValues::Hidden)?;
             if !explanation.authenticators.is_empty() && !has_credentials(&loaded, &own) {
                 explanation.notes.insert(0, no_credentials(kind).to_owned());
             }
@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
 }
 
 /// Explains one request as the first request that the filter sees.
-fn explain(loaded: &Loaded, own: &OwnRequest, claims: Claims) -> Result<Explanation, Failure> {
+fn explain(loaded: &Loaded, own: &OwnRequest, claims: ClaimValues) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
@@ -131,12 +131,8 @@ fn explain(loaded: &Loaded, own: &OwnRequest, claims: Claims) -> Result<Explanat
         Some(Access::Protected(protection)) => Some(protection),
         _ => None,
     };
-    let authorization = match (&authorizing, written, protection) {
-        (Some(authorizing), Some(written), Some(protection)) => {
-            authorizing.objects(written, protection, claims, own.now)
-        }
-        _ => Vec::new(),
-    };
+    let authorization =
+        authorization::objects(&loaded.config, &decision, authorizing.as_ref(), claims, own.now);
     let mut outcome = outcome::of(policy, &request, &decision, &events);
     let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
     if let Verdict::Deny(denial) = verdict {
@@ -169,7 +165,7 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
                 arguments.request.complete(&mut own)?;
                 lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
                 let has_credentials = has_credentials(loaded, &own);
-                let explanation = explain(loaded, &own, Claims::Hidden)?;
+                let explanation = explain(loaded, &own, ClaimValues::Hidden)?;
                 lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
                 summary::Line::of(number, status, explanation, has_credentials)
             }

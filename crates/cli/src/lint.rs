@@ -1,6 +1,8 @@
 //! Lints: warnings about valid but risky configurations.
 
+mod callers;
 mod issuer;
+mod mcp;
 
 use std::collections::BTreeSet;
 
@@ -38,6 +40,9 @@ pub fn lints(
     lints.public_everything();
     lints.optional_everywhere();
     lints.found.extend(issuer::lints(config));
+    lints.found.extend(callers::lints(config, policy));
+    let skipping = mcp::lints(policy, &lints.specs);
+    lints.found.extend(skipping);
     lints.unlisted_methods();
     lints.shadow(value);
     lints.found
@@ -150,6 +155,7 @@ impl Lints<'_> {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             let takes_all = |spec: &MatchSpec| {
                 spec.matches_every_path()
+                    && spec.mcp().is_none()
                     && spec.example_host().is_none()
                     && spec.example_source().is_none()
                     && (spec.methods().contains(b"GET") || spec.methods().contains(b"POST"))

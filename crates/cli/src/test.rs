@@ -12,16 +12,18 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::reader;
 use authgate::config::shape::{List, Named};
-use authgate::decision::decide_traced;
 use authgate::decision::state::State;
+use authgate::decision::{Verdict, decide_traced};
 use authgate::jose::jwt::SoftwareVerifier;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::color;
+use super::authorization;
+use super::color::{self, printable};
 use super::document::{self, Dialect};
 use super::explain::outcome;
+use super::explain::rules::{self, AmbiguousVariable};
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
 use super::{CommandOutput, Failure, input, report};
@@ -105,6 +107,18 @@ struct TestRequest {
 struct Ran {
     name: String,
     differences: Vec<Difference>,
+    /// The conditions of `authorize`, and other reasons of the decision, if there are differences.
+    why: Vec<String>,
+}
+
+impl Ran {
+    /// The differences and their reasons, one line each.
+    fn lines(&self) -> Vec<String> {
+        let differences = self.differences.iter();
+        let differences = differences
+            .map(|found| format!("{}: expected {}, found {}", found.what, found.expected, found.found));
+        differences.chain(self.why.iter().cloned()).collect()
+    }
 }
 
 /// The tests of one file.
@@ -158,10 +172,9 @@ fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
     let mut ran = Vec::with_capacity(file.tests.0.len());
     for (at, test) in file.tests.0.iter().enumerate() {
         let result = run_one(&loaded, test, file.at.as_deref());
-        let (differences, rule) =
-            result.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
+        let (result, rule) = result.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
         coverage.reach(rule);
-        ran.push(Ran { name: test.name.clone(), differences });
+        ran.push(result);
     }
     if ran.is_empty() {
         return Err(format!("{name}: tests: expected at least one test"));
@@ -183,12 +196,8 @@ fn read(name: &str, text: &str) -> Result<File, Failure> {
     })
 }
 
-/// Returns the differences from the expectation, and the number of the deciding rule.
-fn run_one(
-    loaded: &Loaded,
-    test: &Test,
-    at: Option<&str>,
-) -> Result<(Vec<Difference>, Option<usize>), String> {
+/// Returns the result of a test, and the number of the deciding rule.
+fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<(Ran, Option<usize>), String> {
     let now = match test.at.as_deref().or(at) {
         Some(text) => request::time(text)?,
         None => request::now(),
@@ -225,7 +234,20 @@ fn run_one(
     let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
     let decision = decide_traced(&loaded.policy, &request, &mut state, context, &mut identities);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
-    Ok((test.expect.differences(&outcome)?, decision.rule.map(|rule| rule.number)))
+    let differences = test.expect.differences(&outcome)?;
+    let mut why = Vec::new();
+    if !differences.is_empty() {
+        let (config, authorizing) = (&loaded.config, identities.authorizing.as_ref());
+        let objects = authorization::objects(config, &decision, authorizing, identities.claims(), now);
+        why.extend(authorization::lines(&objects));
+        why.extend(rules::ambiguous(&loaded.policy, &request).iter().flat_map(AmbiguousVariable::lines));
+        if let Verdict::Deny(denial) = decision.shadowed.as_ref().unwrap_or(&decision.verdict) {
+            let rule = decision.rule.and_then(|rule| config.rules.0.get(rule.number));
+            why.extend(rules::lacking(denial.reason, rule, &request));
+        }
+    }
+    let ran = Ran { name: test.name.clone(), differences, why };
+    Ok((ran, decision.rule.map(|rule| rule.number)))
 }
 
 /// A scalar as text.
@@ -254,6 +276,9 @@ fn text(suites: &[Suite]) -> String {
                     difference.what
                 ));
             }
+            for line in &ran.why {
+                text.push_str(&format!("       {}\n", printable(line)));
+            }
         }
     }
     let (passed, failed) = (counts.get(&true).unwrap_or(&0), counts.get(&false).unwrap_or(&0));
@@ -266,7 +291,12 @@ fn as_json(suites: &[Suite]) -> Value {
     let tests = suites.iter().flat_map(|suite| suite.ran.iter().map(move |ran| (suite, ran)));
     let tests = tests.map(|(suite, ran)| {
         let differences: Vec<Value> = ran.differences.iter().map(difference).collect();
-        json!({"file": suite.name, "name": ran.name, "passed": differences.is_empty(), "differences": differences})
+        let mut test =
+            json!({"file": suite.name, "name": ran.name, "passed": differences.is_empty(), "differences": differences});
+        if let (Some(members), false) = (test.as_object_mut(), ran.why.is_empty()) {
+            members.insert("why".to_owned(), json!(ran.why));
+        }
+        test
     });
     tests.collect()
 }

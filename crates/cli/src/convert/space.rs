@@ -191,7 +191,11 @@ impl Cell {
 pub fn host(text: &str) -> Option<Atom> {
     let host = text.to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
-    HostPattern::parse(host).ok().map(|_| Atom::Host(host.to_owned()))
+    match HostPattern::parse(host) {
+        Ok(HostPattern::Exact(_) | HostPattern::Below(_)) => Some(Atom::Host(host.to_owned())),
+        // Elsewhere, braces are not a variable.
+        Ok(HostPattern::Label { .. }) | Err(_) => None,
+    }
 }
 
 /// Condition for an address or a block. Bits after the prefix are cleared, as in Envoy.

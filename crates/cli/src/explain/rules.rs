@@ -38,8 +38,7 @@ pub fn consider(
     let interpretations = request.path.and_then(|path| PathInterpretations::of(path).ok());
     let host = Host::parse(request.authority.unwrap_or_default());
     let (Some(interpretations), Ok(host)) = (interpretations, host) else { return Vec::new() };
-    let is_preflight = policy.allow_preflight && cors::asked_method(request).is_some();
-    let mcp = if is_preflight { Some(McpCall::of_preflight()) } else { McpCall::of(request).ok() };
+    let mcp = call(policy, request);
     let target = target(policy, request, &interpretations, host.as_ref(), mcp.as_ref());
     let last = decided.map_or(policy.rules.len(), |rule| rule.number + 1);
     let specs = policy::matches(config);
@@ -79,6 +78,9 @@ fn mismatches(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
 /// The parts of the MCP call that do not match.
 fn call_mismatches(spec: &MatchSpec, target: &Target<'_>) -> Vec<&'static str> {
     let (Some(mcp), Some(call)) = (spec.mcp(), target.mcp) else { return vec![NO_CALL] };
+    if !mcp.names.is_empty() && call.has_ambiguous_name() {
+        return vec!["MCP name, which servers may take for another one"];
+    }
     let any_name = McpMatch { methods: mcp.methods.clone(), names: Vec::new() };
     let any_method = McpMatch { methods: Vec::new(), names: mcp.names.clone() };
     let parts = [("MCP method", any_name), ("MCP name", any_method)];
@@ -91,7 +93,10 @@ pub const NO_CALL: &str = "valid MCP headers";
 /// A sentence on the part of the request or the credential that the rule with this configuration requires.
 pub fn lacking(reason: Reason, rule: Option<&config::Rule>, request: &Request<'_>) -> Option<String> {
     match reason {
-        Reason::McpHeaders => McpCall::of(request).err().map(|error| error.to_string()),
+        Reason::McpHeaders => Some(match McpCall::of(request) {
+            Ok(_) => "mcp-name is a URI that servers may take for another one".to_owned(),
+            Err(error) => error.to_string(),
+        }),
         Reason::InsufficientUserAuthentication => Some(required_login(rule?)),
         Reason::OriginNotAllowed => {
             let allowed = rule?.origins.as_ref()?.join(", ");
@@ -111,6 +116,15 @@ pub struct AmbiguousVariable {
     pub values: Vec<(String, String)>,
 }
 
+impl AmbiguousVariable {
+    /// A line that says so, and one for each interpretation.
+    pub fn lines(&self) -> Vec<String> {
+        let first = format!("✗ {} depends on the interpretation of the path", self.variable);
+        let values = self.values.iter().map(|(path, value)| format!("  {path} → {value:?}"));
+        std::iter::once(first).chain(values).collect()
+    }
+}
+
 /// The ambiguous variables of the rule that all interpretations of the path select.
 pub fn ambiguous(policy: &Policy, request: &Request<'_>) -> Vec<AmbiguousVariable> {
     find_ambiguous(policy, request).unwrap_or_default()
@@ -119,7 +133,7 @@ pub fn ambiguous(policy: &Policy, request: &Request<'_>) -> Vec<AmbiguousVariabl
 fn find_ambiguous(policy: &Policy, request: &Request<'_>) -> Option<Vec<AmbiguousVariable>> {
     let interpretations = request.path.and_then(|path| PathInterpretations::of(path).ok())?;
     let host = Host::parse(request.authority.unwrap_or_default()).ok()?;
-    let mcp = McpCall::of(request).ok();
+    let mcp = call(policy, request);
     let target = target(policy, request, &interpretations, host.as_ref(), mcp.as_ref());
     let rule = policy.rules.get(policy.index.select(&target).ok()??.index())?;
     let Access::Protected(protection) = &rule.access else { return None };
@@ -139,6 +153,12 @@ fn find_ambiguous(policy: &Policy, request: &Request<'_>) -> Option<Vec<Ambiguou
         })
     });
     Some(variables.collect())
+}
+
+/// The MCP call that the decision uses.
+fn call<'a>(policy: &Policy, request: &Request<'a>) -> Option<McpCall<'a>> {
+    let is_preflight = policy.allow_preflight && cors::asked_method(request).is_some();
+    if is_preflight { Some(McpCall::of_preflight()) } else { McpCall::of(request).ok() }
 }
 
 fn target<'a>(

@@ -100,10 +100,8 @@ fn write_authorization(text: &mut String, explanation: &Explanation) -> std::fmt
         }
     }
     for variable in ambiguous {
-        let (mark, name, rule) = (color::red("✗"), &variable.variable, &variable.rule);
-        writeln!(text, "  {mark} {name} of rule {rule:?} depends on the interpretation of the path")?;
-        for (path, value) in &variable.values {
-            writeln!(text, "      {} → {value:?}", printable(path))?;
+        for line in variable.lines() {
+            writeln!(text, "  {}", printable(&line).replace('✗', &color::red("✗")))?;
         }
     }
     Ok(())

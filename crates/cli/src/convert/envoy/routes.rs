@@ -339,7 +339,8 @@ fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Optio
         return None;
     }
     let inner = name.strip_prefix("*.").unwrap_or(name);
-    if name != "*" && inner.contains('*') {
+    // Here, braces would be a variable.
+    if name != "*" && inner.contains(['*', '{']) {
         let what = format!("has the domain `{domain}`, which has no equivalent here");
         host.finding_at("domains", &what, ADVICE);
         return None;
