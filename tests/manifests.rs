@@ -179,6 +179,27 @@ fn alerts_fire_when_they_should() {
     }
 }
 
+/// In Kubernetes, people look for a namespace and a pod first.
+#[test]
+fn the_dashboard_selects_by_namespace_and_pod() {
+    let dashboard = read("envoy/grafana-dashboard.json");
+    let variables = at(&dashboard, "/templating/list").as_array().unwrap();
+    let names: Vec<&str> = variables.iter().filter_map(|variable| variable["name"].as_str()).collect();
+    assert_eq!(names, ["datasource", "job", "namespace", "pod", "instance"]);
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+    let queries: Vec<&str> = targets.flatten().filter_map(|target| target["expr"].as_str()).collect();
+    for query in &queries {
+        for name in &names[1..] {
+            assert!(query.contains(&format!("{name}=~\"${name}\"")), "{query}");
+        }
+    }
+    for part in ["downstream_rq_time_bucket", "upstream_rq_time_bucket", "by (rule, reason)", "shadow_denied"]
+    {
+        assert!(queries.iter().any(|query| query.contains(part)), "no panel with {part}");
+    }
+}
+
 #[test]
 fn alerts_use_known_metrics_and_are_described() {
     let text =

@@ -117,6 +117,8 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     assert!(hash("edge") > 0.0);
     assert_eq!(hash("edge"), hash("same"));
     assert_ne!(hash("edge"), hash("other"));
+    let version = env!("CARGO_PKG_VERSION").replace('.', "_");
+    assert!(gauge(&format!("authgate_version_timestamp_seconds{{version=\"{version}\"}} ")) > 1e9);
     let since = gauge("authgate_configured_timestamp_seconds{plugin=\"edge\"} ");
     let age = authgate_testing::e2e::mint::now() as f64 - since;
     assert!((0.0..300.0).contains(&age), "{age}");
