@@ -6,19 +6,19 @@
 //! ApiKey realm="…", in="header", name="x-api-key"
 //! ```
 
-use super::locations;
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, Csrf};
-use crate::http::codec::from_hex;
-use hmac_sha256::Hash;
 use std::collections::{HashMap, HashSet};
 
+use hmac_sha256::Hash;
 use subtle::Choice;
 
 use super::digest_map::{CtDigestMap, Digest};
+use super::locations;
 use super::{MatchRank, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, Csrf};
 use crate::http::challenge::{Challenge, Realm};
+use crate::http::codec::from_hex;
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;

@@ -1,8 +1,5 @@
 //! The Basic scheme ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)): user names and passwords.
 
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, WarningKind};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,6 +11,9 @@ use subtle::{Choice, ConditionallySelectable as _};
 
 use super::digest_map::CtDigestMap;
 use super::{ThrottleSubject, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;

@@ -8,9 +8,6 @@ pub mod htdigest;
 mod nonce;
 mod response;
 
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, WarningKind};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -21,6 +18,9 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::digest_map::CtDigestMap;
 use super::{Context, MatchRank, ThrottleSubject};
 use crate::cache::nonces::Nonces;
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::codec::to_hex;

@@ -18,11 +18,12 @@
 //!
 //! The last check may take more than was left, so an idle worker does any check, however slow.
 
+use std::time::Duration;
+
 use super::SourceId;
 use super::throttle::whole_seconds;
 use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use crate::timestamp::NumericDate;
-use std::time::Duration;
 
 /// Time in which the budget grows to its maximum. With a share of a fifth the maximum is two seconds, or forty
 /// hashes with bcrypt cost 10. Once, at the start of a flood, a worker may spend a part of that without interruption.

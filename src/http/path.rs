@@ -10,9 +10,10 @@
 //! The interpretations are closed under the steps in `STEPS`, applied in any order and any number of times, as in a
 //! chain of proxies. Nothing is decoded twice, because no step decodes `%25`.
 
+use std::borrow::Cow;
+
 use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
 use crate::http::url::split_query;
-use std::borrow::Cow;
 
 /// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
 pub const MAX_INTERPRETATIONS: usize = 128;

@@ -126,7 +126,7 @@ impl Layout {
         }
         fs::create_dir_all(folder)?;
         if fs::read_dir(folder)?.next().is_some() {
-            return Err(format!("{}: not empty, and no OCI layout", folder.display()).into());
+            return Err(format!("{} is neither empty nor an OCI layout", folder.display()).into());
         }
         fs::write(folder.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
         fs::create_dir_all(folder.join("blobs/sha256"))?;

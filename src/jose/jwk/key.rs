@@ -264,15 +264,6 @@ fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Malformed)
 }
 
-const RSA: [Algorithm; 6] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
-
 /// The key with these coordinates, if they are a point on the curve. Coordinates are used instead of SEC 1 bytes
 /// because the latter may omit `y`, and computing it takes fifty kilobytes of code that is otherwise unused.
 macro_rules! on_curve {
@@ -344,7 +335,7 @@ impl Material {
                     .filter_map(|(algorithm, needed)| (length >= needed).then_some(algorithm))
                     .collect()
             }
-            Material::Rsa(_) => RSA.into_iter().collect(),
+            Material::Rsa(_) => Algorithms::RSA,
             Material::P256(_) => Algorithms::only(Algorithm::ES256),
             Material::P384(_) => Algorithms::only(Algorithm::ES384),
             Material::P521(_) => Algorithms::only(Algorithm::ES512),
