@@ -1,6 +1,7 @@
 # Requirements of `make run` and `make test`: Rust (rustup), Python 3 with venv, make and a C compiler. With npm the
-# module is a tenth smaller. With Node there are tests against a real identity provider, and with Chromium tests in a
-# browser. A test whose program is missing is skipped, and fails if CI is set.
+# module is a tenth smaller. With Node there are tests against a real identity provider and other servers, with nginx
+# tests of paths, and with Chromium tests in a browser. A test whose program is missing is skipped, and fails if CI is
+# set.
 #
 # `xtask` builds, installs and packs, and does nothing where nothing has changed. `ENVOY=/path/to/envoy make …` uses that
 # Envoy and installs none. `PYTHON=/path/to/python make test` does the same for the clients that tests run. With both,
@@ -84,9 +85,8 @@ timing: ## Compare the durations of denials by the core; fails if they reveal wh
 fuzz: ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
 	@$(XTASK) fuzz $(or $(T),60) $(TARGET)
 
-mutants: ## Mutate the code, one change at a time, and check that a test fails; takes hours. ARGS='-f src/decision/mod.rs'
-	@$(XTASK) install cargo-mutants
-	$(TARGET_DIR)/tools/bin/cargo-mutants mutants --output '$(TARGET_DIR)' $(ARGS)
+mutants: ## Mutate the code, one change at a time, and check that a test fails; hours. ARGS='--resume', ARGS='-f src/decision/mod.rs'
+	@$(XTASK) mutants $(ARGS)
 
 # Time and name of the commit, so that the same commit gives the same digest. Outside of a repository, set both.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
@@ -125,6 +125,6 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 .envoy:
 	@$(XTASK) install envoy
 .clients:
-	@$(XTASK) install clients idp browser
+	@$(XTASK) install clients idp browser mcp routers
 .testing:
 	@$(XTASK) build-testing

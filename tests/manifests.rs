@@ -48,7 +48,7 @@ fn names(list: &Value) -> BTreeSet<String> {
 /// True if the image has a digest instead of a tag.
 fn is_pinned(image: &Value) -> bool {
     let digest = image.as_str().unwrap().rsplit_once("@sha256:").map(|(_, digest)| digest);
-    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|octet| octet.is_ascii_hexdigit()))
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[test]

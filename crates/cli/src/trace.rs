@@ -1,8 +1,12 @@
 //! A record of a decision, for `explain`.
 
 use authgate::decision::Trace;
-use authgate::principal::{AuthenticatorId, Principal};
+use authgate::policy::Protection;
+use authgate::policy::variables::VariableValues;
+use authgate::principal::{Authenticated, AuthenticatorId, Principal};
 use authgate::response::Reason;
+
+use super::authorization::Authorizing;
 
 /// The result of a check by an authenticator.
 pub struct Event {
@@ -26,13 +30,18 @@ pub struct Identity {
     pub scopes: Vec<String>,
 }
 
-/// The checks of one decision, in order.
+/// The checks of one decision.
 #[derive(Default)]
-pub struct Record(pub Vec<Event>);
+pub struct Record {
+    /// The checks by authenticators, in order.
+    pub events: Vec<Event>,
+    /// The check of the authorization, if there was one.
+    pub authorizing: Option<Authorizing>,
+}
 
 impl Record {
     fn add(&mut self, authenticator: AuthenticatorId, check: Check) {
-        self.0.push(Event { authenticator, check });
+        self.events.push(Event { authenticator, check });
     }
 }
 
@@ -47,6 +56,10 @@ impl Trace for Record {
             scopes: principal.scopes.clone(),
         };
         self.add(authenticator, Check::Credential(result.map(shown)));
+    }
+
+    fn authorizing(&mut self, protection: &Protection, caller: &Authenticated, values: &VariableValues) {
+        self.authorizing = Some(Authorizing::of(protection, caller, values));
     }
 
     fn possession(&mut self, authenticator: AuthenticatorId, result: Result<(), Reason>) {

@@ -35,12 +35,12 @@ pub enum Kind {
 
 /// Returns the metrics that change with requests and time. `waiting` is the number of pending requests.
 pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate) -> Vec<Reading> {
-    let lookups = state.memory.lookups();
-    let of_memory = |name, value| Reading { name: Cow::Borrowed(name), kind: Kind::Counter, value };
+    let lookups = state.cache.lookups();
+    let of_cache = |name, value| Reading { name: Cow::Borrowed(name), kind: Kind::Counter, value };
     let mut readings = vec![
-        of_memory("authgate_credential_cache_total.result.hit", lookups.hits),
-        of_memory("authgate_credential_cache_total.result.hit_wrong", lookups.wrong_hits),
-        of_memory("authgate_credential_cache_total.result.miss", lookups.misses),
+        of_cache("authgate_credential_cache_total.result.hit", lookups.hits),
+        of_cache("authgate_credential_cache_total.result.hit_wrong", lookups.wrong_hits),
+        of_cache("authgate_credential_cache_total.result.miss", lookups.misses),
         Reading {
             name: Cow::Borrowed("authgate_waiting_requests"),
             kind: Kind::Sum,
@@ -53,7 +53,7 @@ pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate)
             let name = Cow::Owned(format!("{name}.authenticator.{}", authenticator.name));
             Reading { name, kind, value }
         };
-        let age = keys.age(now).unwrap_or_default() as u64; // whole seconds
+        let age = keys.age(now).unwrap_or_default().as_secs();
         readings.push(of_keys("authgate_jwks_age_seconds", Kind::Gauge, age));
         readings.push(of_keys("authgate_jwks_fetch_failures_total", Kind::Counter, keys.failures()));
     }

@@ -47,6 +47,7 @@ pub struct Listener {
     vm_capabilities: Value,
     hosts: Value,
     is_disabled: bool,
+    port: u16,
 }
 
 /// Creates a listener whose filter is configured from a `Struct`, with the sample's path and host settings.
@@ -74,6 +75,7 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         capabilities: Value::Null,
         vm_capabilities: Value::Null,
         is_disabled: false,
+        port: 0,
         hosts: json!([{
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
@@ -166,6 +168,12 @@ impl Listener {
     /// Disables the filter unless a route enables it.
     pub fn disabled(mut self, is_disabled: bool) -> Self {
         self.is_disabled = is_disabled;
+        self
+    }
+
+    /// Sets the port, which is a free one otherwise, for configurations that contain it.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
         self
     }
 
@@ -299,7 +307,7 @@ impl Listener {
         if let Some((context, _)) = &self.tls {
             chain["transport_socket"] = json!({"name": "tls", "typed_config": context});
         }
-        json!({"name": self.name, "address": address(0), "filter_chains": [chain]})
+        json!({"name": self.name, "address": address(self.port), "filter_chains": [chain]})
     }
 }
 
