@@ -1,6 +1,7 @@
 # Requirements of `make run` and `make test`: Rust (rustup), Python 3 with venv, make and a C compiler. With npm the
-# module is a tenth smaller. With Node there are tests against a real identity provider, and with Chromium tests in a
-# browser. A test whose program is missing is skipped, and fails if CI is set.
+# module is a tenth smaller. With Node there are tests against a real identity provider and other servers, with nginx
+# tests of paths, and with Chromium tests in a browser. A test whose program is missing is skipped, and fails if CI is
+# set.
 #
 # `xtask` builds, installs and packs, and does nothing where nothing has changed. `ENVOY=/path/to/envoy make …` uses that
 # Envoy and installs none. `PYTHON=/path/to/python make test` does the same for the clients that tests run. With both,
@@ -45,12 +46,12 @@ tool-archive: ## Pack the tool, its man pages and completions into dist/authgate
 check: ## Check formatting, lints and documentation, with warnings as errors
 	@$(XTASK) check
 
-test-site: docs ## Check pages of the site in a browser: accessible, and fit for a phone
-	@$(XTASK) install browser
-	node tests/browser/site.mjs '$(TARGET_DIR)/site' '$(TARGET_DIR)/tmp/site-pictures'
-
 docs: ## Build the documentation site, target/site/index.html, and check its spelling and links
 	@$(XTASK) docs
+
+check-site: docs ## Check the accessibility of the site, light and dark; needs Chromium
+	@$(XTASK) install browser
+	node tests/browser/accessibility.mjs "$$(command -v $${CHROMIUM:-chromium})" '$(abspath $(TARGET_DIR))/site'
 
 # Advisories are fetched from a repository on the network, which not every machine can access.
 CHECKS := bans licenses sources
@@ -84,9 +85,8 @@ timing: ## Compare the durations of denials by the core; fails if they reveal wh
 fuzz: ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
 	@$(XTASK) fuzz $(or $(T),60) $(TARGET)
 
-mutants: ## Mutate the code, one change at a time, and check that a test fails; takes hours. ARGS='-f src/decision/mod.rs'
-	@$(XTASK) install cargo-mutants
-	$(TARGET_DIR)/tools/bin/cargo-mutants mutants --output '$(TARGET_DIR)' $(ARGS)
+mutants: ## Mutate the code, one change at a time, and check that a test fails; hours. ARGS='--resume', ARGS='-f src/decision/mod.rs'
+	@$(XTASK) mutants $(ARGS)
 
 # Time and name of the commit, so that the same commit gives the same digest. Outside of a repository, set both.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
@@ -125,7 +125,7 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 .envoy:
 	@$(XTASK) install envoy
 .clients:
-	@$(XTASK) install clients idp browser
+	@$(XTASK) install clients idp browser mcp routers
 .testing:
 	@$(XTASK) build-testing
 	@$(XTASK) playground

@@ -1,6 +1,8 @@
 //! Points in time as in JWTs ([RFC 7519 §2](https://www.rfc-editor.org/rfc/rfc7519#section-2)). Uses no other module of
 //! this crate.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,16 +42,30 @@ impl NumericDate {
         self.0
     }
 
-    /// Adds seconds. A negative number subtracts, but not beyond the epoch. The date stays the same if the sum is not
-    /// finite.
-    pub fn plus(self, seconds: f64) -> NumericDate {
-        let sum = self.0 + seconds;
-        NumericDate(if sum.is_finite() { sum.max(0.0) } else { self.0 })
+    /// Returns the date this much later.
+    pub fn plus(self, duration: Duration) -> NumericDate {
+        // The sum is finite: no duration is large enough to change the largest finite number.
+        NumericDate(self.0 + duration.as_secs_f64())
     }
 
-    /// Seconds from `earlier` to this date; negative if `earlier` is the later of the two.
-    pub fn seconds_since(self, earlier: NumericDate) -> f64 {
-        self.0 - earlier.0
+    /// Returns the date this much earlier, but not before the epoch.
+    pub fn minus(self, duration: Duration) -> NumericDate {
+        NumericDate((self.0 - duration.as_secs_f64()).max(0.0))
+    }
+
+    /// Returns the time between two dates, whichever is the later one.
+    pub fn abs_diff(self, other: NumericDate) -> Duration {
+        Duration::try_from_secs_f64((self.0 - other.0).abs()).unwrap_or(Duration::MAX)
+    }
+
+    /// Returns the time since `earlier`; zero if `earlier` is the later one.
+    pub fn since(self, earlier: NumericDate) -> Duration {
+        self.checked_since(earlier).unwrap_or_default()
+    }
+
+    /// Returns the time since `earlier`; `None` if `earlier` is the later one.
+    pub fn checked_since(self, earlier: NumericDate) -> Option<Duration> {
+        (self >= earlier).then(|| self.abs_diff(earlier))
     }
 }
 
@@ -105,11 +121,27 @@ mod tests {
     #[test]
     fn sums_stay_dates() {
         let date = NumericDate::from_seconds(100.0).unwrap();
-        assert_eq!(date.plus(60.0).seconds(), 160.0);
-        assert_eq!(date.plus(-60.0).seconds(), 40.0);
-        assert_eq!(date.plus(-600.0), NumericDate::EPOCH);
-        assert_eq!(date.plus(f64::INFINITY), date);
-        assert_eq!(date.plus(f64::NAN), date);
-        assert_eq!(date.seconds_since(NumericDate::EPOCH), 100.0);
+        assert_eq!(date.plus(Duration::from_secs(60)).seconds(), 160.0);
+        assert_eq!(date.minus(Duration::from_secs(60)).seconds(), 40.0);
+        assert_eq!(date.minus(Duration::from_secs(600)), NumericDate::EPOCH);
+        let last = NumericDate::from_seconds(f64::MAX).unwrap();
+        assert_eq!(last.plus(Duration::MAX), last);
+        assert_eq!(last.minus(Duration::MAX), last);
+    }
+    #[test]
+    fn the_time_between_dates_is_never_negative() {
+        let at = |seconds| NumericDate::from_seconds(seconds).unwrap();
+        for (later, earlier, since, checked) in [
+            (100.0, 40.0, 60_000, Some(60_000)),
+            (100.25, 100.0, 250, Some(250)),
+            (100.0, 100.0, 0, Some(0)),
+            (40.0, 100.0, 0, None),
+        ] {
+            let (later, earlier) = (at(later), at(earlier));
+            assert_eq!(later.since(earlier), Duration::from_millis(since), "{later:?}");
+            assert_eq!(later.checked_since(earlier), checked.map(Duration::from_millis), "{later:?}");
+        }
+        assert_eq!(at(40.0).abs_diff(at(100.0)), Duration::from_secs(60));
+        assert_eq!(at(1e300).since(at(0.0)), Duration::MAX);
     }
 }

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use authgate::http::challenge::{Challenge, Realm};
+use authgate::http::request::Request;
 use authgate::jose::jwt::TokenError;
 use authgate::principal::AuthenticatorId;
-use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason};
+use authgate::response::{ChallengeSet, Denial, DenialFormat, Form, Hidden, Reason, Wanted};
 use serde_json::Value;
 
 /// Each reason code, and the authenticator whose credentials were presented: that of the first or second challenge set,
 /// or none.
-const REASONS: [(Reason, Option<usize>); 18] = [
+const REASONS: [(Reason, Option<usize>); 20] = [
     (Reason::MissingCredentials, None),
     (Reason::UnsupportedScheme, None),
     (Reason::AmbiguousCredentials, None),
@@ -24,6 +25,7 @@ const REASONS: [(Reason, Option<usize>); 18] = [
     (Reason::InvalidToken(TokenError::Expired), Some(1)),
     (Reason::StaleNonce, Some(0)),
     (Reason::InsufficientScope, Some(1)),
+    (Reason::InsufficientUserAuthentication, Some(1)),
     (Reason::NotAuthorized, Some(0)),
     (Reason::CrossOrigin, Some(1)),
     (Reason::NoRule, None),
@@ -31,6 +33,7 @@ const REASONS: [(Reason, Option<usize>); 18] = [
     (Reason::AmbiguousPath, None),
     (Reason::BadAuthority, None),
     (Reason::AmbiguousMethod, None),
+    (Reason::McpHeaders, None),
     (Reason::BadConnection, None),
     (Reason::Throttled { retry_after: 30 }, Some(0)),
     (Reason::Unavailable, None),
@@ -68,24 +71,26 @@ const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 /// A denial by a rule that accepts Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
-    let offer = |authenticator, scheme, is_bearer| ChallengeSet {
+    let set = |authenticator, scheme, is_bearer| ChallengeSet {
         authenticator: AuthenticatorId::new(authenticator),
         challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
     };
-    let offers = vec![offer(0, "Basic", false), offer(1, "Bearer", true)];
+    let sets = vec![set(0, "Basic", false), set(1, "Bearer", true)];
     match reason {
         Reason::NoRule
         | Reason::RuleDenied
         | Reason::AmbiguousPath
         | Reason::BadAuthority
         | Reason::AmbiguousMethod
+        | Reason::McpHeaders
+        | Reason::OriginNotAllowed
         | Reason::BadConnection => Denial::of(reason),
         _ => Denial::by_rule(
             reason,
             authenticator.map(AuthenticatorId::new),
-            offers,
-            Some(SCOPE.to_owned()),
+            sets,
+            Wanted::scope(SCOPE.to_owned()),
             Some(METADATA.into()),
         ),
     }
@@ -123,13 +128,19 @@ fn each_body_reads_as_its_file_says() {
         faults.extend(check(reason.code(), &denial(reason, authenticator), &told));
     }
     let missing = denial(Reason::MissingCredentials, None);
+    let origin = denial(Reason::OriginNotAllowed, None);
+    faults.extend(check("origin_not_allowed", &origin, &told));
     faults.extend(check("with-help", &missing, &with_help));
     faults.extend(check("kept-back", &missing, &kept_back));
+    let fields = [(&b"x-request-id"[..], &b"7c9e6679-7425-40de-944b-e07fc1f90ae7"[..])];
+    let identified = denial(Reason::MissingCredentials, None);
+    let identified = identified.for_request(&Request::new(fields.into_iter(), None));
+    faults.extend(check("with-request-id", &identified, &told));
     let not_found = DenialFormat { hidden: hidden(), ..DenialFormat::default() };
     faults.extend(check("not-found", &denial(Reason::NotAuthorized, Some(0)), &not_found));
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/bodies")).unwrap();
-    assert_eq!(files.count(), 3 * (REASONS.len() + 3), "files that no test reads");
+    assert_eq!(files.count(), 3 * (REASONS.len() + 5), "files that no test reads");
 }
 
 #[test]
@@ -212,11 +223,14 @@ fn a_reason_that_is_kept_back_is_nowhere() {
             assert_eq!(challenges(&response), challenges(&denial.response(&told, form)), "{reason:?}");
             let said = response.fields.iter().map(|(_, value)| value.as_ref());
             let said = said.chain([response.body.as_str()]).collect::<Vec<_>>().join("\n");
-            // RFC 6750 defines `insufficient_scope` as well. A client needs it to request more scopes.
+            // RFC 6750 defines `insufficient_scope`, and RFC 9470 `insufficient_user_authentication`. A client needs
+            // them to request another token.
             let leaks = [reason.code(), "error_description", "expired", "Accepted", "accepted", "detail"];
             let leaks: Vec<_> = leaks.iter().filter(|leak| said.contains(**leak)).collect();
             let known = match reason {
-                Reason::InsufficientScope | Reason::InvalidToken(_) => vec![&leaks[0]],
+                Reason::InsufficientScope
+                | Reason::InsufficientUserAuthentication
+                | Reason::InvalidToken(_) => vec![&leaks[0]],
                 _ => Vec::new(),
             };
             assert_eq!(leaks.len(), known.len(), "{reason:?} {form:?}: {said}");
@@ -253,16 +267,21 @@ fn another_parser_reads_each_challenge() {
                     Reason::InvalidToken(_) | Reason::MalformedCredentials if is_presented => {
                         Some("invalid_token")
                     }
-                    Reason::InsufficientScope => Some("insufficient_scope"),
+                    Reason::InsufficientScope | Reason::InsufficientUserAuthentication => Some(reason.code()),
                     Reason::AmbiguousCredentials => Some("invalid_request"),
                     _ => None,
                 };
                 assert_eq!(find("error"), error, "{reason:?}: {field}");
-                let is_described = tells_reasons && error.is_some() && error != Some("insufficient_scope");
+                // The other parameters of these describe what is missing.
+                let is_described =
+                    tells_reasons && error.is_some_and(|error| !error.starts_with("insufficient_"));
                 assert_eq!(find("error_description").is_some(), is_described, "{reason:?}: {field}");
                 let asks_for_scope = matches!(
                     reason,
-                    Reason::MissingCredentials | Reason::UnsupportedScheme | Reason::InsufficientScope
+                    Reason::MissingCredentials
+                        | Reason::UnsupportedScheme
+                        | Reason::InsufficientScope
+                        | Reason::InsufficientUserAuthentication
                 );
                 let scope = (asks_for_scope && challenge.scheme == "Bearer").then_some(SCOPE);
                 assert_eq!(find("scope"), scope, "{reason:?}: {field}");

@@ -112,8 +112,8 @@ fn a_fault_names_what_was_expected_and_found() {
     check(
         "{rules: [], bound: 1, introspection: 2}",
         &[
-            "bound: unknown field; expected one of: realm, authenticators, rules, identity, denials, protected_resource, cors_preflight, shadow, cache, throttle, slow_hashes, slow_signatures, telemetry",
-            "introspection: unknown field; expected one of: realm, authenticators, rules, identity, denials, protected_resource, cors_preflight, shadow, cache, throttle, slow_hashes, slow_signatures, telemetry",
+            "bound: unknown field; expected one of: realm, authenticators, rules, scope_implies, identity, denials, protected_resource, cors_preflight, shadow, cache, throttle, slow_hashes, slow_signatures, telemetry",
+            "introspection: unknown field; expected one of: realm, authenticators, rules, scope_implies, identity, denials, protected_resource, cors_preflight, shadow, cache, throttle, slow_hashes, slow_signatures, telemetry",
         ],
     );
 }

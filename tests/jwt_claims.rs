@@ -10,6 +10,7 @@
 
 use authgate_testing::mint;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use authgate::jose::claims::{ClaimMatcher, ClaimSelector};
 use authgate::jose::jwk::{Algorithm, Algorithms};
@@ -80,7 +81,7 @@ fn the_order_of_the_checks() {
     };
     let mut validation = validation();
     validation.algorithms = Some(Algorithms::only(Algorithm::HS256));
-    validation.rules.max_lifetime = Some(3600.0);
+    validation.rules.max_lifetime = Some(Duration::from_secs(3600));
     validation.rules.claims =
         vec![(ClaimSelector::parse("plan").unwrap(), ClaimMatcher::from_json(&json!("pro")).unwrap())];
     validation.rules.revoked.jti = HashSet::from(["gone".to_owned()]);
@@ -240,7 +241,7 @@ fn times() {
         ],
     );
     let mut exact = validation();
-    exact.rules.clock_skew = 0.0;
+    exact.rules.clock_skew = Duration::ZERO;
     check_all(
         &exact,
         [
@@ -292,7 +293,7 @@ fn dates_of_every_wrong_type() {
 fn lifetimes() {
     use TokenError::*;
     let mut short = validation();
-    short.rules.max_lifetime = Some(3600.0);
+    short.rules.max_lifetime = Some(Duration::from_secs(3600));
     let (ok, long) = (Ok("alice"), Err(TooLongLived));
     check_all(
         &short,

@@ -218,6 +218,24 @@ fn recipes_decide_as_their_tests_say() {
     assert!(count >= 5, "{count} recipes");
 }
 
+#[test]
+fn manifests_of_the_first_steps_have_no_faults() {
+    let folder = folder("manifests");
+    let env = format!("STAFF_HTPASSWD=alice:{HASH}\n");
+    fs::write(folder.join("env"), env).unwrap();
+    let mut count = 0;
+    for page in pages("docs/start") {
+        for block in page.blocks.iter().filter(|block| block.is("yaml authgate") && block.info.len() == 3) {
+            count += 1;
+            fs::write(folder.join("authgate.yaml"), &block.text).unwrap();
+            let (is_good, output) =
+                run(&folder, &["check", "--strict", "--env-file", "env", "authgate.yaml"]);
+            assert!(is_good, "{}: {output}", block.place);
+        }
+    }
+    assert!(count >= 2, "{count} manifests");
+}
+
 /// Runs `authgate check` on an Envoy configuration. All its warnings must be expected.
 fn check(folder: &Path, bootstrap: &Value, expected: &[String]) -> Result<(), String> {
     let policy = bootstrap.pointer("/static_resources/listeners/0").unwrap();

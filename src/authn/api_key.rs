@@ -6,13 +6,19 @@
 //! ApiKey realm="…", in="header", name="x-api-key"
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use hmac_sha256::Hash;
 use subtle::Choice;
 
 use super::digest_map::{CtDigestMap, Digest};
+use super::locations;
 use super::{MatchRank, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, Csrf};
 use crate::http::challenge::{Challenge, Realm};
+use crate::http::codec::from_hex;
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
@@ -58,7 +64,7 @@ impl ApiKeys {
 }
 
 impl ApiKey {
-    fn holds_at(&self, now: NumericDate) -> bool {
+    fn is_valid_at(&self, now: NumericDate) -> bool {
         self.not_before.is_none_or(|start| start <= now) && self.not_after.is_none_or(|end| now < end)
     }
 }
@@ -110,8 +116,8 @@ impl ApiKeys {
         let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
         let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
         // Both conditions are evaluated, so that an expired key takes as long as an unknown one.
-        let holds = Choice::from(u8::from(key.holds_at(now)));
-        if !bool::from(found.is_it & holds) {
+        let is_valid = Choice::from(u8::from(key.is_valid_at(now)));
+        if !bool::from(found.is_it & is_valid) {
             return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {
@@ -122,6 +128,73 @@ impl ApiKeys {
         };
         Ok(Verified { principal, valid_until: key.not_after })
     }
+}
+
+impl ApiKeys {
+    /// Builds the scheme from its configuration.
+    pub(super) fn build(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, config: &config::ApiKeys) -> Self {
+        let default = CredentialLocation::Field { name: "x-api-key".to_owned(), scheme: None };
+        let locations = locations::build(cx, &at.member("from"), config.from.as_ref(), default);
+        // A challenge names the first location, and consists of visible ASCII.
+        if let Some(CredentialLocation::Query(name)) = locations.first()
+            && !name.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let expected =
+                "the name of a query parameter in visible ASCII characters, since challenges contain it";
+            let at = &at.member("from");
+            let at = &at.index(0);
+            cx.expected(&at.member("query"), expected);
+        }
+        let at = &at.member("keys");
+        if config.keys.0.is_empty() {
+            cx.expected(at, "at least one key");
+        }
+        let (mut keys, mut known) = (Vec::new(), HashSet::new());
+        for (index, key) in config.keys.0.iter().enumerate() {
+            let at = &at.index(index);
+            let Some(key) = ApiKey::build(cx, at, key) else { continue };
+            if !known.insert(key.digest) {
+                let expected = "the digest of a key that is not in the list already";
+                cx.expected(&at.member("sha256"), expected);
+            }
+            keys.push(key);
+        }
+        ApiKeys::new(locations, keys, config.csrf == Csrf::Off)
+    }
+}
+
+impl ApiKey {
+    fn build(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, config: &config::ApiKey) -> Option<Self> {
+        if config.id.is_empty() {
+            cx.expected(&at.member("id"), "an id that is not empty");
+        }
+        let digest = key_digest(cx, &at.member("sha256"), config);
+        let scopes = if config.scopes.is_empty() { None } else { Some(config.scopes.as_slice()) };
+        let scopes = cx.scopes(&at.member("scopes"), scopes);
+        let not_before = cx.time(&at.member("not_before"), config.not_before.as_deref());
+        let not_after = cx.time(&at.member("not_after"), config.not_after.as_deref());
+        if let (Some(start), Some(end)) = (not_before, not_after)
+            && start >= end
+        {
+            let expected = "a time that is later than `not_before`";
+            cx.expected(&at.member("not_after"), expected);
+        }
+        let claims = Claims::from(config.claims.clone());
+        Some(ApiKey { digest: digest?, id: config.id.clone(), scopes, claims, not_before, not_after })
+    }
+}
+
+fn key_digest(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, config: &config::ApiKey) -> Option<KeyDigest> {
+    let text = cx.secret(at, &config.sha256)?;
+    let digest: Option<KeyDigest> = from_hex(text.as_bytes());
+    let expected = match digest {
+        None => "the SHA-256 of the key in 64 hexadecimal digits",
+        // `sha256sum` prints this digest if the variable with the key is not set.
+        Some(digest) if digest == Hash::hash(b"") => "the SHA-256 of a key that is not empty",
+        Some(digest) => return Some(digest),
+    };
+    cx.expected(at, expected);
+    None
 }
 
 #[cfg(test)]

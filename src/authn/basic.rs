@@ -1,7 +1,7 @@
 //! The Basic scheme ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)): user names and passwords.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +11,13 @@ use subtle::{Choice, ConditionallySelectable as _};
 
 use super::digest_map::CtDigestMap;
 use super::{ThrottleSubject, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
-use crate::password::{MAX_PASSWORD_LEN, PasswordHash};
+use crate::password::{MAX_PASSWORD_LEN, PasswordHash, Plaintext, parse_htpasswd};
 use crate::principal::Principal;
 use crate::response::Reason;
 
@@ -35,7 +38,7 @@ pub struct Basic {
     users: CtDigestMap<User>,
     /// Selects the hash that is computed for an unknown name.
     decoy_key: DecoyKey,
-    has_slow_hashes: bool,
+    slow_hashes: usize,
 }
 
 /// Key for selecting the hash that is computed for an unknown name. Clients do not know it, and all workers share it.
@@ -49,10 +52,10 @@ impl Basic {
     /// likely, so that each kind and cost of hash is as frequent among unknown names as among known ones. The choice
     /// can only be predicted with `decoy_key`.
     pub fn new(users: HashMap<String, User>, decoy_key: DecoyKey) -> Self {
-        let has_slow_hashes = users.values().any(|user| user.hash.is_slow());
+        let slow_hashes = users.values().filter(|user| user.hash.is_slow()).count();
         let users =
             CtDigestMap::new(users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), user)));
-        Basic { locations: [CredentialLocation::authorization("Basic")], users, decoy_key, has_slow_hashes }
+        Basic { locations: [CredentialLocation::authorization("Basic")], users, decoy_key, slow_hashes }
     }
 
     /// Returns the user whose hash is computed for this name, and whether the name is that user's.
@@ -79,8 +82,8 @@ impl Basic {
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
         // A hash that cannot be computed says nothing about the password.
-        let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
-        if !bool::from(is_known & Choice::from(u8::from(holds))) {
+        let matches = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
+        if !bool::from(is_known & Choice::from(u8::from(matches))) {
             return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {
@@ -107,8 +110,8 @@ impl Basic {
             && self.hashed_for(name).is_some_and(|(user, _)| user.hash.is_slow())
     }
 
-    pub(super) fn has_slow_hashes(&self) -> bool {
-        self.has_slow_hashes
+    pub(super) fn slow_hashes(&self) -> usize {
+        self.slow_hashes
     }
 }
 
@@ -118,6 +121,58 @@ fn user_pass(decoded: &[u8]) -> Option<(&str, &str)> {
     let (name, password) = text.split_once(':')?;
     let well_formed = !name.is_empty() && !name.chars().any(char::is_control) && !password.contains('\0');
     well_formed.then_some((name, password))
+}
+
+impl Basic {
+    /// Builds the scheme from its configuration.
+    pub(super) fn build(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, basic: &config::Basic) -> Self {
+        let plaintext = if basic.allow_plaintext { Plaintext::Allow } else { Plaintext::Refuse };
+        let errors = cx.errors.len();
+        let mut users = HashMap::new();
+        // Hash of data that clients do not know, and that every worker with this configuration has.
+        let mut secrets = Hash::new();
+        if let Some(htpasswd) = &basic.htpasswd {
+            let at = &at.member("htpasswd");
+            let text = cx.secret(at, htpasswd).unwrap_or_default();
+            secrets.update(text.as_bytes());
+            match parse_htpasswd(&text, plaintext) {
+                Ok(entries) => users.extend(entries.into_iter().map(|entry| {
+                    (entry.user, User { hash: entry.hash, scopes: Vec::new(), claims: Claims::default() })
+                })),
+                Err(faults) => faults.iter().for_each(|fault| cx.invalid(at, fault)),
+            }
+        }
+        for (name, user) in &basic.users.0 {
+            let at = &at.member("users");
+            let at = &at.member(name);
+            if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
+                let expected = "a user name that is not empty, without colons and control characters (RFC 7617 section 2)";
+                cx.expected(at, expected);
+            }
+            let scopes = if user.scopes.is_empty() { None } else { Some(user.scopes.as_slice()) };
+            let scopes = cx.scopes(&at.member("scopes"), scopes);
+            let Some(text) = cx.secret(at, &user.hash) else { continue };
+            secrets.update(text.as_bytes());
+            let Some(hash) = cx.checked(at, PasswordHash::parse(&text, plaintext)) else { continue };
+            let user = User { hash, scopes, claims: Claims::from(user.claims.clone()) };
+            if users.insert(name.clone(), user).is_some() {
+                cx.expected(at, "a user who is not in `htpasswd` already");
+            }
+        }
+        if users.is_empty() && cx.errors.len() == errors {
+            cx.expected(at, "at least one user, in `htpasswd` or `users`");
+        }
+        let weak = users.values().filter(|user| user.hash.is_weak()).count();
+        if weak > 0 {
+            cx.warn(at, WarningKind::WeakHashes(weak));
+        }
+        let kinds: BTreeSet<_> = users.values().map(|user| (user.hash.scheme(), user.hash.cost())).collect();
+        if kinds.len() > 1 {
+            cx.warn(at, WarningKind::MixedHashes(kinds.into_iter().collect()));
+        }
+        let decoy_key = secrets.finalize().first_chunk().copied().unwrap_or_default();
+        Basic::new(users, decoy_key)
+    }
 }
 
 #[cfg(test)]
@@ -176,11 +231,11 @@ mod tests {
     #[test]
     fn failures_are_worth_remembering_where_a_hash_is_slow() {
         for (users, expected) in [
-            (&[("a", "{PLAIN}one")][..], false),
-            (&[("a", BCRYPT)], true),
-            (&[("a", "{PLAIN}one"), ("b", BCRYPT)], true),
+            (&[("a", "{PLAIN}one")][..], 0),
+            (&[("a", BCRYPT)], 1),
+            (&[("a", "{PLAIN}one"), ("b", BCRYPT)], 1),
         ] {
-            assert_eq!(basic(users).has_slow_hashes(), expected, "{users:?}");
+            assert_eq!(basic(users).slow_hashes(), expected, "{users:?}");
         }
     }
 

@@ -3,10 +3,12 @@
 
 use std::rc::Rc;
 
-use super::sender_constraint::SenderConstraint;
+use super::key_provider::{self, KeyProvider};
+use super::token::{self, TokenSettings};
 use super::{AuthError, Context, MatchRank, Verified};
-use crate::http::location::CredentialLocation;
-use crate::jose::claims::ClaimSelector;
+use crate::config;
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
 use crate::jose::jwk::KeySet;
 use crate::jose::jwt::{JwsError, Jwt, TokenError, Validation};
 use crate::principal::Principal;
@@ -16,35 +18,17 @@ use crate::response::Reason;
 
 /// The Bearer scheme with JWTs of configured issuers.
 pub struct Bearer {
-    /// Locations of tokens.
-    pub locations: Vec<CredentialLocation>,
-    /// Auth-scheme of the challenges.
-    pub challenge_scheme: String,
+    /// Settings that all token schemes share.
+    pub settings: TokenSettings,
     /// Keys that verify signatures.
     pub keys: KeyProvider,
     /// Requirements on tokens.
     pub validation: Validation,
-    /// Maximum length of a token, in bytes.
-    pub max_token_bytes: usize,
-    /// Claims that contain scopes.
-    pub scope_claims: Vec<ClaimSelector>,
-    /// True if a credential in a cookie is accepted on unsafe methods without proof of the request's origin.
-    pub csrf_disabled: bool,
-    /// Binding of tokens to a key or certificate of their holder.
-    pub bound: SenderConstraint,
-}
-
-/// Source of the keys that verify signatures.
-pub enum KeyProvider {
-    /// Keys in the configuration.
-    Configuration(KeySet),
-    /// Keys that are fetched from an identity provider.
-    Provider(Rc<Plan>),
 }
 
 impl Bearer {
     pub(super) fn match_rank(&self, credential: &[u8]) -> MatchRank {
-        if credential.len() > self.max_token_bytes {
+        if credential.len() > self.settings.max_token_bytes {
             // The token is too long to be parsed. If it looks like a JWT it may be from a configured issuer, so no
             // introspection endpoint may see it.
             let has_three_parts = credential.iter().filter(|byte| **byte == b'.').count() == 2;
@@ -59,7 +43,7 @@ impl Bearer {
     }
 
     pub(super) fn issuer_mismatch(&self, credential: &[u8]) -> Option<String> {
-        let is_read = credential.len() <= self.max_token_bytes;
+        let is_read = credential.len() <= self.settings.max_token_bytes;
         let jwt = Jwt::parse(credential).ok().filter(|_| is_read)?;
         self.validation.issuer_mismatch(&jwt)
     }
@@ -78,7 +62,7 @@ impl Bearer {
         context: Context<'_>,
         fetcher: Option<&mut JwksFetcher>,
     ) -> Result<Verified, AuthError> {
-        if credential.len() > self.max_token_bytes {
+        if credential.len() > self.settings.max_token_bytes {
             return Err(Reason::MalformedCredentials.into());
         }
         let jwt = Jwt::parse(credential).map_err(|_| Reason::MalformedCredentials)?;
@@ -93,7 +77,7 @@ impl Bearer {
         let issuer = jwt.issuer().map(str::to_owned);
         let claims = jwt.into_claims();
         let valid_until = self.validation.rules.valid_until(&claims);
-        let scopes = claims.scopes(&self.scope_claims);
+        let scopes = claims.scopes(&self.validation.rules.scopes);
         let scopes = scopes.map_err(|_| Reason::InvalidToken(TokenError::TooManyScopes))?;
         let principal = Principal { subject, issuer, scopes, claims };
         Ok(Verified { principal, valid_until })
@@ -132,5 +116,31 @@ impl Bearer {
             }
         };
         Err(AuthError::Pending { fetch_id, max_wait: plan.max_wait, otherwise })
+    }
+}
+
+impl Bearer {
+    /// Builds the scheme from its configuration.
+    pub(super) fn build(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, jwt: &config::Jwt) -> Option<Self> {
+        cx.texts(&at.member("issuer"), &jwt.issuer.0);
+        let keys = key_provider::build(cx, &at.member("keys"), &jwt.keys, &jwt.issuer.0);
+        let within = &at.member("algorithms");
+        let algorithms = key_provider::algorithms(cx, within, jwt.algorithms.as_deref(), keys.as_ref());
+        if let Some(types) = &jwt.typ {
+            cx.texts(&at.member("typ"), types);
+        }
+        let fields = jwt.token_fields();
+        let settings = TokenSettings::build(cx, at, &fields);
+        let rules = token::build_rules(cx, at, &fields);
+        Some(Bearer {
+            settings: settings?,
+            keys: keys?,
+            validation: Validation {
+                issuers: jwt.issuer.0.clone(),
+                algorithms,
+                types: jwt.typ.clone(),
+                rules: rules?,
+            },
+        })
     }
 }

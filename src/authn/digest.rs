@@ -9,6 +9,7 @@ mod nonce;
 mod response;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use hmac_sha256::Hash;
 use md5::{Digest as _, Md5};
@@ -17,6 +18,9 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::digest_map::CtDigestMap;
 use super::{Context, MatchRank, ThrottleSubject};
 use crate::cache::nonces::Nonces;
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::codec::to_hex;
@@ -25,11 +29,15 @@ use crate::http::request::Request;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
 use crate::response::Reason;
+use htdigest::parse_htdigest;
 use nonce::Nonce;
 use response::DigestResponse;
 
 /// Maximum length of a response, in bytes. A response contains the target of the request.
 const MAX_RESPONSE_BYTES: usize = 16_384;
+
+/// Minimum length of a nonce key, in bytes. A shorter key could be found by brute force from one nonce.
+const MIN_NONCE_KEY_BYTES: usize = 16;
 
 /// Hash algorithm of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,18 +128,18 @@ pub struct Digest {
     offered: Vec<DigestAlgorithm>,
     /// Key that authenticates nonces. Without one each worker uses a random key of its own.
     nonce_key: Option<Vec<u8>>,
-    /// Lifetime of a nonce, in seconds.
-    nonce_lifetime: f64,
+    /// Lifetime of a nonce.
+    nonce_lifetime: Duration,
 }
 
 impl Digest {
-    /// Creates a scheme with these users, whose secrets are for `realm`. A nonce is valid for `nonce_lifetime` seconds,
-    /// in all workers that have the same `nonce_key`.
+    /// Creates a scheme with these users, whose secrets are for `realm`. A nonce is valid for `nonce_lifetime`, in
+    /// all workers that have the same `nonce_key`.
     pub fn new(
         realm: Realm,
         users: HashMap<String, User>,
         nonce_key: Option<Vec<u8>>,
-        nonce_lifetime: f64,
+        nonce_lifetime: Duration,
     ) -> Self {
         let users = users.into_iter().map(|(name, user)| (Hash::hash(name.as_bytes()), Secrets::of(user)));
         let users = CtDigestMap::new(users);
@@ -145,6 +153,11 @@ impl Digest {
             nonce_key,
             nonce_lifetime,
         }
+    }
+
+    /// Returns the realm of the users' secrets.
+    pub(super) fn realm(&self) -> &Realm {
+        &self.realm
     }
 
     fn nonce_key<'a>(&'a self, nonces: &'a Nonces) -> Option<&'a [u8]> {
@@ -239,6 +252,77 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// Builds the scheme from its configuration.
+    pub(super) fn build(
+        cx: &mut BuildContext<'_>,
+        at: &ConfigPath<'_>,
+        digest: &config::Digest,
+    ) -> Option<Self> {
+        if digest.nonce_lifetime.0.is_zero() {
+            cx.expected(&at.member("nonce_lifetime"), "more than 0s");
+        }
+        let nonce_key = digest.nonce_key.as_ref().map(|key| {
+            let at = &at.member("nonce_key");
+            let key = cx.secret(at, key)?;
+            if key.len() < MIN_NONCE_KEY_BYTES {
+                cx.expected(at, "a random key of at least 16 bytes");
+                return None;
+            }
+            Some(key.into_owned().into_bytes())
+        });
+        let users = users(cx, &at.member("htdigest"), digest);
+        let (realm, users) = users?;
+        let realm = cx.checked(at, Realm::new(&realm))?;
+        let nonce_key = match nonce_key {
+            Some(key) => Some(key?),
+            None => None,
+        };
+        Some(Digest::new(realm, users, nonce_key, digest.nonce_lifetime.0))
+    }
+}
+
+/// Returns the users, and the realm of their secrets.
+fn users(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    digest: &config::Digest,
+) -> Option<(String, HashMap<String, User>)> {
+    let text = cx.secret(at, &digest.htdigest)?;
+    let entries = match parse_htdigest(&text, digest.realm.as_deref()) {
+        Ok(entries) => entries,
+        Err(faults) => {
+            faults.iter().for_each(|fault| cx.invalid(at, fault));
+            return None;
+        }
+    };
+    let Some(realm) = entries.first().map(|entry| entry.realm.to_owned()) else {
+        cx.expected(at, "at least one user");
+        return None;
+    };
+    let mut users: HashMap<String, User> = HashMap::new();
+    for entry in entries {
+        let user = users.entry(entry.user.to_owned()).or_default();
+        match entry.algorithm {
+            DigestAlgorithm::Sha256 => user.sha256 = Some(entry.ha1),
+            DigestAlgorithm::Md5 => user.md5 = Some(entry.ha1),
+        }
+    }
+    let offers_sha256 = users.values().any(|user| user.sha256.is_some());
+    let without_sha256 = users.values().filter(|user| user.sha256.is_none()).count();
+    if without_sha256 > 0 {
+        cx.warn(
+            at,
+            if offers_sha256 {
+                WarningKind::UnreachableDigests(without_sha256)
+            } else {
+                WarningKind::Md5Digests(without_sha256)
+            },
+        );
+    }
+    Some((realm, users))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +336,7 @@ mod tests {
     /// A scheme with two users: frank has a SHA-256 hash only, dave an MD5 hash only.
     struct Check {
         scheme: Digest,
-        memory: CredentialCache,
+        cache: CredentialCache,
         count: u32,
     }
 
@@ -267,8 +351,9 @@ mod tests {
                 ("dave".to_owned(), user(None, Some(&"ab".repeat(16)))),
             ]);
             let realm = Realm::new("r").unwrap();
-            let scheme = Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), 300.0);
-            Check { scheme, memory: CredentialCache::new([7; 16], Limits::default()), count: 0 }
+            let scheme =
+                Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), Duration::from_secs(300));
+            Check { scheme, cache: CredentialCache::new([7; 16], Limits::default()), count: 0 }
         }
 
         /// Authenticates a user with the next response for this HA1, padded to `length` bytes unless that is 0.
@@ -299,7 +384,7 @@ mod tests {
             let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             let request = Request::new(pairs.into_iter(), None);
             let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-            let nonces = self.memory.nonces();
+            let nonces = self.cache.nonces();
             let found = self.scheme.authenticate(credential.as_bytes(), &request, context, nonces);
             found.map(|principal| principal.subject)
         }

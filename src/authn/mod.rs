@@ -15,15 +15,22 @@ pub mod bearer;
 pub mod digest;
 pub mod digest_map;
 pub mod introspection;
+pub mod key_provider;
+mod locations;
 pub mod same_origin;
 pub mod sender_constraint;
+pub mod token;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::cache::CacheKey;
 use crate::cache::nonces::Nonces;
 use crate::cache::replays::{JtiUse, ReplayCache};
+use crate::config;
+use crate::config::context::{BuildContext, is_label};
+use crate::config::path::ConfigPath;
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
 use crate::http::request::Request;
@@ -38,7 +45,8 @@ use basic::Basic;
 use bearer::Bearer;
 use digest::Digest;
 use introspection::Introspection;
-use sender_constraint::{CertificateDigest, SenderConstraint};
+use sender_constraint::CertificateDigest;
+use token::TokenSettings;
 
 /// Environment of a check. The core itself has no clock and no host.
 #[derive(Clone, Copy)]
@@ -135,8 +143,8 @@ pub enum AuthError {
     Pending {
         /// The fetch, by the scheme's own state.
         fetch_id: FetchId,
-        /// The longest time that a request may wait, in seconds.
-        max_wait: f64,
+        /// The longest time that a request may wait.
+        max_wait: Duration,
         /// The reason for rejecting a request that cannot wait.
         otherwise: Reason,
     },
@@ -207,8 +215,7 @@ impl Scheme {
         match self {
             Scheme::Secret(SecretScheme::Basic(basic)) => basic.locations(),
             Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.locations(),
-            Scheme::Token(TokenScheme::Jwt(bearer)) => &bearer.locations,
-            Scheme::Token(TokenScheme::Introspection(introspection)) => &introspection.locations,
+            Scheme::Token(token) => &token.settings().locations,
             Scheme::OneTime(OneTimeScheme::Digest(digest)) => digest.locations(),
         }
     }
@@ -216,7 +223,7 @@ impl Scheme {
     /// Returns the locations of proofs of possession, which are removed together with the credentials.
     pub fn proof_locations(&self) -> &[CredentialLocation] {
         match self {
-            Scheme::Token(token) => token.sender_constraint().proof_locations(),
+            Scheme::Token(token) => token.settings().sender_constraint.proof_locations(),
             Scheme::Secret(_) | Scheme::OneTime(_) => &[],
         }
     }
@@ -226,11 +233,9 @@ impl Scheme {
         match self {
             Scheme::Secret(SecretScheme::Basic(_)) => vec![Basic::challenge(realm)],
             Scheme::Secret(SecretScheme::ApiKey(keys)) => vec![keys.challenge(realm)],
-            Scheme::Token(TokenScheme::Jwt(bearer)) => {
-                bearer.bound.challenges(&bearer.challenge_scheme, realm)
-            }
-            Scheme::Token(TokenScheme::Introspection(introspection)) => {
-                introspection.bound.challenges(&introspection.challenge_scheme, realm)
+            Scheme::Token(token) => {
+                let settings = token.settings();
+                settings.sender_constraint.challenges(&settings.challenge_scheme, realm)
             }
             Scheme::OneTime(OneTimeScheme::Digest(digest)) => digest.challenges(realm, context, nonces),
         }
@@ -277,8 +282,7 @@ impl Scheme {
             // These schemes read no cookies.
             Scheme::Secret(SecretScheme::Basic(_)) | Scheme::OneTime(OneTimeScheme::Digest(_)) => true,
             Scheme::Secret(SecretScheme::ApiKey(keys)) => keys.csrf_disabled(),
-            Scheme::Token(TokenScheme::Jwt(bearer)) => bearer.csrf_disabled,
-            Scheme::Token(TokenScheme::Introspection(introspection)) => introspection.csrf_disabled,
+            Scheme::Token(token) => token.settings().csrf_disabled,
         };
         if csrf_disabled { Ok(()) } else { same_origin::prove(presented, request) }
     }
@@ -310,12 +314,17 @@ impl Scheme {
         }
     }
 
+    /// Returns the number of users whose hashes are slow.
+    pub fn slow_hashes(&self) -> usize {
+        match self {
+            Scheme::Secret(SecretScheme::Basic(basic)) => basic.slow_hashes(),
+            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => 0,
+        }
+    }
+
     /// True if rejecting a credential is so expensive that rejections are cached.
     pub fn failures_are_slow(&self) -> bool {
-        match self {
-            Scheme::Secret(SecretScheme::Basic(basic)) => basic.has_slow_hashes(),
-            Scheme::Secret(SecretScheme::ApiKey(_)) | Scheme::Token(_) | Scheme::OneTime(_) => false,
-        }
+        self.slow_hashes() > 0
     }
 
     /// Returns the last expiry of each holder of configured credentials, for holders whose credentials all expire.
@@ -379,13 +388,13 @@ impl TokenScheme {
         context: Context<'_>,
         replays: &ReplayCache,
     ) -> Result<Option<JtiUse>, Reason> {
-        self.sender_constraint().prove(&principal.claims, presented, request, context, replays)
+        self.settings().sender_constraint.prove(&principal.claims, presented, request, context, replays)
     }
 
-    fn sender_constraint(&self) -> &SenderConstraint {
+    fn settings(&self) -> &TokenSettings {
         match self {
-            TokenScheme::Jwt(bearer) => &bearer.bound,
-            TokenScheme::Introspection(introspection) => &introspection.bound,
+            TokenScheme::Jwt(bearer) => &bearer.settings,
+            TokenScheme::Introspection(introspection) => &introspection.settings,
         }
     }
 }
@@ -418,4 +427,53 @@ pub struct Authenticator {
     pub forward_credentials: bool,
     /// The scheme.
     pub scheme: Scheme,
+}
+
+impl Authenticator {
+    /// Builds an authenticator from its configuration.
+    pub fn build(
+        cx: &mut BuildContext<'_>,
+        at: &ConfigPath<'_>,
+        name: &str,
+        config: &config::Authenticator,
+        realm: &Realm,
+    ) -> Option<Self> {
+        // A dot separates a name from the attribute in templates, and `/` separates it from the subject in `subjects`.
+        if !is_label(name) || name.contains('.') {
+            cx.expected(at, "a name of letters, digits, `-` and `_`");
+        }
+        let (realm, forward_credentials, scheme) = match config {
+            config::Authenticator::Basic(config) => {
+                let at = &at.member("basic");
+                let realm = cx.realm(at, config.realm.as_ref(), realm);
+                let basic = Basic::build(cx, at, config);
+                (realm, config.forward_credentials, Scheme::Secret(SecretScheme::Basic(basic)))
+            }
+            config::Authenticator::ApiKey(config) => {
+                let at = &at.member("api_key");
+                let realm = cx.realm(at, config.realm.as_ref(), realm);
+                let keys = ApiKeys::build(cx, at, config);
+                (realm, config.forward_credentials, Scheme::Secret(SecretScheme::ApiKey(keys)))
+            }
+            config::Authenticator::Jwt(config) => {
+                let at = &at.member("jwt");
+                let realm = cx.realm(at, config.realm.as_ref(), realm);
+                let bearer = Box::new(Bearer::build(cx, at, config)?);
+                (realm, config.forward_credentials, Scheme::Token(TokenScheme::Jwt(bearer)))
+            }
+            config::Authenticator::Introspection(config) => {
+                let at = &at.member("introspection");
+                let realm = cx.realm(at, config.realm.as_ref(), realm);
+                let introspection = Introspection::build(cx, at, config)?;
+                let scheme = Scheme::Token(TokenScheme::Introspection(introspection));
+                (realm, config.forward_credentials, scheme)
+            }
+            config::Authenticator::Digest(config) => {
+                let digest = Digest::build(cx, &at.member("digest"), config)?;
+                let realm = digest.realm().clone();
+                (realm, config.forward_credentials, Scheme::OneTime(OneTimeScheme::Digest(digest)))
+            }
+        };
+        Some(Authenticator { name: name.to_owned(), realm, forward_credentials, scheme })
+    }
 }

@@ -4,6 +4,7 @@
 //! credential, its authenticator, and the generation of the keys that the authenticator fetches. Everything else that
 //! the result depends on (users, validation rules) belongs to the policy, and a new policy starts with an empty cache.
 
+mod limits;
 pub mod nonces;
 pub mod replays;
 mod source_id;
@@ -15,16 +16,18 @@ use std::cell::RefCell;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
 
 use crate::principal::{AuthenticatorId, Principal};
 use crate::timestamp::NumericDate;
+pub use limits::Limits;
 use nonces::Nonces;
 use replays::{JtiUse, ReplayCache};
 pub use source_id::SourceId;
-use throttle::{Throttle, ThrottleLimits};
+use throttle::Throttle;
 pub use two_generation::{Entry, TwoGenerationCache};
 use work_budget::WorkBudget;
 
@@ -32,37 +35,7 @@ use work_budget::WorkBudget;
 const MAX_SOURCES: usize = 4;
 
 /// Seconds after which the source of a cached credential is asked for again, if nothing else needs it.
-const SOURCE_INTERVAL: f64 = 1.0;
-
-/// Limits of a [`CredentialCache`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Maximum number of entries; 0 disables the cache.
-    pub max_entries: usize,
-    /// Estimated bytes that all entries may use.
-    pub max_bytes: usize,
-    /// Lifetime of an entry, in seconds.
-    pub ttl: f64,
-    /// Limits on failed credentials; `None` disables throttling.
-    pub throttle: Option<ThrottleLimits>,
-    /// Share of a worker's time for slow hashes, above 0; 1 is unlimited.
-    pub slow_hash_share: f64,
-    /// Share of a worker's time for signatures that are verified in software, above 0; 1 is unlimited.
-    pub slow_signature_share: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            max_entries: 4096,
-            max_bytes: 16 << 20,
-            ttl: 300.0,
-            throttle: None,
-            slow_hash_share: 0.2,
-            slow_signature_share: 0.2,
-        }
-    }
-}
+const SOURCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A random key for the digests of one cache.
 pub type CacheSecret = [u8; 16];
@@ -75,7 +48,7 @@ pub struct CacheKey(u128);
 pub struct CredentialCache {
     key: CacheSecret,
     limits: Limits,
-    held: TwoGenerationCache<CachedCredential>,
+    verified: TwoGenerationCache<CachedCredential>,
     /// Stored separately, so that a flood of wrong passwords does not evict valid ones.
     failed: TwoGenerationCache<()>,
     nonces: Nonces,
@@ -143,14 +116,14 @@ impl CredentialCache {
     fn with(key: CacheSecret, limits: Limits, nonces: Nonces) -> Self {
         // A wrong password costs the same hash at each attempt; a quarter of the capacity is enough for those.
         let failed = TwoGenerationCache::new(limits.max_entries / 4, limits.max_bytes / 4);
-        let held = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
+        let verified = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
         let slow_hashes = WorkBudget::new(limits.slow_hash_share);
         let slow_signatures = RefCell::new(WorkBudget::new(limits.slow_signature_share));
         CredentialCache {
             key,
             limits,
-            held,
+            verified,
             failed,
             nonces,
             replays: ReplayCache::default(),
@@ -177,17 +150,17 @@ impl CredentialCache {
     }
 
     /// Returns the principal of a cached credential that cannot be guessed.
-    pub fn held(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
-        let held = self.held.find(cache_key, now).map(|verified| verified.principal);
-        self.lookups.hits += u64::from(held.is_some());
-        held
+    pub fn verified(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
+        let verified = self.verified.find(cache_key, now).map(|verified| verified.principal);
+        self.lookups.hits += u64::from(verified.is_some());
+        verified
     }
 
     /// True if the source of this cached credential should be asked for again.
     pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
-        self.held
+        self.verified
             .peek(cache_key, now)
-            .is_some_and(|verified| now.seconds_since(verified.source_seen).abs() >= SOURCE_INTERVAL)
+            .is_some_and(|verified| now.abs_diff(verified.source_seen) >= SOURCE_INTERVAL)
     }
 
     /// Returns the principal of a cached secret that could be guessed. Renews the lifetime of the entry, and stores the
@@ -202,9 +175,10 @@ impl CredentialCache {
     ) -> Option<Rc<Principal>> {
         let is_known =
             |verified: &CachedCredential| source.is_some_and(|source| verified.sources.contains(&source));
-        let verified = self.held.peek(cache_key, now).filter(|verified| !is_refused || is_known(verified))?;
+        let verified =
+            self.verified.peek(cache_key, now).filter(|verified| !is_refused || is_known(verified))?;
         let until = self.until(now, verified.valid_until);
-        let entry = self.held.find_mut(cache_key, now)?;
+        let entry = self.verified.find_mut(cache_key, now)?;
         entry.until = until;
         if let Some(source) = source {
             entry.value.add_source(source, now);
@@ -276,7 +250,7 @@ impl CredentialCache {
         let sources = source.into_iter().collect();
         let value =
             CachedCredential { principal: Rc::clone(principal), valid_until, sources, source_seen: now };
-        self.held.insert(cache_key, Entry { value, since: now, until, bytes });
+        self.verified.insert(cache_key, Entry { value, since: now, until, bytes });
     }
 
     /// Caches an invalid credential that is expensive to check.
@@ -287,7 +261,7 @@ impl CredentialCache {
 
     /// Removes all cached credentials and frees their memory. Nonces and proofs that must not be reused are kept.
     pub fn forget_credentials(&mut self) {
-        self.held.clear();
+        self.verified.clear();
         self.failed.clear();
     }
 

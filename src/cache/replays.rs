@@ -8,6 +8,7 @@
 //! one key, a proof dated in the future is rejected.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use super::later;
 use crate::timestamp::NumericDate;
@@ -21,8 +22,8 @@ const MAX_PROOFS: usize = 57_344;
 const MAX_AHEAD: usize = 28_672;
 const MAX_AHEAD_OF_KEY: usize = 4_096;
 
-/// Seconds that a proof may be dated in the future and still count as present. Synchronized clocks differ by less.
-const PRESENT: f64 = 1.0;
+/// Time by which a proof may be dated in the future and still count as present. Synchronized clocks differ by less.
+const PRESENT: Duration = Duration::from_secs(1);
 
 /// The use of a proof.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +40,7 @@ pub struct JtiUse {
 
 impl JtiUse {
     fn is_ahead(&self) -> bool {
-        self.made.seconds_since(self.used) > PRESENT
+        self.made.since(self.used) > PRESENT
     }
 }
 
@@ -323,7 +324,7 @@ mod tests {
                 let now = at(1e9 + f64::from(tick) / f64::from(RATE));
                 let mut next = |key: u64, shift: f64| {
                     id += 1;
-                    JtiUse { id, key, made: now.plus(shift), used: now }
+                    JtiUse { id, key, made: at(now.seconds() + shift), used: now }
                 };
                 let flood = next(0, ahead);
                 if take(&mut replays, flood).is_ok() {
@@ -357,13 +358,17 @@ mod tests {
         let mut refused = 0;
         for tick in 0..300_000_u32 {
             let now = at(1e9 + f64::from(tick) / 5_734.0);
-            let flood =
-                JtiUse { id: u128::from(tick), key: u64::from(tick % 1000), made: now.plus(10.0), used: now };
+            let flood = JtiUse {
+                id: u128::from(tick),
+                key: u64::from(tick % 1000),
+                made: now.plus(Duration::from_secs(10)),
+                used: now,
+            };
             let _ = take(&mut replays, flood);
             if tick % 573 == 0 {
                 let honest = |shift: f64, key: u64| {
                     let id = (1 << 64) + (u128::from(tick) << 8) + u128::from(key);
-                    JtiUse { id, key, made: now.plus(shift), used: now }
+                    JtiUse { id, key, made: at(now.seconds() + shift), used: now }
                 };
                 assert_eq!(take(&mut replays, honest(0.0, 2001)), Ok(()));
                 assert_eq!(take(&mut replays, honest(-5.0, 2002)), Ok(()));

@@ -7,6 +7,7 @@
 
 use std::hash::Hasher;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
@@ -17,23 +18,23 @@ use crate::timestamp::NumericDate;
 
 /// Maximum number of subjects that have failed, and of the bytes that they use.
 const MAX_FAILING: usize = 16_384;
-const MAX_FAILING_OCTETS: usize = 4 << 20;
+const MAX_FAILING_BYTES: usize = 4 << 20;
 /// Maximum number of blocked subjects.
 const MAX_BLOCKED: usize = 8_192;
 /// Maximum number of guesses of pending requests. An evicted guess counts twice.
 const MAX_WAITING: usize = 4_096;
-/// Seconds for which a guess of a pending request is stored; longer than any request may be pending.
-const LONGEST_WAIT: f64 = 600.0;
+/// Time for which a guess of a pending request is stored; longer than any request may be pending.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Limits on failed credentials.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThrottleLimits {
     /// Failures before blocking; not 0.
     pub failures: usize,
-    /// Counting window, in seconds.
-    pub window: f64,
-    /// Block duration, in seconds.
-    pub block: f64,
+    /// Counting window.
+    pub window: Duration,
+    /// Block duration.
+    pub block: Duration,
     /// True if failures are counted by address.
     pub by_source: bool,
     /// True if failures are counted by user at an address.
@@ -75,7 +76,7 @@ pub struct Throttle {
 impl Throttle {
     /// Creates a throttle without failures.
     pub fn new(key: CacheSecret, limits: ThrottleLimits) -> Self {
-        let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_OCTETS);
+        let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_BYTES);
         let blocked = TwoGenerationCache::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
         let waiting = TwoGenerationCache::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
         Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
@@ -85,7 +86,7 @@ impl Throttle {
     pub fn blocked_for(&mut self, key: ThrottleKey<'_>, now: NumericDate) -> Option<u32> {
         let slots = self.slots(key);
         let until = slots.into_iter().filter_map(|cache_key| self.blocked.find(cache_key, now));
-        until.map(|until| whole_seconds(until.seconds_since(now))).max()
+        until.map(|until| whole_seconds(until.since(now).as_secs_f64())).max()
     }
 
     /// True if some subject may be blocked.
@@ -141,7 +142,7 @@ impl Throttle {
         let ThrottleLimits { failures, window, block, .. } = self.limits;
         for cache_key in &guess.counted_in {
             let mut times = self.failing.take(*cache_key, now).unwrap_or_default();
-            times.retain(|time| now.seconds_since(*time) < window);
+            times.retain(|time| now.since(*time) < window);
             times.push(now);
             if times.len() >= failures {
                 let until = now.plus(block);
@@ -191,8 +192,13 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    const LIMITS: ThrottleLimits =
-        ThrottleLimits { failures: 3, window: 60.0, block: 300.0, by_source: true, by_user: false };
+    const LIMITS: ThrottleLimits = ThrottleLimits {
+        failures: 3,
+        window: Duration::from_secs(60),
+        block: Duration::from_secs(300),
+        by_source: true,
+        by_user: false,
+    };
 
     fn at(seconds: f64) -> NumericDate {
         NumericDate::from_seconds(1_700_000_000.0 + seconds).unwrap()
@@ -244,17 +250,21 @@ mod tests {
 
     #[test]
     fn failures_count_for_the_window_however_short_the_block() {
-        let check = |window: f64, block: f64, last: f64, expected: Option<u32>| {
-            let mut throttle = throttle(ThrottleLimits { window, block, ..LIMITS });
+        let check = |window: u64, block: u64, last: f64, expected: Option<u32>| {
+            let mut throttle = throttle(ThrottleLimits {
+                window: Duration::from_secs(window),
+                block: Duration::from_secs(block),
+                ..LIMITS
+            });
             for time in [0.0, 10.0, last] {
                 throttle.failed(key("192.0.2.1", ""), at(time));
             }
             let found = throttle.blocked_for(key("192.0.2.1", ""), at(last));
             assert_eq!(found, expected, "{window} {block} {last}");
         };
-        check(60.0, 5.0, 59.0, Some(5));
-        check(60.0, 5.0, 61.0, None);
-        check(5.0, 300.0, 10.5, None);
+        check(60, 5, 59.0, Some(5));
+        check(60, 5, 61.0, None);
+        check(5, 300, 10.5, None);
     }
 
     #[test]
@@ -345,7 +355,12 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_addresses_are_bounded_and_free_nobody() {
-        let mut throttle = throttle(ThrottleLimits { failures: 10, block: 1e6, by_user: true, ..LIMITS });
+        let mut throttle = throttle(ThrottleLimits {
+            failures: 10,
+            block: Duration::from_secs(1_000_000),
+            by_user: true,
+            ..LIMITS
+        });
         let blocked = key("192.0.2.1", "alice");
         for _ in 0..10 {
             throttle.failed(blocked, at(0.0));
@@ -359,7 +374,7 @@ mod tests {
             }
         }
         assert!(throttle.failing.count() <= MAX_FAILING, "{}", throttle.failing.count());
-        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS, "{}", throttle.failing.bytes());
+        assert!(throttle.failing.bytes() <= MAX_FAILING_BYTES, "{}", throttle.failing.bytes());
         assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
 
         // The number of blocked subjects is bounded.
@@ -370,7 +385,7 @@ mod tests {
             }
         }
         assert!(throttle.blocked.count() <= MAX_BLOCKED, "{}", throttle.blocked.count());
-        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS);
+        assert!(throttle.failing.bytes() <= MAX_FAILING_BYTES);
     }
 
     #[test]

@@ -8,47 +8,49 @@
 //! | --- | ---: |
 //! | had a success within the last hour, and no failure within the last ten minutes | 0 |
 //! | neither, or both | a quarter |
-//! | had a failure within the last ten minutes, and no success within the last hour | a half |
+//! | had a failure within the last ten minutes, and no success within the last hour | two thirds |
 //! | any, by the time that it has used and not yet paid back at the share's rate | that time, up to three quarters |
 //!
 //! A single source may use the whole share, but it always leaves a quarter of the maximum to sources without failures,
-//! which also come first for new budget. Sources with failures, however many, cannot go below a half. An attacker with
+//! which also come first for new budget. Sources with failures, however many, cannot go below two thirds. An attacker with
 //! so many fresh addresses that each fails once can use everything but the last quarter, which is reserved for sources
 //! that have presented a valid credential before.
 //!
 //! The last check may take more than was left, so an idle worker does any check, however slow.
+
+use std::time::Duration;
 
 use super::SourceId;
 use super::throttle::whole_seconds;
 use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use crate::timestamp::NumericDate;
 
-/// Seconds in which the budget grows to its maximum. With a share of a fifth the maximum is two seconds, or forty
+/// Time in which the budget grows to its maximum. With a share of a fifth the maximum is two seconds, or forty
 /// hashes with bcrypt cost 10. Once, at the start of a flood, a worker may spend a part of that without interruption.
-const SAVED: f64 = 10.0;
+const SAVED: Duration = Duration::from_secs(10);
 
-/// Maximum charge for one check, in seconds. No allowed check takes longer; a longer measurement means that the clock
-/// was set.
-const LONGEST: f64 = 5.0;
+/// Maximum charge for one check. No allowed check takes longer; a longer measurement means that the clock was set.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Floors, as parts of the maximum.
 const NEWCOMER_FLOOR: f64 = 0.25;
-const FAILED_FLOOR: f64 = 0.5;
+const FAILED_FLOOR: f64 = 2.0 / 3.0;
 const HIGHEST_FLOOR: f64 = 0.75;
 
-/// Seconds for which a failure and a success count.
-const FAILURE_COUNTS: f64 = 600.0;
-const SUCCESS_COUNTS: f64 = 3600.0;
+/// Time for which a failure and a success count.
+const FAILURE_COUNTS: Duration = Duration::from_secs(600);
+const SUCCESS_COUNTS: Duration = Duration::from_secs(3600);
 
 /// Maximum number of sources with used time, and of sources with a success.
 const MAX_SOURCES: usize = 8_192;
 
-/// The budget for one kind of check, and the time that each source has used.
+/// The budget for one kind of check, and the time that each source has used. Amounts are seconds as numbers, since they
+/// are parts of the passing time and may be negative.
 pub struct WorkBudget {
     share: f64,
-    /// The maximum, in seconds.
+    /// The maximum.
     most: f64,
-    /// The budget in seconds; negative if the last check took more than was left.
+    /// The budget; negative if the last check took more than was left.
     left: f64,
     /// Time of the last refill.
     seen: Option<NumericDate>,
@@ -60,13 +62,13 @@ pub struct WorkBudget {
 /// Recent activity of one source.
 #[derive(Clone, Copy)]
 struct Account {
-    /// Seconds used and not paid back, at `at`.
+    /// Time used and not paid back, at `at`.
     used: f64,
     at: NumericDate,
     failed: Option<NumericDate>,
 }
 
-/// The budget, in seconds, above which a source's check is admitted. It has to exceed both parts.
+/// The budget above which a source's check is admitted. It has to exceed both parts.
 struct Floor {
     /// The part for the source's successes and failures.
     base: f64,
@@ -77,7 +79,7 @@ struct Floor {
 impl WorkBudget {
     /// Creates a budget with this share of the time, above 0; 1 is unlimited.
     pub fn new(share: f64) -> Self {
-        let most = share * SAVED;
+        let most = share * SAVED.as_secs_f64();
         let store = MAX_SOURCES * OVERHEAD;
         WorkBudget {
             share,
@@ -121,12 +123,12 @@ impl WorkBudget {
         Err(whole_seconds(until_base.max(until_paid.min(until_highest))))
     }
 
-    /// Charges a source for a check that took this many seconds.
-    pub fn charge(&mut self, source: SourceId, seconds: f64, now: NumericDate) {
+    /// Charges a source for a check that took this long.
+    pub fn charge(&mut self, source: SourceId, duration: Duration, now: NumericDate) {
         if self.is_unlimited() {
             return;
         }
-        let seconds = seconds.clamp(0.0, LONGEST);
+        let seconds = duration.min(LONGEST).as_secs_f64();
         self.left -= seconds;
         self.change(source, now, |account| account.used += seconds);
     }
@@ -147,7 +149,7 @@ impl WorkBudget {
     }
 
     fn refill(&mut self, now: NumericDate) {
-        let passed = self.seen.map_or(0.0, |seen| now.seconds_since(seen).max(0.0));
+        let passed = self.seen.map_or(0.0, |seen| now.since(seen).as_secs_f64());
         self.seen = Some(now);
         self.left = (self.left + passed * self.share).min(self.most);
     }
@@ -156,7 +158,7 @@ impl WorkBudget {
         let account = self.accounts.peek(source.0, now);
         let has_failed = account
             .and_then(|account| account.failed)
-            .is_some_and(|failed| now.seconds_since(failed) < FAILURE_COUNTS);
+            .is_some_and(|failed| now.since(failed) < FAILURE_COUNTS);
         let has_succeeded = self.succeeded.peek(source.0, now).is_some();
         let floor = match (has_succeeded, has_failed) {
             (true, false) => 0.0,
@@ -168,7 +170,7 @@ impl WorkBudget {
     }
 
     fn unpaid(&self, account: &Account, now: NumericDate) -> f64 {
-        let passed = now.seconds_since(account.at).max(0.0);
+        let passed = now.since(account.at).as_secs_f64();
         (account.used - passed * self.share).max(0.0)
     }
 
@@ -179,7 +181,8 @@ impl WorkBudget {
         account.at = now;
         change(&mut account);
         account.used = account.used.min(self.most);
-        let until = now.plus(FAILURE_COUNTS.max(self.most / self.share));
+        // Until then a source has paid back what it used: the budget grows by as much in `SAVED`.
+        let until = now.plus(FAILURE_COUNTS.max(SAVED));
         self.accounts.insert(source.0, Entry { value: account, since: NumericDate::EPOCH, until, bytes: 0 });
     }
 }
@@ -201,10 +204,10 @@ mod tests {
     const NEWCOMER: u32 = 2;
 
     /// Runs one check of `seconds` if it is admitted.
-    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, holds: bool) -> Result<(), u32> {
+    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, is_valid: bool) -> Result<(), u32> {
         budget.try_acquire(source(n), at(now))?;
-        budget.charge(source(n), seconds, at(now));
-        if holds {
+        budget.charge(source(n), Duration::from_secs_f64(seconds), at(now));
+        if is_valid {
             budget.note_success(source(n), at(now));
         } else {
             budget.note_failure(source(n), at(now));
@@ -239,7 +242,7 @@ mod tests {
             for sources in [1, 1000, u32::MAX] {
                 let found = used(share, hash, 0.002, 100.0, |asked| 10 + asked % sources);
                 let expected = 100.0 * share;
-                let most = expected + SAVED * share + 2.0 * hash;
+                let most = expected + SAVED.as_secs_f64() * share + 2.0 * hash;
                 assert!((0.95 * expected..=most).contains(&found), "{share} {hash} {sources}: {found}");
             }
         }
@@ -298,7 +301,7 @@ mod tests {
         // A success counts for an hour.
         let mut budget = WorkBudget::new(0.2);
         budget.note_success(source(NEWCOMER), at(0.0));
-        budget.charge(source(3), 1.9, at(3599.0));
+        budget.charge(source(3), Duration::from_secs_f64(1.9), at(3599.0));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(3599.0)), Ok(()));
         assert!(budget.try_acquire(source(NEWCOMER), at(3600.0)).is_err());
     }
@@ -308,7 +311,7 @@ mod tests {
         for (later, expected) in [(0.0, false), (599.0, false), (600.0, true)] {
             let mut budget = WorkBudget::new(0.2);
             budget.note_failure(source(ATTACKER), at(0.0));
-            budget.charge(source(3), 1.2, at(later));
+            budget.charge(source(3), Duration::from_secs_f64(1.2), at(later));
             assert_eq!(budget.try_acquire(source(ATTACKER), at(later)).is_ok(), expected, "{later}");
         }
     }
@@ -325,7 +328,7 @@ mod tests {
         // Of 2 seconds half a second is left. What is used, 1.5, is paid back while time comes in: both meet at 1.
         let mut budget = WorkBudget::new(0.2);
         budget.note_success(source(ATTACKER), at(0.0));
-        budget.charge(source(ATTACKER), 1.5, at(0.0));
+        budget.charge(source(ATTACKER), Duration::from_secs_f64(1.5), at(0.0));
         assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(3));
         assert!(budget.try_acquire(source(ATTACKER), at(2.4)).is_err());
         assert_eq!(budget.try_acquire(source(ATTACKER), at(2.6)), Ok(()));
@@ -344,8 +347,8 @@ mod tests {
     fn an_idle_worker_does_any_check_and_is_paid_back() {
         let mut budget = WorkBudget::new(0.001);
         assert_eq!(check(&mut budget, ATTACKER, 0.0, 4.5, false), Ok(()));
-        // 4.49 seconds are missing, and the floors are 5 ms and 2.5 ms, at 1 ms a second.
-        assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(4495));
+        // 4.49 seconds are missing, and the floors are 6.7 ms and 2.5 ms, at 1 ms a second.
+        assert_eq!(budget.try_acquire(source(ATTACKER), at(0.0)), Err(4497));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(0.0)), Err(4493));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.4)), Err(1));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(4492.6)), Ok(()));
@@ -357,9 +360,9 @@ mod tests {
     fn time_is_scarce_from_the_first_source_that_can_be_refused_on() {
         let mut budget = WorkBudget::new(0.2);
         assert!(!budget.is_scarce(at(0.0)));
-        budget.charge(source(ATTACKER), 0.49, at(0.0));
+        budget.charge(source(ATTACKER), Duration::from_secs_f64(0.49), at(0.0));
         assert!(!budget.is_scarce(at(0.0)));
-        budget.charge(source(ATTACKER), 0.02, at(0.0));
+        budget.charge(source(ATTACKER), Duration::from_secs_f64(0.02), at(0.0));
         assert!(budget.is_scarce(at(0.0)));
         assert!(!budget.is_scarce(at(0.1)));
     }
@@ -367,13 +370,13 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_does_little_harm() {
         let mut budget = WorkBudget::new(0.2);
-        budget.charge(source(ATTACKER), -100.0, at(0.0));
+        budget.charge(source(ATTACKER), at(-100.0).since(at(0.0)), at(0.0));
         assert_eq!(budget.try_acquire(source(ATTACKER), at(-100.0)), Ok(()));
-        budget.charge(source(ATTACKER), 86_400.0, at(-100.0));
+        budget.charge(source(ATTACKER), Duration::from_secs_f64(86_400.0), at(-100.0));
         // 3 seconds are missing, and a quarter of 2.
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(-100.0)), Err(18));
         assert_eq!(budget.try_acquire(source(NEWCOMER), at(86_400.0)), Ok(()));
-        budget.charge(source(ATTACKER), 2.0, at(86_400.0));
+        budget.charge(source(ATTACKER), Duration::from_secs_f64(2.0), at(86_400.0));
         assert!(budget.try_acquire(source(NEWCOMER), at(86_400.0)).is_err(), "more was saved up than can be");
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::keyword::keyword;
-use super::value::Span;
+use super::value::ConfigDuration;
 
 /// Tokens that must be bound to a key or a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,11 +34,11 @@ pub struct Dpop {
     pub origin: String,
     /// Maximum age of a proof.
     #[serde(default = "default_max_age")]
-    pub max_age: Span,
+    pub max_age: ConfigDuration,
     /// Allowed algorithms of proofs; default: all public-key algorithms but PS256, PS384, PS512 and ES256K.
     pub algorithms: Option<Vec<String>>,
 }
 
-fn default_max_age() -> Span {
-    Span::seconds(60)
+fn default_max_age() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::value::{Secret, Span};
+use super::value::{ConfigDuration, Secret};
 
 /// Digest access authentication (RFC 7616).
 #[derive(Debug, Deserialize)]
@@ -13,7 +13,7 @@ pub struct Digest {
     pub htdigest: Secret,
     /// Lifetime of a nonce.
     #[serde(default = "default_nonce_lifetime")]
-    pub nonce_lifetime: Span,
+    pub nonce_lifetime: ConfigDuration,
     /// Key that makes nonces valid in all workers that have it; default: only in the worker that issued them.
     pub nonce_key: Option<Secret>,
     /// Realm, which must be that of the htdigest file.
@@ -23,6 +23,6 @@ pub struct Digest {
     pub forward_credentials: bool,
 }
 
-fn default_nonce_lifetime() -> Span {
-    Span::seconds(300)
+fn default_nonce_lifetime() -> ConfigDuration {
+    ConfigDuration::seconds(300)
 }

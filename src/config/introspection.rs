@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
 use super::shape::{List, Named, OneOrMany};
-use super::token::{Csrf, Revoked, TokenLocation};
-use super::value::{Secret, Span};
+use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
+use super::value::{ConfigDuration, Secret};
 
 /// Token introspection (RFC 7662), for tokens that only their issuer can read.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Introspection {
     pub any_audience: bool,
     /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
-    pub clock_skew: Span,
+    pub clock_skew: ConfigDuration,
     /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
@@ -61,13 +61,13 @@ pub struct Introspection {
     pub revoked: Revoked,
     /// Time for which a response is cached if the token is valid.
     #[serde(default = "default_cache_ttl")]
-    pub cache_ttl: Span,
+    pub cache_ttl: ConfigDuration,
     /// Time for which a response is cached if the token is not valid.
     #[serde(default = "default_negative_ttl")]
-    pub negative_ttl: Span,
+    pub negative_ttl: ConfigDuration,
     /// Timeout of a request to the endpoint.
     #[serde(default = "default_timeout")]
-    pub timeout: Span,
+    pub timeout: ConfigDuration,
     /// Maximum number of tokens that are introspected at a time.
     #[serde(default = "default_max_concurrent")]
     pub max_concurrent: usize,
@@ -76,6 +76,29 @@ pub struct Introspection {
     /// Forwards verified tokens to the upstream.
     #[serde(default)]
     pub forward_credentials: bool,
+}
+
+impl Introspection {
+    /// Returns the fields that all token schemes share. `exp` is optional, since the endpoint says if a token is valid
+    /// ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+    pub fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            audiences: self.audiences.as_ref(),
+            any_audience: self.any_audience,
+            clock_skew: self.clock_skew,
+            require_exp: false,
+            max_lifetime: None,
+            max_token_bytes: self.max_token_bytes,
+            claims: &self.claims,
+            subject_claim: &self.subject_claim,
+            scope_claims: self.scope_claims.as_deref(),
+            from: self.from.as_ref(),
+            csrf: self.csrf,
+            bound: self.bound,
+            dpop: self.dpop.as_ref(),
+            revoked: &self.revoked,
+        }
+    }
 }
 
 /// Methods of client authentication ([RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
@@ -88,8 +111,8 @@ pub enum ClientAuth {
     Post,
 }
 
-fn default_clock_skew() -> Span {
-    Span::seconds(60)
+fn default_clock_skew() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
 fn default_max_token_bytes() -> usize {
@@ -100,16 +123,16 @@ fn default_subject_claim() -> String {
     "sub".to_owned()
 }
 
-fn default_cache_ttl() -> Span {
-    Span::seconds(60)
+fn default_cache_ttl() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
-fn default_negative_ttl() -> Span {
-    Span::seconds(10)
+fn default_negative_ttl() -> ConfigDuration {
+    ConfigDuration::seconds(10)
 }
 
-fn default_timeout() -> Span {
-    Span::seconds(5)
+fn default_timeout() -> ConfigDuration {
+    ConfigDuration::seconds(5)
 }
 
 fn default_max_concurrent() -> usize {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::bound::{Bound, Dpop};
 use super::keys::Keys;
 use super::shape::{List, Named, OneOrMany};
-use super::token::{Csrf, Revoked, TokenLocation};
-use super::value::Span;
+use super::token::{Csrf, Revoked, TokenFields, TokenLocation};
+use super::value::ConfigDuration;
 
 /// JSON Web Tokens (RFC 7519), sent as bearer tokens (RFC 6750) or in another location.
 #[derive(Debug, Deserialize)]
@@ -29,12 +29,12 @@ pub struct Jwt {
     pub typ: Option<Vec<String>>,
     /// Maximum difference of clocks.
     #[serde(default = "default_clock_skew")]
-    pub clock_skew: Span,
+    pub clock_skew: ConfigDuration,
     /// Rejects tokens without `exp`.
     #[serde(default = "yes")]
     pub require_exp: bool,
     /// Maximum time from `iat` to `exp`.
-    pub max_lifetime: Option<Span>,
+    pub max_lifetime: Option<ConfigDuration>,
     /// Maximum length of a token, in bytes.
     #[serde(default = "default_max_token_bytes")]
     pub max_token_bytes: usize,
@@ -66,12 +66,34 @@ pub struct Jwt {
     pub forward_credentials: bool,
 }
 
+impl Jwt {
+    /// Returns the fields that all token schemes share.
+    pub fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            audiences: self.audiences.as_ref(),
+            any_audience: self.any_audience,
+            clock_skew: self.clock_skew,
+            require_exp: self.require_exp,
+            max_lifetime: self.max_lifetime,
+            max_token_bytes: self.max_token_bytes,
+            claims: &self.claims,
+            subject_claim: &self.subject_claim,
+            scope_claims: self.scope_claims.as_deref(),
+            from: self.from.as_ref(),
+            csrf: self.csrf,
+            bound: self.bound,
+            dpop: self.dpop.as_ref(),
+            revoked: &self.revoked,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }
 
-fn default_clock_skew() -> Span {
-    Span::seconds(60)
+fn default_clock_skew() -> ConfigDuration {
+    ConfigDuration::seconds(60)
 }
 
 fn default_max_token_bytes() -> usize {

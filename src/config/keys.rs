@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::keyword::keyword;
 use super::shape::OneOrMany;
-use super::value::{Secret, Span};
+use super::value::{ConfigDuration, Secret};
 
 /// Source of keys: exactly one of these.
 #[derive(Deserialize)]
@@ -75,16 +75,16 @@ pub struct Remote {
     pub cluster: String,
     /// Interval between fetches.
     #[serde(default = "default_refresh")]
-    pub refresh: Span,
+    pub refresh: ConfigDuration,
     /// Timeout of a fetch.
     #[serde(default = "default_timeout")]
-    pub timeout: Span,
+    pub timeout: ConfigDuration,
     /// Time for which keys are used that cannot be refreshed.
     #[serde(default = "default_max_stale")]
-    pub max_stale: Span,
+    pub max_stale: ConfigDuration,
     /// Maximum time that a request waits for keys.
     #[serde(default = "default_max_wait")]
-    pub max_wait: Span,
+    pub max_wait: ConfigDuration,
 }
 
 /// A JWK Set whose URL is in the metadata of the issuer (OpenID Connect Discovery, RFC 8414).
@@ -98,32 +98,32 @@ pub struct Discovery {
     pub jwks_cluster: Option<String>,
     /// Interval between fetches of both.
     #[serde(default = "default_refresh")]
-    pub refresh: Span,
+    pub refresh: ConfigDuration,
     /// Timeout of each fetch.
     #[serde(default = "default_timeout")]
-    pub timeout: Span,
+    pub timeout: ConfigDuration,
     /// Time for which keys are used that cannot be refreshed.
     #[serde(default = "default_max_stale")]
-    pub max_stale: Span,
+    pub max_stale: ConfigDuration,
     /// Maximum time that a request waits for keys.
     #[serde(default = "default_max_wait")]
-    pub max_wait: Span,
+    pub max_wait: ConfigDuration,
 }
 
-fn default_refresh() -> Span {
-    Span::seconds(600)
+fn default_refresh() -> ConfigDuration {
+    ConfigDuration::seconds(600)
 }
 
-fn default_timeout() -> Span {
-    Span::seconds(5)
+fn default_timeout() -> ConfigDuration {
+    ConfigDuration::seconds(5)
 }
 
-fn default_max_stale() -> Span {
-    Span::seconds(3600)
+fn default_max_stale() -> ConfigDuration {
+    ConfigDuration::seconds(3600)
 }
 
-fn default_max_wait() -> Span {
-    Span::seconds(5)
+fn default_max_wait() -> ConfigDuration {
+    ConfigDuration::seconds(5)
 }
 
 /// Encodings of bytes as text.

@@ -3,11 +3,16 @@
 //! [`parse`] reports what is wrong with the form; [`policy`](crate::policy) checks the meaning. `docs/configuration.md`
 //! is the reference for operators.
 //!
-//! Uses [`json`](crate::json). With the feature `schema`, the types and their doc comments become a JSON Schema.
+//! Each type of a policy is built from its configuration by a function `build`, beside the type or in `policy::build`.
+//! Such a function has the [state of the build](context::BuildContext) and the [path](path::ConfigPath) of its
+//! configuration.
+//!
+//! With the feature `schema`, the types and their doc comments become a JSON Schema.
 
 mod api_key;
 mod basic;
 mod bound;
+pub mod context;
 mod denials;
 mod digest;
 #[cfg(feature = "schema")]
@@ -19,6 +24,7 @@ mod jwt;
 mod keys;
 mod keyword;
 mod operation;
+pub mod path;
 pub mod reader;
 mod rule;
 #[cfg(feature = "schema")]
@@ -27,6 +33,7 @@ pub mod shape;
 pub mod source;
 mod token;
 pub mod value;
+mod warning;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,11 +50,12 @@ pub use jwt::Jwt;
 pub use keys::{Discovery, Encoding, Keys, PemKey, Remote, SecretKey};
 use keyword::keyword;
 pub use operation::{Cache, FilterStateKey, SlowHashes, SlowSignatures, Telemetry, Throttle, ThrottleBy};
-pub use rule::{Authorization, Match, Requirement, Rule};
+pub use rule::{Authorization, Match, Mcp, McpName, Requirement, Rule, Variable};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 use shape::{List, Named, OneOrMany};
-pub use token::{Csrf, Revoked, TokenLocation};
+pub use token::{Csrf, Revoked, TokenFields, TokenLocation};
+pub use warning::{MOST_NAMED, Warning, WarningKind};
 
 /// Parses a configuration from the bytes that a host passes; see [`source`] for their form.
 ///
@@ -87,6 +95,7 @@ pub fn from_value(mut value: Value) -> Result<Config, Vec<ConfigError>> {
             let faults = [
                 reader::faults_of_member::<Named<Authenticator>>(&value, "authenticators"),
                 reader::faults_of_member::<List<Rule>>(&value, "rules"),
+                reader::faults_of_member::<Named<Vec<String>>>(&value, "scope_implies"),
                 reader::faults_of_member::<Identity>(&value, "identity"),
                 reader::faults_of_member::<Denials>(&value, "denials"),
                 reader::faults_of_member::<OneOrMany<Named<Value>>>(&value, "protected_resource"),
@@ -120,6 +129,9 @@ pub struct Config {
     pub authenticators: Named<Authenticator>,
     /// Rules. The first rule that matches a request decides.
     pub rules: List<Rule>,
+    /// Scopes that imply other scopes.
+    #[serde(default)]
+    pub scope_implies: Named<Vec<String>>,
     /// Identity headers for the upstream.
     #[serde(default)]
     pub identity: Identity,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::keyword::keyword;
 use super::shape::List;
-use super::value::{ByteSize, Fraction, Span};
+use super::value::{ByteSize, ConfigDuration, Fraction};
 
 /// Cache of verified credentials in each worker.
 #[derive(Debug, Deserialize)]
@@ -16,12 +16,12 @@ pub struct Cache {
     /// Maximum size.
     pub max_bytes: ByteSize,
     /// Time for which a credential is cached.
-    pub ttl: Span,
+    pub ttl: ConfigDuration,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Cache { max_entries: 4096, max_bytes: ByteSize::mebibytes(16), ttl: Span::seconds(300) }
+        Cache { max_entries: 4096, max_bytes: ByteSize::mebibytes(16), ttl: ConfigDuration::seconds(300) }
     }
 }
 
@@ -33,9 +33,9 @@ pub struct Throttle {
     /// Failures before blocking.
     pub failures: usize,
     /// Counting window.
-    pub window: Span,
+    pub window: ConfigDuration,
     /// Block duration.
-    pub block: Span,
+    pub block: ConfigDuration,
     /// Groups of failures that are counted together.
     pub by: List<ThrottleBy>,
 }
@@ -44,8 +44,8 @@ impl Default for Throttle {
     fn default() -> Self {
         Throttle {
             failures: 10,
-            window: Span::seconds(60),
-            block: Span::seconds(300),
+            window: ConfigDuration::seconds(60),
+            block: ConfigDuration::seconds(300),
             by: List(vec![ThrottleBy::SourceAddress, ThrottleBy::SourceAndUser]),
         }
     }

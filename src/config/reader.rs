@@ -14,6 +14,7 @@ use serde::de::{
 use serde_json::{Map, Value};
 
 use super::error::{ConfigError, ConfigErrorKind, suggestion};
+use super::path::ConfigPath;
 use super::shape::ONE_OR_MANY;
 
 /// Deserializes `value`.
@@ -21,16 +22,16 @@ use super::shape::ONE_OR_MANY;
 /// # Errors
 /// Fails with all errors that were found.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<ConfigError>> {
-    read_at(At::Root, value)
+    read_at(ConfigPath::Root, value)
 }
 
 /// Errors in the member `name` of the root, if it is present. Reads only this member.
 pub fn faults_of_member<T: DeserializeOwned>(root: &Value, name: &str) -> Vec<ConfigError> {
-    let member = root.get(name).map(|value| read_at::<T>(At::Member(&At::Root, name), value));
+    let member = root.get(name).map(|value| read_at::<T>(ConfigPath::Root.member(name), value));
     member.and_then(Result::err).unwrap_or_default()
 }
 
-fn read_at<T: DeserializeOwned>(at: At<'_>, value: &Value) -> Result<T, Vec<ConfigError>> {
+fn read_at<T: DeserializeOwned>(at: ConfigPath<'_>, value: &Value) -> Result<T, Vec<ConfigError>> {
     let errors = RefCell::new(Vec::new());
     let node = Node { value, at, errors: &errors };
     let result = node.record(T::deserialize(node));
@@ -101,72 +102,23 @@ impl serde::de::Error for Fault {
     }
 }
 
-/// Path from the root to a value.
-#[derive(Clone, Copy)]
-enum At<'a> {
-    Root,
-    Member(&'a At<'a>, &'a str),
-    Element(&'a At<'a>, usize),
-}
-
-impl fmt::Display for At<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            At::Root => Ok(()),
-            At::Member(parent, name) => {
-                parent.fmt(f)?;
-                let name = if matches!(parent, At::Member(_, USERS)) { user_name(name) } else { name };
-                write_member(f, matches!(parent, At::Root), name)
-            }
-            At::Element(parent, index) => write!(f, "{parent}[{index}]"),
-        }
-    }
-}
-
-/// Name of the object whose member names are user names.
-const USERS: &str = "users";
-
-/// The part of a user name that may be shown. A user name has no colon, but an htpasswd line in its place has one, and
-/// a hash after it.
-fn user_name(name: &str) -> &str {
-    name.find(':').and_then(|colon| name.get(..=colon)).unwrap_or(name)
-}
-
-fn write_member(f: &mut dyn fmt::Write, first: bool, name: &str) -> fmt::Result {
-    let plain =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    match (plain, first) {
-        (true, true) => f.write_str(name),
-        (true, false) => write!(f, ".{name}"),
-        (false, _) => write!(f, "[{name:?}]"),
-    }
-}
-
-/// `path` followed by the member `name`, in the form of error messages.
-pub fn member(path: &str, name: &str) -> String {
-    let mut joined = path.to_owned();
-    let name = if path.rsplit('.').next() == Some(USERS) { user_name(name) } else { name };
-    let _ = write_member(&mut joined, path.is_empty(), name); // writing to a String cannot fail
-    joined
-}
-
 /// A value, its path, and the list where errors are recorded.
 #[derive(Clone, Copy)]
 struct Node<'a, 'de> {
     value: &'de Value,
-    at: At<'a>,
+    at: ConfigPath<'a>,
     errors: &'a RefCell<Vec<ConfigError>>,
 }
 
 impl<'a, 'de> Node<'a, 'de> {
-    fn note(&self, at: At<'_>, kind: ConfigErrorKind) {
+    fn note(&self, at: &ConfigPath<'_>, kind: ConfigErrorKind) {
         self.errors.borrow_mut().push(ConfigError::new(at.to_string(), kind));
     }
 
     fn record<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
         result.map_err(|fault| {
             if let Fault::Fresh(kind) = fault {
-                self.note(self.at, kind);
+                self.note(&self.at, kind);
             }
             Fault::Noted
         })
@@ -337,7 +289,7 @@ impl<'a, 'de> Node<'a, 'de> {
 
     fn note_unknown(&self, name: &str, expected: &'static [&'static str]) {
         let suggestion = suggestion(name, expected.iter().copied());
-        self.note(At::Member(&self.at, name), ConfigErrorKind::UnknownField { suggestion, expected });
+        self.note(&self.at.member(name), ConfigErrorKind::UnknownField { suggestion, expected });
     }
 }
 
@@ -363,7 +315,7 @@ impl<'de> SeqAccess<'de> for Array<'_, 'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         let Some((index, value)) = self.elements.next() else { return Ok(None) };
-        let node = Node { value, at: At::Element(&self.node.at, index), errors: self.node.errors };
+        let node = Node { value, at: self.node.at.index(index), errors: self.node.errors };
         node.record(seed.deserialize(node)).map(Some)
     }
 }
@@ -405,7 +357,7 @@ impl<'de> MapAccess<'de> for Object<'_, 'de> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
         // serde asks for a value only after a key.
         let Some((name, value)) = self.value.take() else { return Err(Fault::Noted) };
-        let node = Node { value, at: At::Member(&self.node.at, name), errors: self.node.errors };
+        let node = Node { value, at: self.node.at.member(name), errors: self.node.errors };
         node.record(seed.deserialize(node))
     }
 }
@@ -429,8 +381,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Fault;
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        let node =
-            Node { value: self.value, at: At::Member(&self.node.at, self.name), errors: self.node.errors };
+        let node = Node { value: self.value, at: self.node.at.member(self.name), errors: self.node.errors };
         node.record(seed.deserialize(node))
     }
 

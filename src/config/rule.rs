@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::shape::{List, Named, OneOrMany};
+use super::value::ConfigDuration;
 
 /// An access rule: the requests that it matches, and what they require.
 #[derive(Debug, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Rule {
     pub optional: bool,
     /// Conditions on the caller, one of which must be met.
     pub authorize: Option<OneOrMany<Authorization>>,
+    /// Origins whose pages may send requests; default: all. Requests without `Origin` are not affected.
+    pub origins: Option<Vec<String>>,
     /// Decides without enforcing; default: the `shadow` at the top level.
     pub shadow: Option<bool>,
 }
@@ -54,6 +57,53 @@ pub struct Match {
     pub hosts: Option<Vec<String>>,
     /// Addresses or blocks of addresses, one of which must contain the client.
     pub sources: Option<Vec<String>>,
+    /// MCP calls, by the headers of a POST (MCP revision 2026-07-28).
+    pub mcp: Option<Mcp>,
+}
+
+/// A condition on an MCP call.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Mcp {
+    /// Methods, one of which is required; default: any.
+    pub methods: Option<Vec<String>>,
+    /// Names of tools or prompts, or URIs of resources, one of which is required; default: any.
+    pub names: Option<List<McpName>>,
+}
+
+/// A name, or `{prefix: TEXT}` for all names that start with the text.
+#[derive(Debug)]
+pub enum McpName {
+    /// This name.
+    Exact(String),
+    /// All names that start with this text.
+    Prefix(String),
+}
+
+impl<'de> Deserialize<'de> for McpName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrPrefix;
+        impl<'de> Visitor<'de> for NameOrPrefix {
+            type Value = McpName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name or {prefix: TEXT}")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<McpName, E> {
+                Ok(McpName::Exact(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<McpName, A::Error> {
+                match members.next_entry::<String, String>()? {
+                    Some((_, prefix)) => Ok(McpName::Prefix(prefix)),
+                    None => Err(A::Error::missing_field("prefix")),
+                }
+            }
+        }
+        deserializer.deserialize_struct("McpName", &["prefix"], NameOrPrefix)
+    }
 }
 
 /// Authenticators that a rule requires.
@@ -111,7 +161,26 @@ pub struct Authorization {
     pub any_scope: Option<Vec<String>>,
     /// Subjects, one of which is required.
     pub subjects: Option<Vec<String>>,
+    /// Part of the request that must equal the subject.
+    pub subject: Option<Variable>,
+    /// Authentication contexts (`acr`), one of which is required (RFC 9470).
+    pub acr: Option<Vec<String>>,
+    /// Longest time since the caller authenticated at the issuer (`auth_time`).
+    pub max_auth_age: Option<ConfigDuration>,
     /// Claims, all of which are required.
     #[serde(default)]
     pub claims: Named<Value>,
+}
+
+/// A part of the request: exactly one of these.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Variable {
+    /// Name of a variable of the template.
+    Path(String),
+    /// Name of a variable of the host pattern.
+    Host(String),
+    /// Name of a header.
+    Header(String),
 }

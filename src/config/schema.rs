@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::shape::{List, Named, OneOrMany};
-use super::value::{ByteSize, Fraction, Secret, Span};
-use super::{Config, Requirement, User};
+use super::value::{ByteSize, ConfigDuration, Fraction, Secret};
+use super::{Config, McpName, Requirement, User};
 
 /// Annotation of values that are secrets, or that might be.
 pub(super) const SECRET: &str = "x-secret";
@@ -107,7 +107,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-impl JsonSchema for Span {
+impl JsonSchema for ConfigDuration {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }
@@ -217,6 +217,27 @@ impl JsonSchema for Requirement {
         json_schema!({
             "description": "The name of an authenticator, or any_of or all_of several; the two nest.",
             "anyOf": [{"type": "string"}, set("any_of"), set("all_of")],
+        })
+    }
+}
+
+impl JsonSchema for McpName {
+    fn schema_name() -> Cow<'static, str> {
+        "McpName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A name, or {prefix: TEXT} for all names that start with the text.",
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"prefix": {"type": "string"}},
+                    "required": ["prefix"],
+                    "additionalProperties": false,
+                },
+            ],
         })
     }
 }

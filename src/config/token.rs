@@ -1,8 +1,12 @@
 //! Settings that all tokens share: locations, CSRF check and revocation.
 
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::bound::{Bound, Dpop};
 use super::keyword::keyword;
+use super::shape::{List, Named};
+use super::value::ConfigDuration;
 
 /// Location of a token or a key in a request.
 #[derive(Debug, Deserialize)]
@@ -43,3 +47,35 @@ pub struct Revoked {
 }
 
 keyword!(Csrf, "same_origin or off", { "same_origin" => SameOrigin, "off" => Off }, { false => Off });
+
+/// The fields that all token schemes share.
+pub struct TokenFields<'a> {
+    /// Accepted audiences.
+    pub audiences: Option<&'a Vec<String>>,
+    /// Accepts all audiences.
+    pub any_audience: bool,
+    /// Maximum difference of clocks.
+    pub clock_skew: ConfigDuration,
+    /// Rejects tokens without `exp`.
+    pub require_exp: bool,
+    /// Maximum time from `iat` to `exp`.
+    pub max_lifetime: Option<ConfigDuration>,
+    /// Maximum length of a token, in bytes.
+    pub max_token_bytes: usize,
+    /// Required claims.
+    pub claims: &'a Named<Value>,
+    /// Claim with the subject.
+    pub subject_claim: &'a str,
+    /// Claims with scopes.
+    pub scope_claims: Option<&'a [String]>,
+    /// Locations of tokens in a request.
+    pub from: Option<&'a List<TokenLocation>>,
+    /// CSRF check for tokens in cookies.
+    pub csrf: Csrf,
+    /// Tokens that must be bound to a key or a certificate.
+    pub bound: Bound,
+    /// Checks of DPoP proofs.
+    pub dpop: Option<&'a Dpop>,
+    /// Tokens that are rejected.
+    pub revoked: &'a Revoked,
+}

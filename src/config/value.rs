@@ -1,25 +1,19 @@
 //! Values with a notation of their own: durations, numbers, sizes and secrets.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// A duration, written as `"250ms"`, `"60s"`, `"5m"`, `"1h"` or `"7d"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
-    milliseconds: u64,
-}
+pub struct ConfigDuration(pub Duration);
 
-impl Span {
+impl ConfigDuration {
     /// A duration of this many seconds.
-    pub const fn seconds(seconds: u32) -> Self {
-        Span { milliseconds: seconds as u64 * 1000 }
-    }
-
-    /// The duration in seconds.
-    pub fn as_seconds(self) -> f64 {
-        self.milliseconds as f64 / 1000.0
+    pub const fn seconds(seconds: u64) -> Self {
+        ConfigDuration(Duration::from_secs(seconds))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -35,22 +29,22 @@ impl Span {
             _ => return None,
         };
         let milliseconds = number.parse::<u64>().ok()?.checked_mul(factor)?;
-        (milliseconds <= LONGEST).then_some(Span { milliseconds })
+        (milliseconds <= LONGEST).then_some(ConfigDuration(Duration::from_millis(milliseconds)))
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for ConfigDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl Visitor<'_> for Text {
-            type Value = Span;
+            type Value = ConfigDuration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\"")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-                Span::parse(text).ok_or_else(|| {
+            fn visit_str<E: Error>(self, text: &str) -> Result<ConfigDuration, E> {
+                ConfigDuration::parse(text).ok_or_else(|| {
                     E::custom("expected a duration such as \"250ms\", \"60s\", \"5m\", \"1h\" or \"7d\"")
                 })
             }
@@ -207,7 +201,8 @@ mod tests {
     #[test]
     fn durations_have_a_unit() {
         let check = |text: &str, expected: Option<f64>| {
-            assert_eq!(Span::parse(text).map(Span::as_seconds), expected, "{text}");
+            let expected = expected.map(Duration::from_secs_f64).map(ConfigDuration);
+            assert_eq!(ConfigDuration::parse(text), expected, "{text}");
         };
         check("250ms", Some(0.25));
         check("60s", Some(60.0));

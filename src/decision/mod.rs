@@ -26,15 +26,17 @@ use crate::http::authorization::{Credentials, CredentialsError};
 use crate::http::cors;
 use crate::http::host::Host;
 use crate::http::location::CredentialLocation;
+use crate::http::mcp::McpCall;
 use crate::http::path::PathInterpretations;
 use crate::http::request::Request;
 use crate::policy::authorization::{Authorized, authorize};
-use crate::policy::rules::{RuleId, Target};
+use crate::policy::rules::{RuleId, SelectError, Target};
+use crate::policy::variables::{AmbiguousVariable, VariableValues};
 use crate::policy::{Access, Policy, Protection, Rule};
 use crate::principal::{AuthenticatorId, Permit};
 use crate::remote::callout::Pending;
 use crate::response::protected_resource::LocalReply;
-use crate::response::{Denial, Reason};
+use crate::response::{Denial, Reason, Wanted};
 use evaluation::{FailedGuesses, Failure, Outcome};
 use mutations::{HeaderMutations, VerifiedLocations};
 use state::State;
@@ -101,6 +103,10 @@ pub fn decide_traced<'a, T: Trace>(
     trace: &mut T,
 ) -> Decision<'a> {
     let (verdict, rule, verified) = judge(policy, request, state, context, trace);
+    let verdict = match verdict {
+        Verdict::Deny(denial) => Verdict::Deny(denial.for_request(request)),
+        verdict => verdict,
+    };
     // A request without a rule is in shadow mode if the policy as a whole is.
     if rule.map_or(policy.is_shadowed, |rule| rule.is_shadowed) {
         let mutations = mutations::of_public(policy, request);
@@ -130,18 +136,21 @@ fn judge<'a, T: Trace>(
     }
     // A CORS preflight has no credentials. The rule of the method that it asks for applies.
     let asked = if policy.allow_preflight { cors::asked_method(request) } else { None };
-    let selected = select(policy, request, asked.unwrap_or(request.method));
-    let rule = selected.as_ref().ok().copied();
+    let selected = select(policy, request, asked);
+    let rule = selected.as_ref().ok().map(|selected| selected.rule);
     let (verdict, verified) = match selected {
         Err(Unselected { reason, is_hidden }) => {
             let denial = Denial::of(reason);
             (Verdict::Deny(if is_hidden { denial.hidden() } else { denial }), VerifiedLocations::new())
         }
-        Ok(rule) => match &rule.access {
+        Ok(Selected { rule, values }) => match &rule.access {
             // Checked first: `denials.status` may hide that this rule exists.
             Access::Denied => (Verdict::Deny(Denial::of(Reason::RuleDenied)), VerifiedLocations::new()),
             _ if policy.has_bad_connection(request) => {
                 (Verdict::Deny(Denial::of(Reason::BadConnection)), VerifiedLocations::new())
+            }
+            _ if rule.origins.as_ref().is_some_and(|origins| !origins.allow(request)) => {
+                (Verdict::Deny(Denial::of(Reason::OriginNotAllowed)), VerifiedLocations::new())
             }
             Access::Public => (Verdict::Allow(None), VerifiedLocations::new()),
             Access::Protected(protection)
@@ -149,10 +158,22 @@ fn judge<'a, T: Trace>(
             {
                 (Verdict::Allow(None), VerifiedLocations::new())
             }
-            Access::Protected(protection) => protect(policy, protection, request, state, context, trace),
+            Access::Protected(protection) => match values {
+                Ok(values) => protect(policy, protection, request, &values, state, context, trace),
+                // The rule is known, so it counts, and may be in shadow mode.
+                Err(AmbiguousVariable) => {
+                    (Verdict::Deny(Denial::of(Reason::AmbiguousPath)), VerifiedLocations::new())
+                }
+            },
         },
     };
     (verdict, rule, verified)
+}
+
+/// Result of a request that selects a rule.
+struct Selected<'p> {
+    rule: &'p Rule,
+    values: Result<VariableValues, AmbiguousVariable>,
 }
 
 /// Result of a request that selects no rule.
@@ -168,18 +189,31 @@ impl From<Reason> for Unselected {
     }
 }
 
-/// Returns the rule for the request, with `method` as its method.
-fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Result<&'p Rule, Unselected> {
+/// Returns the rule for the request, or for the method that a CORS preflight asks for.
+fn select<'p>(
+    policy: &'p Policy,
+    request: &Request<'_>,
+    asked: Option<&[u8]>,
+) -> Result<Selected<'p>, Unselected> {
+    let method = asked.unwrap_or(request.method);
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
-    let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let interpretations = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // Without an address, a rule for certain addresses, which may deny, must not be skipped.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
     }
-    let target = Target { method, host: host.as_ref(), peer: request.peer, readings: &readings };
-    let selected = policy.index.select(&target);
-    let selected = selected.map_err(|_| ambiguous(policy, Reason::AmbiguousPath, &target))?;
+    let mcp = match asked {
+        _ if !policy.index.wants_mcp() => None,
+        Some(_) => Some(McpCall::of_preflight()),
+        None => McpCall::of(request).ok(),
+    };
+    let (host, peer) = (host.as_ref(), request.peer);
+    let target = Target { method, host, peer, interpretations: &interpretations, mcp: mcp.as_ref() };
+    let selected = policy.index.select(&target).map_err(|error| match error {
+        SelectError::AmbiguousPath => ambiguous(policy, Reason::AmbiguousPath, &target),
+        SelectError::McpHeaders => Reason::McpHeaders.into(),
+    })?;
     // Methods are case-sensitive (RFC 9110 §9.1), but many frameworks convert them to upper case.
     if method.iter().any(u8::is_ascii_lowercase) {
         let upper_case = Target { method: &method.to_ascii_uppercase(), ..target };
@@ -187,7 +221,12 @@ fn select<'p>(policy: &'p Policy, request: &Request<'_>, method: &[u8]) -> Resul
             return Err(ambiguous(policy, Reason::AmbiguousMethod, &target));
         }
     }
-    selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule.into())
+    let rule = selected.and_then(|id| policy.rules.get(id.index())).ok_or(Reason::NoRule)?;
+    let values = match &rule.access {
+        Access::Protected(protection) => protection.variables.values(request, &target),
+        Access::Public | Access::Denied => Ok(VariableValues::default()),
+    };
+    Ok(Selected { rule, values })
 }
 
 /// Denies a request with several interpretations. If `denials.status` hides the rule of one of them, the response is the
@@ -215,6 +254,7 @@ fn protect<'p, T: Trace>(
     policy: &'p Policy,
     protection: &'p Protection,
     request: &Request<'_>,
+    values: &VariableValues,
     state: &mut State,
     context: Context<'_>,
     trace: &mut T,
@@ -224,8 +264,13 @@ fn protect<'p, T: Trace>(
         Some(failure) => (Outcome::Refused(failure), FailedGuesses::new()),
         None => evaluation::evaluate(policy, protection, request, state, context, trace),
     };
-    let (verdict, held) = conclude(policy, protection, request, state, context, outcome);
-    if let Some(throttle) = state.memory.throttle() {
+    if let Outcome::Verified(credentials) = &outcome
+        && let Some(first) = credentials.first()
+    {
+        trace.authorizing(protection, &first.authenticated, values);
+    }
+    let (verdict, locations) = conclude(policy, protection, request, values, state, context, outcome);
+    if let Some(throttle) = state.cache.throttle() {
         for guess in &wrong {
             match &verdict {
                 Verdict::Allow(_) => throttle.allowed(guess, context.now),
@@ -234,7 +279,7 @@ fn protect<'p, T: Trace>(
             }
         }
     }
-    (verdict, held)
+    (verdict, locations)
 }
 
 /// Authorizes the caller, and returns the verdict that follows from the outcome of authentication.
@@ -242,14 +287,15 @@ fn conclude<'p>(
     policy: &'p Policy,
     protection: &'p Protection,
     request: &Request<'_>,
+    values: &VariableValues,
     state: &mut State,
     context: Context<'_>,
     outcome: Outcome<'p>,
 ) -> (Verdict, VerifiedLocations<'p>) {
-    let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, scope| {
-        let challenge_sets = policy.challenge_sets(protection, context, state.memory.nonces());
+    let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, wanted| {
+        let challenge_sets = policy.challenge_sets(protection, context, state.cache.nonces());
         let metadata = policy.resources.metadata_url(request);
-        let denial = Denial::by_rule(reason, authenticator, challenge_sets, scope, metadata);
+        let denial = Denial::by_rule(reason, authenticator, challenge_sets, wanted, metadata);
         (
             Verdict::Deny(denial.presented_under(location.and_then(CredentialLocation::scheme))),
             VerifiedLocations::new(),
@@ -258,34 +304,36 @@ fn conclude<'p>(
     match outcome {
         Outcome::Absent => match stray_authorization(request) {
             None if protection.optional => (Verdict::Allow(None), VerifiedLocations::new()),
-            None => deny(Reason::MissingCredentials, None, None, protection.scope()),
-            Some(reason) => deny(reason, None, None, protection.scope()),
+            None => deny(Reason::MissingCredentials, None, None, protection.wanted()),
+            Some(reason) => deny(reason, None, None, protection.wanted()),
         },
         Outcome::Pending(pending_on) => (Verdict::Pending(pending_on), VerifiedLocations::new()),
         Outcome::Refused(Failure { reason, authenticator, location }) => {
-            deny(reason, authenticator, location, protection.scope())
+            deny(reason, authenticator, location, protection.wanted())
         }
-        Outcome::Verified(proofs) => {
-            let location = proofs.first().and_then(|proof| proof.location);
-            let held = proofs
+        Outcome::Verified(verified) => {
+            let location = verified.first().and_then(|credential| credential.location);
+            let locations = verified
                 .iter()
-                .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
+                .filter_map(|credential| Some((credential.authenticated.authenticator, credential.location?)))
                 .collect();
-            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            let mut callers = verified.into_iter().map(|credential| credential.authenticated);
             // A verified requirement has at least one credential. Without one the caller is unknown, so fail closed.
-            let Some(first) = proofs.next() else { return deny(Reason::Unavailable, None, None, None) };
+            let Some(first) = callers.next() else {
+                return deny(Reason::Unavailable, None, None, Wanted::default());
+            };
             let by = Some(first.authenticator);
-            let mut deny_known = |reason, scope| {
-                let (mut verdict, held) = deny(reason, by, location, scope);
+            let mut deny_known = |reason, wanted| {
+                let (mut verdict, locations) = deny(reason, by, location, wanted);
                 if let Verdict::Deny(denial) = &mut verdict {
                     denial.caller = Some(Rc::clone(&first.principal));
                 }
-                (verdict, held)
+                (verdict, locations)
             };
-            match authorize(&protection.ways, &first) {
-                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
-                Authorized::LacksScope(scope) => deny_known(Reason::InsufficientScope, Some(scope)),
-                Authorized::No => deny_known(Reason::NotAuthorized, None),
+            match authorize(&protection.authorizations, &first, values, context.now) {
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, callers.collect()))), locations),
+                Authorized::Wants(reason, wanted) => deny_known(reason, wanted),
+                Authorized::No => deny_known(Reason::NotAuthorized, Wanted::default()),
             }
         }
     }

@@ -39,16 +39,9 @@ impl Default for Realm {
 }
 
 /// A realm that is empty or has bytes other than visible ASCII and spaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a realm of visible ASCII characters and spaces")]
 pub struct RealmError;
-
-impl fmt::Display for RealmError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected a realm of visible ASCII characters and spaces")
-    }
-}
-
-impl std::error::Error for RealmError {}
 
 /// A challenge of one auth-scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]

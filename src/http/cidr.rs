@@ -1,7 +1,6 @@
 //! Blocks of IP addresses ([RFC 4632 §3.1](https://www.rfc-editor.org/rfc/rfc4632#section-3.1),
 //! [RFC 4291 §2.3](https://www.rfc-editor.org/rfc/rfc4291#section-2.3)).
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses, such as `10.0.0.0/8`, or a single address.
@@ -17,29 +16,18 @@ pub enum Cidr {
 }
 
 /// Reason why a text is not a [`Cidr`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CidrError {
     /// Neither an address, nor an address, `/` and a number.
+    #[error("expected an address or a block, as in `192.0.2.7`, `10.0.0.0/8` or `2001:db8::/32`")]
     Syntax,
     /// The prefix is longer than the address.
+    #[error("expected a prefix of at most 32 bits for IPv4 and 128 for IPv6")]
     PrefixLength,
     /// The address has bits beyond the prefix, so the intended block is unclear.
+    #[error("expected zeros after the prefix, as in `10.0.0.0/8` for `10.1.2.3/8`")]
     HostBits,
 }
-
-impl fmt::Display for CidrError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CidrError::Syntax => {
-                "expected an address or a block, as in `192.0.2.7`, `10.0.0.0/8` or `2001:db8::/32`"
-            }
-            CidrError::PrefixLength => "expected a prefix of at most 32 bits for IPv4 and 128 for IPv6",
-            CidrError::HostBits => "expected zeros after the prefix, as in `10.0.0.0/8` for `10.1.2.3/8`",
-        })
-    }
-}
-
-impl std::error::Error for CidrError {}
 
 /// Network of a client, all addresses of which count as one source: an IPv4 address, or an IPv6 /64, the smallest block
 /// that a customer receives ([RFC 6177](https://www.rfc-editor.org/rfc/rfc6177)). An IPv4-mapped address counts as the

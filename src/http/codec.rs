@@ -72,6 +72,29 @@ pub fn form_encode(bytes: &[u8], form: &mut Vec<u8>) {
     }
 }
 
+/// Decodes the escapes of a text, once. An incomplete escape stays as it is.
+pub fn percent_decode(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if !encoded.contains(&b'%') {
+        return Cow::Borrowed(encoded);
+    }
+    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let escaped = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => hex_byte(*high, *low).map(|byte| (byte, after)),
+            _ => None,
+        };
+        decoded.push(match escaped {
+            Some((byte, after)) => {
+                rest = after;
+                byte
+            }
+            None => *byte,
+        });
+    }
+    Cow::Owned(decoded)
+}
+
 /// Decodes a name or a value of a form or a query; `None` if an escape is invalid.
 pub fn form_decode(encoded: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
@@ -148,6 +171,15 @@ mod tests {
         let pchar: String = in_class(is_pchar);
         let (digits, letters) = alphanumeric.split_at(10);
         assert_eq!(pchar, format!("!$&'()*+,-.{digits}:;=@{letters}~"));
+    }
+
+    #[test]
+    fn escapes_are_decoded_once() {
+        for (encoded, decoded) in
+            [("a+b", "a+b"), ("%61%2Fb", "a/b"), ("%2561", "%61"), ("%4", "%4"), ("%zz%", "%zz%"), ("", "")]
+        {
+            assert_eq!(percent_decode(encoded.as_bytes()).as_ref(), decoded.as_bytes(), "{encoded}");
+        }
     }
 
     #[test]

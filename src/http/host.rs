@@ -5,7 +5,6 @@
 //! authority that a proxy might route differently from how it is matched here is an error, not a guess.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Maximum length of a DNS name, in bytes ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)).
@@ -21,16 +20,9 @@ pub enum Host<'a> {
 }
 
 /// An authority that is not `reg-name|IP[:port]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the authority is not a host name or an IP address, with or without a port")]
 pub struct BadAuthority;
-
-impl fmt::Display for BadAuthority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the authority is not a host name or an IP address, with or without a port")
-    }
-}
-
-impl std::error::Error for BadAuthority {}
 
 impl<'a> Host<'a> {
     /// Parses an authority. Ignores case, the port and one trailing dot. `None` if the authority is empty, which means
@@ -67,43 +59,48 @@ pub enum HostPattern {
     Exact(Host<'static>),
     /// `*.x`: names with one or more labels before this name, which is in lower case. Does not match `x` itself.
     Below(Box<str>),
+    /// `{variable}.x`: names with exactly one label before this name.
+    Label {
+        /// Name of the variable whose value is that label.
+        variable: Box<str>,
+        /// The name after the label, in lower case.
+        parent: Box<str>,
+    },
 }
 
 /// Reason why a text is not a host pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostPatternError {
-    /// Neither a host, nor `*.` and a name.
+    /// Neither a host, nor `*.` or `{variable}.` and a name.
+    #[error(
+        "expected a host name, an IP address (IPv6 in brackets), or `*.` and a name, as in `*.example.com`"
+    )]
     Syntax,
+    /// A brace outside of one variable, which is the whole first label.
+    #[error(
+        "expected a variable as the whole first label only, as in `{{tenant}}.example.com`, with a name of letters, digits \
+         and `_`"
+    )]
+    Variable,
     /// The pattern has a port. Ports are never compared.
+    #[error("expected a host without port: ports are not compared")]
     Port,
     /// The pattern has a character outside ASCII.
+    #[error("expected ASCII: write an international name as clients send it, with `xn--`")]
     NotAscii,
 }
 
-impl fmt::Display for HostPatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            HostPatternError::Syntax => {
-                "expected a host name, an IP address (IPv6 in brackets), or `*.` and a name, as in `*.example.com`"
-            }
-            HostPatternError::Port => "expected a host without port: ports are not compared",
-            HostPatternError::NotAscii => {
-                "expected ASCII: write an international name as clients send it, with `xn--`"
-            }
-        })
-    }
-}
-
-impl std::error::Error for HostPatternError {}
-
 impl HostPattern {
-    /// Parses `host` or `*.name`.
+    /// Parses `host`, `*.name` or `{variable}.name`.
     ///
     /// # Errors
     /// Fails if the pattern has another form, a port, or a character outside ASCII.
     pub fn parse(pattern: &str) -> Result<HostPattern, HostPatternError> {
         if !pattern.is_ascii() {
             return Err(HostPatternError::NotAscii);
+        }
+        if pattern.contains(['{', '}']) {
+            return HostPattern::with_variable(pattern);
         }
         let (below, host) = match pattern.strip_prefix("*.") {
             Some(name) => (true, name),
@@ -119,6 +116,36 @@ impl HostPattern {
         }
     }
 
+    fn with_variable(pattern: &str) -> Result<HostPattern, HostPatternError> {
+        let (label, parent) = pattern.split_once('.').ok_or(HostPatternError::Variable)?;
+        let variable = variable(label).ok_or(HostPatternError::Variable)?;
+        match HostPattern::parse(parent)? {
+            HostPattern::Exact(Host::Name(parent)) => {
+                Ok(HostPattern::Label { variable: variable.into(), parent: parent.into() })
+            }
+            HostPattern::Exact(Host::Ip(_)) | HostPattern::Below(_) => Err(HostPatternError::Syntax),
+            HostPattern::Label { .. } => Err(HostPatternError::Variable),
+        }
+    }
+
+    /// Name of the variable; `None` if the pattern has none.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            HostPattern::Label { variable, .. } => Some(variable),
+            HostPattern::Exact(_) | HostPattern::Below(_) => None,
+        }
+    }
+
+    /// Value of the variable for `host`, in lower case; `None` if the pattern has no variable, or does not match.
+    pub fn capture<'h>(&self, host: &'h Host<'_>) -> Option<&'h str> {
+        match (self, host) {
+            (HostPattern::Label { parent, .. }, Host::Name(name)) => {
+                name.split_once('.').filter(|(_, rest)| *rest == &**parent).map(|(label, _)| label)
+            }
+            _ => None,
+        }
+    }
+
     /// True if the pattern matches `host`.
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
@@ -126,9 +153,17 @@ impl HostPattern {
             (HostPattern::Below(parent), Host::Name(name)) => {
                 name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.'))
             }
+            (HostPattern::Label { .. }, host) => self.capture(host).is_some(),
             (HostPattern::Below(_), Host::Ip(_)) => false,
         }
     }
+}
+
+/// Name of the variable in `{name}`, of letters, digits and `_`; `None` for any other text.
+pub fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('{')?.strip_suffix('}')?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then_some(name)
 }
 
 impl Host<'_> {
@@ -285,6 +320,32 @@ mod tests {
             &["10.0.0.10", "a.10.0.0.1", "[::ffff:10.0.0.1]"],
         );
         check_pattern("[::1]", &["[::1]", "[0:0::1]:80"], &["[::2]"]);
+        check_pattern(
+            "{tenant}.Example.net.",
+            &["a.example.net", "A.EXAMPLE.NET.:1", "xn--a.example.net"],
+            &["example.net", "a.b.example.net", "a.xexample.net", "a.example.net.evil", "10.0.0.1"],
+        );
+    }
+
+    #[test]
+    fn the_first_label_is_the_value_of_the_variable() {
+        let pattern = HostPattern::parse("{tenant}.example.com").unwrap();
+        assert_eq!(pattern.variable(), Some("tenant"));
+        for (authority, expected) in [
+            ("Acme.EXAMPLE.com.:443", Some("acme")),
+            ("a-b_c.example.com", Some("a-b_c")),
+            ("example.com", None),
+            ("x.acme.example.com", None),
+            ("[::1]", None),
+        ] {
+            let host = Host::parse(authority.as_bytes()).unwrap().unwrap();
+            assert_eq!(pattern.capture(&host), expected, "{authority}");
+        }
+        for pattern in ["*.example.com", "acme.example.com"] {
+            let pattern = HostPattern::parse(pattern).unwrap();
+            assert_eq!(pattern.variable(), None);
+            assert_eq!(pattern.capture(&Host::Name("acme.example.com".into())), None);
+        }
     }
 
     #[test]
@@ -306,6 +367,18 @@ mod tests {
             ("[::1]:80", Port),
             ("*.a:80", Port),
             ("b\u{fc}cher.example", NotAscii),
+            ("{tenant}", Variable),
+            ("{}.a", Variable),
+            ("{a-b}.a", Variable),
+            ("x{tenant}.a", Variable),
+            ("{tenant}x.a", Variable),
+            ("a.{tenant}", Variable),
+            ("a.{tenant}.b", Variable),
+            ("{a}.{b}.c", Variable),
+            ("*.{a}.b", Variable),
+            ("{a}.*.b", Syntax),
+            ("{a}.10.0.0.1", Syntax),
+            ("{a}.b:80", Port),
         ];
         for (pattern, expected) in table {
             assert_eq!(HostPattern::parse(pattern), Err(expected), "{pattern}");

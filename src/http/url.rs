@@ -1,8 +1,6 @@
 //! Parts of URLs and of request targets, and `http` and `https` URLs in a configuration
 //! ([RFC 9110 §4.2](https://www.rfc-editor.org/rfc/rfc9110#section-4.2)).
 
-use std::fmt;
-
 use crate::http::codec::is_pchar;
 use crate::http::host::Host;
 
@@ -48,16 +46,9 @@ pub struct HttpUrl<'a> {
 }
 
 /// A text that is not an [`HttpUrl`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an http or https URL, as in https://example.com/help")]
 pub struct HttpUrlError;
-
-impl fmt::Display for HttpUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected an http or https URL, as in https://example.com/help")
-    }
-}
-
-impl std::error::Error for HttpUrlError {}
 
 impl<'a> HttpUrl<'a> {
     /// Parses a URL.

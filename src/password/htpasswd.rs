@@ -1,8 +1,8 @@
 //! htpasswd files: lines of `user:hash`.
 
 use std::collections::HashMap;
-use std::fmt;
 
+use super::user_file::{LineError, lines};
 use super::{HashError, PasswordHash, Plaintext};
 
 /// One line of an htpasswd file.
@@ -17,32 +17,32 @@ pub struct HtpasswdEntry {
 }
 
 /// Error in one line of an htpasswd file. Contains no part of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HtpasswdError {
-    /// Line number, from 1.
-    pub line: usize,
-    /// Kind of error.
-    pub kind: HtpasswdErrorKind,
-}
+pub type HtpasswdError = LineError<HtpasswdErrorKind>;
 
 /// Kinds of errors in an htpasswd line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HtpasswdErrorKind {
     /// There is no colon between user and hash.
+    #[error("no colon; write `user:hash`")]
     NoColon,
     /// There is nothing before the colon.
+    #[error("no user before the colon; write `user:hash`")]
     EmptyUser,
     /// The line starts with a space or a tab, which would be part of the user name.
+    #[error("white space before the user; remove it")]
     Indented,
     /// The user name has a control character, which no client may send
     /// ([RFC 7617 §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
+    #[error("a control character in the user's name; no client may send one, so remove it")]
     ControlCharacter,
     /// The user also occurs on an earlier line.
+    #[error("the user is on line {first} already; keep one of them")]
     DuplicateUser {
         /// Number of the earlier line.
         first: usize,
     },
     /// The hash is rejected.
+    #[error("{0}")]
     Hash(HashError),
 }
 
@@ -54,13 +54,7 @@ pub fn parse_htpasswd(text: &str, plaintext: Plaintext) -> Result<Vec<HtpasswdEn
     let mut entries = Vec::new();
     let mut errors = Vec::new();
     let mut first_lines = HashMap::new();
-    // Editors on Windows write a byte order mark at the start.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (line, content) in (1..).zip(text.split('\n')) {
-        let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-            continue;
-        }
+    for (line, content) in lines(text) {
         match parse_line(line, content, plaintext, &mut first_lines) {
             Ok((user, hash)) => entries.push(HtpasswdEntry { line, user: user.to_owned(), hash }),
             Err(kind) => errors.push(HtpasswdError { line, kind }),
@@ -91,29 +85,4 @@ fn parse_line<'a>(
     }
     let hash = PasswordHash::parse(hash, plaintext).map_err(HtpasswdErrorKind::Hash)?;
     Ok((user, hash))
-}
-
-impl fmt::Display for HtpasswdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.kind)
-    }
-}
-
-impl std::error::Error for HtpasswdError {}
-
-impl fmt::Display for HtpasswdErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HtpasswdErrorKind::NoColon => f.write_str("no colon; write `user:hash`"),
-            HtpasswdErrorKind::EmptyUser => f.write_str("no user before the colon; write `user:hash`"),
-            HtpasswdErrorKind::Indented => f.write_str("white space before the user; remove it"),
-            HtpasswdErrorKind::ControlCharacter => {
-                f.write_str("a control character in the user's name; no client may send one, so remove it")
-            }
-            HtpasswdErrorKind::DuplicateUser { first } => {
-                write!(f, "the user is on line {first} already; keep one of them")
-            }
-            HtpasswdErrorKind::Hash(error) => error.fmt(f),
-        }
-    }
 }

@@ -2,8 +2,7 @@
 
 mod template;
 
-use std::collections::BTreeSet;
-
+use crate::http::header_name::{HeaderNames, canonical};
 use crate::http::request::is_token;
 use crate::principal::Permit;
 
@@ -15,33 +14,6 @@ pub struct IdentityFields {
     /// Names of the authenticators, in the order of the policy.
     authenticators: Vec<String>,
     reserved: HeaderNames,
-}
-
-/// A set of header names, independent of case and of the character that is written for `-`.
-#[derive(Debug, Default)]
-pub struct HeaderNames {
-    /// Names in canonical form, each once. A list, since there are few, and most differ in length.
-    names: Vec<Vec<u8>>,
-}
-
-impl HeaderNames {
-    /// Creates a set of these names.
-    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let names: BTreeSet<_> = names.into_iter().map(|name| canonical(name.as_bytes())).collect();
-        HeaderNames { names: names.into_iter().collect() }
-    }
-
-    /// True if a server may confuse `name` with a name of the set.
-    pub fn contains(&self, name: &[u8]) -> bool {
-        self.names
-            .iter()
-            .any(|known| known.len() == name.len() && known.iter().zip(name).all(|(a, b)| *a == fold(*b)))
-    }
-}
-
-/// True if a server may confuse the header `name` with `known`.
-pub fn is_spelling_of(name: &[u8], known: &str) -> bool {
-    known.len() == name.len() && known.bytes().zip(name).all(|(a, b)| fold(a) == fold(*b))
 }
 
 impl IdentityFields {
@@ -67,37 +39,16 @@ impl IdentityFields {
     }
 }
 
-/// Returns the canonical form of a header name. Servers that derive variables from header names (CGI, WSGI, PHP)
-/// confuse names of one form: most write `_` for `-`, and some for every character except letters and digits.
-pub fn canonical(name: &[u8]) -> Vec<u8> {
-    name.iter().copied().map(fold).collect()
-}
-
-fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
 /// Error for a header name that cannot carry identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FieldNameError {
     /// The name is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+    #[error("expected a header name such as x-auth-user")]
     NotAToken,
     /// The header has a meaning for the proxy or the protocol.
+    #[error("this header has a meaning for proxies and servers; expected a name such as x-auth-user")]
     Reserved,
 }
-
-impl std::fmt::Display for FieldNameError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::NotAToken => "expected a header name such as x-auth-user",
-            Self::Reserved => {
-                "this header has a meaning for proxies and servers; expected a name such as x-auth-user"
-            }
-        })
-    }
-}
-
-impl std::error::Error for FieldNameError {}
 
 /// Checks the name of a header that is only removed. Returns it in lower case.
 ///

@@ -6,6 +6,7 @@
 //! - [`rules`]: the rule that a request selects
 //! - [`requirement`]: the credentials that a rule requires
 //! - [`authorization`]: the callers that a rule allows
+//! - [`variables`]: parts of the request that are compared with the caller
 //! - [`identity`]: the headers that tell the upstream who the caller is
 //!
 //! This room may use all others except [`decision`](crate::decision).
@@ -15,22 +16,26 @@ mod build;
 pub mod identity;
 pub mod requirement;
 pub mod rules;
+pub mod variables;
 
 use crate::authn::{Authenticator, Context};
 use crate::cache::Limits;
 use crate::cache::nonces::Nonces;
 use crate::config::FilterStateKey;
+use crate::http::header_name::HeaderNames;
 use crate::http::location::Found;
+use crate::http::origin::Origins;
 use crate::http::request::{Request, is_tchar};
-use crate::policy::identity::{HeaderNames, IdentityFields};
+use crate::policy::identity::IdentityFields;
 use crate::principal::AuthenticatorId;
 use crate::response::protected_resource::ProtectedResources;
-use crate::response::{ChallengeSet, DenialFormat};
+use crate::response::{ChallengeSet, DenialFormat, Wanted};
 
 use authorization::Authorization;
-pub use build::{Built, Warning, WarningKind, build, matches};
+pub use build::{Built, build, matches};
 use requirement::Requirement;
 use rules::RuleIndex;
+use variables::Variables;
 
 /// A policy.
 pub struct Policy {
@@ -60,6 +65,8 @@ pub struct Policy {
     pub token_parameters: Vec<String>,
     /// Headers that authenticators read, including those of proofs.
     pub credential_headers: HeaderNames,
+    /// Headers that rules compare.
+    pub compared_headers: HeaderNames,
 }
 
 impl Policy {
@@ -81,18 +88,21 @@ impl Policy {
         nonces: &mut Nonces,
     ) -> Vec<ChallengeSet> {
         let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticator(*at)?)));
-        let offer = |(at, authenticator): (AuthenticatorId, &Authenticator)| {
+        let set_of = |(at, authenticator): (AuthenticatorId, &Authenticator)| {
             let scheme = &authenticator.scheme;
             let challenges = scheme.challenges(&authenticator.realm, context, nonces);
             ChallengeSet { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
         };
-        members.map(offer).collect()
+        members.map(set_of).collect()
     }
 
-    /// True if a trailer with this name must be removed from requests: identity and credentials, in every spelling. No
-    /// authenticator reads trailers, so a credential in one is unverified, even with `forward_credentials`.
+    /// True if a trailer with this name must be removed from requests: identity, credentials and headers that rules
+    /// compare, in every spelling. Trailers are not read, so a credential in one is unverified, even with
+    /// `forward_credentials`.
     pub fn removes_trailer(&self, name: &[u8]) -> bool {
-        self.identity.reserves(name) || self.credential_headers.contains(name)
+        self.identity.reserves(name)
+            || self.credential_headers.contains(name)
+            || self.compared_headers.contains(name)
     }
 
     /// True if a `Connection` header asks the next hop to remove identity or credentials
@@ -131,8 +141,21 @@ pub struct Rule {
     pub name: String,
     /// True in shadow mode: the rule is evaluated, but not enforced.
     pub is_shadowed: bool,
+    /// Origins of pages that may send requests; `None` for all.
+    pub origins: Option<Origins>,
     /// Access that the rule grants.
     pub access: Access,
+}
+
+impl Rule {
+    /// Names of the headers that the rule compares.
+    pub fn compared_headers(&self) -> impl Iterator<Item = &str> {
+        let variables = match &self.access {
+            Access::Protected(protection) => Some(&protection.variables),
+            Access::Public | Access::Denied => None,
+        };
+        variables.into_iter().flat_map(Variables::headers)
+    }
 }
 
 /// Access that a rule grants.
@@ -154,14 +177,17 @@ pub struct Protection {
     /// True if requests without any credentials are allowed as anonymous.
     pub optional: bool,
     /// Alternatives of which a caller has to meet one. If there are none, every authenticated caller is authorized.
-    pub ways: Vec<Authorization>,
+    pub authorizations: Vec<Authorization>,
+    /// Variables that the authorizations use.
+    pub variables: Variables,
     /// True if the rule is in shadow mode.
     pub is_shadowed: bool,
 }
 
 impl Protection {
-    /// Returns the scopes for challenges to unauthenticated requests: those of the first authorization that has any.
-    pub fn scope(&self) -> Option<String> {
-        self.ways.iter().map(Authorization::scope).find(|scope| !scope.is_empty())
+    /// Returns what unauthenticated clients need: the scopes of the first authorization that has any.
+    pub fn wanted(&self) -> Wanted {
+        let scope = self.authorizations.iter().map(Authorization::scope).find(|scope| !scope.is_empty());
+        Wanted { scope, ..Wanted::default() }
     }
 }

@@ -5,11 +5,11 @@
 //! differ in methods or sources only.
 
 mod coverage;
+mod mcp;
 mod methods;
 mod pattern;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,16 +18,18 @@ use regex_lite::Regex;
 
 use crate::http::cidr::Cidr;
 use crate::http::host::{Host, HostPattern};
+use crate::http::mcp::McpCall;
 use crate::http::path::PathInterpretations;
 
 pub use coverage::MatchPart;
+pub use mcp::{McpMatch, NamePattern};
 pub use methods::{MethodError, MethodSet, Methods};
 pub use pattern::{MAX_PATTERN, MAX_REGEX, PathPattern, PatternError};
 use pattern::{Pattern, Segment, Tail};
 
 /// Maximum bytes of all interpretations of a path together, if any rule has a regex. A longer path is rejected as
 /// ambiguous: on a hostile path of 60 KB a regex takes milliseconds, for each interpretation.
-pub const MAX_REGEX_READINGS: usize = 8 * 1024;
+pub const MAX_REGEX_INPUT: usize = 8 * 1024;
 
 /// A match of a rule. A request matches if it meets all parts.
 #[derive(Debug, Clone)]
@@ -41,6 +43,7 @@ pub struct MatchSpec {
 struct Conditions {
     methods: Methods,
     sources: Vec<Cidr>,
+    mcp: Option<McpMatch>,
 }
 
 impl MatchSpec {
@@ -51,8 +54,56 @@ impl MatchSpec {
         hosts: Vec<HostPattern>,
         sources: Vec<Cidr>,
     ) -> MatchSpec {
-        MatchSpec { path, hosts, conditions: Arc::new(Conditions { methods, sources }) }
+        MatchSpec { path, hosts, conditions: Arc::new(Conditions { methods, sources, mcp: None }) }
     }
+
+    /// Creates a match of MCP calls, which are POST requests.
+    pub fn of_mcp(
+        path: PathPattern,
+        hosts: Vec<HostPattern>,
+        sources: Vec<Cidr>,
+        mcp: McpMatch,
+    ) -> MatchSpec {
+        let conditions = Conditions { methods: Methods::post(), sources, mcp: Some(mcp) };
+        MatchSpec { path, hosts, conditions: Arc::new(conditions) }
+    }
+
+    /// The path pattern.
+    pub fn path(&self) -> &PathPattern {
+        &self.path
+    }
+
+    /// The host patterns. Without any, any host matches.
+    pub fn hosts(&self) -> &[HostPattern] {
+        &self.hosts
+    }
+
+    /// Returns the value of a host variable; `None` if no host pattern with this variable matches.
+    pub(super) fn capture_host<'h>(&self, variable: &str, host: &'h Host<'_>) -> Option<&'h str> {
+        let mut named = self.hosts.iter().filter(|pattern| pattern.variable() == Some(variable));
+        named.find_map(|pattern| pattern.capture(host))
+    }
+
+    /// True if this matches the target, with one interpretation of the path.
+    pub(super) fn matches(&self, interpretation: &str, target: &Target) -> bool {
+        self.path.matches(interpretation)
+            && self.host_matches(target)
+            && self.conditions.check(target) != Fit::Misses
+    }
+
+    fn host_matches(&self, target: &Target) -> bool {
+        self.hosts.is_empty()
+            || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)))
+    }
+}
+
+/// Result of comparing a request with all conditions of a match beside path and host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Misses,
+    Matches,
+    /// The request is a POST, and its MCP headers would decide, but they are not valid, or servers read them differently.
+    LacksMcp,
 }
 
 /// The parts of a request that select a rule.
@@ -64,20 +115,22 @@ pub struct Target<'a> {
     /// The client's address as the proxy determined it. `None` matches no rule with sources.
     pub peer: Option<IpAddr>,
     /// The interpretations of the path. Without any, no rule is selected.
-    pub readings: &'a PathInterpretations<'a>,
+    pub interpretations: &'a PathInterpretations<'a>,
+    /// The MCP call of a POST with valid MCP headers. Can be omitted unless [`RuleIndex::wants_mcp`].
+    pub mcp: Option<&'a McpCall<'a>>,
 }
 
-/// Error for a path whose interpretations do not all select the same rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AmbiguousPath;
-
-impl fmt::Display for AmbiguousPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the path has several interpretations, which select different rules")
-    }
+/// Error for a request that selects no rule with certainty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SelectError {
+    /// The interpretations of the path do not all select the same rule.
+    #[error("the path has several interpretations, which select different rules")]
+    AmbiguousPath,
+    /// A rule for MCP calls covers the host and path, and the request is a POST without MCP headers that all servers read
+    /// alike.
+    #[error("a rule for MCP calls covers the path, and the MCP headers are not valid")]
+    McpHeaders,
 }
-
-impl std::error::Error for AmbiguousPath {}
 
 /// Identifier of a rule: its position in the policy. The first matching rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +154,7 @@ pub struct RuleIndex {
     root: Node,
     regexes: Vec<RegexEntry>,
     wants_peer: bool,
+    wants_mcp: bool,
 }
 
 impl RuleIndex {
@@ -121,18 +175,21 @@ impl RuleIndex {
     /// Returns the first rule that matches.
     ///
     /// # Errors
-    /// Fails if the interpretations of the path do not all select the same rule, or are too long for regexes.
-    pub fn select(&self, target: &Target) -> Result<Option<RuleId>, AmbiguousPath> {
-        let mut readings = target.readings.iter();
-        let Some(first) = readings.next() else { return Ok(None) };
+    /// Fails if the interpretations of the path do not all select the same rule, or are too long for regexes, or if MCP
+    /// headers would decide and are not valid.
+    pub fn select(&self, target: &Target) -> Result<Option<RuleId>, SelectError> {
+        let mut interpretations = target.interpretations.iter();
+        let Some(first) = interpretations.next() else { return Ok(None) };
         if self.is_too_long(target) {
-            return Err(AmbiguousPath);
+            return Err(SelectError::AmbiguousPath);
         }
         let selected = self.select_for(first, target);
-        if readings.all(|reading| self.select_for(reading, target) == selected) {
-            Ok(selected)
-        } else {
-            Err(AmbiguousPath)
+        if !interpretations.all(|interpretation| self.select_for(interpretation, target) == selected) {
+            return Err(SelectError::AmbiguousPath);
+        }
+        match selected {
+            Some(Selected { lacks_mcp: true, .. }) => Err(SelectError::McpHeaders),
+            selected => Ok(selected.map(|selected| selected.rule)),
         }
     }
 
@@ -140,12 +197,15 @@ impl RuleIndex {
     /// true if the interpretations are too long to search.
     pub fn may_select(&self, target: &Target, is_meant: impl Fn(Option<RuleId>) -> bool) -> bool {
         self.is_too_long(target)
-            || target.readings.iter().any(|reading| is_meant(self.select_for(reading, target)))
+            || target.interpretations.iter().any(|interpretation| {
+                is_meant(self.select_for(interpretation, target).map(|selected| selected.rule))
+            })
     }
 
     /// True if the interpretations of the path are too long for regexes.
     fn is_too_long(&self, target: &Target) -> bool {
-        !self.regexes.is_empty() && target.readings.iter().map(str::len).sum::<usize>() > MAX_REGEX_READINGS
+        !self.regexes.is_empty()
+            && target.interpretations.iter().map(str::len).sum::<usize>() > MAX_REGEX_INPUT
     }
 
     /// True if any rule looks at the address of the client. If not, [`Target::peer`] can be omitted.
@@ -153,11 +213,17 @@ impl RuleIndex {
         self.wants_peer
     }
 
+    /// True if any rule looks at the MCP call of a request. If not, [`Target::mcp`] can be omitted.
+    pub fn wants_mcp(&self) -> bool {
+        self.wants_mcp
+    }
+
     // Rules are inserted in order, so each list of entries is sorted by rule.
     fn insert(&mut self, rule: RuleId, spec: MatchSpec) {
         self.wants_peer |= !spec.conditions.sources.is_empty();
+        self.wants_mcp |= spec.conditions.mcp.is_some();
         let entry = Entry { rule, conditions: spec.conditions };
-        match spec.path.0 {
+        match spec.path.pattern {
             Pattern::Segments(segments, tail) => {
                 let node = segments.into_iter().fold(&mut self.root, Node::child);
                 let entries = match tail {
@@ -172,10 +238,10 @@ impl RuleIndex {
     }
 
     /// Returns the first rule that matches one interpretation of the path.
-    fn select_for(&self, reading: &str, target: &Target) -> Option<RuleId> {
-        let mut best = Best { rule: None, target };
+    fn select_for(&self, interpretation: &str, target: &Target) -> Option<Selected> {
+        let mut best = Best { selected: None, target };
         // A rest of `None` means that the path has ended. Each node has one parent, so it is visited once.
-        let mut next = Some((&self.root, reading.strip_prefix('/')));
+        let mut next = Some((&self.root, interpretation.strip_prefix('/')));
         let mut later = Vec::new();
         while let Some((node, rest)) = next.take().or_else(|| later.pop()) {
             best.improve(&node.prefix);
@@ -197,11 +263,12 @@ impl RuleIndex {
             }
             let host_matches = hosts.is_empty()
                 || target.host.is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host)));
-            if host_matches && entry.conditions.hold(target) && regex.is_match(reading) {
-                best.rule = Some(entry.rule);
+            if host_matches && entry.conditions.check(target) != Fit::Misses && regex.is_match(interpretation)
+            {
+                best.select(entry);
             }
         }
-        best.rule
+        best.selected
     }
 }
 
@@ -251,6 +318,8 @@ struct Entries {
 struct HostEntries {
     exact: Table<Host<'static>, Vec<Entry>>,
     below: Table<Box<str>, Vec<Entry>>,
+    /// Entries for names with one label before the key.
+    one_label_below: Table<Box<str>, Vec<Entry>>,
 }
 
 impl Entries {
@@ -264,21 +333,35 @@ impl Entries {
             let entries = match host {
                 HostPattern::Exact(host) => by_host.exact.entry(host).or_default(),
                 HostPattern::Below(name) => by_host.below.entry(name).or_default(),
+                HostPattern::Label { parent, .. } => by_host.one_label_below.entry(parent).or_default(),
             };
             entries.push(entry.clone());
         }
     }
 }
 
+/// A rule that matches a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Selected {
+    rule: RuleId,
+    /// True if the rule matches MCP calls, and the request has no valid MCP headers.
+    lacks_mcp: bool,
+}
+
 /// The first matching rule found so far.
 struct Best<'t> {
-    rule: Option<RuleId>,
+    selected: Option<Selected>,
     target: &'t Target<'t>,
 }
 
 impl Best<'_> {
     fn would_improve(&self, rule: RuleId) -> bool {
-        self.rule.is_none_or(|best| rule < best)
+        self.selected.is_none_or(|best| rule < best.rule)
+    }
+
+    fn select(&mut self, entry: &Entry) {
+        let lacks_mcp = entry.conditions.check(self.target) == Fit::LacksMcp;
+        self.selected = Some(Selected { rule: entry.rule, lacks_mcp });
     }
 
     fn improve(&mut self, entries: &Entries) {
@@ -287,10 +370,15 @@ impl Best<'_> {
         if let Some(entries) = by_host.exact.get(host) {
             self.improve_by(entries);
         }
+        let Host::Name(name) = host else { return };
+        if let Some(entries) =
+            name.split_once('.').and_then(|(_, parent)| by_host.one_label_below.get(parent))
+        {
+            self.improve_by(entries);
+        }
         if by_host.below.is_empty() {
             return;
         }
-        let Host::Name(name) = host else { return };
         let mut rest: &str = name;
         while let Some((_, parent)) = rest.split_once('.') {
             if let Some(entries) = by_host.below.get(parent) {
@@ -302,17 +390,26 @@ impl Best<'_> {
 
     fn improve_by(&mut self, entries: &[Entry]) {
         let mut candidates = entries.iter().take_while(|entry| self.would_improve(entry.rule));
-        if let Some(entry) = candidates.find(|entry| entry.conditions.hold(self.target)) {
-            self.rule = Some(entry.rule);
+        if let Some(entry) = candidates.find(|entry| entry.conditions.check(self.target) != Fit::Misses) {
+            self.select(entry);
         }
     }
 }
 
 impl Conditions {
-    fn hold(&self, target: &Target) -> bool {
+    fn check(&self, target: &Target) -> Fit {
         let peer_matches = self.sources.is_empty()
             || target.peer.is_some_and(|peer| self.sources.iter().any(|block| block.contains(peer)));
-        peer_matches && self.methods.take(target.method)
+        if !peer_matches || !self.methods.contains(target.method) {
+            return Fit::Misses;
+        }
+        match (&self.mcp, target.mcp) {
+            (None, _) => Fit::Matches,
+            (Some(_), None) => Fit::LacksMcp,
+            (Some(mcp), Some(call)) if mcp.depends_on_reader(call) => Fit::LacksMcp,
+            (Some(mcp), Some(call)) if mcp.matches(call) => Fit::Matches,
+            (Some(_), Some(_)) => Fit::Misses,
+        }
     }
 }
 

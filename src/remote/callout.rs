@@ -2,6 +2,7 @@
 //! The filter sends the requests.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::principal::AuthenticatorId;
 
@@ -22,8 +23,8 @@ pub struct Callout {
     pub fields: Vec<(&'static str, String)>,
     /// The body; may be empty.
     pub body: Vec<u8>,
-    /// The timeout, in milliseconds.
-    pub timeout_ms: u32,
+    /// The timeout.
+    pub timeout: Duration,
     /// The longest response body that is accepted, in bytes.
     pub max_body: usize,
 }
@@ -55,37 +56,28 @@ impl fmt::Display for OtherStatus {
 }
 
 /// Error of a callout without a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CalloutError {
     /// The proxy has no cluster of this name.
+    #[error(
+        "unknown cluster; expected the name of one of the proxy's clusters: in plain Envoy a `name` in \
+         `static_resources.clusters`, in Istio `outbound|443||idp.example.com`, in Envoy Gateway \
+         `httproute/NAMESPACE/NAME/rule/0`"
+    )]
     UnknownCluster,
     /// The proxy could not send the request.
+    #[error("the request could not be sent: the cluster has no available host")]
     NotSent,
     /// The connection was reset, or the timeout expired.
+    #[error("no response: the connection was reset, or the timeout expired")]
     NoAnswer,
     /// The response body is too long.
+    #[error("expected at most {max} bytes")]
     TooLong {
         /// The longest body that is accepted, in bytes.
         max: usize,
     },
 }
-
-impl fmt::Display for CalloutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CalloutError::UnknownCluster => f.write_str(
-                "unknown cluster; expected the name of one of the proxy's clusters: in plain Envoy a `name` in \
-                 `static_resources.clusters`, in Istio `outbound|443||idp.example.com`, in Envoy Gateway \
-                 `httproute/NAMESPACE/NAME/rule/0`",
-            ),
-            CalloutError::NotSent => f.write_str("the request could not be sent: the cluster has no available host"),
-            CalloutError::NoAnswer => f.write_str("no response: the connection was reset, or the timeout expired"),
-            CalloutError::TooLong { max } => write!(f, "expected at most {max} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for CalloutError {}
 
 /// Number of a call, unique within its authenticator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,8 +94,8 @@ pub struct Pending {
     pub authenticator: AuthenticatorId,
     /// The fetch.
     pub fetch_id: FetchId,
-    /// The longest time that a request may wait in total, in seconds.
-    pub max_wait: f64,
+    /// The longest time that a request may wait in total.
+    pub max_wait: Duration,
 }
 
 /// Effect of an event.

@@ -11,10 +11,11 @@ mod tests;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::cache::{CacheKey, Entry, TwoGenerationCache};
 use crate::http::cidr::source_network;
-use crate::jose::claims::{ClaimSelector, Claims};
+use crate::jose::claims::Claims;
 use crate::jose::jwt::{ClaimRules, TokenError};
 use crate::principal::Principal;
 use crate::remote::callout::{self, CallId, Callout, CalloutError, Effect, FetchId, Severity};
@@ -27,9 +28,9 @@ pub use client::Client;
 /// Maximum number of rejected tokens that are cached.
 pub const MAX_REFUSED: usize = 4096;
 
-/// Maximum number of tokens that are stored as proven (active at an earlier call), and their lifetime in seconds.
+/// Maximum number of tokens that are stored as proven (active at an earlier call), and their lifetime.
 const MAX_PROVEN: usize = 8192;
-const PROVEN_FOR: f64 = 3600.0;
+const PROVEN_FOR: Duration = Duration::from_secs(3600);
 
 /// One part in `RESERVED` of `max_concurrent` is reserved for proven tokens. One source may use one part in
 /// `OF_ONE_SOURCE` for other tokens, or `LEAST_OF_ONE_SOURCE` calls if that is more.
@@ -37,18 +38,17 @@ const RESERVED: usize = 4;
 const OF_ONE_SOURCE: usize = 2;
 const LEAST_OF_ONE_SOURCE: usize = 4;
 
-/// Seconds for which an outcome is kept for the requests that wait, even if it is not cached. All of them are decided
+/// Time for which an outcome is kept for the requests that wait, even if it is not cached. All of them are decided
 /// right after the response, or with the next tick.
-const FRESH: f64 = 0.5;
+const FRESH: Duration = Duration::from_millis(500);
 
-/// The shortest time between two reports of one kind, in seconds.
-const BETWEEN_REPORTS: f64 = 10.0;
+/// The shortest time between two reports of one kind.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(10);
 
-/// Seconds after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
-const LOST_AFTER: f64 = 5.0;
+/// Time after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
-/// Configuration of the endpoint and validation of its responses. Contains a secret, so it has no `Debug`. All times
-/// are in seconds.
+/// Configuration of the endpoint and validation of its responses. Contains a secret, so it has no `Debug`.
 pub struct Plan {
     /// URL of the endpoint.
     pub address: Address,
@@ -57,19 +57,17 @@ pub struct Plan {
     /// Client authentication.
     pub client: Client,
     /// Timeout of each call.
-    pub timeout: f64,
+    pub timeout: Duration,
     /// Maximum number of concurrent calls.
     pub max_concurrent: usize,
     /// Lifetime of the response for an active token, unless the token expires earlier.
-    pub cache_ttl: f64,
+    pub cache_ttl: Duration,
     /// Lifetime of the response for a rejected token.
-    pub negative_ttl: f64,
+    pub negative_ttl: Duration,
     /// Accepted issuers, compared exactly. `None` accepts any.
     pub issuers: Option<Vec<String>>,
     /// Rules for the claims.
     pub rules: ClaimRules,
-    /// Claims that contain scopes.
-    pub scope_claims: Vec<ClaimSelector>,
 }
 
 impl Plan {
@@ -89,7 +87,7 @@ impl Plan {
             return Err(TokenError::WrongIssuer);
         }
         let subject = self.rules.check(&claims, now)?.to_owned();
-        let scopes = claims.scopes(&self.scope_claims).map_err(|_| TokenError::TooManyScopes)?;
+        let scopes = claims.scopes(&self.rules.scopes).map_err(|_| TokenError::TooManyScopes)?;
         Ok(Principal { subject, issuer, scopes, claims })
     }
 }
@@ -169,7 +167,7 @@ impl Introspector {
         now: NumericDate,
     ) -> Outcome {
         // A clock that is set back does not extend the lifetime.
-        let is_fresh = |until: NumericDate| now < until && until.seconds_since(now) <= FRESH;
+        let is_fresh = |until: NumericDate| now < until && until.since(now) <= FRESH;
         let fresh = self.fresh.iter().rev().find(|(known, until, _)| *known == cache_key && is_fresh(*until));
         if let Some((_, _, outcome)) = fresh {
             return outcome.clone();
@@ -227,15 +225,15 @@ impl Introspector {
             path: address.path.clone(),
             fields: client.fields(),
             body: client.form(token),
-            timeout_ms: (timeout * 1000.0) as u32, // saturates
+            timeout: *timeout,
             max_body: MAX_ANSWER_BYTES,
         }
     }
 
     /// Advances the time.
     pub fn tick(&mut self, now: NumericDate) {
-        let longest = self.plan.timeout + LOST_AFTER;
-        while let Some(lost) = self.asked.iter().find(|asked| now.seconds_since(asked.since) > longest) {
+        let longest = self.plan.timeout.saturating_add(LOST_AFTER);
+        while let Some(lost) = self.asked.iter().find(|asked| now.since(asked.since) > longest) {
             self.answered(lost.call, Err(CalloutError::NoAnswer), now);
         }
         self.fresh.retain(|(_, until, _)| now < *until);
@@ -329,5 +327,6 @@ impl Asked {
 
 /// True if an event that was reported at `last` may be reported again.
 fn is_due(last: Option<NumericDate>, now: NumericDate) -> bool {
-    last.is_none_or(|last| !(0.0..BETWEEN_REPORTS).contains(&now.seconds_since(last)))
+    let passed = last.and_then(|last| now.checked_since(last));
+    passed.is_none_or(|passed| passed >= BETWEEN_REPORTS)
 }

@@ -7,11 +7,13 @@
 mod address;
 mod discovery;
 mod error;
+mod plan;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use hmac_sha256::Hash;
 
@@ -23,44 +25,16 @@ use crate::timestamp::NumericDate;
 pub use address::{Address, AddressError};
 pub use discovery::Discovery;
 pub use error::FetchError;
+pub use plan::{Origin, Plan};
 
 /// The longest response body that is accepted, in bytes. Providers publish some KiB.
 pub const MAX_ANSWER: usize = 256 << 10;
 
-/// The shortest time between two rounds for keys that tokens name and the set lacks, in seconds.
-const BETWEEN_LOOKS: f64 = 10.0;
+/// The shortest time between two rounds for keys that tokens name and the set lacks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
-/// Seconds after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
-const LOST_AFTER: f64 = 5.0;
-
-/// Configuration of the fetches. All times are in seconds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// Source of the keys.
-    pub origin: Origin,
-    /// Interval between fetches.
-    pub refresh: f64,
-    /// Timeout of each call.
-    pub timeout: f64,
-    /// Time after which keys that could not be refreshed are discarded.
-    pub max_stale: f64,
-    /// Longest time that a request waits for keys.
-    pub max_wait: f64,
-}
-
-/// Source of the keys.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Origin {
-    /// A key set at a fixed URL.
-    Set {
-        /// URL of the set.
-        address: Address,
-        /// The cluster for the fetch.
-        cluster: String,
-    },
-    /// A key set that the issuer's metadata name.
-    Discovery(Discovery),
-}
+/// Time after its timeout at which a call counts as lost. The host always answers, but nothing depends on it.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// The time of an event, and an unpredictable number from 0 up to 1.
 #[derive(Debug, Clone, Copy)]
@@ -174,9 +148,9 @@ impl JwksFetcher {
         self.generation
     }
 
-    /// Returns the seconds since the last successful fetch or, before that, since the first tick.
-    pub fn age(&self, now: NumericDate) -> Option<f64> {
-        self.renewed.map(|renewed| now.seconds_since(renewed).max(0.0))
+    /// Returns the time since the last successful fetch or, before that, since the first tick.
+    pub fn age(&self, now: NumericDate) -> Option<Duration> {
+        self.renewed.map(|renewed| now.since(renewed))
     }
 
     /// Returns the number of failed rounds since the start.
@@ -202,21 +176,22 @@ impl JwksFetcher {
             self.effects.push(Effect::Report(Severity::Error, text.to_owned()));
         }
         match &self.round {
-            Some(round) if now.seconds_since(round.since) > self.plan.timeout + LOST_AFTER => {
+            Some(round) if now.since(round.since) > self.plan.timeout.saturating_add(LOST_AFTER) => {
                 let call = round.call;
                 self.answered(call, Err(CalloutError::NoAnswer), tick);
             }
             Some(_) => {}
             // A clock that is set back does not stop the refresh.
-            None if now >= self.due || self.due.seconds_since(now) > self.plan.refresh => self.start(now),
+            None if now >= self.due || self.due.since(now) > self.plan.refresh => self.start(now),
             None => {}
         }
     }
 
     /// Fetches the keys for a token that names a key the set lacks, since that key may have been published recently.
-    /// Returns the pending fetch. At most one such round starts within `BETWEEN_LOOKS` seconds.
+    /// Returns the pending fetch. At most one such round starts within `BETWEEN_LOOKS`.
     pub fn refresh_for_unknown_kid(&mut self, now: NumericDate) -> Option<FetchId> {
-        if self.looked.is_some_and(|looked| (0.0..BETWEEN_LOOKS).contains(&now.seconds_since(looked))) {
+        let passed = self.looked.and_then(|looked| now.checked_since(looked));
+        if passed.is_some_and(|passed| passed < BETWEEN_LOOKS) {
             // Requests that arrive during that round can wait for it, too.
             return self.round.as_ref().map(|round| round.fetch_id);
         }
@@ -239,7 +214,7 @@ impl JwksFetcher {
         match asked {
             Asked::Set { cluster } => match found.and_then(|answer| Ok((answer, read_set(answer.body)?))) {
                 Ok((answer, (set, ignored))) => self.take(set, &ignored, answer, tick),
-                Err(refusal) => self.fail(&format!("key set from cluster \"{cluster}\": {refusal}"), tick),
+                Err(error) => self.fail(&format!("key set from cluster \"{cluster}\": {error}"), tick),
             },
             metadata => self.metadata(fetch_id, metadata, found, tick),
         }
@@ -274,7 +249,7 @@ impl JwksFetcher {
             path: address.path,
             fields: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
             body: Vec::new(),
-            timeout_ms: (self.plan.timeout * 1000.0) as u32, // saturates
+            timeout: self.plan.timeout,
             max_body: MAX_ANSWER,
         };
         self.effects.push(Effect::Call(call, callout));
@@ -290,27 +265,27 @@ impl JwksFetcher {
     ) {
         let plan = Rc::clone(&self.plan);
         let Origin::Discovery(discovery) = &plan.origin else { return };
-        let refusal = match found.and_then(|answer| discovery.read(answer.body)) {
+        let error = match found.and_then(|answer| discovery.read(answer.body)) {
             Ok((address, cluster)) => {
                 let asked = Asked::Set { cluster: cluster.to_owned() };
                 return self.ask(fetch_id, address, cluster.to_owned(), asked, tick.now);
             }
-            Err(refusal) => refusal,
+            Err(error) => error,
         };
         let cluster = &discovery.cluster;
         match asked {
             Asked::OauthAuthorizationServer { first } => self.fail(
                 &format!(
                     "metadata from cluster \"{cluster}\": openid-configuration: {first}; oauth-authorization-server: \
-                     {refusal}"
+                     {error}"
                 ),
                 tick,
             ),
-            _ if refusal == FetchError::NoAnswer(CalloutError::UnknownCluster) => {
-                self.fail(&format!("metadata from cluster \"{cluster}\": {refusal}"), tick);
+            _ if error == FetchError::NoAnswer(CalloutError::UnknownCluster) => {
+                self.fail(&format!("metadata from cluster \"{cluster}\": {error}"), tick);
             }
             _ => {
-                let asked = Asked::OauthAuthorizationServer { first: refusal };
+                let asked = Asked::OauthAuthorizationServer { first: error };
                 let address = discovery.oauth_authorization_server();
                 self.ask(fetch_id, address, cluster.clone(), asked, tick.now);
             }
@@ -324,7 +299,7 @@ impl JwksFetcher {
         self.due = tick.now.plus(schedule::until_refresh(freshness, tick.jitter));
         self.failures = 0;
         self.renewed = Some(tick.now);
-        let until = tick.now.plus(freshness + self.plan.max_stale);
+        let until = tick.now.plus(freshness).plus(self.plan.max_stale);
         if let Known::Keys { digest: before, stale_at, .. } = &mut self.known
             && *before == digest
         {

@@ -142,6 +142,8 @@ impl<T> Default for PendingRequests<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(seconds: f64) -> NumericDate {
@@ -155,7 +157,7 @@ mod tests {
             pending_on: Pending {
                 authenticator: AuthenticatorId::new(authenticator),
                 fetch_id: FetchId(fetch_id),
-                max_wait: 5.0,
+                max_wait: Duration::from_secs(5),
             },
             max_per_fetch: MAX_WAITING,
             deadline: at(10.0),

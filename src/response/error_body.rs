@@ -2,15 +2,18 @@
 
 use super::messages::{Explanation, explain, title};
 use super::{Denial, DenialFormat, Reason};
+use crate::http::request_id::RequestId;
 
 /// Contents of a body.
 pub struct ErrorBody<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The explanation; absent if the reason is not disclosed.
-    pub told: Option<Detail<'a>>,
+    pub detail: Option<Detail<'a>>,
     /// URL of further help.
     pub help: Option<&'a str>,
+    /// Identifier of the request.
+    pub request_id: Option<&'a str>,
 }
 
 /// An explained reason.
@@ -48,8 +51,9 @@ impl<'a> ErrorBody<'a> {
     pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
         let is_hidden = denial.is_hidden_by(format);
         let status = if is_hidden { 404 } else { denial.reason.status() };
-        let told = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
-        ErrorBody { status, told, help: format.help.as_deref() }
+        let detail = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
+        let request_id = denial.request_id.as_ref().map(RequestId::as_str);
+        ErrorBody { status, detail, help: format.help.as_deref(), request_id }
     }
 }
 
@@ -59,7 +63,10 @@ impl<'a> Detail<'a> {
         let accepted = if status == 401 { denial.accepted() } else { Vec::new() };
         let asks_for_scope = matches!(
             reason,
-            Reason::MissingCredentials | Reason::UnsupportedScheme | Reason::InsufficientScope
+            Reason::MissingCredentials
+                | Reason::UnsupportedScheme
+                | Reason::InsufficientScope
+                | Reason::InsufficientUserAuthentication
         );
         let has_prompt =
             |scheme: &str| ["Basic", "Digest"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -68,8 +75,8 @@ impl<'a> Detail<'a> {
                 Prompt::Cancelled
             }
             Reason::InvalidCredentials
-                if denial.presented().is_some_and(|offer| {
-                    offer.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
+                if denial.presented().is_some_and(|set| {
+                    set.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
                 }) =>
             {
                 Prompt::Failed
@@ -82,7 +89,7 @@ impl<'a> Detail<'a> {
             title: title(reason),
             explanation: explain(reason),
             accepted,
-            scope: denial.scope.as_deref().filter(|_| asks_for_scope),
+            scope: denial.wanted.scope.as_deref().filter(|_| asks_for_scope),
             prompt,
         }
     }

@@ -1,10 +1,13 @@
 //! Configurable format of denials.
 
-use std::fmt;
-
 use super::accept::Form;
 use super::{Reason, accept};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::shape::Named;
+use crate::config::{self, Body, ConfigErrorKind};
 use crate::http::request::{Request, is_token};
+use crate::http::url::HttpUrl;
 
 /// Format of denials. The default is that of a configuration without `denials`.
 #[derive(Debug, Clone)]
@@ -79,33 +82,24 @@ fn is_grpc(request: &Request<'_>) -> bool {
 }
 
 /// Error in the configured format of denials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DenialFormatError {
     /// A header name that is not a `token` ([RFC 9110 §5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+    #[error("expected a header name such as x-served-by")]
     NotAToken,
     /// A header that authgate sets itself.
+    #[error("authgate sets this header itself; expected another name")]
     Ours,
     /// A header of the connection or of message framing.
+    #[error("this header belongs to the connection or to the body; expected another name")]
     Connection,
     /// A value with bytes other than visible ASCII and spaces.
+    #[error("expected visible ASCII characters, optionally with spaces between them")]
     Value,
     /// A status other than 403 and 404.
+    #[error("expected 403, or 404 to hide what exists")]
     Status,
 }
-
-impl fmt::Display for DenialFormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAToken => "expected a header name such as x-served-by",
-            Self::Ours => "authgate sets this header itself; expected another name",
-            Self::Connection => "this header belongs to the connection or to the body; expected another name",
-            Self::Value => "expected visible ASCII characters, optionally with spaces between them",
-            Self::Status => "expected 403, or 404 to hide what exists",
-        })
-    }
-}
-
-impl std::error::Error for DenialFormatError {}
 
 /// True if a reason with this status is hidden.
 ///
@@ -168,6 +162,62 @@ pub fn own_name(name: &str) -> Result<String, DenialFormatError> {
 pub fn own_value(value: &str) -> Result<String, DenialFormatError> {
     let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim() == value;
     if is_plain && !value.is_empty() { Ok(value.to_owned()) } else { Err(DenialFormatError::Value) }
+}
+
+impl DenialFormat {
+    /// Builds the format from its configuration.
+    pub fn build(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, denials: &config::Denials) -> Self {
+        let form = match denials.body {
+            Body::Auto => None,
+            Body::Problem => Some(Form::Problem),
+            Body::Html => Some(Form::Html),
+            Body::Text => Some(Form::Text),
+            Body::Empty => Some(Form::Empty),
+        };
+        let status = &denials.status;
+        let within = &at.member("status");
+        let hidden = Hidden {
+            insufficient_scope: hides_with(cx, within, "insufficient_scope", status.insufficient_scope),
+            not_authorized: hides_with(cx, within, "not_authorized", status.not_authorized),
+            rule_denied: hides_with(cx, within, "rule_denied", status.rule_denied),
+            no_rule: hides_with(cx, within, "no_rule", status.no_rule),
+        };
+        let help = denials.help_url.as_ref();
+        let help =
+            help.filter(|url| cx.checked(&at.member("help_url"), HttpUrl::parse(url)).is_some()).cloned();
+        DenialFormat {
+            form,
+            tells_reasons: denials.detail,
+            fields: own_fields(cx, &at.member("headers"), &denials.headers),
+            hidden,
+            help,
+        }
+    }
+}
+
+fn hides_with(cx: &mut BuildContext<'_>, at: &ConfigPath<'_>, reason: &str, status: Option<u32>) -> bool {
+    let Some(status) = status else { return false };
+    cx.checked(&at.member(reason), is_hidden_by(status)).unwrap_or_default()
+}
+
+fn own_fields(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    headers: &Named<String>,
+) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::with_capacity(headers.0.len());
+    for (name, value) in &headers.0 {
+        let at = &at.member(name);
+        let name = cx.checked(at, own_name(name));
+        let value = cx.checked(at, own_value(value));
+        let (Some(name), Some(value)) = (name, value) else { continue };
+        if fields.iter().any(|(known, _)| *known == name) {
+            cx.error(at, ConfigErrorKind::DuplicateName(name));
+            continue;
+        }
+        fields.push((name, value));
+    }
+    fields
 }
 
 #[cfg(test)]

@@ -32,13 +32,15 @@ pub fn title(reason: Reason) -> &'static str {
         Reason::InvalidToken(_) => "Invalid token",
         Reason::StaleNonce => "Stale nonce",
         Reason::InsufficientScope => "Insufficient scope",
+        Reason::InsufficientUserAuthentication => "Stronger authentication required",
         Reason::NotAuthorized => "Not authorized",
-        Reason::CrossOrigin => "Cross-origin request",
+        Reason::CrossOrigin | Reason::OriginNotAllowed => "Cross-origin request",
         Reason::NoRule => "No access rule",
         Reason::RuleDenied => "Denied by rule",
         Reason::AmbiguousPath => "Ambiguous path",
         Reason::BadAuthority => "Invalid host name",
         Reason::AmbiguousMethod => "Ambiguous method",
+        Reason::McpHeaders => "Invalid MCP headers",
         Reason::BadConnection => "Invalid Connection header",
         Reason::Throttled { .. } => "Too many attempts",
         Reason::Unavailable => "Temporarily unavailable",
@@ -81,6 +83,10 @@ pub fn explain(reason: Reason) -> Explanation {
         Reason::InsufficientScope => {
             ("The credentials lack a required scope.", "Request credentials with the required scope.")
         }
+        Reason::InsufficientUserAuthentication => (
+            "The token is valid, but its user must authenticate again: more recently, or with a stronger method.",
+            "Request a new token with the acr_values and max_age of the challenge (RFC 9470).",
+        ),
         Reason::NotAuthorized => (
             "The credentials are valid, but not authorized for this request.",
             "Ask the operator of this service for access.",
@@ -89,6 +95,10 @@ pub fn explain(reason: Reason) -> Explanation {
             "The request has a token in a cookie, but no proof that it comes from a page of this site.",
             "Send the request from a page of this site with Sec-Fetch-Site or Origin, or send the token in \
              Authorization.",
+        ),
+        Reason::OriginNotAllowed => (
+            "The request comes from a page of an origin that is not allowed.",
+            "Send the request from a page of an allowed origin; the operator of this service can add origins.",
         ),
         Reason::NoRule => {
             ("No access rule covers this URL.", "Check the URL; the operator of this service can add a rule.")
@@ -107,6 +117,11 @@ pub fn explain(reason: Reason) -> Explanation {
         Reason::AmbiguousMethod => (
             "The method has lower-case letters, and different rules apply to its upper-case form.",
             "Send the method in upper case, for example DELETE.",
+        ),
+        Reason::McpHeaders => (
+            "The MCP headers of the request are missing, repeated or malformed, or of an old MCP revision.",
+            "Use a client for MCP revision 2026-07-28 or later, which sends MCP-Protocol-Version, Mcp-Method and, for \
+             tools, prompts and resources, Mcp-Name.",
         ),
         Reason::BadConnection => (
             "The Connection header lists a header that contains identity or credentials.",

@@ -11,9 +11,12 @@ mod text;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::http::authorization::DPOP;
 use crate::http::challenge::{AuthParam, Challenge};
+use crate::http::request::Request;
+use crate::http::request_id::RequestId;
 use crate::jose::jwt::TokenError;
 use crate::principal::{AuthenticatorId, Principal};
 
@@ -41,10 +44,15 @@ pub enum Reason {
     StaleNonce,
     /// The caller is authenticated, but lacks a required scope.
     InsufficientScope,
+    /// The caller is authenticated, but not recently enough, or not in an accepted way
+    /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)).
+    InsufficientUserAuthentication,
     /// The caller is authenticated, but not authorized.
     NotAuthorized,
     /// The token is in a cookie, and the request does not prove that it is same-origin.
     CrossOrigin,
+    /// The rule allows requests from pages of certain origins only.
+    OriginNotAllowed,
     /// No rule matches.
     NoRule,
     /// The rule denies all requests.
@@ -55,6 +63,8 @@ pub enum Reason {
     BadAuthority,
     /// The method has lower-case letters, and its upper-case form selects another rule.
     AmbiguousMethod,
+    /// The rule is for MCP calls, and the request is a POST without valid MCP headers.
+    McpHeaders,
     /// The `Connection` header asks the next hop to remove an identity header or a header that authenticators read.
     BadConnection,
     /// The credentials were not checked: too many failures before, or no time left for slow checks.
@@ -78,13 +88,15 @@ impl Reason {
             Reason::InvalidToken(_) => "invalid_token",
             Reason::StaleNonce => "stale_nonce",
             Reason::InsufficientScope => "insufficient_scope",
+            Reason::InsufficientUserAuthentication => "insufficient_user_authentication",
             Reason::NotAuthorized => "not_authorized",
-            Reason::CrossOrigin => "cross_origin",
+            Reason::CrossOrigin | Reason::OriginNotAllowed => "cross_origin",
             Reason::NoRule => "no_rule",
             Reason::RuleDenied => "rule_denied",
             Reason::AmbiguousPath => "ambiguous_path",
             Reason::BadAuthority => "bad_authority",
             Reason::AmbiguousMethod => "ambiguous_method",
+            Reason::McpHeaders => "mcp_headers",
             Reason::BadConnection => "bad_connection",
             Reason::Throttled { .. } => "throttled",
             Reason::Unavailable => "unavailable",
@@ -123,16 +135,19 @@ impl Reason {
             | Reason::MalformedCredentials
             | Reason::InvalidCredentials
             | Reason::InvalidToken(_)
-            | Reason::StaleNonce => 401,
+            | Reason::StaleNonce
+            | Reason::InsufficientUserAuthentication => 401,
             Reason::InsufficientScope
             | Reason::NotAuthorized
             | Reason::CrossOrigin
+            | Reason::OriginNotAllowed
             | Reason::NoRule
             | Reason::RuleDenied => 403,
             Reason::AmbiguousCredentials
             | Reason::AmbiguousPath
             | Reason::BadAuthority
             | Reason::AmbiguousMethod
+            | Reason::McpHeaders
             | Reason::BadConnection => 400,
             Reason::Throttled { .. } => 429,
             Reason::Unavailable => 503,
@@ -157,6 +172,8 @@ impl Reason {
             Reason::InvalidToken(error) if error.is_of_proof() => Some("invalid_dpop_proof"),
             Reason::MalformedCredentials | Reason::InvalidToken(_) => Some("invalid_token"),
             Reason::AmbiguousCredentials => Some("invalid_request"),
+            Reason::InsufficientScope => Some("insufficient_scope"),
+            Reason::InsufficientUserAuthentication => Some("insufficient_user_authentication"),
             _ => None,
         }
     }
@@ -173,6 +190,25 @@ pub struct ChallengeSet {
     pub is_bearer: bool,
 }
 
+/// Requirements on another token, for challenges to clients that can get one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Scopes, with spaces between them.
+    pub scope: Option<String>,
+    /// Authentication contexts, with spaces between them
+    /// ([RFC 9470 §3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    pub acr_values: Option<String>,
+    /// The longest time since the caller authenticated at the issuer.
+    pub max_age: Option<Duration>,
+}
+
+impl Wanted {
+    /// A token with this scope.
+    pub fn scope(scope: String) -> Self {
+        Wanted { scope: Some(scope), ..Wanted::default() }
+    }
+}
+
 /// A denied request, with the data for its response.
 pub struct Denial {
     /// Reason of the denial.
@@ -185,36 +221,53 @@ pub struct Denial {
     auth_scheme: Option<String>,
     /// Challenges of the schemes that the rule accepts, in its order.
     challenge_sets: Vec<ChallengeSet>,
-    scope: Option<String>,
+    wanted: Wanted,
     /// URL of the metadata of the protected resource.
     metadata: Option<Rc<str>>,
     /// True if the reply is 404, as if the resource did not exist, for any reason.
     is_hidden: bool,
+    /// Identifier of the request, for the reply and the log.
+    pub request_id: Option<RequestId>,
 }
 
 impl Denial {
     /// Creates a denial that is unrelated to credentials.
     pub fn of(reason: Reason) -> Self {
-        Denial::by_rule(reason, None, Vec::new(), None, None)
+        Denial::by_rule(reason, None, Vec::new(), Wanted::default(), None)
     }
 
     /// Creates a denial by a rule. `authenticator` is that of the presented credentials, `challenge_sets` are the
-    /// challenges of the rule in its order, `scope` is the required scope, and `metadata` is the URL of the resource's
-    /// metadata ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
+    /// challenges of the rule in its order, `wanted` is what another token needs, and `metadata` is the URL of the
+    /// resource's metadata ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)).
     pub fn by_rule(
         reason: Reason,
         authenticator: Option<AuthenticatorId>,
         challenge_sets: Vec<ChallengeSet>,
-        scope: Option<String>,
+        wanted: Wanted,
         metadata: Option<Rc<str>>,
     ) -> Self {
-        let (caller, auth_scheme, is_hidden) = (None, None, false);
-        Denial { reason, authenticator, caller, auth_scheme, challenge_sets, scope, metadata, is_hidden }
+        let (caller, auth_scheme, is_hidden, request_id) = (None, None, false, None);
+        Denial {
+            reason,
+            authenticator,
+            caller,
+            auth_scheme,
+            challenge_sets,
+            wanted,
+            metadata,
+            is_hidden,
+            request_id,
+        }
     }
 
     /// Sets the auth-scheme of the presented credentials.
     pub fn presented_under(self, auth_scheme: Option<&str>) -> Self {
         Denial { auth_scheme: auth_scheme.map(str::to_owned), ..self }
+    }
+
+    /// The same, with the identifier of the request.
+    pub fn for_request(self, request: &Request<'_>) -> Self {
+        Denial { request_id: RequestId::of(request), ..self }
     }
 
     /// The same, answered with the 404 of [`Hidden`] reasons.
@@ -235,7 +288,7 @@ impl Denial {
             fields.extend(
                 challenges
                     .iter()
-                    .map(|said| ("www-authenticate", Cow::Owned(said.value(self.metadata.as_deref())))),
+                    .map(|issued| ("www-authenticate", Cow::Owned(issued.value(self.metadata.as_deref())))),
             );
         }
         let (content_type, body) = match form {
@@ -266,7 +319,7 @@ impl Denial {
     /// Returns the challenges of the authenticator whose credentials were presented.
     fn presented(&self) -> Option<&ChallengeSet> {
         let authenticator = self.authenticator?;
-        self.challenge_sets.iter().find(|offer| offer.authenticator == authenticator)
+        self.challenge_sets.iter().find(|set| set.authenticator == authenticator)
     }
 
     /// Returns the auth-scheme whose challenge carries the error: the presented one if the authenticator challenges
@@ -286,7 +339,7 @@ impl Denial {
     /// Returns the auth-schemes that the rule accepts, each once.
     fn accepted(&self) -> Vec<&str> {
         let mut accepted = Vec::with_capacity(self.challenge_sets.len());
-        for challenge in self.challenge_sets.iter().flat_map(|offer| &offer.challenges) {
+        for challenge in self.challenge_sets.iter().flat_map(|set| &set.challenges) {
             if !accepted.contains(&challenge.scheme()) {
                 accepted.push(challenge.scheme());
             }
@@ -297,15 +350,16 @@ impl Denial {
     /// Returns the challenges of the response. Only the presented scheme has an `error`.
     fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
-        let with_scope = |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.scope.as_deref(), ..said };
-        let with_error = |said: IssuedChallenge<'a>| {
+        let with_scope =
+            |issued: IssuedChallenge<'a>| IssuedChallenge { scope: self.wanted.scope.as_deref(), ..issued };
+        let with_error = |issued: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
             // RFC 7616 §3.3: the client can retry without another password prompt.
-            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..said }
+            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..issued }
         };
         let explained = self.explained();
-        let is_explained = |said: &IssuedChallenge<'_>| explained == Some(said.challenge.scheme());
+        let is_explained = |issued: &IssuedChallenge<'_>| explained == Some(issued.challenge.scheme());
         let own = || presented.into_iter().flat_map(IssuedChallenge::of);
         let all = self.challenge_sets.iter().flat_map(IssuedChallenge::of);
         let mut challenges = Vec::with_capacity(self.challenge_sets.len());
@@ -316,20 +370,33 @@ impl Denial {
             | Reason::InvalidToken(_)
             | Reason::StaleNonce => {
                 challenges.extend(own().filter(is_explained).map(with_error));
-                challenges.extend(own().filter(|said| !is_explained(said)));
-                challenges.extend(all.filter(|said| own().all(|own| own != *said)));
+                challenges.extend(own().filter(|issued| !is_explained(issued)));
+                challenges.extend(all.filter(|issued| own().all(|own| own != *issued)));
             }
             Reason::AmbiguousCredentials => {
-                let bearers = self.challenge_sets.iter().filter(|offer| offer.is_bearer);
-                challenges
-                    .extend(bearers.filter_map(|offer| IssuedChallenge::of(offer).next()).map(with_error));
+                let bearers = self.challenge_sets.iter().filter(|set| set.is_bearer);
+                challenges.extend(bearers.filter_map(|set| IssuedChallenge::of(set).next()).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope serves as the description.
                 let insufficient =
-                    |said| IssuedChallenge { error: Some("insufficient_scope"), ..with_scope(said) };
+                    |issued| IssuedChallenge { error: reason.bearer_error(), ..with_scope(issued) };
+                challenges.extend(
+                    own().filter(|issued| issued.is_bearer && is_explained(issued)).map(insufficient),
+                );
+            }
+            Reason::InsufficientUserAuthentication => {
+                // Every 401 has a challenge, even if the caller came by another scheme.
+                let step_up = |issued| IssuedChallenge {
+                    error: reason.bearer_error(),
+                    step_up: Some(&self.wanted),
+                    ..with_scope(issued)
+                };
                 challenges
-                    .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
+                    .extend(own().filter(|issued| issued.is_bearer && is_explained(issued)).map(step_up));
+                if challenges.is_empty() {
+                    challenges.extend(all.filter(|issued| issued.is_bearer).map(step_up));
+                }
             }
             _ => {}
         }
@@ -353,28 +420,35 @@ struct IssuedChallenge<'a> {
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
+    /// Requirements on the login of the caller, for a challenge to log in again.
+    step_up: Option<&'a Wanted>,
     /// True if only the nonce is invalid.
     is_stale: bool,
 }
 
 impl<'a> IssuedChallenge<'a> {
-    fn of(offer: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
-        let said = |challenge| IssuedChallenge {
+    fn of(set: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
+        let issued = |challenge| IssuedChallenge {
             challenge,
-            is_bearer: offer.is_bearer,
+            is_bearer: set.is_bearer,
             error: None,
             description: None,
             scope: None,
+            step_up: None,
             is_stale: false,
         };
-        offer.challenges.iter().map(said)
+        set.challenges.iter().map(issued)
     }
 
     fn value(&self, metadata: Option<&str>) -> String {
+        let acr_values = self.step_up.and_then(|wanted| wanted.acr_values.as_deref());
+        let max_age = self.step_up.and_then(|wanted| wanted.max_age).map(|age| age.as_secs().to_string());
         let params = [
             ("error", self.error),
             ("error_description", self.description),
             ("scope", self.scope),
+            ("acr_values", acr_values),
+            ("max_age", max_age.as_deref()),
             ("resource_metadata", metadata),
         ];
         let params = params.into_iter().filter(|_| self.is_bearer);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use authgate::authn::sender_constraint::CertificateDigest;
 use authgate::authn::{Context, HostInfo};
@@ -74,7 +75,7 @@ fn get() -> String {
 
 /// A host whose clock advances each time it is read, as if a hash were computed between two reads.
 struct Host {
-    hash: f64,
+    hash: Duration,
     asked: Cell<u32>,
     peer: Option<IpAddr>,
 }
@@ -82,7 +83,7 @@ struct Host {
 impl HostInfo for Host {
     fn time(&self) -> NumericDate {
         let asked = self.asked.replace(self.asked.get() + 1);
-        NumericDate::EPOCH.plus(f64::from(asked) * self.hash)
+        NumericDate::EPOCH.plus(self.hash * asked)
     }
 
     fn peer(&self) -> Option<IpAddr> {
@@ -132,7 +133,11 @@ impl Step {
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
         // As in the filter, the address is looked up only if it is needed.
         let request = Request::new(pairs, None);
-        let host = Host { hash: self.hash, asked: Cell::new(0), peer: self.peer.parse().ok() };
+        let host = Host {
+            hash: Duration::from_secs_f64(self.hash),
+            asked: Cell::new(0),
+            peer: self.peer.parse().ok(),
+        };
         let now = NumericDate::from_seconds(NOW + self.at).unwrap();
         let context = Context { now, signatures: &SoftwareVerifier, host: &host, may_wait: self.may_wait };
         let decision = decide(policy, &request, state, context);

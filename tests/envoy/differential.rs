@@ -4,7 +4,7 @@
 
 mod basic;
 mod fields;
-mod random;
+pub mod random;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +15,9 @@ use serde_json::json;
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::fits;
-use authgate_testing::e2e::client::{Connection, Request, get};
+use authgate_testing::e2e::client::{Request, get};
 use authgate_testing::e2e::mint::{ISSUER, token_for};
-use authgate_testing::e2e::proxy::{Exchange, Proxy};
+use authgate_testing::e2e::proxy::{Exchange, Kept, Proxy};
 
 const JWT_AUTHN: &str = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
 const BASIC_AUTH: &str = "type.googleapis.com/envoy.extensions.filters.http.basic_auth.v3.BasicAuth";
@@ -177,28 +177,7 @@ fn unescaped(user: &str) -> String {
     let mut parts = user.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
-        let (octet, rest) = part.split_at(2);
-        text + &char::from(u8::from_str_radix(octet, 16).unwrap()).to_string() + rest
+        let (byte, rest) = part.split_at(2);
+        text + &char::from(u8::from_str_radix(byte, 16).unwrap()).to_string() + rest
     })
-}
-
-/// A connection that is reused until it is closed.
-struct Kept<'p> {
-    proxy: &'p Proxy,
-    listener: &'p str,
-    connection: Connection,
-}
-
-impl<'p> Kept<'p> {
-    fn new(proxy: &'p Proxy, listener: &'p str) -> Self {
-        Kept { proxy, listener, connection: proxy.connect(listener) }
-    }
-
-    fn send(&mut self, request: &Request) -> Exchange {
-        let exchange = self.proxy.send_over(&mut self.connection, request);
-        if exchange.status == 0 || exchange.answer.all("connection").contains(&"close") {
-            self.connection = self.proxy.connect(self.listener);
-        }
-        exchange
-    }
 }

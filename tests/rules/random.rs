@@ -24,6 +24,8 @@ fn matched() -> impl Strategy<Value = Match> {
         "*.example",
         "*.a.example",
         "*.1",
+        "{tenant}.example",
+        "{tenant}.a.Example.",
         "192.0.2.1",
         "[2001:DB8::1]",
         "x_y",

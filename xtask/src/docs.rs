@@ -11,7 +11,7 @@ use crate::command::{Result, run, target_folder};
 use crate::install;
 use crate::playground;
 
-/// What the site contains beside `docs/`.
+/// Files and folders of the site beside `docs/`.
 const BESIDE: [&str; 8] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -44,7 +44,9 @@ pub fn build() -> Result {
     }
     fs::write(source.join("SUMMARY.md"), summary(&fs::read_to_string("docs/SUMMARY.md")?))?;
     fs::remove_file(source.join("docs/SUMMARY.md"))?;
-    fs::rename(source.join("docs/book.toml"), book.join("book.toml"))?;
+    for name in ["book.toml", "site.css", "site.js"] {
+        fs::rename(source.join("docs").join(name), book.join(name))?;
+    }
     let mut mdbook = Command::new(target.join("tools/bin/mdbook"));
     run(mdbook.arg("build").arg("--dest-dir").arg(&site).arg(&book).env("RUST_LOG", "warn"))?;
     run(Command::new(".venv/bin/typos").args(["README.md", "docs"]))?;

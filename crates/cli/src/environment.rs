@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use authgate::config::reader::member;
+use authgate::config::path::ConfigPath;
 use authgate::http::codec::to_hex;
 use serde_json::Value;
 
@@ -54,13 +54,13 @@ impl Environment {
     /// Returns the variables that a configuration names and that are not set.
     pub fn missing(&self, configuration: &Value) -> Missing {
         let mut missing = Missing::default();
-        let mut collect = |path: &str, name: &str, kind: Kind| {
+        let mut collect = |at: &ConfigPath<'_>, name: &str, kind: Kind| {
             if self.find(name).is_none() {
-                missing.places.push((path.to_owned(), name.to_owned()));
+                missing.places.push((at.to_string(), name.to_owned()));
                 missing.kinds.entry(name.to_owned()).or_insert(kind);
             }
         };
-        walk("", "", "", configuration, &mut collect);
+        walk(&ConfigPath::Root, "", "", configuration, &mut collect);
         missing
     }
 }
@@ -104,7 +104,13 @@ enum Kind {
 }
 
 /// Finds each `{env: NAME}` and the kind of its value. `name` is the name of the member, `above` that of its parent.
-fn walk(path: &str, name: &str, above: &str, value: &Value, collect: &mut dyn FnMut(&str, &str, Kind)) {
+fn walk(
+    at: &ConfigPath<'_>,
+    name: &str,
+    above: &str,
+    value: &Value,
+    collect: &mut dyn FnMut(&ConfigPath<'_>, &str, Kind),
+) {
     match value {
         Value::Object(members) => {
             if let Some(Value::String(variable)) = members.get("env") {
@@ -115,26 +121,25 @@ fn walk(path: &str, name: &str, above: &str, value: &Value, collect: &mut dyn Fn
                     _ if above == "users" => Kind::Hash,
                     _ => Kind::Secret,
                 };
-                collect(path, variable, kind);
+                collect(at, variable, kind);
             }
-            let outer = path;
             for (inner, value) in members {
-                let path = member(path, inner);
+                let path = &at.member(inner);
                 // The realm of a digest is the realm of its file.
                 let realm = members.get("realm").and_then(Value::as_str);
                 match (inner.as_str(), value.get("env").and_then(Value::as_str), realm) {
                     // Errors of the core name the user, not the member `hash`.
-                    ("hash", Some(variable), _) => collect(outer, variable, Kind::Hash),
+                    ("hash", Some(variable), _) => collect(at, variable, Kind::Hash),
                     ("htdigest", Some(variable), Some(realm)) => {
-                        collect(&path, variable, Kind::Htdigest(realm.to_owned()));
+                        collect(path, variable, Kind::Htdigest(realm.to_owned()));
                     }
-                    _ => walk(&path, inner, name, value, collect),
+                    _ => walk(path, inner, name, value, collect),
                 }
             }
         }
         Value::Array(elements) => {
-            for (at, element) in elements.iter().enumerate() {
-                walk(&format!("{path}[{at}]"), name, above, element, collect);
+            for (index, element) in elements.iter().enumerate() {
+                walk(&at.index(index), name, above, element, collect);
             }
         }
         _ => {}

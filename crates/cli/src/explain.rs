@@ -3,7 +3,7 @@
 mod credentials;
 pub mod outcome;
 mod recording;
-mod rules;
+pub mod rules;
 mod summary;
 mod text;
 
@@ -11,20 +11,20 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
 use authgate::decision::state::State;
-use authgate::decision::{Trace as _, decide_traced};
+use authgate::decision::{Trace as _, Verdict, decide_traced};
 use authgate::http::location::Found;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::color::Color;
+use super::authorization::{self, ClaimValues, Object};
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
 use super::test_identity::{self, TestIdentities};
 use super::trace::Record;
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use recording::{Entry, Kind, Recording};
 
 /// Show the decision of the filter for a request, and the reasons.
@@ -56,19 +56,28 @@ struct Explanation {
     recorded: Option<Recorded>,
     rules: Vec<rules::Considered>,
     authenticators: Vec<credentials::Tried>,
+    /// The objects of `authorize`, if a caller was authenticated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization: Vec<Object>,
+    /// The variables with several values, if these are the reason of the denial.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ambiguous: Vec<rules::AmbiguousVariable>,
     outcome: outcome::Outcome,
     notes: Vec<String>,
 }
 
 /// The request as parsed.
 #[derive(Serialize)]
-struct RequestLine {
+pub struct RequestLine {
     method: String,
     /// The path without possible credentials.
     path: String,
     host: Option<String>,
     /// The interpretations of the path.
-    readings: Vec<String>,
+    interpretations: Vec<String>,
+    /// The MCP call of a POST, if the policy has rules for MCP calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mcp: Option<String>,
     peer: Option<String>,
     time: String,
 }
@@ -83,10 +92,10 @@ struct Recorded {
 }
 
 /// Runs `authgate explain`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
-        None => explain(&loaded, &arguments.request.own()?, &arguments.identities)?,
+        None => explain(&loaded, &arguments.request.own()?, &arguments.identities, ClaimValues::Shown)?,
         Some(recording) if !recording.is_one => {
             return summarise(arguments, &loaded, recording);
         }
@@ -96,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
                 return Err(format!("{name}: no requests"));
             };
             arguments.request.complete(&mut own)?;
-            let mut explanation = explain(&loaded, &own, &arguments.identities)?;
+            let mut explanation = explain(&loaded, &own, &arguments.identities, ClaimValues::Hidden)?;
             if !explanation.authenticators.is_empty()
                 && arguments.identities.is_empty()
                 && !has_credentials(&loaded, &own)
@@ -108,13 +117,13 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     };
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Color::for_output()),
+        Format::Text => text::render(&explanation),
         Format::Json => {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
     };
-    let is_well = explanation.outcome.passes();
-    Ok(Said { text, notes: String::new(), is_well })
+    let is_success = explanation.outcome.passes();
+    Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
 /// Explains one request as the first request that the filter sees, with the given identities as verified.
@@ -122,33 +131,45 @@ fn explain(
     loaded: &Loaded,
     own: &OwnRequest,
     identities: &[(String, Value)],
+    claims: ClaimValues,
 ) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
     let identities = TestIdentities::read(&loaded.config, policy, identities)?;
-    let mut record = Record { events: Vec::new(), identities };
+    let mut record = Record { identities, ..Record::default() };
     let decision = decide_traced(policy, &request, &mut state, context, &mut record);
-    let heard = record.events;
+    let Record { events, authorizing, identities } = record;
+    let assumed = |id| identities.assumed(id).map(|principal| principal.subject);
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
+    let written = decision.rule.and_then(|rule| loaded.config.rules.0.get(rule.number));
+    let protection = match decision.rule.map(|rule| &rule.access) {
+        Some(Access::Protected(protection)) => Some(protection),
+        _ => None,
+    };
+    let authorization =
+        authorization::objects(&loaded.config, &decision, authorizing.as_ref(), claims, own.now);
+    let mut outcome = outcome::of(policy, &request, &decision, &events);
+    let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
+    if let Verdict::Deny(denial) = verdict {
+        outcome.lacks = rules::lacking(denial.reason, written, &request).or(outcome.lacks);
+    }
     Ok(Explanation {
-        request: rules::request_line(own, path),
+        request: rules::request_line(policy, own, path),
         recorded: None,
         rules: rules::consider(&loaded.config, policy, &request, decision.rule),
-        authenticators: match decision.rule.map(|rule| &rule.access) {
-            Some(Access::Protected(protection)) => {
-                let subject = |id| record.identities.assumed(id).map(|principal| principal.subject);
-                credentials::tried(policy, protection, &request, &heard, own.now, &subject)
-            }
-            _ => Vec::new(),
-        },
-        outcome: outcome::of(policy, &request, &decision, &heard),
+        authenticators: protection
+            .map(|protection| credentials::tried(policy, protection, &request, &events, own.now, &assumed))
+            .unwrap_or_default(),
+        authorization,
+        ambiguous: rules::ambiguous(policy, &request),
+        outcome,
         notes: notes(loaded, policy.index.wants_peer() && own.peer.is_none()),
     })
 }
 
 /// Summarises all recorded requests, one line for each.
-fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
+fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<CommandOutput, Failure> {
     let Recording { kind, name, entries, .. } = recording;
     let mut summary =
         summary::Summary { file: name, entries: Vec::with_capacity(entries.len()), notes: Vec::new() };
@@ -160,7 +181,7 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
                 arguments.request.complete(&mut own)?;
                 lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
                 let has_credentials = !arguments.identities.is_empty() || has_credentials(loaded, &own);
-                let explanation = explain(loaded, &own, &arguments.identities)?;
+                let explanation = explain(loaded, &own, &arguments.identities, ClaimValues::Hidden)?;
                 lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
                 summary::Line::of(number, status, explanation, has_credentials)
             }
@@ -172,10 +193,10 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
         summary.notes.insert(0, no_credentials(kind).to_owned());
     }
     let text = match arguments.output {
-        Format::Text => summary.render(Color::for_output()),
+        Format::Text => summary.render(),
         Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
-    Ok(Said { text, notes: String::new(), is_well: summary.passes() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: summary.passes() })
 }
 
 /// Returns true if a request has an `Authorization` or `Cookie` header, or a credential at a location of an

@@ -1,10 +1,12 @@
 //! Lints: warnings about valid but risky configurations.
 
+mod callers;
 mod issuer;
+mod mcp;
 
 use std::collections::BTreeSet;
 
-use authgate::config::reader::member;
+use authgate::config::path::ConfigPath;
 use authgate::config::value::Secret;
 use authgate::config::{Authenticator, Config, Encoding, Keys, SecretKey};
 use authgate::http::path::PathInterpretations;
@@ -38,6 +40,9 @@ pub fn lints(
     lints.public_everything();
     lints.optional_everywhere();
     lints.found.extend(issuer::lints(config));
+    lints.found.extend(callers::lints(config, policy));
+    let skipping = mcp::lints(policy, &lints.specs);
+    lints.found.extend(skipping);
     lints.unlisted_methods();
     lints.shadow(value);
     lints.found
@@ -64,23 +69,27 @@ impl Lints<'_> {
 
     fn tokens(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
         for (name, authenticator) in &self.config.authenticators.0 {
-            let (path, any_audience) = match authenticator {
+            let (scheme, any_audience) = match authenticator {
                 Authenticator::Jwt(jwt) => ("jwt", jwt.any_audience),
                 Authenticator::Introspection(asked) => ("introspection", asked.any_audience),
                 _ => continue,
             };
-            let path = format!("{}.{path}", member("authenticators", name));
+            let at = ConfigPath::Root.member("authenticators");
+            let at = at.member(name);
+            let at = at.member(scheme);
             if any_audience {
                 let message = "tokens that the issuer created for other services are accepted too; list the audience \
                                of this service in `audiences`";
-                self.note("any-audience", format!("{path}.any_audience"), message.to_owned());
+                self.note("any-audience", at.member("any_audience").to_string(), message.to_owned());
             }
             let Authenticator::Jwt(jwt) = authenticator else { continue };
             let Keys::Secret(keys) = &jwt.keys else { continue };
-            for (at, key) in keys.0.iter().enumerate() {
-                let index = if keys.0.len() == 1 { String::new() } else { format!("[{at}]") };
+            for (index, key) in keys.0.iter().enumerate() {
                 if let Some(message) = short_secret(key, environment) {
-                    self.note("short-secret", format!("{path}.keys.secret{index}.value"), message);
+                    let at = at.member("keys");
+                    let at = at.member("secret");
+                    let at = at.element(index, keys.0.len());
+                    self.note("short-secret", at.member("value").to_string(), message);
                 }
             }
         }
@@ -90,7 +99,7 @@ impl Lints<'_> {
         let used = self.used();
         for (at, authenticator) in self.policy.authenticators.iter().enumerate() {
             if !used.contains(&at) {
-                let path = member("authenticators", &authenticator.name);
+                let path = ConfigPath::Root.member("authenticators").member(&authenticator.name).to_string();
                 self.note("unused-authenticator", path, "no rule requires this authenticator".to_owned());
             }
         }
@@ -113,7 +122,8 @@ impl Lints<'_> {
         {
             let message = "several authenticators may have a subject of this name; also send the authenticator \
                            upstream, for example `x-auth-by: \"{authenticator}\"`";
-            self.note("ambiguous-subject", member("identity.headers", name), message.to_owned());
+            let path = ConfigPath::Root.member("identity").member("headers").member(name).to_string();
+            self.note("ambiguous-subject", path, message.to_owned());
         }
     }
 
@@ -144,10 +154,11 @@ impl Lints<'_> {
     fn public_everything(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             let takes_all = |spec: &MatchSpec| {
-                spec.takes_every_path()
+                spec.matches_every_path()
+                    && spec.mcp().is_none()
                     && spec.example_host().is_none()
                     && spec.example_source().is_none()
-                    && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
+                    && (spec.methods().contains(b"GET") || spec.methods().contains(b"POST"))
             };
             if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
                 let message = "requests that no earlier rule matches are allowed without credentials";
@@ -183,10 +194,14 @@ impl Lints<'_> {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             for (number, spec) in specs.iter().enumerate() {
                 let lists_some = matches!(spec.methods(), Methods::Only(_));
-                if !lists_some || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes())) {
+                // An MCP client sends POST only.
+                if !lists_some
+                    || spec.mcp().is_some()
+                    || !WRITING.iter().any(|method| spec.methods().contains(method.as_bytes()))
+                {
                     continue;
                 }
-                let unlisted = WRITING.iter().filter(|method| !spec.methods().take(method.as_bytes()));
+                let unlisted = WRITING.iter().filter(|method| !spec.methods().contains(method.as_bytes()));
                 let weaker = unlisted.filter_map(|method| {
                     let other = self.decides(spec, method)?;
                     (strength(other) < strength(rule)).then_some((*method, other.number))
@@ -210,13 +225,14 @@ impl Lints<'_> {
     /// The rule that decides a request that `spec` matches, except for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
-        let readings = PathInterpretations::of(path.as_bytes()).ok()?;
+        let interpretations = PathInterpretations::of(path.as_bytes()).ok()?;
         let host = spec.example_host();
         let target = Target {
             method: method.as_bytes(),
             host: host.as_ref(),
             peer: spec.example_source(),
-            readings: &readings,
+            interpretations: &interpretations,
+            mcp: None,
         };
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
     }
@@ -239,7 +255,7 @@ fn strength(rule: &Rule) -> u8 {
     match &rule.access {
         Access::Denied => 4,
         Access::Protected(protection) if protection.optional => 1,
-        Access::Protected(protection) if protection.ways.is_empty() => 2,
+        Access::Protected(protection) if protection.authorizations.is_empty() => 2,
         Access::Protected(_) => 3,
         Access::Public => 0,
     }
@@ -269,7 +285,7 @@ fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -
         (if is_hex { 6 } else { 26 }, text.contains(|letter: char| letter.is_ascii_uppercase())),
         (32, !text.chars().all(|letter| letter.is_ascii_alphanumeric())),
     ];
-    let alphabet: u32 = classes.into_iter().filter(|(_, stands)| *stands).map(|(size, _)| size).sum();
+    let alphabet: u32 = classes.into_iter().filter(|(_, is_used)| *is_used).map(|(size, _)| size).sum();
     let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
     (bits < wanted).then(|| {
         format!(

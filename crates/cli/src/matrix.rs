@@ -6,15 +6,16 @@ use authgate::policy::rules::RuleId;
 use serde::Serialize;
 use serde_json::json;
 
-use super::color::{Color, printable};
+use super::color::{self, printable};
+use super::diff::classes::Class;
 use super::diff::compare::{Effect, Policy, Seen, Selected};
-use super::diff::credentials::{self, Credentials};
+use super::diff::credentials::Credentials;
 use super::diff::probes::Probes;
 use super::diff::report::{Request, title};
-use super::diff::{self, Class};
+use super::diff::{self, classes};
 use super::load::Source;
 use super::report::{TextOrJson as Format, pretty};
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
 
 /// Show who may do what: the decision of each rule for each kind of caller.
 ///
@@ -59,14 +60,14 @@ struct Decision {
 }
 
 /// Runs `authgate matrix`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let policy = Policy::new(arguments.source.load()?);
     let matrix = matrix(&policy)?;
     let text = match arguments.output {
-        Format::Text => text(&matrix, Color::for_output()),
+        Format::Text => text(&matrix),
         Format::Json => pretty(&json!(matrix)),
     };
-    Ok(Said::well(text))
+    Ok(CommandOutput::success(text))
 }
 
 fn matrix(policy: &Policy) -> Result<Matrix, Failure> {
@@ -74,7 +75,7 @@ fn matrix(policy: &Policy) -> Result<Matrix, Failure> {
     let mut probes = Probes::of([config, config]);
     let each = (probes.count() / probes.paths.len().max(1)).max(1);
     probes.paths.truncate(MOST_REQUESTS / each);
-    let classes = classes(policy, &probes);
+    let classes = by_rule(policy, &probes);
     let callers = callers(policy, &classes);
     let mut rows = Vec::with_capacity(classes.len());
     for class in &classes {
@@ -96,9 +97,9 @@ fn matrix(policy: &Policy) -> Result<Matrix, Failure> {
 }
 
 /// Returns a request for each rule, in the order of the rules, and one that no rule matches.
-fn classes(policy: &Policy, probes: &Probes) -> Vec<Class> {
+fn by_rule(policy: &Policy, probes: &Probes) -> Vec<Class> {
     let mut known = HashSet::new();
-    let mut classes: Vec<Class> = diff::classes(policy, policy, probes)
+    let mut classes: Vec<Class> = classes::of(policy, policy, probes, &mut Vec::new())
         .into_iter()
         .filter(|class| !class.is_preflight && class.selected[0] != Selected::Ambiguous)
         .filter(|class| !policy.answers(&class.own) && known.insert(class.selected[0]))
@@ -115,12 +116,10 @@ fn callers(policy: &Policy, classes: &[Class]) -> Vec<Credentials> {
     let mut callers: Vec<Credentials> = Vec::new();
     let mut known = HashSet::new();
     for class in classes {
-        let side = diff::side(policy, class.selected[0]);
-        callers.extend(
-            credentials::of([side, side]).into_iter().filter(|caller| known.insert(caller.label.clone())),
-        );
+        let all = diff::credentials_for(policy, policy, class).into_iter();
+        callers.extend(all.filter(|caller| known.insert(caller.label.clone())));
     }
-    callers.sort_by_key(|caller| caller.held.len());
+    callers.sort_by_key(|caller| caller.identities.len());
     callers
 }
 
@@ -138,7 +137,7 @@ fn without_redundant_callers(
             .into_iter()
             .map(|decision| decision.map(|decision| decision.text.as_str()))
             .collect();
-        if seen.insert(told) || caller.held.len() < 2 {
+        if seen.insert(told) || caller.identities.len() < 2 {
             kept.push(at);
         }
     }
@@ -162,7 +161,7 @@ impl Decision {
 }
 
 /// The matrix as a list of rules: for each decision the callers that get it.
-fn text(matrix: &Matrix, paint: Color) -> String {
+fn text(matrix: &Matrix) -> String {
     let mut text = String::new();
     for row in &matrix.rows {
         if !text.is_empty() {
@@ -172,7 +171,7 @@ fn text(matrix: &Matrix, paint: Color) -> String {
             Some(name) => format!("rule {name:?}"),
             None => "no rule".to_owned(),
         };
-        text.push_str(&format!("{}\n  {}\n", paint.bold(&printable(&name)), title(&row.request)));
+        text.push_str(&format!("{}\n  {}\n", color::bold(&printable(&name)), title(&row.request)));
         let mut told: Vec<&Decision> = Vec::new();
         for decision in &row.decisions {
             if told.contains(&decision) {
@@ -183,13 +182,14 @@ fn text(matrix: &Matrix, paint: Color) -> String {
             let with: Vec<&str> = with.map(|(caller, _)| caller.as_str()).collect();
             let with =
                 if with.len() == matrix.callers.len() { "everybody".to_owned() } else { with.join("; ") };
-            let what = if decision.allowed { paint.green(&decision.text) } else { paint.red(&decision.text) };
+            let what =
+                if decision.allowed { color::green(&decision.text) } else { color::red(&decision.text) };
             text.push_str(&format!("  {what}: {}\n", printable(&with)));
         }
     }
     for name in &matrix.without_request {
         let name = printable(&format!("{name:?}"));
-        text.push_str(&format!("{} no request was found that selects rule {name}\n", paint.yellow("note:")));
+        text.push_str(&format!("{} no request was found that selects rule {name}\n", color::yellow("note:")));
     }
     text
 }

@@ -159,6 +159,8 @@ fn shown(text: &str, reached: &Reached<'_>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use authgate::config::path::ConfigPath;
+
     use super::*;
     use crate::document;
 
@@ -217,7 +219,7 @@ rules:
     #[test]
     fn names_are_read_as_they_are_written() {
         let check = |name: &str| {
-            let path = authgate::config::reader::member("a", name);
+            let path = ConfigPath::Root.member("a").member(name).to_string();
             match steps(&path).as_slice() {
                 [Step::Member(a), Step::Member(found)] => {
                     assert_eq!((a.as_str(), found.as_str()), ("a", name))

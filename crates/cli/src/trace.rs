@@ -1,10 +1,13 @@
 //! A record of a decision, for `explain`.
 
 use authgate::decision::Trace;
-use authgate::principal::{AuthenticatorId, Principal};
+use authgate::policy::Protection;
+use authgate::policy::variables::VariableValues;
+use authgate::principal::{Authenticated, AuthenticatorId, Principal};
 use authgate::response::Reason;
 
-use crate::test_identity::TestIdentities;
+use super::authorization::Authorizing;
+use super::test_identity::TestIdentities;
 
 /// The result of a check by an authenticator.
 pub struct Event {
@@ -28,10 +31,14 @@ pub struct Identity {
     pub scopes: Vec<String>,
 }
 
-/// The checks of one decision, in order, and the principals that it assumes.
+/// The checks of one decision.
 #[derive(Default)]
 pub struct Record {
+    /// The checks by authenticators, in order.
     pub events: Vec<Event>,
+    /// The check of the authorization, if there was one.
+    pub authorizing: Option<Authorizing>,
+    /// The principals that the decision assumes.
     pub identities: TestIdentities,
 }
 
@@ -56,6 +63,10 @@ impl Trace for Record {
             scopes: principal.scopes.clone(),
         };
         self.add(authenticator, Check::Credential(result.map(shown)));
+    }
+
+    fn authorizing(&mut self, protection: &Protection, caller: &Authenticated, values: &VariableValues) {
+        self.authorizing = Some(Authorizing::of(protection, caller, values));
     }
 
     fn possession(&mut self, authenticator: AuthenticatorId, result: Result<(), Reason>) {

@@ -1,5 +1,7 @@
 //! Rate limit for log lines that clients can cause.
 
+use std::time::Duration;
+
 use authgate::timestamp::NumericDate;
 
 /// Allows a number of lines a second, and counts the suppressed ones.
@@ -33,7 +35,7 @@ impl LogLimit {
     /// there were none.
     pub fn tick(&mut self, now: NumericDate) -> Option<u64> {
         // Ticks at one-second intervals come slightly early or late. A clock that was set back starts a new second.
-        if (0.0..0.9).contains(&now.seconds_since(self.since)) {
+        if now.checked_since(self.since).is_some_and(|passed| passed < Duration::from_millis(900)) {
             return None;
         }
         self.since = now;

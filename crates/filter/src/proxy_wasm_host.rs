@@ -127,6 +127,7 @@ impl Host for ProxyWasmHost {
         let headers = serialised(pseudo.into_iter().chain(headers));
         let trailers = header_map::serialise(&[]);
         let mut number = 0;
+        let timeout_ms = u32::try_from(callout.timeout.as_millis()).unwrap_or(u32::MAX);
         // SAFETY: all texts and the pointer to the number are valid for the call, and the host copies what it keeps.
         let status = unsafe {
             proxy_http_call(
@@ -138,7 +139,7 @@ impl Host for ProxyWasmHost {
                 callout.body.len(),
                 trailers.as_ptr(),
                 trailers.len(),
-                callout.timeout_ms,
+                timeout_ms,
                 &mut number,
             )
         };

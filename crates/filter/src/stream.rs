@@ -188,7 +188,7 @@ impl<H: Host> Filter<H> {
     ) -> StreamAction {
         if matches!(decision.verdict, Verdict::Pending(_)) {
             // A decision with `may_wait: false` is never pending; deny if it is.
-            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable).for_request(request));
         }
         let is_allowed = matches!(decision.verdict, Verdict::Allow(_));
         // Restore the path that was cut while the request waited, unless a mutation sets it.
@@ -197,7 +197,7 @@ impl<H: Host> Filter<H> {
         let applied = self.apply(&decision.mutations).and_then(|()| original_path.map_or(Ok(()), restore));
         if applied.is_err() && is_allowed {
             // This applies to shadow rules too: forged identity must not reach the upstream.
-            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable));
+            decision.verdict = Verdict::Deny(Denial::of(Reason::Unavailable).for_request(request));
             decision.shadowed = None;
         }
         self.record(instance, request, &decision);
@@ -235,9 +235,14 @@ impl<H: Host> Filter<H> {
     fn refuse_unconfigured(&self, stream: u32) {
         let format = DenialFormat::default();
         let map = self.host.header_map(HeaderMap::RequestHeaders);
-        let form =
-            map.as_deref().and_then(header_map::pairs).map(|pairs| format.form(&Request::of(pairs, None)));
-        self.refuse(stream, &Denial::of(Reason::Unavailable), &format, form.unwrap_or(Form::Text));
+        let request = map.as_deref().and_then(header_map::pairs).map(|pairs| Request::of(pairs, None));
+        let denial = Denial::of(Reason::Unavailable);
+        match request {
+            Some(request) => {
+                self.refuse(stream, &denial.for_request(&request), &format, format.form(&request))
+            }
+            None => self.refuse(stream, &denial, &format, Form::Text),
+        };
     }
 
     /// Denies a request that could not be decided.

@@ -7,6 +7,7 @@ use super::{Filter, Host};
 use crate::filter_state;
 use authgate::decision::{Decision, Verdict};
 use authgate::http::request::Request;
+use authgate::http::request_id::RequestId;
 use authgate::jose::jwt::TokenError;
 use authgate::response::{Denial, Reason};
 use authgate::timestamp::NumericDate;
@@ -88,8 +89,8 @@ impl PluginInstance {
         self.log_denial(request, decision, denial, level, "denied");
     }
 
-    /// Logs the full reason. The only facts about the request are the policy's names for its rule and authenticator, and
-    /// the issuer of a token if that is the reason.
+    /// Logs the full reason. The only facts about the request are its identifier, the policy's names for its rule and
+    /// authenticator, and the issuer of a token if that is the reason.
     fn log_denial(
         &self,
         request: &Request<'_>,
@@ -108,9 +109,10 @@ impl PluginInstance {
         let authenticator = denial.authenticator.and_then(|id| self.policy.authenticator(id));
         let authenticator = authenticator.map_or("-", |authenticator| authenticator.name.as_str());
         let reason = denial.reason.code();
+        let request_id = denial.request_id.as_ref().map_or("-", RequestId::as_str);
         log::log!(
             level,
-            "{what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}{issuers}"
+            "{what}: reason={reason} detail={detail} rule={rule} authenticator={authenticator}{issuers} request={request_id}"
         );
     }
 }

@@ -90,7 +90,12 @@ impl Page {
         let before = self.blocks.iter().filter(|block| block.is("yaml envoy before")).map(Block::value);
         let after = self.blocks.iter().filter(|block| block.is("yaml envoy after")).map(Block::value);
         let settings = self.only("yaml envoy settings").map_or_else(|| json!({}), Block::value);
-        bootstrap(policy, module, &clusters, (before.collect(), after.collect()), &settings)
+        let mut bootstrap =
+            bootstrap(policy, module, &clusters, (before.collect(), after.collect()), &settings);
+        if let Some(secrets) = self.only("yaml envoy secrets") {
+            bootstrap["static_resources"]["secrets"] = secrets.value();
+        }
+        bootstrap
     }
 
     /// Returns the rows of the table below a heading, as cells.

@@ -1,9 +1,9 @@
 //! htdigest files: lines of `user:realm:HA1`. The length of HA1 determines the algorithm.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use super::DigestAlgorithm;
+use crate::password::user_file::{LineError, lines};
 
 /// An entry of an htdigest file.
 pub struct HtdigestEntry<'a> {
@@ -18,30 +18,37 @@ pub struct HtdigestEntry<'a> {
 }
 
 /// An error in an htdigest file. Contains no part of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HtdigestError {
-    /// Number of the line, from 1.
-    pub line: usize,
-    /// Kind of error.
-    pub kind: HtdigestErrorKind,
-}
+pub type HtdigestError = LineError<HtdigestErrorKind>;
 
 /// Kinds of errors in an htdigest line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HtdigestErrorKind {
     /// The line has fewer than two colons.
+    #[error("not enough colons; write `user:realm:digest`")]
     NoColons,
     /// Nothing is before the first colon.
+    #[error("no user before the first colon; write `user:realm:digest`")]
     EmptyUser,
     /// The line starts with a space or a tab, which would be part of the user name.
+    #[error("white space before the user; remove it")]
     Indented,
     /// The user name has a control character.
+    #[error("a control character in the user's name")]
     ControlCharacter,
     /// The text after the last colon is neither 32 nor 64 hexadecimal digits.
+    #[error(
+        "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits after the last colon: \
+         the digest of `user:realm:password`"
+    )]
     NotADigest,
     /// The realm differs from the expected one, or from that of the lines before.
+    #[error(
+        "the realm differs from `realm`, or from that of the lines before; \
+         the digest depends on it, so use one authenticator for each realm"
+    )]
     OtherRealm,
     /// An earlier line has a digest of the same length for the user.
+    #[error("the user has a digest of this kind on line {first} already; keep one of them")]
     DuplicateUser {
         /// Number of the earlier line.
         first: usize,
@@ -59,12 +66,7 @@ pub fn parse_htdigest<'a>(
 ) -> Result<Vec<HtdigestEntry<'a>>, Vec<HtdigestError>> {
     let (mut entries, mut errors) = (Vec::<HtdigestEntry<'_>>::new(), Vec::new());
     let mut first_lines = HashMap::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (line, content) in (1..).zip(text.split('\n')) {
-        let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-            continue;
-        }
+    for (line, content) in lines(text) {
         let expected = realm.or_else(|| entries.first().map(|entry| entry.realm));
         match parse_line(content, expected) {
             Ok(entry) => match first_lines.insert((entry.user, entry.algorithm), line) {
@@ -99,36 +101,4 @@ fn parse_line<'a>(content: &'a str, expected: Option<&str>) -> Result<HtdigestEn
         return Err(HtdigestErrorKind::OtherRealm);
     }
     Ok(HtdigestEntry { user, realm, algorithm, ha1: ha1.to_ascii_lowercase() })
-}
-
-impl fmt::Display for HtdigestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.kind)
-    }
-}
-
-impl std::error::Error for HtdigestError {}
-
-impl fmt::Display for HtdigestErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HtdigestErrorKind::NoColons => f.write_str("not enough colons; write `user:realm:digest`"),
-            HtdigestErrorKind::EmptyUser => {
-                f.write_str("no user before the first colon; write `user:realm:digest`")
-            }
-            HtdigestErrorKind::Indented => f.write_str("white space before the user; remove it"),
-            HtdigestErrorKind::ControlCharacter => f.write_str("a control character in the user's name"),
-            HtdigestErrorKind::NotADigest => f.write_str(
-                "expected 32 (MD5) or 64 (SHA-256) hexadecimal digits after the last colon: \
-                 the digest of `user:realm:password`",
-            ),
-            HtdigestErrorKind::OtherRealm => f.write_str(
-                "the realm differs from `realm`, or from that of the lines before; \
-                 the digest depends on it, so use one authenticator for each realm",
-            ),
-            HtdigestErrorKind::DuplicateUser { first } => {
-                write!(f, "the user has a digest of this kind on line {first} already; keep one of them")
-            }
-        }
-    }
 }

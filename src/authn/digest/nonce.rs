@@ -4,6 +4,8 @@
 //! base64url( milliseconds since 1970, 8 bytes | salt, 8 bytes | HMAC-SHA-256 of both and the realm, 16 bytes )
 //! ```
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac_sha256::HMAC;
@@ -12,8 +14,8 @@ use subtle::ConstantTimeEq;
 use crate::http::challenge::Realm;
 use crate::timestamp::NumericDate;
 
-/// Seconds by which the clock of another worker may be ahead.
-const CLOCK_SKEW: f64 = 60.0;
+/// Time by which the clock of another worker may be ahead.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// A nonce that was issued with the key.
 pub struct Nonce {
@@ -44,10 +46,9 @@ impl Nonce {
         Some(Nonce { issued: NumericDate::from_seconds(issued)?, id })
     }
 
-    /// True if the nonce was issued less than `lifetime` seconds ago, and not too far in the future.
-    pub fn counts_at(&self, now: NumericDate, lifetime: f64) -> bool {
-        let age = now.seconds_since(self.issued);
-        (-CLOCK_SKEW..lifetime).contains(&age)
+    /// True if the nonce was issued less than `lifetime` ago, and not too far in the future.
+    pub fn counts_at(&self, now: NumericDate, lifetime: Duration) -> bool {
+        now.since(self.issued) < lifetime && self.issued.since(now) <= CLOCK_SKEW
     }
 }
 
@@ -72,7 +73,7 @@ mod tests {
             [(-61.0, false), (-60.0, true), (0.0, true), (299.75, true), (300.0, false), (1e9, false)]
         {
             let now = at(1_700_000_000.25 + age);
-            assert_eq!(nonce.counts_at(now, 300.0), expected, "{age}");
+            assert_eq!(nonce.counts_at(now, Duration::from_secs(300)), expected, "{age}");
         }
         assert!(Nonce::open(text.as_bytes(), b"kez", &realm).is_none());
         assert!(Nonce::open(text.as_bytes(), b"key", &other).is_none());

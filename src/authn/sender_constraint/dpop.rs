@@ -1,5 +1,7 @@
 //! DPoP proofs: proofs of possession of a key ([RFC 9449 §4](https://www.rfc-editor.org/rfc/rfc9449#section-4)).
 
+use std::time::Duration;
+
 use hmac_sha256::Hash;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
@@ -21,12 +23,12 @@ const MAX_PROOF_BYTES: usize = 8192;
 const MAX_JTI_BYTES: usize = 256;
 
 /// Seconds by which the clock of a client may be ahead.
-const MAX_AHEAD: f64 = 10.0;
+const MAX_AHEAD: Duration = Duration::from_secs(10);
 
 /// The check of proofs.
 pub struct Dpop {
     origin: Origin,
-    max_age: f64,
+    max_age: Duration,
     algorithms: Algorithms,
 }
 
@@ -38,7 +40,7 @@ impl Dpop {
         Algorithms::ASYMMETRIC.without(Algorithms::RSA_PSS).without(Algorithms::only(Algorithm::ES256K));
 
     /// Creates a check for proofs for URLs of `origin`. A proof is valid for `max_age` seconds.
-    pub fn new(origin: Origin, max_age: f64) -> Self {
+    pub fn new(origin: Origin, max_age: Duration) -> Self {
         Dpop { origin, max_age, algorithms: Dpop::DEFAULT_ALGORITHMS }
     }
 
@@ -84,8 +86,7 @@ impl Dpop {
         if !self.is_for(&proof, token, request) {
             return Err(TokenError::ProofMismatch);
         }
-        let age = context.now.seconds_since(proof.made);
-        if age > self.max_age || age < -MAX_AHEAD {
+        if context.now.since(proof.made) > self.max_age || proof.made.since(context.now) > MAX_AHEAD {
             return Err(TokenError::StaleProof);
         }
         let signed = proof.jws.verify_with(&proof.key, self.algorithms, context.signatures);
@@ -195,7 +196,8 @@ mod tests {
         };
         let key = decode(&value("key", KEY)).unwrap();
         let token = value("token", std::str::from_utf8(TOKEN).unwrap());
-        let found = Dpop::new(origin, 60.0).prove(&key, token.as_bytes(), &request, context);
+        let found =
+            Dpop::new(origin, Duration::from_secs(60)).prove(&key, token.as_bytes(), &request, context);
         assert_eq!(found.map(|_| ()), expected, "{changed:?}");
     }
 
@@ -267,7 +269,8 @@ mod tests {
         use crate::jose::claims::Claims;
         use crate::response::Reason;
         let origin = Origin::parse("https://resource.example.org").unwrap();
-        let bound = SenderConstraint::new(BindingMode::Dpop, Some(Dpop::new(origin, 60.0)));
+        let bound =
+            SenderConstraint::new(BindingMode::Dpop, Some(Dpop::new(origin, Duration::from_secs(60))));
         let claims = Claims::from_json(serde_json::json!({"cnf": {"jkt": KEY}})).unwrap();
         let location =
             CredentialLocation::Field { name: "authorization".to_owned(), scheme: Some("DPoP".to_owned()) };

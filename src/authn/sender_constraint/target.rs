@@ -5,8 +5,6 @@
 //! ([RFC 3986 §6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2),
 //! [§6.2.3](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.3)), without query and fragment.
 
-use std::fmt;
-
 use crate::http::codec::{hex_byte, is_unreserved, percent_encode};
 use crate::http::host::Host;
 use crate::http::url::{HttpUrl, default_port, split_authority, split_port, split_query};
@@ -20,16 +18,9 @@ pub struct Origin {
 }
 
 /// Error for a text that is not an origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an http or https URL without a path, as in https://api.example.com")]
 pub struct OriginError;
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected an http or https URL without a path, as in https://api.example.com")
-    }
-}
-
-impl std::error::Error for OriginError {}
 
 impl Origin {
     /// Parses an origin.

@@ -1,7 +1,5 @@
 //! Conditions of a configuration on claims.
 
-use std::fmt;
-
 use serde_json::{Number, Value};
 
 /// A condition on a claim.
@@ -34,41 +32,30 @@ enum Scalar {
 }
 
 /// Reason why a value is not a matcher.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MatcherError {
     /// Null, or an object that has none of the four forms.
+    #[error(
+        "expected a string, a number, true or false, a list of them, or one of \
+         {{present: true}}, {{prefix: …}}, {{suffix: …}}, {{not: …}}"
+    )]
     UnknownForm,
     /// A list that would match nothing, or (in `not`) everything.
+    #[error("expected a list with at least one value")]
     EmptyList,
     /// A list in a list. Lists contain values, `{prefix: …}` and `{suffix: …}`.
+    #[error("expected a value, {{prefix: …}} or {{suffix: …}} within the list")]
     NestedList,
     /// A `present` other than `true`.
+    #[error("expected {{present: true}}; omit the claim to allow any value")]
     PresentNotTrue,
     /// A `prefix` or `suffix` that is not a string, or is empty.
+    #[error("expected a string that is not empty")]
     AffixNotText,
     /// A `not` other than a value, a list, `{prefix: …}` or `{suffix: …}`.
+    #[error("expected a value, a list of values, {{prefix: …}} or {{suffix: …}} under `not`")]
     NotOfThat,
 }
-
-impl fmt::Display for MatcherError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MatcherError::UnknownForm => {
-                "expected a string, a number, true or false, a list of them, or one of \
-                 {present: true}, {prefix: …}, {suffix: …}, {not: …}"
-            }
-            MatcherError::EmptyList => "expected a list with at least one value",
-            MatcherError::NestedList => "expected a value, {prefix: …} or {suffix: …} within the list",
-            MatcherError::PresentNotTrue => "expected {present: true}; omit the claim to allow any value",
-            MatcherError::AffixNotText => "expected a string that is not empty",
-            MatcherError::NotOfThat => {
-                "expected a value, a list of values, {prefix: …} or {suffix: …} under `not`"
-            }
-        })
-    }
-}
-
-impl std::error::Error for MatcherError {}
 
 impl ClaimMatcher {
     /// Parses a matcher in the form of the configuration.

@@ -1,7 +1,5 @@
 //! Names of claims in a configuration.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::Claims;
@@ -19,24 +17,15 @@ pub struct ClaimSelector {
 }
 
 /// Reason why a text does not name a claim.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SelectorError {
     /// The text is empty.
+    #[error("expected a claim's name, or a JSON Pointer that starts with `/`")]
     Empty,
     /// In a JSON Pointer, `~` is followed by something other than `0` (for `~`) or `1` (for `/`).
+    #[error("in a JSON Pointer `~` is written `~0`, and `/` within a name `~1`")]
     BadEscape,
 }
-
-impl fmt::Display for SelectorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SelectorError::Empty => "expected a claim's name, or a JSON Pointer that starts with `/`",
-            SelectorError::BadEscape => "in a JSON Pointer `~` is written `~0`, and `/` within a name `~1`",
-        })
-    }
-}
-
-impl std::error::Error for SelectorError {}
 
 impl ClaimSelector {
     /// Parses a name or a pointer.
@@ -74,7 +63,18 @@ impl ClaimSelector {
 /// The subject of a JWT: `sub`.
 impl Default for ClaimSelector {
     fn default() -> ClaimSelector {
-        ClaimSelector { text: "sub".to_owned(), member: "sub".to_owned(), below: Vec::new() }
+        ClaimSelector::top_level("sub")
+    }
+}
+
+impl ClaimSelector {
+    /// Returns the selectors of claims that contain scopes by default.
+    pub fn default_scopes() -> Vec<ClaimSelector> {
+        ["scope", "scp"].map(ClaimSelector::top_level).into()
+    }
+
+    fn top_level(name: &str) -> ClaimSelector {
+        ClaimSelector { text: name.to_owned(), member: name.to_owned(), below: Vec::new() }
     }
 }
 

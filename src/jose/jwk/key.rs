@@ -35,79 +35,64 @@ pub(crate) enum Material {
 }
 
 /// Reason why a key cannot be used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum KeyError {
     /// Not a JSON object, or `kty` is missing or not a string.
+    #[error("expected an object with `kty`")]
     NotAKey,
     /// A `kty` other than `RSA`, `EC`, `OKP` and `oct`.
+    #[error("its `kty` is not supported; expected RSA, EC, OKP or oct")]
     UnsupportedType,
     /// A `crv` other than `P-256`, `P-384`, `P-521`, `secp256k1` and `Ed25519`.
+    #[error("its `crv` is not supported; expected P-256, P-384, P-521, secp256k1 or Ed25519")]
     UnsupportedCurve,
     /// An `alg` that is not a supported signature algorithm.
+    #[error("its `alg` is not a supported signature algorithm")]
     UnsupportedAlgorithm,
     /// An algorithm that does not fit the type or curve of the key.
+    #[error("the algorithm does not match the type of the key")]
     AlgorithmMismatch,
     /// A `use` other than `sig`.
+    #[error("its `use` is not `sig`")]
     NotForSignatures,
     /// `key_ops` without `verify`.
+    #[error("its `key_ops` do not include `verify`")]
     NotForVerifying,
     /// A member is missing or has the wrong type, base64url is not canonical, coordinates do not have full length, or a
     /// point is not on its curve.
+    #[error(
+        "a member is missing, has the wrong type or length, or is not canonical base64url, or the point is \
+         not on its curve"
+    )]
     Malformed,
     /// An RSA key below 2048 bits, or a shared secret shorter than its hash.
+    #[error(
+        "too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 bytes, HS384: 48, \
+         HS512: 64)"
+    )]
     TooShort,
     /// An RSA key above 4096 bits, or with a public exponent other than 65537, the only one that jwt-simple accepts.
+    #[error("RSA is supported from 2048 to 4096 bits with the public exponent 65537")]
     UnsupportedRsa,
     /// The key has private parts. Anyone who can read it can sign.
+    #[error("this is a private key; use the public key only")]
     Private,
     /// A shared secret (`oct`) in a key set that was fetched.
+    #[error("a fetched key set must not contain shared secrets")]
     SharedSecret,
     /// The text of a PEM file as a shared secret: then anyone who has the public key could sign.
+    #[error("this is a PEM file, not a shared secret; put public keys under `pem`")]
     PemAsSecret,
     /// Not a single PEM block `PUBLIC KEY` or `RSA PUBLIC KEY` with a key for its algorithm.
+    #[error(
+        "expected one PEM block, PUBLIC KEY or RSA PUBLIC KEY, with a key for its algorithm (RSA: 2048 to \
+         4096 bits)"
+    )]
     NotAPemKey,
     /// A PEM certificate.
+    #[error("expected a public key, not a certificate; extract it with `openssl x509 -pubkey -noout`")]
     Certificate,
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            KeyError::NotAKey => "expected an object with `kty`",
-            KeyError::UnsupportedType => "its `kty` is not supported; expected RSA, EC, OKP or oct",
-            KeyError::UnsupportedCurve => {
-                "its `crv` is not supported; expected P-256, P-384, P-521, secp256k1 or Ed25519"
-            }
-            KeyError::UnsupportedAlgorithm => "its `alg` is not a supported signature algorithm",
-            KeyError::AlgorithmMismatch => "the algorithm does not match the type of the key",
-            KeyError::NotForSignatures => "its `use` is not `sig`",
-            KeyError::NotForVerifying => "its `key_ops` do not include `verify`",
-            KeyError::Malformed => {
-                "a member is missing, has the wrong type or length, or is not canonical base64url, or the point is \
-                 not on its curve"
-            }
-            KeyError::TooShort => {
-                "too short: RSA needs 2048 bits, a shared secret the length of its hash (HS256: 32 bytes, HS384: 48, \
-                 HS512: 64)"
-            },
-            KeyError::UnsupportedRsa => {
-                "RSA is supported from 2048 to 4096 bits with the public exponent 65537"
-            }
-            KeyError::Private => "this is a private key; use the public key only",
-            KeyError::SharedSecret => "a fetched key set must not contain shared secrets",
-            KeyError::PemAsSecret => "this is a PEM file, not a shared secret; put public keys under `pem`",
-            KeyError::NotAPemKey => {
-                "expected one PEM block, PUBLIC KEY or RSA PUBLIC KEY, with a key for its algorithm (RSA: 2048 to \
-                 4096 bits)"
-            }
-            KeyError::Certificate => {
-                "expected a public key, not a certificate; extract it with `openssl x509 -pubkey -noout`"
-            }
-        })
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
     /// Parses a JWK ([RFC 7517 §4](https://www.rfc-editor.org/rfc/rfc7517#section-4)). A key with `alg` is used for
@@ -141,10 +126,10 @@ impl VerifyingKey {
             Some(_) => return Err(KeyError::Malformed),
         };
         let material = match (kty, jwk.get("crv").and_then(Value::as_str)) {
-            ("oct", _) => Material::from_secret(&octets(jwk, "k")?)?,
-            ("RSA", _) => Material::from_rsa(&octets(jwk, "n")?, &octets(jwk, "e")?)?,
-            ("EC", Some(crv)) => Material::from_point(crv, &octets(jwk, "x")?, &octets(jwk, "y")?)?,
-            ("OKP", Some("Ed25519")) => Material::from_ed25519(&octets(jwk, "x")?)?,
+            ("oct", _) => Material::from_secret(&bytes(jwk, "k")?)?,
+            ("RSA", _) => Material::from_rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+            ("EC", Some(crv)) => Material::from_point(crv, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?,
+            ("OKP", Some("Ed25519")) => Material::from_ed25519(&bytes(jwk, "x")?)?,
             ("OKP", Some(_)) => return Err(KeyError::UnsupportedCurve),
             ("EC" | "OKP", None) => return Err(KeyError::Malformed),
             _ => return Err(KeyError::UnsupportedType),
@@ -274,19 +259,10 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     }
 }
 
-fn octets(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
+fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
     let text = jwk.get(member).and_then(Value::as_str).ok_or(KeyError::Malformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Malformed)
 }
-
-const RSA: [Algorithm; 6] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
 
 /// The key with these coordinates, if they are a point on the curve. Coordinates are used instead of SEC 1 bytes
 /// because the latter may omit `y`, and computing it takes fifty kilobytes of code that is otherwise unused.
@@ -359,7 +335,7 @@ impl Material {
                     .filter_map(|(algorithm, needed)| (length >= needed).then_some(algorithm))
                     .collect()
             }
-            Material::Rsa(_) => RSA.into_iter().collect(),
+            Material::Rsa(_) => Algorithms::RSA,
             Material::P256(_) => Algorithms::only(Algorithm::ES256),
             Material::P384(_) => Algorithms::only(Algorithm::ES384),
             Material::P521(_) => Algorithms::only(Algorithm::ES512),

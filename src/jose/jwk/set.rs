@@ -44,18 +44,22 @@ pub struct IgnoredKey {
 }
 
 /// Reason why a set cannot be used.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum KeySetError {
     /// Not an object with an array `keys`.
+    #[error("expected a JWK Set: an object with an array `keys`")]
     NotAKeySet,
     /// More than [`MAX_KEYS`] members.
+    #[error("expected at most {max} keys", max = MAX_KEYS)]
     TooManyKeys,
     /// A member has private parts, so anyone who can read the set can sign. No key in the set can be trusted.
+    #[error("keys[{index}]: {error}", error = KeyError::Private)]
     PrivateKey {
         /// Index in `keys`, from 0.
         index: usize,
     },
     /// No member can be used.
+    #[error(fmt = no_usable_key)]
     NoUsableKey(Vec<IgnoredKey>),
 }
 
@@ -65,21 +69,10 @@ impl fmt::Display for IgnoredKey {
     }
 }
 
-impl fmt::Display for KeySetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KeySetError::NotAKeySet => f.write_str("expected a JWK Set: an object with an array `keys`"),
-            KeySetError::TooManyKeys => write!(f, "expected at most {MAX_KEYS} keys"),
-            KeySetError::PrivateKey { index } => write!(f, "keys[{index}]: {}", KeyError::Private),
-            KeySetError::NoUsableKey(ignored) => {
-                f.write_str("expected at least one key that can verify signatures")?;
-                ignored.iter().take(8).try_for_each(|key| write!(f, "; {key}"))
-            }
-        }
-    }
+fn no_usable_key(ignored: &[IgnoredKey], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("expected at least one key that can verify signatures")?;
+    ignored.iter().take(8).try_for_each(|key| write!(f, "; {key}"))
 }
-
-impl std::error::Error for KeySetError {}
 
 impl KeySet {
     /// Parses a JWK Set. Members that cannot be used are omitted from the set and reported.

@@ -119,50 +119,71 @@ impl fmt::Display for Claim {
 }
 
 /// Reason why a well-formed token is rejected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
     /// The header requires an extension (`crit`, `b64`). No extension is supported.
+    #[error("its header requires an extension that is not supported")]
     UnsupportedCritical,
     /// `iss` is not one of the issuers.
+    #[error("it is from another issuer")]
     WrongIssuer,
     /// No key of the issuer has the `kid`.
+    #[error("no key of the issuer has its `kid`")]
     UnknownKey,
     /// `alg` is not allowed.
+    #[error("its `alg` is not allowed")]
     AlgorithmNotAllowed,
     /// `exp` is in the past.
+    #[error("it has expired")]
     Expired,
     /// The signature does not verify.
+    #[error("its signature does not verify")]
     BadSignature,
     /// `typ` is not an accepted type.
+    #[error("its `typ` is not accepted")]
     WrongType,
     /// A claim has the wrong type or is out of range.
+    #[error("{0} is of the wrong type or out of range")]
     MalformedClaim(Claim),
     /// `nbf` or `iat` is in the future.
+    #[error("it is not valid yet")]
     NotYetValid,
     /// The time from `iat` to `exp` is longer than allowed.
+    #[error("its lifetime is longer than allowed")]
     TooLongLived,
     /// `aud` names none of the audiences.
+    #[error("it is meant for another audience")]
     WrongAudience,
     /// A claim is missing.
+    #[error("{0} is missing")]
     MissingClaim(Claim),
     /// The required claim with this index is present, but does not match.
+    #[error("a claim does not have the required value")]
     ClaimMismatch(usize),
     /// The token has more than [`MAX_SCOPES`](crate::jose::claims::MAX_SCOPES) scopes.
+    #[error("it has more than 1,024 scopes")]
     TooManyScopes,
     /// The token is revoked by its `jti`, its subject or its age.
+    #[error("it has been revoked")]
     Revoked,
     /// The token must be bound to a key or a certificate, but it is not bound, or not to the one that the request
     /// presents.
+    #[error("it is not bound to the key or certificate of the request")]
     NotBound,
     /// The proof of possession of the key is not valid.
+    #[error("the proof of possession is not valid")]
     BadProof,
     /// The proof is for another request or another token.
+    #[error("the proof of possession is for another request or token")]
     ProofMismatch,
     /// The proof was made too long ago, or in the future.
+    #[error("the proof of possession is too old or from the future")]
     StaleProof,
     /// The proof was used before.
+    #[error("the proof of possession was used before")]
     ReplayedProof,
     /// The issuer reports that the token is not active, without a reason.
+    #[error("its issuer reports it as inactive")]
     Inactive,
 }
 
@@ -253,37 +274,4 @@ impl fmt::Display for JwsError {
     }
 }
 
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TokenError::UnsupportedCritical => {
-                f.write_str("its header requires an extension that is not supported")
-            }
-            TokenError::WrongIssuer => f.write_str("it is from another issuer"),
-            TokenError::UnknownKey => f.write_str("no key of the issuer has its `kid`"),
-            TokenError::AlgorithmNotAllowed => f.write_str("its `alg` is not allowed"),
-            TokenError::Expired => f.write_str("it has expired"),
-            TokenError::BadSignature => f.write_str("its signature does not verify"),
-            TokenError::WrongType => f.write_str("its `typ` is not accepted"),
-            TokenError::MalformedClaim(claim) => write!(f, "{claim} is of the wrong type or out of range"),
-            TokenError::NotYetValid => f.write_str("it is not valid yet"),
-            TokenError::TooLongLived => f.write_str("its lifetime is longer than allowed"),
-            TokenError::WrongAudience => f.write_str("it is meant for another audience"),
-            TokenError::MissingClaim(claim) => write!(f, "{claim} is missing"),
-            TokenError::ClaimMismatch(_) => f.write_str("a claim does not have the required value"),
-            TokenError::TooManyScopes => f.write_str("it has more than 1,024 scopes"),
-            TokenError::Revoked => f.write_str("it has been revoked"),
-            TokenError::NotBound => f.write_str("it is not bound to the key or certificate of the request"),
-            TokenError::BadProof => f.write_str("the proof of possession is not valid"),
-            TokenError::ProofMismatch => {
-                f.write_str("the proof of possession is for another request or token")
-            }
-            TokenError::StaleProof => f.write_str("the proof of possession is too old or from the future"),
-            TokenError::ReplayedProof => f.write_str("the proof of possession was used before"),
-            TokenError::Inactive => f.write_str("its issuer reports it as inactive"),
-        }
-    }
-}
-
 impl std::error::Error for JwsError {}
-impl std::error::Error for TokenError {}

@@ -2,6 +2,7 @@
 //! introspection responses alike.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,14 +16,16 @@ use crate::timestamp::NumericDate;
 pub struct ClaimRules {
     /// Audiences that the token must be meant for.
     pub audiences: Audiences,
-    /// Maximum difference of clocks, in seconds; not negative.
-    pub clock_skew: f64,
+    /// Maximum difference of clocks.
+    pub clock_skew: Duration,
     /// True if `exp` is required.
     pub require_exp: bool,
-    /// Maximum time from `iat` to `exp`, in seconds. If set, both are required.
-    pub max_lifetime: Option<f64>,
+    /// Maximum time from `iat` to `exp`. If set, both are required.
+    pub max_lifetime: Option<Duration>,
     /// The claim that names the subject.
     pub subject: ClaimSelector,
+    /// Claims that contain scopes.
+    pub scopes: Vec<ClaimSelector>,
     /// Required claims.
     pub claims: Vec<(ClaimSelector, ClaimMatcher)>,
     /// Revoked tokens.
@@ -50,15 +53,16 @@ pub struct Revoked {
 }
 
 impl ClaimRules {
-    /// Rules for these audiences with the defaults of the configuration: 60 s of clock skew, `exp` required, and the
-    /// subject from `sub`.
+    /// Rules for these audiences with the defaults of the configuration: 60 s of clock skew, `exp` required, the
+    /// subject from `sub`, and scopes from `scope` and `scp`.
     pub fn new(audiences: Audiences) -> ClaimRules {
         ClaimRules {
             audiences,
-            clock_skew: 60.0,
+            clock_skew: Duration::from_secs(60),
             require_exp: true,
             max_lifetime: None,
             subject: ClaimSelector::default(),
+            scopes: ClaimSelector::default_scopes(),
             claims: Vec::new(),
             revoked: Revoked::default(),
         }
@@ -110,9 +114,7 @@ impl ClaimRules {
         }
         match (self.max_lifetime, iat, exp) {
             (Some(_), None, _) => Err(TokenError::MissingClaim(Claim::Iat)),
-            (Some(max), Some(iat), Some(exp)) if exp.seconds_since(iat) > max => {
-                Err(TokenError::TooLongLived)
-            }
+            (Some(max), Some(iat), Some(exp)) if exp.since(iat) > max => Err(TokenError::TooLongLived),
             _ => Ok(()),
         }
     }

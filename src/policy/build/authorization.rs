@@ -1,169 +1,236 @@
 //! Builds `authorize`.
 
-use super::Builder;
+use serde_json::Value;
+
+use super::parts::Parts;
+use super::requirement::authenticator_named;
 use crate::authn::Authenticator;
-use crate::config::reader::member;
+use crate::authn::token::build_matchers;
+use crate::config;
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
 use crate::config::shape::OneOrMany;
-use crate::config::{self, ConfigErrorKind};
-use crate::jose::claims::{ClaimMatcher, ClaimSelector};
-use crate::policy::authorization::Authorization;
+use crate::http::request::is_token;
+use crate::jose::claims::ClaimSelector;
+use crate::policy::authorization::{Authorization, ClaimCondition, RequiredAuthentication};
+use crate::policy::variables::{Variable, VariableId, Variables};
 use crate::principal::AuthenticatorId;
 
-impl Builder<'_> {
-    /// Builds a rule's `authorize`. `members` are the rule's authenticators.
-    pub(super) fn authorizations(
-        &mut self,
-        path: &str,
-        ways: &OneOrMany<config::Authorization>,
-        members: &[AuthenticatorId],
-        authenticators: &[Authenticator],
-    ) -> Vec<Authorization> {
-        let single = ways.0.len() == 1;
-        if ways.0.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one element"));
-        }
-        let ways = ways.0.iter().enumerate().filter_map(|(at, way)| {
-            let path = if single { path.to_owned() } else { format!("{path}[{at}]") };
-            self.authorization(&path, way, members, authenticators)
-        });
-        ways.collect()
-    }
+/// Builds a rule's `authorize`. `members` are the rule's authenticators, and `variables` those that were used so far.
+pub(super) fn build(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    authorizations: &OneOrMany<config::Authorization>,
+    members: &[AuthenticatorId],
+    variables: &mut Variables,
+    parts: &Parts<'_>,
+) -> Vec<Authorization> {
+    cx.non_empty(at, &authorizations.0);
+    let built = authorizations.0.iter().enumerate().filter_map(|(index, config)| {
+        let at = &at.element(index, authorizations.0.len());
+        authorization(cx, at, config, members, variables, parts)
+    });
+    built.collect()
+}
 
-    fn authorization(
-        &mut self,
-        path: &str,
-        way: &config::Authorization,
-        members: &[AuthenticatorId],
-        authenticators: &[Authenticator],
-    ) -> Option<Authorization> {
-        let errors = self.errors.len();
-        if way.scopes.is_none()
-            && way.any_scope.is_none()
-            && way.subjects.is_none()
-            && way.claims.0.is_empty()
-        {
-            self.error(
-                path,
-                ConfigErrorKind::Expected("at least one of: scopes, any_scope, subjects, claims"),
-            );
-        }
-        let speaks_for = match &way.authenticators {
-            None => members.to_vec(),
-            Some(names) => self.speaks_for(&format!("{path}.authenticators"), names, members, authenticators),
+fn authorization(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    config: &config::Authorization,
+    members: &[AuthenticatorId],
+    variables: &mut Variables,
+    parts: &Parts<'_>,
+) -> Option<Authorization> {
+    let errors = cx.errors.len();
+    let lists = [&config.scopes, &config.any_scope, &config.subjects, &config.acr];
+    if lists.iter().all(|list| list.is_none())
+        && config.claims.0.is_empty()
+        && config.subject.is_none()
+        && config.max_auth_age.is_none()
+    {
+        cx.expected(at, "at least one of: scopes, any_scope, subjects, subject, claims, acr, max_auth_age");
+    }
+    let speaks_for = match &config.authenticators {
+        None => members.to_vec(),
+        Some(names) => speaks_for(cx, &at.member("authenticators"), names, members, parts.authenticators),
+    };
+    let subjects = config.subjects.as_ref().map(|subjects| {
+        let at = &at.member("subjects");
+        cx.non_empty(at, subjects);
+        let built = subjects.iter().enumerate();
+        built
+            .filter_map(|(index, text)| subject(cx, &at.index(index), text, members, parts.authenticators))
+            .collect()
+    });
+    let subject = config.subject.as_ref().and_then(|config| {
+        let variable = match config {
+            config::Variable::Path(name) => Variable::Path(name.clone()),
+            config::Variable::Host(name) => Variable::Host(name.clone()),
+            config::Variable::Header(name) => Variable::Header(name.clone()),
         };
-        let subjects = way.subjects.as_ref().map(|subjects| {
-            self.non_empty(&format!("{path}.subjects"), subjects);
-            let paths =
-                subjects.iter().enumerate().map(|(at, subject)| (format!("{path}.subjects[{at}]"), subject));
-            paths
-                .filter_map(|(path, subject)| self.subject(&path, subject, members, authenticators))
-                .collect()
-        });
-        let authorization = Authorization {
-            authenticators: speaks_for,
-            scopes: self.scopes(&format!("{path}.scopes"), way.scopes.as_deref()),
-            any_scope: self.scopes(&format!("{path}.any_scope"), way.any_scope.as_deref()),
-            subjects,
-            claims: self.claim_matchers(&format!("{path}.claims"), &way.claims.0),
-        };
-        (self.errors.len() == errors).then_some(authorization)
-    }
+        use_variable(cx, &at.member("subject"), variable, variables, parts)
+    });
+    let require = |scopes: Vec<String>| scopes.iter().map(|scope| parts.scopes.require(scope)).collect();
+    let authorization = Authorization {
+        scopes: require(cx.scopes(&at.member("scopes"), config.scopes.as_deref())),
+        any_scope: require(cx.scopes(&at.member("any_scope"), config.any_scope.as_deref())),
+        asks_for_first: parts.specs.iter().flatten().any(|spec| spec.mcp().is_some()),
+        subjects,
+        subject,
+        claims: claims(cx, &at.member("claims"), &config.claims.0, variables, parts),
+        authentication: authentication(cx, at, config, &speaks_for, parts.authenticators),
+        authenticators: speaks_for,
+    };
+    (cx.errors.len() == errors).then_some(authorization)
+}
 
-    fn speaks_for(
-        &mut self,
-        path: &str,
-        names: &[String],
-        members: &[AuthenticatorId],
-        authenticators: &[Authenticator],
-    ) -> Vec<AuthenticatorId> {
-        self.non_empty(path, names);
-        let mut speaks_for = Vec::new();
-        for (at, name) in names.iter().enumerate() {
-            let path = format!("{path}[{at}]");
-            match self.authenticator_named(&path, name, authenticators) {
-                Some(authenticator) if members.contains(&authenticator) => speaks_for.push(authenticator),
-                Some(_) => self.error(
-                    path,
-                    ConfigErrorKind::Expected("one of the authenticators that the rule requires"),
-                ),
-                None => {}
-            }
+/// Builds `acr` and `max_auth_age`.
+fn authentication(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    config: &config::Authorization,
+    members: &[AuthenticatorId],
+    authenticators: &[Authenticator],
+) -> RequiredAuthentication {
+    let is_bearer = |id: &AuthenticatorId| {
+        authenticators.get(id.index()).is_some_and(|authenticator| authenticator.scheme.is_bearer())
+    };
+    for (name, is_present) in [("acr", config.acr.is_some()), ("max_auth_age", config.max_auth_age.is_some())]
+    {
+        if is_present && !members.is_empty() && !members.iter().any(is_bearer) {
+            cx.expected(&at.member(name), "a jwt or introspection authenticator in the same rule");
         }
-        speaks_for
     }
+    let max_age = config.max_auth_age.map(|age| age.0);
+    if max_age.is_some_and(|age| age.as_secs() == 0 || age.subsec_nanos() != 0) {
+        cx.expected(&at.member("max_auth_age"), "whole seconds, at least one: challenges cannot name others");
+    }
+    RequiredAuthentication { acr: cx.scopes(&at.member("acr"), config.acr.as_deref()), max_age }
+}
 
-    /// Parses a subject. If the rule has several authenticators, it must be `authenticator/subject`.
-    fn subject(
-        &mut self,
-        path: &str,
-        subject: &str,
-        members: &[AuthenticatorId],
-        authenticators: &[Authenticator],
-    ) -> Option<(AuthenticatorId, String)> {
-        if subject.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("a subject that is not empty"));
+/// Adds a variable to those of the rule, or records why the rule cannot use it.
+fn use_variable(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    variable: Variable,
+    variables: &mut Variables,
+    parts: &Parts<'_>,
+) -> Option<VariableId> {
+    let variable = match variable {
+        Variable::Header(name) if !is_token(&name) => {
+            cx.expected(&at.member("header"), "a header name such as x-org-id");
             return None;
         }
-        if let [only] = members {
-            return Some((*only, subject.to_owned()));
+        Variable::Header(name) => Variable::Header(name.to_ascii_lowercase()),
+        other => other,
+    };
+    let expected = match &variable {
+        Variable::Header(name) if name == "host" => {
+            "another header; `{host: tenant}` compares a label of `hosts: [\"{tenant}.example.com\"]`"
         }
-        let found = subject.split_once('/').and_then(|(name, subject)| {
-            let at = members
-                .iter()
-                .find(|at| authenticators.get(at.index()).is_some_and(|known| known.name == name))?;
-            (!subject.is_empty()).then(|| (*at, subject.to_owned()))
-        });
-        if found.is_none() {
-            let expected = "`authenticator/subject`, since this rule has several authenticators";
-            self.error(path, ConfigErrorKind::Expected(expected));
+        Variable::Header(name) if (parts.is_replaced)(name) => {
+            "a header that carries neither identity nor a credential"
         }
-        found
-    }
+        Variable::Path(_) if !variables.offers(&variable) => {
+            "a variable of the `template` in each `match` of the rule"
+        }
+        Variable::Host(_) if !variables.offers(&variable) => {
+            "a variable of all `hosts` in each `match` of the rule, as in `{tenant}.example.com`"
+        }
+        _ => return Some(variables.add(variable)),
+    };
+    let name = match variable {
+        Variable::Path(_) => "path",
+        Variable::Host(_) => "host",
+        Variable::Header(_) => "header",
+    };
+    cx.expected(&at.member(name), expected);
+    None
+}
 
-    /// Checks that these are scope tokens ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
-    pub(super) fn scopes(&mut self, path: &str, scopes: Option<&[String]>) -> Vec<String> {
-        let Some(scopes) = scopes else { return Vec::new() };
-        self.non_empty(path, scopes);
-        for (at, scope) in scopes.iter().enumerate() {
-            let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
-            if scope.is_empty() || !scope.bytes().all(allowed) {
-                let expected = "a scope of visible ASCII characters, without spaces, quotes and backslashes";
-                self.error(format!("{path}[{at}]"), ConfigErrorKind::Expected(expected));
-            }
+/// Builds the conditions on claims.
+fn claims(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    claims: &[(String, Value)],
+    variables: &mut Variables,
+    parts: &Parts<'_>,
+) -> Vec<(ClaimSelector, ClaimCondition)> {
+    let mut conditions = Vec::new();
+    let mut constants = Vec::new();
+    for (name, value) in claims {
+        let Some(variable) = variable(value) else {
+            constants.push((name.clone(), value.clone()));
+            continue;
+        };
+        let at = &at.member(name);
+        let variable = use_variable(cx, at, variable, variables, parts);
+        if let (Some(selector), Some(variable)) = (cx.checked(at, ClaimSelector::parse(name)), variable) {
+            conditions.push((selector, ClaimCondition::Equals(variable)));
         }
-        scopes.to_vec()
     }
+    let constants = build_matchers(cx, at, &constants).into_iter();
+    conditions.extend(constants.map(|(selector, matcher)| (selector, ClaimCondition::Matches(matcher))));
+    conditions
+}
 
-    /// Builds matchers of claims.
-    pub(super) fn claim_matchers(
-        &mut self,
-        path: &str,
-        claims: &[(String, serde_json::Value)],
-    ) -> Vec<(ClaimSelector, ClaimMatcher)> {
-        let mut matchers = Vec::new();
-        for (name, value) in claims {
-            let path = member(path, name);
-            match (ClaimSelector::parse(name), ClaimMatcher::from_json(value)) {
-                (Ok(selector), Ok(matcher)) => matchers.push((selector, matcher)),
-                (Err(error), _) => self.invalid(path, &error),
-                (_, Err(error)) => self.invalid(path, &error),
-            }
-        }
-        matchers
+/// Returns the variable in `{path: NAME}`, `{host: NAME}` or `{header: NAME}`.
+fn variable(value: &Value) -> Option<Variable> {
+    let members = value.as_object().filter(|members| members.len() == 1)?;
+    let (source, name) = members.iter().next()?;
+    let name = name.as_str()?.to_owned();
+    match source.as_str() {
+        "path" => Some(Variable::Path(name)),
+        "host" => Some(Variable::Host(name)),
+        "header" => Some(Variable::Header(name)),
+        _ => None,
     }
+}
 
-    /// Checks that neither a list nor any of its texts is empty, since that can only be a mistake.
-    pub(super) fn texts(&mut self, path: &str, list: &[String]) {
-        self.non_empty(path, list);
-        for (at, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
-            let path = if list.len() == 1 { path.to_owned() } else { format!("{path}[{at}]") };
-            self.error(path, ConfigErrorKind::Expected("a string that is not empty"));
+fn speaks_for(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    names: &[String],
+    members: &[AuthenticatorId],
+    authenticators: &[Authenticator],
+) -> Vec<AuthenticatorId> {
+    cx.non_empty(at, names);
+    let mut speaks_for = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let at = &at.index(index);
+        match authenticator_named(cx, at, name, authenticators) {
+            Some(authenticator) if members.contains(&authenticator) => speaks_for.push(authenticator),
+            Some(_) => cx.expected(at, "one of the authenticators that the rule requires"),
+            None => {}
         }
     }
+    speaks_for
+}
 
-    pub(super) fn non_empty(&mut self, path: &str, list: &[String]) {
-        if list.is_empty() {
-            self.error(path, ConfigErrorKind::Expected("at least one element"));
-        }
+/// Parses a subject. If the rule has several authenticators, it must be `authenticator/subject`.
+fn subject(
+    cx: &mut BuildContext<'_>,
+    at: &ConfigPath<'_>,
+    subject: &str,
+    members: &[AuthenticatorId],
+    authenticators: &[Authenticator],
+) -> Option<(AuthenticatorId, String)> {
+    if subject.is_empty() {
+        cx.expected(at, "a subject that is not empty");
+        return None;
     }
+    if let [only] = members {
+        return Some((*only, subject.to_owned()));
+    }
+    let found = subject.split_once('/').and_then(|(name, subject)| {
+        let id = members
+            .iter()
+            .find(|id| authenticators.get(id.index()).is_some_and(|known| known.name == name))?;
+        (!subject.is_empty()).then(|| (*id, subject.to_owned()))
+    });
+    if found.is_none() {
+        let expected = "`authenticator/subject`, since this rule has several authenticators";
+        cx.expected(at, expected);
+    }
+    found
 }

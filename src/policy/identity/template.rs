@@ -2,7 +2,6 @@
 //! `{machines.subject}`.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,35 +33,26 @@ enum Attribute {
 }
 
 /// Error in a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A brace has no partner.
+    #[error("unbalanced brace; expected a template such as \"{{subject}}\"")]
     Unbalanced,
     /// The placeholder does not exist.
+    #[error(
+        "unknown placeholder; expected {{subject}}, {{authenticator}}, {{issuer}}, {{scopes}}, {{claims}} or {{claim:NAME}}"
+    )]
     UnknownPlaceholder,
     /// No authenticator has the name in `{name.…}`.
+    #[error("no authenticator is named \"{0}\"")]
     UnknownAuthenticator(String),
     /// The claim in `{claim:…}` is invalid.
+    #[error("{0}")]
     Claim(SelectorError),
     /// The text has characters that are not allowed in a header.
+    #[error("expected visible ASCII characters around placeholders")]
     Text,
 }
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unbalanced => f.write_str("unbalanced brace; expected a template such as \"{subject}\""),
-            Self::UnknownPlaceholder => f.write_str(
-                "unknown placeholder; expected {subject}, {authenticator}, {issuer}, {scopes}, {claims} or {claim:NAME}",
-            ),
-            Self::UnknownAuthenticator(name) => write!(f, "no authenticator is named \"{name}\""),
-            Self::Claim(error) => error.fmt(f),
-            Self::Text => f.write_str("expected visible ASCII characters around placeholders"),
-        }
-    }
-}
-
-impl std::error::Error for TemplateError {}
 
 impl Template {
     /// Parses a template. `names` are the names of the authenticators, in the order of the policy.

@@ -2,7 +2,7 @@
 
 use super::methods::Methods;
 use super::pattern::{Pattern, Segment, Tail};
-use super::{AmbiguousPath, Conditions, MatchSpec, PathPattern, RuleIndex, Target};
+use super::{Conditions, MatchSpec, McpMatch, PathPattern, RuleIndex, SelectError, Target};
 use crate::http::cidr::Cidr;
 use crate::http::host::{Host, HostPattern};
 
@@ -17,6 +17,8 @@ pub enum MatchPart {
     Host,
     /// `sources`.
     Source,
+    /// `mcp`.
+    Mcp,
 }
 
 impl MatchSpec {
@@ -26,31 +28,36 @@ impl MatchSpec {
             && self.conditions.methods.subsumes(&other.conditions.methods)
             && covers_all(&self.hosts, &other.hosts, HostPattern::subsumes)
             && covers_all(&self.conditions.sources, &other.conditions.sources, Cidr::subsumes)
+            && self
+                .conditions
+                .mcp
+                .as_ref()
+                .is_none_or(|mcp| other.conditions.mcp.as_ref().is_some_and(|other| mcp.subsumes(other)))
     }
 
     /// Returns the parts that do not match a request; none if the request matches.
     ///
     /// # Errors
     /// Fails if the interpretations of the path do not agree.
-    pub fn mismatches(&self, target: &Target) -> Result<Vec<MatchPart>, AmbiguousPath> {
+    pub fn mismatches(&self, target: &Target) -> Result<Vec<MatchPart>, SelectError> {
         let path = MatchSpec::new(self.path.clone(), Methods::All, Vec::new(), Vec::new());
         let takes_path = RuleIndex::new(vec![vec![path]]).select(target)?.is_some();
-        let Conditions { methods, sources } = &*self.conditions;
-        let takes_host = self.hosts.is_empty()
-            || target.host.is_some_and(|host| self.hosts.iter().any(|pattern| pattern.matches(host)));
+        let Conditions { methods, sources, mcp } = &*self.conditions;
+        let takes_mcp = mcp.as_ref().is_none_or(|mcp| target.mcp.is_some_and(|call| mcp.matches(call)));
         let takes_source = sources.is_empty()
             || target.peer.is_some_and(|peer| sources.iter().any(|block| block.contains(peer)));
         let parts = [
             (MatchPart::Path, takes_path),
-            (MatchPart::Method, methods.take(target.method)),
-            (MatchPart::Host, takes_host),
+            (MatchPart::Method, methods.contains(target.method)),
+            (MatchPart::Host, self.host_matches(target)),
             (MatchPart::Source, takes_source),
+            (MatchPart::Mcp, takes_mcp),
         ];
-        Ok(parts.into_iter().filter(|(_, holds)| !holds).map(|(part, _)| part).collect())
+        Ok(parts.into_iter().filter(|(_, matches)| !matches).map(|(part, _)| part).collect())
     }
 
     /// True if this matches every path.
-    pub fn takes_every_path(&self) -> bool {
+    pub fn matches_every_path(&self) -> bool {
         PathPattern::any().subsumes(&self.path) && self.path.subsumes(&PathPattern::any())
     }
 
@@ -59,9 +66,14 @@ impl MatchSpec {
         &self.conditions.methods
     }
 
+    /// Returns the MCP calls of the match, if it has any.
+    pub fn mcp(&self) -> Option<&McpMatch> {
+        self.conditions.mcp.as_ref()
+    }
+
     /// Returns a path that matches, unless the path is a regex.
     pub fn example_path(&self) -> Option<String> {
-        let Pattern::Segments(segments, tail) = &self.path.0 else { return None };
+        let Pattern::Segments(segments, tail) = &self.path.pattern else { return None };
         let mut path = String::new();
         for segment in segments {
             path.push('/');
@@ -80,7 +92,9 @@ impl MatchSpec {
     pub fn example_host(&self) -> Option<Host<'static>> {
         self.hosts.first().map(|pattern| match pattern {
             HostPattern::Exact(host) => host.clone(),
-            HostPattern::Below(name) => Host::Name(format!("x.{name}").into()),
+            HostPattern::Below(name) | HostPattern::Label { parent: name, .. } => {
+                Host::Name(format!("x.{name}").into())
+            }
         })
     }
 
@@ -98,7 +112,7 @@ fn covers_all<T>(these: &[T], others: &[T], subsumes: fn(&T, &T) -> bool) -> boo
 
 impl PathPattern {
     fn subsumes(&self, other: &PathPattern) -> bool {
-        let (segments, tail, others, other_tail) = match (&self.0, &other.0) {
+        let (segments, tail, others, other_tail) = match (&self.pattern, &other.pattern) {
             (Pattern::Regex(regex), Pattern::Regex(other)) => return regex.as_str() == other.as_str(),
             (Pattern::Segments(segments, tail), Pattern::Segments(others, other_tail)) => {
                 (segments, *tail, others, *other_tail)
@@ -132,10 +146,13 @@ impl HostPattern {
     fn subsumes(&self, other: &HostPattern) -> bool {
         match (self, other) {
             (pattern, HostPattern::Exact(host)) => pattern.matches(host),
-            (HostPattern::Below(parent), HostPattern::Below(name)) => {
-                name == parent || name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.'))
-            }
-            (HostPattern::Exact(_), HostPattern::Below(_)) => false,
+            (
+                HostPattern::Below(parent),
+                HostPattern::Below(name) | HostPattern::Label { parent: name, .. },
+            ) => name == parent || name.strip_suffix(&**parent).is_some_and(|rest| rest.ends_with('.')),
+            (HostPattern::Label { parent, .. }, HostPattern::Label { parent: other, .. }) => parent == other,
+            (HostPattern::Label { .. }, HostPattern::Below(_))
+            | (HostPattern::Exact(_), HostPattern::Below(_) | HostPattern::Label { .. }) => false,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Request methods of a rule ([RFC 9110 §9.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.1)).
 
-use std::fmt;
-
 use crate::http::request::is_token;
 
 /// Methods that a rule matches. They are compared byte by byte: case is significant, and GET does not imply HEAD.
@@ -21,40 +19,34 @@ pub enum Methods {
 pub struct MethodSet(Vec<Box<str>>);
 
 /// Error in the methods of a [`MethodSet`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
     /// There are no methods, so the rule would match nothing, or everything.
+    #[error("expected at least one method")]
     Empty,
     /// The method with this index is not a `token`
     /// ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+    #[error("expected the name of a method, as in `GET`")]
     NotToken(usize),
     /// The method with this index contains `*`, which looks like a wildcard.
+    #[error("`*` is not a wildcard here; omit the field to match every method, or list the methods")]
     Wildcard(usize),
     /// The method with this index has lower-case letters.
+    #[error("expected a method in upper case, as in `GET`")]
     NotUpperCase(usize),
     /// The method with this index is a repetition.
+    #[error("expected each method once")]
     Repeated(usize),
 }
 
-impl fmt::Display for MethodError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MethodError::Empty => "expected at least one method",
-            MethodError::NotToken(_) => "expected the name of a method, as in `GET`",
-            MethodError::Wildcard(_) => {
-                "`*` is not a wildcard here; omit the field to match every method, or list the methods"
-            }
-            MethodError::NotUpperCase(_) => "expected a method in upper case, as in `GET`",
-            MethodError::Repeated(_) => "expected each method once",
-        })
-    }
-}
-
-impl std::error::Error for MethodError {}
-
 impl Methods {
+    /// Only POST.
+    pub(super) fn post() -> Methods {
+        Methods::Only(MethodSet(vec!["POST".into()]))
+    }
+
     /// True if `method` matches.
-    pub fn take(&self, method: &[u8]) -> bool {
+    pub fn contains(&self, method: &[u8]) -> bool {
         match self {
             Methods::All => true,
             Methods::Only(set) => set.contains(method),
@@ -66,7 +58,7 @@ impl Methods {
     pub(super) fn subsumes(&self, other: &Methods) -> bool {
         match (self, other) {
             (Methods::All, _) => true,
-            (_, Methods::Only(set)) => set.0.iter().all(|name| self.take(name.as_bytes())),
+            (_, Methods::Only(set)) => set.0.iter().all(|name| self.contains(name.as_bytes())),
             (Methods::Except(set), Methods::Except(more)) => {
                 set.0.iter().all(|name| more.contains(name.as_bytes()))
             }
@@ -115,9 +107,9 @@ mod tests {
         for (method, in_set) in
             [("GET", true), ("M-SEARCH", true), ("HEAD", false), ("get", false), ("", false)]
         {
-            assert_eq!(Methods::Only(set()).take(method.as_bytes()), in_set, "{method}");
-            assert_eq!(Methods::Except(set()).take(method.as_bytes()), !in_set, "{method}");
-            assert!(Methods::All.take(method.as_bytes()), "{method}");
+            assert_eq!(Methods::Only(set()).contains(method.as_bytes()), in_set, "{method}");
+            assert_eq!(Methods::Except(set()).contains(method.as_bytes()), !in_set, "{method}");
+            assert!(Methods::All.contains(method.as_bytes()), "{method}");
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 fn spec(text: &str) -> MatchSpec {
     let mut path = PathPattern::any();
     let mut methods = Methods::All;
-    let (mut hosts, mut sources) = (Vec::new(), Vec::new());
+    let (mut hosts, mut sources, mut mcp) = (Vec::new(), Vec::new(), None);
     for word in text.split_ascii_whitespace() {
         let (kind, value) = word.split_once(':').unwrap();
         let names = || MethodSet::new(value.split(',')).unwrap();
@@ -13,10 +13,19 @@ fn spec(text: &str) -> MatchSpec {
             "from" => sources.push(Cidr::parse(value).unwrap()),
             "method" => methods = Methods::Only(names()),
             "not" => methods = Methods::Except(names()),
+            "mcp" => {
+                let (methods, name) = value.split_once('=').map_or((value, None), |(m, n)| (m, Some(n)));
+                let methods = if methods == "*" { Vec::new() } else { vec![methods.into()] };
+                let names = name.into_iter().map(|name| NamePattern::Exact(name.into())).collect();
+                mcp = Some(McpMatch { methods, names });
+            }
             _ => path = pattern(kind, value).unwrap_or_else(|error| panic!("{word}: {error}")),
         }
     }
-    MatchSpec::new(path, methods, hosts, sources)
+    match mcp {
+        Some(mcp) => MatchSpec::of_mcp(path, hosts, sources, mcp),
+        None => MatchSpec::new(path, methods, hosts, sources),
+    }
 }
 
 fn pattern(kind: &str, value: &str) -> Result<PathPattern, PatternError> {
@@ -38,18 +47,26 @@ fn index(rules: &str) -> RuleIndex {
     RuleIndex::new(rules.trim().lines().map(specs).collect())
 }
 
-/// Selects the rule for a request, written as `METHOD path [authority [peer]]`.
-fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, AmbiguousPath> {
+/// Parses an MCP call, written as `METHOD` or `METHOD=NAME`.
+fn call(text: &str) -> McpCall<'_> {
+    let (method, name) = text.split_once('=').map_or((text, None), |(method, name)| (method, Some(name)));
+    McpCall { method, name: name.map(Into::into) }
+}
+
+/// Selects the rule for a request, written as `METHOD path [authority [peer [call]]]`.
+fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, SelectError> {
     let words: Vec<&str> = request.split_ascii_whitespace().collect();
-    let readings =
+    let interpretations =
         PathInterpretations::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
     let host = words.get(2).and_then(|authority| Host::parse(authority.as_bytes()).unwrap());
     let peer = words.get(3).map(|peer| peer.parse().unwrap());
-    let target = Target { method: words[0].as_bytes(), host: host.as_ref(), peer, readings: &readings };
+    let call = words.get(4).map(|word| call(word));
+    let (method, host) = (words[0].as_bytes(), host.as_ref());
+    let target = Target { method, host, peer, interpretations: &interpretations, mcp: call.as_ref() };
     index.select(&target).map(|rule| rule.map(RuleId::index))
 }
 
-fn check(rules: &str, requests: &[(&str, Result<Option<usize>, AmbiguousPath>)]) {
+fn check(rules: &str, requests: &[(&str, Result<Option<usize>, SelectError>)]) {
     let index = index(rules);
     for (request, expected) in requests {
         assert_eq!(select(&index, request), *expected, "{request:.80} by {rules}");
@@ -64,7 +81,7 @@ fn check_paths(pattern: &str, matches: &[&str], leaves: &[&str]) {
     }
 }
 
-const AMBIGUOUS: Result<Option<usize>, AmbiguousPath> = Err(AmbiguousPath);
+const AMBIGUOUS: Result<Option<usize>, SelectError> = Err(SelectError::AmbiguousPath);
 
 #[test]
 fn patterns_take_paths() {
@@ -97,7 +114,7 @@ fn patterns_take_paths() {
 }
 
 #[test]
-fn patterns_have_the_form_of_readings() {
+fn patterns_have_the_form_of_interpretations() {
     check_paths("path:/caf%c3%a9", &["/caf%C3%A9", "/caf%c3%a9"], &["/caf"]);
     check_paths("path:/café", &["/caf%C3%A9"], &["/caf%C3%A8"]);
     check_paths("path:/%61%2Db", &["/a-b"], &["/a"]);
@@ -215,7 +232,7 @@ fn the_first_rule_decides() {
 }
 
 #[test]
-fn readings_must_agree() {
+fn interpretations_must_agree() {
     check(
         "path:/healthz | prefix:/docs
          prefix:/admin
@@ -258,9 +275,9 @@ fn readings_must_agree() {
 
 #[test]
 fn what_a_regex_costs_is_bounded() {
-    let long = "a".repeat(MAX_REGEX_READINGS);
-    let short = "a".repeat(MAX_REGEX_READINGS / 2 - 8);
-    let more = "a".repeat(MAX_REGEX_READINGS - 6);
+    let long = "a".repeat(MAX_REGEX_INPUT);
+    let short = "a".repeat(MAX_REGEX_INPUT / 2 - 8);
+    let more = "a".repeat(MAX_REGEX_INPUT - 6);
     check(
         "regex:/.*",
         &[
@@ -284,4 +301,72 @@ fn the_peer_is_wanted_where_a_rule_looks_at_it() {
     ] {
         assert_eq!(index(rules).wants_peer(), expected, "{rules}");
     }
+}
+
+#[test]
+fn a_post_without_valid_mcp_headers_never_falls_through() {
+    const HEADERS: Result<Option<usize>, SelectError> = Err(SelectError::McpHeaders);
+    let rules = "path:/first\n\
+                 path:/mcp mcp:tools/call=drop | path:/first mcp:*\n\
+                 path:/mcp mcp:tools/call host:a.example\n\
+                 path:/mcp mcp:* from:10.0.0.0/8\n\
+                 prefix:/";
+    let peer = "h.example 192.0.2.1";
+    for (request, expected) in [
+        (format!("POST /mcp {peer} tools/call=drop"), Ok(Some(1))),
+        (format!("POST /mcp {peer} tools/call=other"), Ok(Some(4))),
+        (format!("POST /mcp {peer} tools/list"), Ok(Some(4))),
+        (format!("POST /mcp a.example 192.0.2.1 tools/call=other"), Ok(Some(2))),
+        (format!("POST /mcp h.example 10.1.2.3 tools/list"), Ok(Some(3))),
+        (format!("POST /mcp {peer}"), HEADERS),
+        (format!("POST /%6dcp {peer}"), AMBIGUOUS),
+        (format!("POST /x/../mcp {peer}"), AMBIGUOUS),
+        (format!("POST /x/../mcp {peer} tools/call=other"), Ok(Some(4))),
+        // Other methods, other paths, and rules that come first do not depend on the headers.
+        (format!("GET /mcp {peer}"), Ok(Some(4))),
+        (format!("GET /mcp {peer} tools/call=drop"), Ok(Some(4))),
+        (format!("post /mcp {peer}"), Ok(Some(4))),
+        (format!("POST /other {peer}"), Ok(Some(4))),
+        (format!("POST /first {peer}"), Ok(Some(0))),
+    ] {
+        check(rules, &[(&request, expected)]);
+    }
+}
+
+#[test]
+fn a_label_of_the_host_is_one_label() {
+    let rules =
+        "prefix:/ host:admin.example.com\nprefix:/ host:{tenant}.example.com\nprefix:/ host:*.example.com";
+    check(
+        rules,
+        &[
+            ("GET / admin.example.com", Ok(Some(0))),
+            ("GET / Acme.Example.com.:443", Ok(Some(1))),
+            ("GET / a.b.example.com", Ok(Some(2))),
+            ("GET / example.com", Ok(None)),
+            ("GET /", Ok(None)),
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_finds_its_variables() {
+    let check = |template: &str, path: &str, variable: &str, expected: Option<&str>| {
+        let pattern = PathPattern::template(template).unwrap();
+        assert_eq!(pattern.capture(variable, path), expected, "{variable} of {template} in {path}");
+        assert_eq!(
+            pattern.matches(path),
+            select(&index(&format!("template:{template}")), &format!("GET {path}")) == Ok(Some(0))
+        );
+    };
+    check("/users/{id}", "/users/7", "id", Some("7"));
+    check("/users/{id}", "/users/7/", "id", None);
+    check("/users/{id}", "/users/7", "other", None);
+    check("/{a}/x/{b}/{rest=**}", "/1/x/2/3/4", "a", Some("1"));
+    check("/{a}/x/{b}/{rest=**}", "/1/x/2/3/4", "b", Some("2"));
+    check("/{a}/x/{b}/{rest=**}", "/1/x/2/3/4", "rest", Some("3/4"));
+    check("/{a}/x/{b}/{rest=**}", "/1/x/2/", "rest", Some(""));
+    check("/{a}/x/{b}/{rest=**}", "/1/x/2", "rest", None);
+    check("/{a}/x/{b}/{rest=**}", "/1/y/2/3", "a", None);
+    assert_eq!(PathPattern::prefix("/users").unwrap().capture("id", "/users/7"), None);
 }

@@ -1,7 +1,5 @@
 //! Introspection responses ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
 
-use std::fmt;
-
 use serde_json::Value;
 
 use crate::jose::claims::Claims;
@@ -21,30 +19,21 @@ pub enum IntrospectionResponse {
 }
 
 /// Error in a response, for the operator's log. Contains no part of the response except its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// The status is not 200.
+    #[error("{}", OtherStatus(*.0))]
     Status(u16),
     /// The body is longer than [`MAX_ANSWER_BYTES`].
+    #[error("expected at most 256 KiB")]
     TooLong,
     /// The body is not strict JSON.
+    #[error("expected JSON without duplicate names")]
     NotJson,
     /// The body is not an object with a boolean `active`.
+    #[error("expected `active` to be true or false")]
     NoActive,
 }
-
-impl fmt::Display for AnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AnswerError::Status(status) => OtherStatus(*status).fmt(f),
-            AnswerError::TooLong => f.write_str("expected at most 256 KiB"),
-            AnswerError::NotJson => f.write_str("expected JSON without duplicate names"),
-            AnswerError::NoActive => f.write_str("expected `active` to be true or false"),
-        }
-    }
-}
-
-impl std::error::Error for AnswerError {}
 
 impl IntrospectionResponse {
     /// Reads a response.

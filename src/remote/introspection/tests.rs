@@ -12,13 +12,12 @@ fn plan() -> Plan {
         address: Address::parse("https://idp.example.com/introspect?tenant=1").unwrap(),
         cluster: "idp".to_owned(),
         client: Client::post("gateway", "hunter2"),
-        timeout: 5.0,
+        timeout: Duration::from_secs(5),
         max_concurrent: 3,
-        cache_ttl: 60.0,
-        negative_ttl: 10.0,
+        cache_ttl: Duration::from_secs(60),
+        negative_ttl: Duration::from_secs(10),
         issuers: None,
         rules: ClaimRules { require_exp: false, ..ClaimRules::new(Audiences::Any) },
-        scope_claims: vec![ClaimSelector::parse("scope").unwrap()],
     }
 }
 
@@ -66,7 +65,7 @@ fn the_question_is_that_of_rfc_7662() {
     let mut introspector = introspector(plan());
     look_up(&mut introspector, "a+b", 1000.0);
     let Some(Effect::Call(_, callout)) = introspector.take_effects().pop() else { panic!("no call") };
-    assert_eq!((callout.method, callout.is_secure, callout.timeout_ms), ("POST", true, 5000));
+    assert_eq!((callout.method, callout.is_secure, callout.timeout), ("POST", true, Duration::from_secs(5)));
     assert_eq!((callout.cluster.as_str(), callout.authority.as_str()), ("idp", "idp.example.com"));
     assert_eq!(callout.path, "/introspect?tenant=1");
     let expected = "token=a%2Bb&token_type_hint=access_token&client_id=gateway&client_secret=hunter2";
@@ -96,7 +95,8 @@ fn requests_with_one_token_share_one_call() {
 /// Active tokens are cached elsewhere; the introspector keeps them only for the requests that waited.
 #[test]
 fn what_came_of_it_is_known_until_all_who_waited_are_decided() {
-    let mut introspector = introspector(Plan { cache_ttl: 0.0, negative_ttl: 0.0, ..plan() });
+    let mut introspector =
+        introspector(Plan { cache_ttl: Duration::ZERO, negative_ttl: Duration::ZERO, ..plan() });
     for (token, body, expected) in [
         ("good", r#"{"active":true,"sub":"ann"}"#, "ann until 1001"),
         ("bad", r#"{"active":false}"#, "inactive"),

@@ -1,7 +1,5 @@
 //! URLs of fetched documents.
 
-use std::fmt;
-
 use crate::http::url::{HttpUrl, default_port, split_port};
 
 /// An absolute `http` or `https` URL, split into the parts that a request needs.
@@ -16,18 +14,9 @@ pub struct Address {
 }
 
 /// The text is not an absolute `http` or `https` URL without a fragment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an http or https URL without a fragment, as in https://idp.example.com/jwks.json")]
 pub struct AddressError;
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "expected an http or https URL without a fragment, as in https://idp.example.com/jwks.json",
-        )
-    }
-}
-
-impl std::error::Error for AddressError {}
 
 impl Address {
     /// Parses a URL.

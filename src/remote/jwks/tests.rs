@@ -17,7 +17,13 @@ struct Desk {
 }
 
 fn plan(origin: Origin) -> Plan {
-    Plan { origin, refresh: 600.0, timeout: 5.0, max_stale: 3600.0, max_wait: 5.0 }
+    Plan {
+        origin,
+        refresh: Duration::from_secs(600),
+        timeout: Duration::from_secs(5),
+        max_stale: Duration::from_secs(3600),
+        max_wait: Duration::from_secs(5),
+    }
 }
 
 fn remote() -> Plan {
@@ -164,7 +170,7 @@ fn failures_are_followed_by_longer_and_longer_pauses() {
     desk.answer(503, "");
     assert!(desk.tick(1.0), "the count starts anew");
     // A short `refresh` limits the pause.
-    let mut desk = Desk::filled(Plan { refresh: 3.0, ..remote() });
+    let mut desk = Desk::filled(Plan { refresh: Duration::from_secs(3), ..remote() });
     desk.tick(3.0);
     for pause in [1.0, 2.0, 3.0, 3.0] {
         desk.answer_with(Err(CalloutError::NoAnswer));

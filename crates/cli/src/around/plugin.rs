@@ -11,9 +11,13 @@ use crate::report::Diagnostic;
 /// Adds warnings about the settings of the plugin next to its configuration.
 pub fn lints(plugin: &Node, lints: &mut Vec<Diagnostic>) {
     fail_open(plugin, lints);
-    if let Some(found) =
-        member(plugin, "capability_restriction_config").filter(|found| is_filled(&found.value))
-    {
+    // Both the plugin and its VM have this field, with the same effect.
+    let vm = member(plugin, "vm_config").map(|vm| &vm.value);
+    let lists = [Some(plugin), vm]
+        .into_iter()
+        .flatten()
+        .filter_map(|node| member(node, "capability_restriction_config"));
+    for found in lists.filter(|found| is_filled(&found.value)) {
         let message = format!(
             "`{}` restricts the callbacks of a module too: if the list lacks one, Envoy allows requests without the filter; \
              remove it",

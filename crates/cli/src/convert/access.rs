@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub use callers::{Condition, Identity, Text};
 
-use self::callers::{Conjunction, Way};
+use self::callers::{Authorization, Conjunction};
 use super::finding::{At, Findings};
 use super::output::{Output, Part};
 use super::space::{self, Atom, Constraint, DIMENSIONS, Region};
@@ -92,7 +92,7 @@ pub struct Policy {
 enum Access {
     Public,
     Deny,
-    Require { names: Vec<String>, optional: bool, ways: Vec<Value> },
+    Require { names: Vec<String>, optional: bool, authorizations: Vec<Value> },
 }
 
 /// The rule of a cell.
@@ -260,11 +260,11 @@ impl Compiler<'_> {
         }
         let first = clauses.iter().find(|clause| clause.lost.is_empty()).or(clauses.first());
         let anonymous = may_lack && self.passes_without_token(clauses);
-        let mut ways: Vec<Vec<Conjunction>> = Vec::new();
+        let mut alternatives: Vec<Vec<Conjunction>> = Vec::new();
         for caller in &callers {
-            ways.push(self.passes_with_token(clauses, caller));
+            alternatives.push(self.passes_with_token(clauses, caller));
         }
-        let access = self.access(anonymous, &callers, &ways, clauses);
+        let access = self.access(anonymous, &callers, &alternatives, clauses);
         if matches!(access, Access::Public) || matches!(&access, Access::Require { optional: true, .. }) {
             comments.clear();
         }
@@ -323,23 +323,23 @@ impl Compiler<'_> {
         &self,
         anonymous: bool,
         callers: &[&Caller],
-        ways: &[Vec<Conjunction>],
+        alternatives: &[Vec<Conjunction>],
         clauses: &[&Clause],
     ) -> Access {
-        let open = callers.iter().copied().zip(ways).filter(|(_, ways)| !ways.is_empty());
+        let open = callers.iter().copied().zip(alternatives).filter(|(_, list)| !list.is_empty());
         let open: Vec<(&Caller, &Vec<Conjunction>)> = open.collect();
         let names: Vec<String> = open.iter().map(|(caller, _)| caller.name.clone()).collect();
-        let is_whole = open.iter().all(|(_, ways)| ways.iter().any(Vec::is_empty));
+        let is_whole = open.iter().all(|(_, list)| list.iter().any(Vec::is_empty));
         // A token in a location that the rule does not read would count as no token.
         let sees_all = callers.iter().all(|caller| open.iter().any(|(known, _)| known.from == caller.from));
         match (anonymous, open.is_empty()) {
             (false, true) => return Access::Deny,
             (true, true) if callers.is_empty() && self.policy.with.is_empty() => return Access::Public,
             (true, true) if callers.is_empty() => {
-                return Access::Require { names, optional: false, ways: Vec::new() };
+                return Access::Require { names, optional: false, authorizations: Vec::new() };
             }
             (true, false) if is_whole && sees_all && self.policy.with.is_empty() => {
-                return Access::Require { names, optional: true, ways: Vec::new() };
+                return Access::Require { names, optional: true, authorizations: Vec::new() };
             }
             (true, none) => self.without_anonymous(clauses, none),
             (false, false) => {}
@@ -347,9 +347,9 @@ impl Compiler<'_> {
         if open.is_empty() {
             return Access::Deny;
         }
-        let ways = if is_whole { Some(Vec::new()) } else { self.ways(&open) };
-        match ways {
-            Some(ways) => Access::Require { names, optional: false, ways },
+        let authorizations = if is_whole { Some(Vec::new()) } else { self.authorizations(&open) };
+        match authorizations {
+            Some(authorizations) => Access::Require { names, optional: false, authorizations },
             None => Access::Deny,
         }
     }
@@ -372,25 +372,27 @@ impl Compiler<'_> {
     }
 
     /// The value of `authorize`; `None` if no alternative is left.
-    fn ways(&self, open: &[(&Caller, &Vec<Conjunction>)]) -> Option<Vec<Value>> {
-        let mut found: Vec<(Way, Vec<String>)> = Vec::new();
+    fn authorizations(&self, open: &[(&Caller, &Vec<Conjunction>)]) -> Option<Vec<Value>> {
+        let mut found: Vec<(Authorization, Vec<String>)> = Vec::new();
         for (caller, conjunctions) in open {
             for conjunction in *conjunctions {
-                let Some(way) = callers::way(conjunction, self.findings) else { continue };
-                match found.iter_mut().find(|(known, _)| *known == way) {
+                let Some(authorization) = callers::authorization(conjunction, self.findings) else {
+                    continue;
+                };
+                match found.iter_mut().find(|(known, _)| *known == authorization) {
                     // One caller can have the same alternative twice.
                     Some((_, names)) if names.contains(&caller.name) => {}
                     Some((_, names)) => names.push(caller.name.clone()),
-                    None => found.push((way, vec![caller.name.clone()])),
+                    None => found.push((authorization, vec![caller.name.clone()])),
                 }
             }
         }
         let members = open.len() + self.policy.with.len();
-        let values = found.into_iter().map(|(mut way, names)| {
+        let values = found.into_iter().map(|(mut authorization, names)| {
             if names.len() < members && members > 1 {
-                way.insert("authenticators".to_owned(), json!(names));
+                authorization.insert("authenticators".to_owned(), json!(names));
             }
-            Value::Object(way)
+            Value::Object(authorization)
         });
         let values: Vec<Value> = values.collect();
         (!values.is_empty()).then_some(values)
@@ -426,12 +428,12 @@ fn emit(policy: &Policy, rules: Rules, output: &mut Output) {
         match &outcome.access {
             Access::Public => part.set("public", true),
             Access::Deny => part.set("deny", true),
-            Access::Require { names, optional, ways } => {
+            Access::Require { names, optional, authorizations } => {
                 part.set("require", requirement(names, &policy.with));
                 if *optional {
                     part.set("optional", true);
                 }
-                match ways.as_slice() {
+                match authorizations.as_slice() {
                     [] => {}
                     [one] => part.set("authorize", one.clone()),
                     several => part.set("authorize", several.to_vec()),

@@ -1,6 +1,6 @@
 //! A configuration with comments, as `convert` writes it.
 
-use authgate::config::reader::member;
+use authgate::config::path::ConfigPath;
 use serde_json::{Map, Value};
 
 use super::finding::{At, Findings};
@@ -137,17 +137,20 @@ impl Output {
 
     /// Removes the part that an error is about, or makes it deny. Returns true if anything changed.
     fn correct(&mut self, path: &str, what: &str, findings: &Findings) -> bool {
-        let is_at = |start: &str| {
-            path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        let is_at = |start: &ConfigPath<'_>| {
+            path.strip_prefix(&start.to_string())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let reasons = [what.to_owned()];
-        let found = self.authenticators.iter().find(|part| is_at(&member("authenticators", &part.name)));
+        let within = ConfigPath::Root.member("authenticators");
+        let found = self.authenticators.iter().find(|part| is_at(&within.member(&part.name)));
         if let Some((name, at)) = found.map(|part| (part.name.clone(), self.place(part.at.as_ref()))) {
             findings.add(&at, what, "Write this authenticator by hand.");
             self.refuse(&name, &reasons);
             return true;
         }
-        let found = (0..self.rules.len()).find(|at| is_at(&format!("rules[{at}]")));
+        let within = ConfigPath::Root.member("rules");
+        let found = (0..self.rules.len()).find(|at| is_at(&within.index(*at)));
         if let Some(at) = found {
             let place = self.place(self.rules.get(at).and_then(|rule| rule.at.as_ref()));
             let Some(rule) = self.rules.get_mut(at) else { return false };
@@ -158,7 +161,9 @@ impl Output {
             rule.close(&reasons);
             return had_match || was_open;
         }
-        let found = self.headers.keys().find(|name| is_at(&member("identity.headers", name))).cloned();
+        let identity = ConfigPath::Root.member("identity");
+        let within = identity.member("headers");
+        let found = self.headers.keys().find(|name| is_at(&within.member(name))).cloned();
         if let Some(name) = found {
             self.headers.remove(&name);
             let advice = "Choose another header for it, and write it below `identity`.";
@@ -167,7 +172,8 @@ impl Output {
             self.deny_all(&reasons);
             return true;
         }
-        let found = (0..self.removed.len()).find(|at| is_at(&format!("identity.remove[{at}]")));
+        let within = identity.member("remove");
+        let found = (0..self.removed.len()).find(|at| is_at(&within.index(*at)));
         if let Some(at) = found {
             self.removed.remove(at);
             let advice = "Remove this header from requests in another way.";
@@ -270,9 +276,9 @@ fn flow(value: &Value) -> String {
 
 /// YAML scalar: plain if every YAML parser reads it as this string, else quoted as in JSON.
 fn scalar(text: &str) -> String {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
-    let starts = text.bytes().next().is_some_and(|octet| octet.is_ascii_alphabetic() || octet == b'/');
+    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/');
     let is_word = matches!(
         text.to_ascii_lowercase().as_str(),
         "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"

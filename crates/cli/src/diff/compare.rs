@@ -7,13 +7,16 @@ use authgate::cache::CredentialCache;
 use authgate::decision::state::State;
 use authgate::decision::{Verdict, decide_traced};
 use authgate::http::location::CredentialLocation;
+use authgate::http::request::Request;
 use authgate::jose::jwt::SoftwareVerifier;
+use authgate::policy::Access;
 use authgate::policy::rules::{RuleId, Target};
 use authgate::timestamp::NumericDate;
 use serde_json::Value;
 
-use super::credentials::{Credentials, may_know};
+use super::credentials::Credentials;
 use super::settings::renamed;
+use super::side::{Values, may_know};
 use crate::Failure;
 use crate::explain::outcome::{self, Outcome};
 use crate::input;
@@ -69,6 +72,26 @@ impl Policy {
         }
     }
 
+    /// The variables that a rule compares, with their values in the request; `None` if a value is ambiguous.
+    pub fn values(&self, selected: Selected, request: &Request<'_>, target: &Target<'_>) -> Option<Values> {
+        let rule = match selected {
+            Selected::Rule(rule) => self.loaded.policy.rules.get(rule.index()),
+            Selected::Nothing | Selected::Ambiguous => None,
+        };
+        let Some(Access::Protected(protection)) = rule.map(|rule| &rule.access) else {
+            return Some(Values::new());
+        };
+        let values = protection.variables.values(request, target).ok()?;
+        let value = |id| values.get(id).map(|value| String::from_utf8_lossy(value).into_owned());
+        Some(protection.variables.iter().map(|(id, variable)| (variable.clone(), value(id))).collect())
+    }
+
+    /// The origins that a rule allows; `None` for all.
+    pub fn origins(&self, selected: Selected) -> Option<&[String]> {
+        let Selected::Rule(rule) = selected else { return None };
+        self.loaded.config.rules.0.get(rule.index())?.origins.as_deref()
+    }
+
     /// Returns true if the policy responds to the request with metadata.
     pub fn answers(&self, own: &OwnRequest) -> bool {
         self.loaded.policy.resources.answer(&own.borrowed()).is_some()
@@ -94,9 +117,9 @@ impl Policy {
         other: &Policy,
     ) -> Result<Seen, Failure> {
         let mut own = own.clone();
-        let mut held: Vec<(String, Value)> = Vec::new();
+        let mut identities: Vec<(String, Value)> = Vec::new();
         let mut has_unknown = credentials.has_unknown;
-        for (named, value) in &credentials.held {
+        for (named, value) in &credentials.identities {
             let known = self.loaded.policy.authenticators.iter().any(|known| known.name == *named);
             let name = match known {
                 true => Some(named.clone()),
@@ -104,8 +127,12 @@ impl Policy {
             };
             match name {
                 // Both names are the same authenticator: a request with two of its credentials is ambiguous.
-                Some(name) if held.iter().any(|(known, _)| *known == name) => return Ok(Seen::ambiguous()),
-                Some(name) if may_know(&self.loaded.config, &name, value) => held.push((name, value.clone())),
+                Some(name) if identities.iter().any(|(known, _)| *known == name) => {
+                    return Ok(Seen::ambiguous());
+                }
+                Some(name) if may_know(&self.loaded.config, &name, value) => {
+                    identities.push((name, value.clone()))
+                }
                 // The credential is unknown in this policy, which still notices it in `Authorization`.
                 Some(name) => has_unknown |= self.reads_authorization(&name),
                 None => has_unknown |= other.reads_authorization(named),
@@ -115,7 +142,7 @@ impl Policy {
             own.fields.push((b"authorization".to_vec(), b"Unknown credentials".to_vec()));
         }
         let policy = &self.loaded.policy;
-        let mut identities = TestIdentities::read(&self.loaded.config, policy, &held)?;
+        let mut identities = TestIdentities::read(&self.loaded.config, policy, &identities)?;
         let request = own.borrowed();
         let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
         let context = Context { now: own.now, signatures: &SoftwareVerifier, host: &own, may_wait: false };

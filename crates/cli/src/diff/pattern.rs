@@ -116,6 +116,22 @@ impl Pattern {
         extended.collect()
     }
 
+    /// A matching path in which all variable segments, and one behind, differ; `fresh` is a segment that no pattern
+    /// names.
+    pub fn distinct(&self, fresh: &str) -> String {
+        let mut path = String::new();
+        for (at, segment) in self.segments.iter().enumerate() {
+            match segment {
+                Segment::Literal(literal) => path.push_str(&format!("/{literal}")),
+                Segment::Any => path.push_str(&format!("/{fresh}-{at}")),
+            }
+        }
+        if self.tail != Tail::None {
+            path.push_str(&format!("/{fresh}-{}", self.length()));
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
+
     /// At most `most` matching paths, with each of `choices` for each variable segment, and up to two further segments.
     pub fn filled(&self, choices: &[&str], most: usize) -> Vec<String> {
         let mut paths = vec![String::new()];
@@ -202,6 +218,13 @@ mod tests {
         check((template, "/a/{n}"), (path, "/a/"), None);
         check((path, "/a"), (path, "/b"), None);
         check((path, "/a"), (prefix, "/a/b"), None);
+    }
+
+    #[test]
+    fn each_variable_has_its_value() {
+        assert_eq!(pattern("template", "/a/{n}/{m}/b").distinct("x"), "/a/x-1/x-2/b");
+        assert_eq!(pattern("template", "/a/{n}/{rest=**}").distinct("x"), "/a/x-1/x-2");
+        assert_eq!(pattern("path", "/").distinct("x"), "/");
     }
 
     #[test]

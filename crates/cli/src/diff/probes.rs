@@ -6,12 +6,13 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use authgate::config::{Config, Match};
+use authgate::config::{Config, Match, Variable};
 use authgate::http::cidr::Cidr;
 use authgate::http::path::PathInterpretations;
 use authgate::policy::rules::{MatchSpec, Methods, PathPattern, RuleId, RuleIndex, Target};
 use serde_json::Value;
 
+use super::calls::{self, Fields};
 use super::examples;
 use super::pattern::Pattern;
 
@@ -21,7 +22,9 @@ pub struct Probes {
     pub methods: Vec<String>,
     pub hosts: Vec<String>,
     pub peers: Vec<IpAddr>,
-    /// Regexes for which no path was found.
+    /// The headers of MCP calls, for POST.
+    pub calls: Vec<Fields>,
+    /// Parts of requests for which not all values are tried.
     pub unknown: Vec<String>,
 }
 
@@ -52,9 +55,11 @@ impl Probes {
             .collect();
         let mut unknown = Vec::new();
         let mut paths = Unique::default();
-        add_paths(&all, &mut paths, &mut unknown);
+        add_paths(&all, compare_path(configs), &mut paths, &mut unknown);
         configs.iter().for_each(|config| add_metadata(config, &mut paths));
-        Probes { paths: paths.list, methods: methods(&all), hosts: hosts(&all), peers: peers(&all), unknown }
+        let calls = calls::of(&all, &mut unknown);
+        let (methods, hosts, peers) = (methods(&all), hosts(&all), peers(&all));
+        Probes { paths: paths.list, methods, hosts, peers, calls, unknown }
     }
 
     /// Returns true if this host represents all hosts that no rule names.
@@ -67,9 +72,9 @@ impl Probes {
         peer == PEER
     }
 
-    /// The number of combinations.
+    /// The maximum number of combinations; calls are only combined with one method.
     pub fn count(&self) -> usize {
-        [self.methods.len(), self.hosts.len(), self.peers.len()]
+        [self.methods.len() + self.calls.len(), self.hosts.len(), self.peers.len()]
             .iter()
             .fold(self.paths.len(), |product, count| product.saturating_mul(*count))
     }
@@ -92,7 +97,18 @@ impl Unique {
     }
 }
 
-fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
+/// Returns true if a rule compares a variable of its path with the caller.
+fn compare_path(configs: [&Config; 2]) -> bool {
+    let rules = configs.iter().flat_map(|config| &config.rules.0);
+    let mut authorizations = rules.flat_map(|rule| rule.authorize.iter().flat_map(|list| &list.0));
+    authorizations.any(|authorization| {
+        matches!(authorization.subject, Some(Variable::Path(_)))
+            || authorization.claims.0.iter().any(|(_, matcher)| matcher.get("path").is_some())
+    })
+}
+
+/// Adds paths. With `compare`, also paths with different values for variable segments.
+fn add_paths(all: &[&Match], compare: bool, paths: &mut Unique, unknown: &mut Vec<String>) {
     let mut patterns: Vec<Pattern> = Vec::new();
     let mut known = HashSet::new();
     for pattern in all.iter().filter_map(|matched| Pattern::of(matched)) {
@@ -106,6 +122,7 @@ fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
     let depth = patterns.iter().map(Pattern::length).max().unwrap_or_default();
     for pattern in &patterns {
         paths.extend(pattern.inside(&fresh, depth));
+        paths.extend(compare.then(|| pattern.distinct(&fresh)));
     }
     for pattern in &patterns {
         paths.extend(pattern.beside(&fresh));
@@ -115,6 +132,7 @@ fn add_paths(all: &[&Match], paths: &mut Unique, unknown: &mut Vec<String>) {
         for other in overlapping.iter().skip(at + 1) {
             if let Some(both) = pattern.intersection(other).filter(|both| !known.contains(both)) {
                 paths.extend(both.inside(&fresh, depth));
+                paths.extend(compare.then(|| both.distinct(&fresh)));
                 known.insert(both);
             }
         }
@@ -172,8 +190,9 @@ impl Regexes {
 
     /// Returns true if a regex matches all interpretations of the path.
     fn match_path(&self, path: &str) -> bool {
-        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { return false };
-        let target = Target { method: b"GET", host: None, peer: None, readings: &readings };
+        let Ok(interpretations) = PathInterpretations::of(path.as_bytes()) else { return false };
+        let target =
+            Target { method: b"GET", host: None, peer: None, interpretations: &interpretations, mcp: None };
         self.0.select(&target) == Ok(Some(RuleId::new(0)))
     }
 }
@@ -194,7 +213,8 @@ fn add_metadata(config: &Config, paths: &mut Unique) {
 /// The methods that rules name, and one that no rule names.
 fn methods(all: &[&Match]) -> Vec<String> {
     let lists = all.iter().flat_map(|matched| [&matched.methods, &matched.except_methods]);
-    let named: HashSet<&str> = lists.flatten().flatten().map(String::as_str).collect();
+    let calls = all.iter().filter(|matched| matched.mcp.is_some()).map(|_| "POST");
+    let named: HashSet<&str> = lists.flatten().flatten().map(String::as_str).chain(calls).collect();
     let other = METHODS.iter().copied().find(|method| !named.contains(method)).unwrap_or("OTHER");
     let mut methods: Vec<&str> = named.into_iter().chain([other]).collect();
     let rank = |method: &&str| {

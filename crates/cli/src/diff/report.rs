@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::color::{Color, printable};
+use crate::color::{self, printable};
 use crate::report::pretty;
 
 /// The kinds of difference, the most dangerous first.
@@ -32,11 +32,11 @@ impl Kind {
         }
     }
 
-    fn paint(self, paint: Color) -> String {
+    fn paint(self) -> String {
         match self {
-            Kind::Allowed => paint.red(self.text()),
-            Kind::Denied => paint.yellow(self.text()),
-            Kind::Identified | Kind::Answered | Kind::Shadowed => paint.blue(self.text()),
+            Kind::Allowed => color::red(self.text()),
+            Kind::Denied => color::yellow(self.text()),
+            Kind::Identified | Kind::Answered | Kind::Shadowed => color::blue(self.text()),
         }
     }
 }
@@ -54,6 +54,9 @@ pub struct Request {
     pub peer: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preflight_for: Option<String>,
+    /// The headers that make the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
 }
 
 /// A request that the two policies decide differently.
@@ -84,7 +87,7 @@ pub struct Report {
 
 impl Report {
     /// The report as readable text.
-    pub fn text(&self, paint: Color) -> String {
+    pub fn text(&self) -> String {
         let mut text = String::new();
         let mut shown: Vec<&Request> = Vec::new();
         for difference in &self.differences {
@@ -93,13 +96,13 @@ impl Report {
                 continue;
             }
             shown.push(request);
-            text.push_str(&format!("{}\n", paint.bold(&title(request))));
+            text.push_str(&format!("{}\n", color::bold(&title(request))));
             text.push_str(&format!("  {}\n", rules(&difference.rules)));
             for same in self.differences.iter().filter(|other| other.request == *request) {
                 let [old, new] = &same.change;
                 let credentials = printable(&same.credentials.join("; "));
                 let (old, new) = (printable(old), printable(new));
-                text.push_str(&format!("  {}: {credentials} ({old} → {new})\n", same.kind.paint(paint)));
+                text.push_str(&format!("  {}: {credentials} ({old} → {new})\n", same.kind.paint()));
             }
             text.push('\n');
         }
@@ -113,11 +116,15 @@ impl Report {
         let (requests, decisions) = (self.requests, self.decisions);
         text.push_str(&format!("{counts} ({requests} requests tried, {decisions} decisions compared)\n"));
         for path in &self.undecided {
-            text.push_str(&format!("{} could not be compared: {}\n", paint.yellow("note:"), printable(path)));
+            text.push_str(&format!(
+                "{} could not be compared: {}\n",
+                color::yellow("note:"),
+                printable(path)
+            ));
         }
         if !self.not_compared.is_empty() {
             let sections = self.not_compared.join(", ");
-            text.push_str(&format!("{} different, but not compared: {sections}\n", paint.yellow("note:")));
+            text.push_str(&format!("{} different, but not compared: {sections}\n", color::yellow("note:")));
         }
         text
     }
@@ -136,7 +143,11 @@ pub fn title(request: &Request) -> String {
     let host = request.host.as_deref().unwrap_or_default();
     let peer = request.peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
     let asked = request.preflight_for.as_deref().map(|method| format!(", a preflight for {method}"));
-    printable(&format!("{} {host}{}{peer}{}", request.method, request.path, asked.unwrap_or_default()))
+    let headers: Vec<String> =
+        request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let headers = if headers.is_empty() { String::new() } else { format!(" with {}", headers.join(", ")) };
+    let asked = asked.unwrap_or_default();
+    printable(&format!("{} {host}{}{peer}{asked}{headers}", request.method, request.path))
 }
 
 fn rules([old, new]: &[Option<String>; 2]) -> String {

@@ -1,7 +1,7 @@
 //! Settings whose effect requests cannot show: the credentials that an authenticator accepts, and settings that do not
 //! affect access.
 
-use authgate::config::reader::member;
+use authgate::config::path::ConfigPath;
 use serde_json::{Map, Value};
 
 /// Differences in settings that affect the verification of credentials, which cannot be compared without real
@@ -20,7 +20,7 @@ pub fn undecided(old: &Value, new: &Value) -> Vec<String> {
                     keep_common(list, &mut old, &mut new);
                 }
             }
-            compare(&member("authenticators", name), &old, &new, &mut paths);
+            compare(&ConfigPath::Root.member("authenticators").member(name), &old, &new, &mut paths);
         }
     }
     if old.get("throttle") != new.get("throttle") {
@@ -86,8 +86,8 @@ fn without_grants(authenticator: &Value) -> Value {
         for key in keys.as_array_mut().into_iter().flatten() {
             strip(key);
             let holder = key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let held = by_holder.entry(holder).or_insert_with(|| Value::Array(Vec::new()));
-            held.as_array_mut().into_iter().for_each(|held| held.push(key.clone()));
+            let keys = by_holder.entry(holder).or_insert_with(|| Value::Array(Vec::new()));
+            keys.as_array_mut().into_iter().for_each(|keys| keys.push(key.clone()));
         }
         *keys = Value::Object(by_holder);
     }
@@ -106,17 +106,17 @@ fn keep_common(pointer: &str, old: &mut Value, new: &mut Value) {
 }
 
 /// Collects the paths at which two values differ, without the values.
-fn compare(path: &str, old: &Value, new: &Value, paths: &mut Vec<String>) {
+fn compare(at: &ConfigPath<'_>, old: &Value, new: &Value, paths: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
             for name in names {
                 let null = Value::Null;
                 let (one, other) = (old.get(name).unwrap_or(&null), new.get(name).unwrap_or(&null));
-                compare(&member(path, name), one, other, paths);
+                compare(&at.member(name), one, other, paths);
             }
         }
         (old, new) if old == new => {}
-        _ => paths.push(path.to_owned()),
+        _ => paths.push(at.to_string()),
     }
 }

@@ -4,7 +4,7 @@ use authgate::decision::{Decision, Verdict};
 use authgate::http::location::{self, CredentialLocation};
 use authgate::http::request::Request;
 use authgate::policy::{Access, Policy};
-use authgate::response::Form;
+use authgate::response::{Form, Reason};
 use serde::Serialize;
 
 use super::credentials::coded;
@@ -29,7 +29,7 @@ pub struct Outcome {
     /// The decision that shadow mode does not carry out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadowed: Option<String>,
-    /// The scopes that `authorize` requires, if the caller is authenticated and not allowed.
+    /// The part that the request or the caller lacks, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,9 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
             outcome.authenticator = denial.authenticator.and_then(name);
             outcome.reason = Some(denial.reason.code());
             outcome.detail = denial.reason.detail_code();
-            outcome.lacks = lacks(decision, heard);
+            if denial.reason == Reason::InsufficientScope {
+                outcome.lacks = lacks(decision, heard);
+            }
             let headers = response.fields.iter().map(|(name, value)| (name.to_string(), value.to_string()));
             outcome.response = Some(Response {
                 status: response.status,
@@ -124,18 +126,18 @@ pub fn of(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>, heard
     outcome
 }
 
-/// The scopes that `authorize` requires, if the caller is authenticated and not allowed.
+/// The scopes that `authorize` requires, and those of the caller.
 fn lacks(decision: &Decision<'_>, heard: &[Event]) -> Option<String> {
     let Access::Protected(protection) = &decision.rule?.access else { return None };
     let known = heard.iter().find_map(|heard| match &heard.check {
         Check::Credential(Ok(known)) => Some(known),
         _ => None,
     })?;
-    let ways: Vec<String> = protection.ways.iter().map(|way| way.scope()).collect();
-    let ways: Vec<&str> = ways.iter().map(String::as_str).filter(|way| !way.is_empty()).collect();
+    let scopes = protection.authorizations.iter().map(|authorization| authorization.scope());
+    let scopes: Vec<String> = scopes.filter(|scope| !scope.is_empty()).collect();
     let has = known.scopes.join(" ");
-    let wants = if ways.is_empty() { "no scope".to_owned() } else { format!("{:?}", ways.join("\" or \"")) };
-    Some(format!("{:?} has the scopes {has:?}; `authorize` requires {wants}", known.subject))
+    let wants = scopes.join("\" or \"");
+    Some(format!("{:?} has the scopes {has:?}; `authorize` requires {wants:?}", known.subject))
 }
 
 /// The upstream request of an allowed request.
@@ -146,7 +148,7 @@ fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> 
     let kept = kept.map(|(name, value)| (*name, *value));
     let written = mutations.set.iter().filter(|(name, _)| *name != ":path");
     let written = written.map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = kept.chain(written).map(|(name, value)| {
         let value = if is_secret(policy, name) { "***".to_owned() } else { text(value) };
         (text(name), value)

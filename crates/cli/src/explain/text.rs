@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use super::Explanation;
 use super::credentials::Tried;
 use super::outcome::Outcome;
-use super::rules::Considered;
-use crate::color::{Color, printable};
+use super::rules::{Considered, NO_CALL};
+use crate::color::{self, printable};
 
-pub fn render(explanation: &Explanation, paint: Color) -> String {
+pub fn render(explanation: &Explanation) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write(&mut text, explanation, paint);
+    let _ = write(&mut text, explanation);
     text
 }
 
-fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
+fn write(text: &mut String, explanation: &Explanation) -> std::fmt::Result {
     let request = &explanation.request;
-    writeln!(text, "{}", paint.bold("Request"))?;
+    writeln!(text, "{}", color::bold("Request"))?;
     writeln!(text, "  {} {}", printable(&request.method), printable(&request.path))?;
     writeln!(text, "  host {}", request.host.as_deref().unwrap_or("unknown"))?;
     if let Some(peer) = &request.peer {
@@ -28,76 +28,117 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
         let status = recorded.status.map(|status| format!(", status {status}")).unwrap_or_default();
         writeln!(text, "  recorded in {}:{}{status}", recorded.file, recorded.entry)?;
     }
-    match request.readings.as_slice() {
+    match request.interpretations.as_slice() {
         [] => writeln!(text, "  the path has no valid interpretation")?,
         [_] => {}
         several => writeln!(text, "  interpretations of the path: {}", printable(&several.join(", ")))?,
     }
-    writeln!(text, "\n{}", paint.bold("Rules"))?;
+    if let Some(mcp) = &request.mcp {
+        writeln!(text, "  MCP call: {}", printable(mcp))?;
+    }
+    writeln!(text, "\n{}", color::bold("Rules"))?;
     if explanation.rules.is_empty() {
         writeln!(text, "  none considered")?;
     }
     for rule in &explanation.rules {
-        write_rule(text, rule, paint)?;
+        write_rule(text, rule)?;
     }
     if !explanation.authenticators.is_empty() {
-        writeln!(text, "\n{}", paint.bold("Authenticators"))?;
+        writeln!(text, "\n{}", color::bold("Authenticators"))?;
     }
     for tried in &explanation.authenticators {
-        write_tried(text, tried, paint)?;
+        write_tried(text, tried)?;
     }
-    write_outcome(text, &explanation.outcome, paint)?;
+    write_authorization(text, explanation)?;
+    write_outcome(text, &explanation.outcome)?;
     for note in &explanation.notes {
-        writeln!(text, "\n{} {note}", paint.yellow("note:"))?;
+        writeln!(text, "\n{} {note}", color::yellow("note:"))?;
     }
     Ok(())
 }
 
-fn write_rule(text: &mut String, rule: &Considered, paint: Color) -> std::fmt::Result {
+fn write_rule(text: &mut String, rule: &Considered) -> std::fmt::Result {
     if rule.matches {
-        return writeln!(text, "  {} {}", paint.green("✓"), rule.name);
+        return writeln!(text, "  {} {}", color::green("✓"), rule.name);
     }
-    let alternatives: Vec<String> = rule.misses.iter().map(|misses| misses.join(" and ")).collect();
+    let mut alternatives: Vec<String> =
+        rule.mismatches.iter().map(|mismatches| difference(mismatches)).collect();
+    alternatives.dedup();
     let why = match alternatives.as_slice() {
         [] => "matches, but was not selected".to_owned(),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => format!("different {first}"),
-        _ => format!("different {}", alternatives.join("; different ")),
+        _ => alternatives.join("; "),
     };
-    writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
+    writeln!(text, "  {} {}: {why}", color::blue("·"), rule.name)
 }
 
-fn write_tried(text: &mut String, tried: &Tried, paint: Color) -> std::fmt::Result {
-    writeln!(text, "  {} ({})", paint.bold(&tried.name), tried.scheme)?;
+/// The parts of a match that a request does not have.
+fn difference(misses: &[&str]) -> String {
+    let parts: Vec<&str> = misses.iter().copied().filter(|part| *part != NO_CALL).collect();
+    let different = (!parts.is_empty()).then(|| format!("different {}", parts.join(" and ")));
+    let lacks = misses.contains(&NO_CALL).then(|| format!("no {NO_CALL}"));
+    different.into_iter().chain(lacks).collect::<Vec<_>>().join(" and ")
+}
+
+fn write_authorization(text: &mut String, explanation: &Explanation) -> std::fmt::Result {
+    let Explanation { authorization, ambiguous, .. } = explanation;
+    if !authorization.is_empty() || !ambiguous.is_empty() {
+        writeln!(text, "\n{}", color::bold("Authorization"))?;
+    }
+    let is_one = authorization.len() == 1;
+    for (at, object) in authorization.iter().enumerate() {
+        if !is_one {
+            writeln!(text, "  authorize[{at}]")?;
+        }
+        let indent = if is_one { "  " } else { "    " };
+        if !object.applies {
+            writeln!(text, "{indent}{} for other authenticators", color::blue("·"))?;
+            continue;
+        }
+        for condition in &object.conditions {
+            let mark = if condition.holds { color::green("✓") } else { color::red("✗") };
+            writeln!(text, "{indent}{mark} {}", printable(&condition.text))?;
+        }
+    }
+    for variable in ambiguous {
+        for line in variable.lines() {
+            writeln!(text, "  {}", printable(&line).replace('✗', &color::red("✗")))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_tried(text: &mut String, tried: &Tried) -> std::fmt::Result {
+    writeln!(text, "  {} ({})", color::bold(&tried.name), tried.scheme)?;
     for looked in &tried.places {
         writeln!(text, "    {} {}", looked.place, looked.found)?;
     }
     for step in &tried.steps {
         match &step.why {
-            None => writeln!(text, "    {} {}", paint.green("✓"), step.what)?,
-            Some(why) => writeln!(text, "    {} {}: {why}", paint.red("✗"), step.what)?,
+            None => writeln!(text, "    {} {}", color::green("✓"), step.what)?,
+            Some(why) => writeln!(text, "    {} {}: {why}", color::red("✗"), step.what)?,
         }
     }
     writeln!(text, "    → {}", tried.verdict)
 }
 
-fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt::Result {
+fn write_outcome(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     let rule = outcome.rule.as_deref().map(|rule| format!(" by rule {rule:?}")).unwrap_or_default();
     let who = match (&outcome.subject, &outcome.authenticator) {
         (Some(subject), Some(authenticator)) => format!(" as {subject:?} ({authenticator})"),
         (None, Some(authenticator)) => format!(" ({authenticator})"),
         _ => String::new(),
     };
-    let said = match (outcome.decision, &outcome.response) {
-        ("allow", _) => paint.green(&format!("Allowed{rule}{who}")),
-        ("answer", Some(response)) => paint.green(&format!("Answered by the filter: {}", response.status)),
+    let verdict = match (outcome.decision, &outcome.response) {
+        ("allow", _) => color::green(&format!("Allowed{rule}{who}")),
+        ("answer", Some(response)) => color::green(&format!("Answered by the filter: {}", response.status)),
         (_, Some(response)) => {
-            paint.red(&format!("Denied{rule}{who}: {} {}", response.status, outcome.coded()))
+            color::red(&format!("Denied{rule}{who}: {} {}", response.status, outcome.coded()))
         }
         _ => String::new(),
     };
-    writeln!(text, "\n{said}")?;
+    writeln!(text, "\n{verdict}")?;
     if let Some(shadowed) = &outcome.shadowed {
-        writeln!(text, "  {} {shadowed}", paint.yellow("without shadow mode:"))?;
+        writeln!(text, "  {} {shadowed}", color::yellow("without shadow mode:"))?;
     }
     if let Some(lacks) = &outcome.lacks {
         writeln!(text, "  {lacks}")?;
@@ -119,7 +160,7 @@ fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt
             writeln!(text, "  {}: {}", printable(name), printable(value))?;
         }
         for name in &upstream.removed {
-            writeln!(text, "  {} {}", paint.blue("removed:"), printable(name))?;
+            writeln!(text, "  {} {}", color::blue("removed:"), printable(name))?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Warnings about issuers with a superfluous or missing slash at the end: tokens and metadata have the other form.
 
-use authgate::config::reader::member;
+use authgate::config::path::ConfigPath;
 use authgate::config::{Authenticator, Config, Keys};
 use serde_json::Value;
 
@@ -56,9 +56,11 @@ fn issuers(config: &Config) -> Vec<Issuer<'_>> {
             _ => continue,
         };
         let list = list.map(|list| list.0.as_slice()).unwrap_or_default();
-        for (at, text) in list.iter().enumerate() {
-            let index = if list.len() == 1 { String::new() } else { format!("[{at}]") };
-            let path = format!("{}.{scheme}.issuer{index}", member("authenticators", name));
+        let at = ConfigPath::Root.member("authenticators");
+        let at = at.member(name);
+        let at = at.member(scheme);
+        for (index, text) in list.iter().enumerate() {
+            let path = at.member("issuer").element(index, list.len()).to_string();
             issuers.push(Issuer { text, path, is_discovered });
         }
     }
@@ -68,12 +70,13 @@ fn issuers(config: &Config) -> Vec<Issuer<'_>> {
 fn authorization_servers(config: &Config) -> Vec<(String, &str)> {
     let resources = config.protected_resource.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
     let mut servers = Vec::new();
-    for (at, resource) in resources.iter().enumerate() {
-        let index = if resources.len() == 1 { String::new() } else { format!("[{at}]") };
+    let at = ConfigPath::Root.member("protected_resource");
+    for (index, resource) in resources.iter().enumerate() {
+        let at = at.element(index, resources.len());
         let list = resource.0.iter().find(|(name, _)| name == "authorization_servers");
         let list = list.and_then(|(_, list)| list.as_array()).map(Vec::as_slice).unwrap_or_default();
         for (number, server) in list.iter().enumerate() {
-            let path = format!("protected_resource{index}.authorization_servers[{number}]");
+            let path = at.member("authorization_servers").index(number).to_string();
             servers.extend(Value::as_str(server).map(|server| (path, server)));
         }
     }

@@ -90,12 +90,43 @@ fn random_match(random: &mut Random) -> Value {
         matched[name] = json!(random.some(&["GET", "POST", "DELETE"]));
     }
     if random.once_in(4) {
-        matched["hosts"] = json!(random.some(&["h.example", "*.h.example", "*.example"]));
+        let hosts = ["h.example", "*.h.example", "*.example", "{t}.example"];
+        matched["hosts"] = json!(random.some(&hosts));
     }
     if random.once_in(4) {
         matched["sources"] = json!(random.some(&["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"]));
     }
+    if random.once_in(6) {
+        matched.as_object_mut().unwrap().retain(|name, _| !name.ends_with("methods"));
+        matched["mcp"] = json!({});
+        if random.once_in(2) {
+            matched["mcp"]["methods"] = json!(random.some(&["tools/call", "tools/list", "ping"]));
+        }
+        let names = [json!("a"), json!("ab"), json!({"prefix": "a"}), json!({"prefix": "b"})];
+        let may_have_names =
+            matched["mcp"].get("methods").is_none_or(|methods| methods.to_string().contains("call"));
+        if may_have_names && random.once_in(2) {
+            matched["mcp"]["names"] = json!([names[random.below(4)], names[random.below(4)]]);
+            matched["mcp"]["names"].as_array_mut().unwrap().dedup();
+        }
+    }
     matched
+}
+
+/// A variable that each match of the rule has.
+fn random_variable(random: &mut Random, rule: &Value) -> Value {
+    let matched = rule.get("match").cloned().unwrap_or_default();
+    let template = matched.get("template").and_then(Value::as_str).unwrap_or_default();
+    let names = ["v", "w", "rest"].into_iter();
+    let mut offered: Vec<Value> = names
+        .filter(|name| template.contains(&format!("{{{name}}}")) || template.contains(&format!("{{{name}=")))
+        .map(|name| json!({ "path": name }))
+        .collect();
+    if matched.get("hosts") == Some(&json!(["{t}.example"])) {
+        offered.push(json!({"host": "t"}));
+    }
+    offered.push(json!({"header": random.one(&["x-a", "x-b"])}));
+    offered[random.below(offered.len())].clone()
 }
 
 fn random_rule(random: &mut Random) -> Value {
@@ -113,7 +144,13 @@ fn random_rule(random: &mut Random) -> Value {
                 2 => json!({"any_of": ["b", "a"]}),
                 _ => json!({"all_of": ["a", "b"]}),
             };
-            match random.below(5) {
+            match random.below(9) {
+                5 => rule["authorize"] = json!({"subject": random_variable(random, &rule)}),
+                6 => rule["authorize"] = json!({"claims": {"team": random_variable(random, &rule)}}),
+                7 => {
+                    let variable = random_variable(random, &rule);
+                    rule["authorize"] = json!([{"subject": variable}, {"scopes": random.some(&["r", "w"])}]);
+                }
                 0 => rule["optional"] = json!(true),
                 1 => rule["authorize"] = json!({"scopes": random.some(&["r", "w"])}),
                 2 => rule["authorize"] = json!({"any_scope": random.some(&["r", "w"])}),
@@ -124,17 +161,24 @@ fn random_rule(random: &mut Random) -> Value {
             }
         }
     }
+    if random.once_in(6) {
+        rule["origins"] = json!(random.some(&["https://a.example", "https://b.example", "null"]));
+    }
     rule
 }
 
 fn random_policy(random: &mut Random) -> Value {
     let rules: Vec<Value> = (0..1 + random.below(5)).map(|_| random_rule(random)).collect();
-    json!({"authenticators": authenticators(), "rules": rules})
+    let implied = if random.once_in(3) { json!({"w": ["r"]}) } else { json!({}) };
+    json!({"authenticators": authenticators(), "rules": rules, "scope_implies": implied})
 }
 
 /// The policy with one change.
 fn changed(random: &mut Random, policy: &Value) -> Value {
     let mut policy = policy.clone();
+    if random.once_in(12) {
+        policy["scope_implies"] = json!({"w": ["r"]});
+    }
     let rules = policy["rules"].as_array_mut().unwrap();
     let (at, other) = (random.below(rules.len()), random.below(rules.len()));
     match random.below(10) {
@@ -152,11 +196,19 @@ fn changed(random: &mut Random, policy: &Value) -> Value {
         3 => rules[at] = random_rule(random),
         4 => {
             let matched = random_match(random);
-            rules[at]["match"] = matched;
+            let has_variable = rules[at].get("authorize").is_some_and(|wanted| {
+                ["path", "host"].iter().any(|name| wanted.to_string().contains(&format!("{{\"{name}\"")))
+            });
+            if !has_variable {
+                rules[at]["match"] = matched;
+            }
         }
+        5 if rules[at].get("origins").is_some() => drop(rules[at].as_object_mut().unwrap().remove("origins")),
         _ => {
             let mut rule = random_rule(random);
-            if let Some(matched) = rules[at].get("match") {
+            let has_variable = rule["authorize"].to_string().contains("\"path\"")
+                || rule["authorize"].to_string().contains("\"host\"");
+            if let Some(matched) = rules[at].get("match").filter(|_| !has_variable) {
                 rule["match"] = matched.clone();
             }
             rules[at] = rule;
@@ -197,17 +249,30 @@ fn decision(policy: &Policy, request: &Request<'_>) -> String {
 /// A request that the two policies decide differently, of `count` random ones.
 fn different_request(random: &mut Random, old: &Policy, new: &Policy, count: usize) -> Option<String> {
     for _ in 0..count {
-        let segments = ["a", "b", "c", "d", "bb", ""];
+        let segments = ["a", "b", "c", "plain", "both", "bb", ""];
         let path: String = (0..1 + random.below(4)).map(|_| format!("/{}", random.one(&segments))).collect();
-        let method = random.one(&["GET", "POST", "DELETE", "PUT"]);
-        let host = random.one(&["h.example", "x.h.example", "y.example", "other.test"]);
+        let method = random.one(&["GET", "POST", "POST", "DELETE", "PUT"]);
+        let host = random.one(&["h.example", "x.h.example", "plain.example", "other.test"]);
         let peer = random.one(&["10.0.0.1", "10.1.2.3", "192.0.2.9", "2001:db8::9", "2001:db9::1"]);
         let peer: IpAddr = peer.parse().unwrap();
-        let held: Vec<_> = KEYS.iter().filter(|_| random.once_in(3)).collect();
+        let chosen: Vec<_> = KEYS.iter().filter(|_| random.once_in(3)).collect();
         let mut fields: Vec<(String, String)> = Vec::new();
-        for (name, holder, _) in held {
+        for (name, holder, _) in chosen {
             fields.retain(|(known, _)| *known != format!("x-key-{name}"));
             fields.push((format!("x-key-{name}"), key(name, holder)));
+        }
+        for (name, values) in [
+            ("x-a", &["plain", "both"][..]),
+            ("x-b", &["plain", "scoped"]),
+            ("origin", &["https://a.example", "null", "https://c.example"]),
+            ("mcp-method", &["tools/call", "tools/list", "ping", "other"]),
+            ("mcp-name", &["a", "ab", "b", "c"]),
+            ("mcp-protocol-version", &["2026-07-28"]),
+        ] {
+            let is_mcp = name.starts_with("mcp");
+            if (is_mcp && method == "POST" && !random.once_in(10)) || (!is_mcp && random.once_in(2)) {
+                fields.push((name.to_owned(), random.one(values).to_owned()));
+            }
         }
         let request = Request {
             method: method.as_bytes(),
@@ -239,9 +304,9 @@ fn differences_that_random_requests_find_are_found() {
             path.to_str().unwrap().to_owned()
         };
         let (old_path, new_path) = (write("old.json", &old), write("new.json", &new));
-        let said = tool(&["diff", &old_path, &new_path], "");
+        let run = tool(&["diff", &old_path, &new_path], "");
         let different = different_request(&mut random, &build(&old), &build(&new), 400);
-        match (different, said.code) {
+        match (different, run.code) {
             (Some(_), 1) => found += 1,
             (None, 0) => alike += 1,
             // The tool may find differences that these requests do not show.
@@ -252,7 +317,7 @@ fn differences_that_random_requests_find_are_found() {
             }
             (different, code) => failures.push(format!(
                 "round {round}: {different:?}, exit code {code}: {}{}\n{}\n{}",
-                said.output, said.errors, old["rules"], new["rules"]
+                run.output, run.errors, old["rules"], new["rules"]
             )),
         }
         if round % 10 == 0 {

@@ -4,6 +4,7 @@
 mod agreement;
 mod console;
 mod diff;
+mod diff_cases;
 mod files;
 mod policies;
 mod replay;

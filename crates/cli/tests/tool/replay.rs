@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-use super::run::{Said, scratch};
+use super::run::{Run, scratch};
 use authgate_testing::e2e::programs::{is_there, or_skip};
 
 /// Runs to repeat.
@@ -17,7 +17,7 @@ pub struct Replay(Vec<Value>);
 
 impl Replay {
     /// Adds a run of the tool, and the files that it read.
-    pub fn add<S: AsRef<OsStr>>(&mut self, arguments: &[S], files: &[&Path], said: &Said) {
+    pub fn add<S: AsRef<OsStr>>(&mut self, arguments: &[S], files: &[&Path], run: &Run) {
         let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_ref().as_bytes()).collect();
         let file = |path: &&Path| {
             let name = path.to_str().unwrap().trim_start_matches('/').to_owned();
@@ -25,7 +25,7 @@ impl Replay {
         };
         let files: Map<String, Value> = files.iter().map(file).collect();
         self.0.push(json!({
-            "args": arguments, "files": files, "output": said.output, "errors": said.errors, "code": said.code,
+            "args": arguments, "files": files, "output": run.output, "errors": run.errors, "code": run.code,
         }));
     }
 

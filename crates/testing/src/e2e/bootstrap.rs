@@ -44,8 +44,10 @@ pub struct Listener {
     more: Vec<Value>,
     failure_policy: &'static str,
     capabilities: Value,
+    vm_capabilities: Value,
     hosts: Value,
     is_disabled: bool,
+    port: u16,
 }
 
 /// Creates a listener whose filter is configured from a `Struct`, with the sample's path and host settings.
@@ -71,7 +73,9 @@ pub fn listener(name: &'static str, configuration: Value, good: Request) -> List
         more: Vec::new(),
         failure_policy: "FAIL_RELOAD",
         capabilities: Value::Null,
+        vm_capabilities: Value::Null,
         is_disabled: false,
+        port: 0,
         hosts: json!([{
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
@@ -167,6 +171,12 @@ impl Listener {
         self
     }
 
+    /// Sets the port, which is a free one otherwise, for configurations that contain it.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// Sets the `virtual_hosts`.
     pub fn hosts(mut self, hosts: Value) -> Self {
         self.hosts = hosts;
@@ -195,6 +205,12 @@ impl Listener {
     /// Sets a `capability_restriction_config` with these names.
     pub fn capabilities(mut self, names: &[&str]) -> Self {
         self.capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
+        self
+    }
+
+    /// Sets the same for the VM.
+    pub fn vm_capabilities(mut self, names: &[&str]) -> Self {
+        self.vm_capabilities = names.iter().map(|&name| (name.to_owned(), json!({}))).collect();
         self
     }
 
@@ -234,8 +250,12 @@ impl Listener {
             vm["environment_variables"] = self.environment.clone();
         }
         // A VM with its own settings must not be shared with other listeners.
-        if !self.environment.is_null() || !self.capabilities.is_null() || self.module != module() {
+        let lists = [&self.environment, &self.capabilities, &self.vm_capabilities];
+        if lists.iter().any(|list| !list.is_null()) || self.module != module() {
             vm["vm_id"] = json!(format!("authgate-{}", self.name));
+        }
+        if !self.vm_capabilities.is_null() {
+            vm["capability_restriction_config"] = json!({"allowed_capabilities": self.vm_capabilities});
         }
         let mut wasm = json!({"@type": WASM, "config": {
             "name": self.name,
@@ -287,7 +307,7 @@ impl Listener {
         if let Some((context, _)) = &self.tls {
             chain["transport_socket"] = json!({"name": "tls", "typed_config": context});
         }
-        json!({"name": self.name, "address": address(0), "filter_chains": [chain]})
+        json!({"name": self.name, "address": address(self.port), "filter_chains": [chain]})
     }
 }
 

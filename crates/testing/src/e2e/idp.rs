@@ -26,6 +26,11 @@ pub struct Idp {
 impl Idp {
     /// Starts a provider; `None`, with a message, if Node or the packages are missing.
     pub fn start() -> Option<Self> {
+        Self::start_with_login(&[])
+    }
+
+    /// Starts a provider whose client `web` can log people in; `arguments` is its redirect URI.
+    pub fn start_with_login(arguments: &[&str]) -> Option<Self> {
         let folder = crate::root().join("tests/idp");
         let missing = if !Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success()) {
             Some("`node` does not run here")
@@ -41,6 +46,7 @@ impl Idp {
         }
         let mut child = Command::new("node")
             .arg("server.mjs")
+            .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

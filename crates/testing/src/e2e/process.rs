@@ -206,8 +206,8 @@ impl Envoy {
 
     /// Returns everything that Envoy and the module have logged so far.
     pub fn log(&self) -> String {
-        let octets = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
-        String::from_utf8_lossy(&octets).into_owned()
+        let bytes = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Returns all signs of a trap in the module, from any cause.
@@ -240,10 +240,10 @@ impl Drop for Envoy {
     }
 }
 
-/// Starts a process that ends Envoy if the test process dies without dropping it: the pipe between them closes then.
-fn watchdog(envoy: u32) -> std::io::Result<Child> {
+/// Starts a process that ends another if the test process dies without dropping it: the pipe between them closes then.
+pub(crate) fn watchdog(process: u32) -> std::io::Result<Child> {
     Command::new("sh")
-        .args(["-c", "read -r _; kill -9 \"$0\" 2>/dev/null", &envoy.to_string()])
+        .args(["-c", "read -r _; kill -9 \"$0\" 2>/dev/null", &process.to_string()])
         .stdin(Stdio::piped())
         .spawn()
 }

@@ -209,3 +209,27 @@ impl Drop for Proxy {
         assert!(self.finished || thread::panicking(), "a test that does not finish has looked at nothing");
     }
 }
+
+/// A connection to a listener that is reused until it is closed.
+#[derive(Debug)]
+pub struct Kept<'p> {
+    proxy: &'p Proxy,
+    listener: &'p str,
+    connection: Connection,
+}
+
+impl<'p> Kept<'p> {
+    /// Connects to a listener.
+    pub fn new(proxy: &'p Proxy, listener: &'p str) -> Self {
+        Self { proxy, listener, connection: proxy.connect(listener) }
+    }
+
+    /// Sends a request. If the connection is closed after it, the next request uses another one.
+    pub fn send(&mut self, request: &Request) -> Exchange {
+        let exchange = self.proxy.send_over(&mut self.connection, request);
+        if exchange.status == 0 || exchange.answer.all("connection").contains(&"close") {
+            self.connection = self.proxy.connect(self.listener);
+        }
+        exchange
+    }
+}

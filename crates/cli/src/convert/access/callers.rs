@@ -51,7 +51,7 @@ pub enum Ask {
 pub type Conjunction = Vec<Ask>;
 
 /// An element of `authorize`.
-pub type Way = Map<String, Value>;
+pub type Authorization = Map<String, Value>;
 
 /// Maximum number of alternatives; a user would not review more. Further alternatives are dropped, so their tokens are
 /// denied.
@@ -209,14 +209,14 @@ pub fn both(first: &[Conjunction], second: &[Conjunction]) -> Vec<Conjunction> {
 }
 
 /// Removes duplicates. If one alternative is always met, it is the only one that remains.
-pub fn simplified(ways: Vec<Conjunction>) -> Vec<Conjunction> {
-    if ways.iter().any(Vec::is_empty) {
+pub fn simplified(alternatives: Vec<Conjunction>) -> Vec<Conjunction> {
+    if alternatives.iter().any(Vec::is_empty) {
         return vec![Vec::new()];
     }
     let mut simple: Vec<Conjunction> = Vec::new();
-    for way in ways {
-        if !simple.contains(&way) {
-            simple.push(way);
+    for conjunction in alternatives {
+        if !simple.contains(&conjunction) {
+            simple.push(conjunction);
         }
     }
     simple.truncate(MAX_WAYS);
@@ -224,7 +224,7 @@ pub fn simplified(ways: Vec<Conjunction>) -> Vec<Conjunction> {
 }
 
 /// Writes a conjunction as an element of `authorize`; `None` if that is not possible.
-pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
+pub fn authorization(conjunction: &Conjunction, findings: &Findings) -> Option<Authorization> {
     let (mut claims, mut scopes, mut any_scope) = (Map::new(), Vec::new(), None);
     for ask in conjunction {
         match ask {
@@ -274,17 +274,17 @@ pub fn way(conjunction: &Conjunction, findings: &Findings) -> Option<Way> {
     if claims.is_empty() && scopes.is_empty() && any_scope.is_none() {
         claims.insert("sub".to_owned(), json!({"present": true}));
     }
-    let mut way = Way::new();
+    let mut authorization = Authorization::new();
     if !claims.is_empty() {
-        way.insert("claims".to_owned(), Value::Object(claims));
+        authorization.insert("claims".to_owned(), Value::Object(claims));
     }
     if !scopes.is_empty() {
-        way.insert("scopes".to_owned(), json!(scopes));
+        authorization.insert("scopes".to_owned(), json!(scopes));
     }
     if let Some(any_scope) = any_scope {
-        way.insert("any_scope".to_owned(), any_scope);
+        authorization.insert("any_scope".to_owned(), any_scope);
     }
-    Some(way)
+    Some(authorization)
 }
 
 /// An unused selector for a claim: a claim at the top level can be selected by its name and by a JSON Pointer.

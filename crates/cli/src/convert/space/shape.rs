@@ -212,14 +212,14 @@ fn shared_template(a: (&[Option<String>], bool), b: (&[Option<String>], bool)) -
 
 /// Regex for paths that start with `prefix` and end with `suffix`, which may overlap.
 fn both(prefix: &str, suffix: &str) -> String {
-    let mut ways = vec![format!("{}.*{}", regex_lite::escape(prefix), regex_lite::escape(suffix))];
+    let mut patterns = vec![format!("{}.*{}", regex_lite::escape(prefix), regex_lite::escape(suffix))];
     let ends = suffix.char_indices().map(|(at, _)| at).chain([suffix.len()]).skip(1);
     for (start, rest) in ends.filter_map(|at| suffix.split_at_checked(at)) {
         if prefix.ends_with(start) {
-            ways.push(regex_lite::escape(&format!("{prefix}{rest}")));
+            patterns.push(regex_lite::escape(&format!("{prefix}{rest}")));
         }
     }
-    ways.join("|")
+    patterns.join("|")
 }
 
 fn template(segments: &[Option<String>], rest: bool) -> Value {

@@ -1,0 +1,5 @@
+// Makes code that scrolls reachable by keyboard, and names the parts of the page for screen readers.
+for (const code of document.querySelectorAll("pre > code")) code.tabIndex = 0;
+document.getElementById("mdbook-menu-bar")?.setAttribute("role", "banner");
+// A label has no state.
+document.getElementById("mdbook-sidebar-toggle")?.removeAttribute("aria-expanded");
