@@ -85,9 +85,8 @@ timing: ## Compare the durations of denials by the core; fails if they reveal wh
 fuzz: ## Fuzz each target for T=60 seconds; TARGET=name for one. Needs a C++ compiler
 	@$(XTASK) fuzz $(or $(T),60) $(TARGET)
 
-mutants: ## Mutate the code, one change at a time, and check that a test fails; takes hours. ARGS='-f src/decision/mod.rs'
-	@$(XTASK) install cargo-mutants
-	$(TARGET_DIR)/tools/bin/cargo-mutants mutants --output '$(TARGET_DIR)' $(ARGS)
+mutants: ## Mutate the code, one change at a time, and check that a test fails; hours. ARGS='--resume', ARGS='-f src/decision/mod.rs'
+	@$(XTASK) mutants $(ARGS)
 
 # Time and name of the commit, so that the same commit gives the same digest. Outside of a repository, set both.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)

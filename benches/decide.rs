@@ -33,7 +33,7 @@ use authgate::policy::{Policy, build};
 use authgate::timestamp::NumericDate;
 use serde_json::{Value, json};
 
-use crate::policy::{BOB, PASSWORD, basic, house, keys, objects, rules, users};
+use crate::policy::{BOB, PASSWORD, basic, default_policy, keys, objects, rules, users};
 use crate::table::{Table, median, spread};
 use authgate_testing::e2e::mint::{claims, claims_but, other_token, token};
 
@@ -66,7 +66,7 @@ struct Case<'p> {
 fn main() {
     let text = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let filter = text.unwrap_or_default().to_lowercase();
-    let (house, many_users) = (policy_of(house()), policy_of(users(100_000)));
+    let (default, many_users) = (policy_of(default_policy()), policy_of(users(100_000)));
     let (one_rule, many_rules) = (policy_of(rules(1)), policy_of(rules(1000)));
     let (one_object, many_objects) = (policy_of(objects(1)), policy_of(objects(1000)));
     let (one_key, many_keys) = (policy_of(keys(1)), policy_of(keys(100)));
@@ -76,26 +76,26 @@ fn main() {
     let case =
         |name, policy, path, authorization, allowed| Case { name, policy, path, authorization, allowed };
     let cases = [
-        case("public route", &house, "/public/x", None, true),
-        case("Basic {SHA}", &house, "/basic/x", alice.clone(), true),
-        case("Basic bcrypt", &house, "/bcrypt/x", Some(basic("bob", BOB)), true),
-        case("RS256", &house, "/jwt/x", signed("RS256"), true),
-        case("ES256", &house, "/jwt/x", signed("ES256"), true),
-        case("EdDSA", &house, "/jwt/x", signed("EdDSA"), true),
-        case("HS256", &house, "/shared/x", bearer(other_token("alice")), true),
-        case("missing", &house, "/basic/x", None, false),
-        case("malformed", &house, "/basic/x", Some("Basic !!!!".to_owned()), false),
-        case("wrong password", &house, "/basic/x", Some(basic("alice", "no")), false),
-        case("expired", &house, "/jwt/x", bearer(policy::expired()), false),
-        case("bad signature", &house, "/jwt/x", bearer(policy::badly_signed()), false),
+        case("public route", &default, "/public/x", None, true),
+        case("Basic {SHA}", &default, "/basic/x", alice.clone(), true),
+        case("Basic bcrypt", &default, "/bcrypt/x", Some(basic("bob", BOB)), true),
+        case("RS256", &default, "/jwt/x", signed("RS256"), true),
+        case("ES256", &default, "/jwt/x", signed("ES256"), true),
+        case("EdDSA", &default, "/jwt/x", signed("EdDSA"), true),
+        case("HS256", &default, "/shared/x", bearer(other_token("alice")), true),
+        case("missing", &default, "/basic/x", None, false),
+        case("malformed", &default, "/basic/x", Some("Basic !!!!".to_owned()), false),
+        case("wrong password", &default, "/basic/x", Some(basic("alice", "no")), false),
+        case("expired", &default, "/jwt/x", bearer(policy::expired()), false),
+        case("bad signature", &default, "/jwt/x", bearer(policy::badly_signed()), false),
         case(
             "insufficient scope",
-            &house,
+            &default,
             "/admin/x",
             bearer(token("EdDSA", &claims_but("alice", json!({"scope": "read"})))),
             false,
         ),
-        case("no rule", &house, "/nowhere", alice.clone(), false),
+        case("no rule", &default, "/nowhere", alice.clone(), false),
         case("100,000 users", &many_users, "/x", Some(basic("user-7", PASSWORD)), true),
         case("1 rule", &one_rule, "/team-last/x", alice.clone(), true),
         case("1,000 rules", &many_rules, "/team-last/x", alice.clone(), true),
@@ -149,12 +149,12 @@ impl Case<'_> {
     fn select(&self, request: &Request<'_>) -> Option<usize> {
         let request = black_box(request);
         let host = Host::parse(request.authority.unwrap_or_default()).expect("a host");
-        let readings = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
+        let interpretations = PathInterpretations::of(request.path.expect("a path")).expect("a plain path");
         let target = Target {
             method: request.method,
             host: host.as_ref(),
             peer: request.peer,
-            readings: &readings,
+            interpretations: &interpretations,
             mcp: None,
         };
         self.policy.index.select(&target).expect("one rule or none").map(RuleId::index)

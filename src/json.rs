@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_not_utf8_are_refused() {
+    fn bytes_that_are_not_utf8_are_refused() {
         assert!(parse(b"\"\xff\"").is_err());
         assert!(parse(b"{\"\xc3\":1}").is_err());
     }

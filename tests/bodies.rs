@@ -71,12 +71,12 @@ const HELP: &str = r#"https://example.com/help?a='b'&c="d""#;
 /// A denial by a rule that accepts Basic and then Bearer.
 fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
     let realm = Realm::new(REALM).unwrap();
-    let offer = |authenticator, scheme, is_bearer| ChallengeSet {
+    let set = |authenticator, scheme, is_bearer| ChallengeSet {
         authenticator: AuthenticatorId::new(authenticator),
         challenges: vec![Challenge::new(scheme, &realm)],
         is_bearer,
     };
-    let offers = vec![offer(0, "Basic", false), offer(1, "Bearer", true)];
+    let sets = vec![set(0, "Basic", false), set(1, "Bearer", true)];
     match reason {
         Reason::NoRule
         | Reason::RuleDenied
@@ -89,7 +89,7 @@ fn denial(reason: Reason, authenticator: Option<usize>) -> Denial {
         _ => Denial::by_rule(
             reason,
             authenticator.map(AuthenticatorId::new),
-            offers,
+            sets,
             Wanted::scope(SCOPE.to_owned()),
             Some(METADATA.into()),
         ),

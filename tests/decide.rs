@@ -467,7 +467,7 @@ fn expect(what: &str, expected: &str, found: &str) -> Result<(), String> {
 fn no_secret_of(request: &Request<'_>, challenges: &str, body: &str) -> Result<(), String> {
     let values = ["authorization", "cookie", "x-jwt", "x-api-key", "dpop"].into_iter();
     let values = values.flat_map(|name| request.values(name));
-    for word in values.flat_map(|value| value.split(|octet| matches!(octet, b' ' | b'=' | b';'))) {
+    for word in values.flat_map(|value| value.split(|byte| matches!(byte, b' ' | b'=' | b';'))) {
         // The values of Digest credentials are quoted, and one of the names also occurs in challenges.
         let word = String::from_utf8_lossy(word).trim_matches([',', '"']).to_owned();
         if word.len() > 8 && word != "algorithm" && (challenges.contains(&word) || body.contains(&word)) {

@@ -401,7 +401,7 @@ fn snake_case(variant: &str) -> String {
 fn codes(path: &str) -> BTreeSet<String> {
     let source = read(path);
     let quoted = source.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
-    let is_code = |text: &&str| text.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+    let is_code = |text: &&str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let is_part = |text: &&str| matches!(*text, "header" | "payload" | "signature");
     quoted.filter(|text| is_code(text) && !is_part(text)).map(str::to_owned).collect()
 }

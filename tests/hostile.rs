@@ -59,19 +59,19 @@ impl Random {
 }
 
 /// A policy with a single state for all of its requests: a cached credential must not make anything else pass.
-struct Gate {
+struct Instance {
     policy: Policy,
     state: RefCell<State>,
 }
 
-impl Gate {
+impl Instance {
     fn decide<'a>(&'a self, request: &Request<'a>, context: Context<'_>) -> Decision<'a> {
         decide(&self.policy, request, &mut self.state.borrow_mut(), context)
     }
 }
 
 /// Returns policies that read credentials from every location, with a valid credential for each.
-fn policies() -> Vec<Gate> {
+fn policies() -> Vec<Instance> {
     let key = |algorithm| mint::SigningKey::for_algorithm(algorithm).jwk();
     let jwt = |issuer: &str, algorithm, from: Value| json!({"jwt": {"issuer": issuer, "audiences": ["api"], "keys": {"jwks": {"keys": [key(algorithm)]}}, "from": from}});
     let bearer = json!([{"header": "authorization", "scheme": "Bearer"}]);
@@ -100,14 +100,14 @@ fn policies() -> Vec<Gate> {
         let value = json!({"authenticators": authenticators, "rules": rules, "identity": identity});
         let policy = build(&config::from_value(value).unwrap(), &|_| None).unwrap().policy;
         let state = RefCell::new(State::new(&policy, CredentialCache::new([1; 16], policy.limits)));
-        Gate { policy, state }
+        Instance { policy, state }
     });
     made.collect()
 }
 
 /// Checks a decision: it never panics, is never slow, and never allows an invalid request. The time limit is wide,
 /// since this runs without optimisation beside other tests; it detects exponential behaviour, not constant factors.
-fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str) {
+fn check(policies: &[Instance], sent: &Sent, holds_good_credential: bool, what: &str) {
     let pseudo: [(&[u8], &[u8]); 4] = [
         (b":method", &sent.method),
         (b":scheme", b"https"),
@@ -134,7 +134,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
                 let challenged = response.fields.iter().any(|(name, _)| *name == "www-authenticate");
                 assert!(challenged || response.status != 401, "{what}: a 401 without challenge");
                 for (name, value) in &response.fields {
-                    assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{what}: {name}");
+                    assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{what}: {name}");
                 }
             }
             Verdict::Reply(_) => panic!("{what}, policy {at}: has no metadata"),
@@ -164,7 +164,7 @@ fn check(policies: &[Gate], sent: &Sent, holds_good_credential: bool, what: &str
             );
         }
         for (name, value) in &decision.mutations.set {
-            let plain = value.iter().all(|octet| matches!(octet, b'!'..=b'~' | b' '));
+            let plain = value.iter().all(|byte| matches!(byte, b'!'..=b'~' | b' '));
             let is_identity = ["x-user", "x-all"].contains(name);
             assert!(plain || !is_identity, "{what}, policy {at}: {name}");
         }
@@ -177,24 +177,24 @@ fn token(issuer: &str, subject: &str, algorithm: Algorithm) -> String {
 }
 
 /// Returns alice's response to a challenge of this policy, for `GET /`.
-fn answer(gate: &Gate, nc: u32) -> String {
+fn answer(instance: &Instance, nc: u32) -> String {
     let nothing = Request::new([(&b":path"[..], &b"/"[..])].into_iter(), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
     let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-    let Verdict::Deny(denial) = gate.decide(&nothing, context).verdict else { panic!("no challenge") };
-    let response = denial.response(&gate.policy.denials, Form::Text);
+    let Verdict::Deny(denial) = instance.decide(&nothing, context).verdict else { panic!("no challenge") };
+    let response = denial.response(&instance.policy.denials, Form::Text);
     let challenge = response.fields.iter().find_map(|(_, value)| Challenge::parse(value)).unwrap();
     let answer = Answer::new(&challenge, "alice", "horse", "GET", "/").with("nc", &format!("{nc:08x}"));
     answer.signed().field()
 }
 
-fn reason(gate: &Gate, sent: &Sent) -> Option<Reason> {
+fn reason(instance: &Instance, sent: &Sent) -> Option<Reason> {
     let fields = sent.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let target = [(&b":method"[..], &sent.method[..]), (b":path", &sent.path[..])];
     let request = Request::new(target.into_iter().chain(fields), None);
     let now = NumericDate::from_seconds(1_700_000_000.0).unwrap();
     let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-    match gate.decide(&request, context).verdict {
+    match instance.decide(&request, context).verdict {
         Verdict::Deny(denial) => Some(denial.reason),
         Verdict::Allow(_) | Verdict::Reply(_) | Verdict::Pending(_) => None,
     }
@@ -253,17 +253,17 @@ fn every_single_change_of_a_token_or_password_is_refused() {
     );
     for (scheme, credential) in [(&b"Bearer "[..], jwt), (&b"Basic "[..], pair)] {
         for at in 0..credential.len() {
-            for octet in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {
+            for byte in [0, b' ', b'.', b'=', b'A', b'_', b'-', b'/', b',', b'"', 0x7F, 0x80, 0xFF] {
                 let (mut replaced, mut inserted) = (credential.clone(), credential.clone());
-                replaced[at] = octet;
-                inserted.insert(at, octet);
+                replaced[at] = byte;
+                inserted.insert(at, byte);
                 let mut removed = credential.clone();
                 removed.remove(at);
                 for changed in [replaced, inserted, removed, credential[..at].to_vec()] {
                     // A space before a credential is one of several after the scheme.
                     let same = changed.strip_prefix(b" ").unwrap_or(&changed) == credential;
                     let value = [scheme, &changed[..]].concat();
-                    let what = format!("{at}, {octet}: {}", value.escape_ascii());
+                    let what = format!("{at}, {byte}: {}", value.escape_ascii());
                     check(&policies[..1], &sent(b"/", &[("authorization", &value)]), same, &what);
                 }
             }
@@ -276,22 +276,22 @@ fn every_single_change_of_a_digest_answer_is_refused_or_means_nothing() {
     let policies = policies();
     let good = answer(&policies[0], 1).into_bytes();
     // Spaces between params, quotes around tokens and the case of hexadecimal digits have no meaning.
-    let meaning = |octets: &[u8]| {
-        let said = octets.iter().filter(|octet| !matches!(octet, b' ' | b'\t' | b'"'));
+    let meaning = |bytes: &[u8]| {
+        let said = bytes.iter().filter(|byte| !matches!(byte, b' ' | b'\t' | b'"'));
         said.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
     };
     for at in 0..good.len() {
-        for octet in [0, b' ', b'\t', b'.', b'=', b'A', b'_', b'0', b'/', b',', b'"', b'\\', 0x7F, 0x80, 0xFF]
+        for byte in [0, b' ', b'\t', b'.', b'=', b'A', b'_', b'0', b'/', b',', b'"', b'\\', 0x7F, 0x80, 0xFF]
         {
             let (mut replaced, mut inserted) = (good.clone(), good.clone());
-            replaced[at] = octet;
-            inserted.insert(at, octet);
+            replaced[at] = byte;
+            inserted.insert(at, byte);
             let mut removed = good.clone();
             removed.remove(at);
             for changed in [replaced, inserted, removed, good[..at].to_vec()] {
                 // An escape in a quoted string may have no meaning either.
-                let same = octet == b'\\' || meaning(&changed) == meaning(&good);
-                let what = format!("{at}, {octet}: {}", changed.escape_ascii());
+                let same = byte == b'\\' || meaning(&changed) == meaning(&good);
+                let what = format!("{at}, {byte}: {}", changed.escape_ascii());
                 let request = sent(b"/", &[("authorization", &changed)]);
                 check(&policies[..1], &request, same, &what);
                 if !same {
@@ -326,13 +326,13 @@ fn large_and_deep_requests_are_answered_in_time() {
         STANDARD.encode(format!("{}:p", "u".repeat(37_000))).into_bytes(),
         STANDARD.encode(":".repeat(37_000)).into_bytes(),
     ];
-    for octet in
+    for byte in
         [b'A', b'.', b',', b';', b'&', b'=', b'"', b'\\', b' ', b'\t', b'%', b'/', b'+', 0, 0x7F, 0x80, 0xFF]
     {
-        values.push(vec![octet; many]);
-        values.push([b'a', octet].repeat(many / 2));
-        values.push([b'a', b'=', b'b', octet].repeat(many / 4));
-        values.push([b'"', b'\\', octet].repeat(many / 3));
+        values.push(vec![byte; many]);
+        values.push([b'a', byte].repeat(many / 2));
+        values.push([b'a', b'=', b'b', byte].repeat(many / 4));
+        values.push([b'"', b'\\', byte].repeat(many / 3));
     }
     let keys: String = (0..4_000).map(|at| format!("\"k{at}\":1,")).collect();
     values

@@ -74,7 +74,7 @@ fn keys_that_are_refused() {
     let ed = || SigningKey::for_algorithm(Algorithm::EdDSA).jwk();
     let oct = || json!({"kty": "oct", "k": encode(SECRET)});
     let x_of = |jwk: Value| jwk["x"].as_str().unwrap().to_owned();
-    let octets = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap();
+    let bytes = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap();
     use KeyError::*;
     for (jwk, expected) in [
         (json!([]), NotAKey),
@@ -123,15 +123,15 @@ fn keys_that_are_refused() {
         (changed(rsa(), json!({"e": "AQAB="})), Malformed),
         (changed(ec(), json!({"x": null})), Malformed),
         (changed(ec(), json!({"y": x_of(ec())})), Malformed),
-        (changed(ec(), json!({"x": encode(&octets(&x_of(ec()))[1..])})), Malformed),
-        (changed(ec(), json!({"x": encode(&[&[0][..], &octets(&x_of(ec()))].concat())})), Malformed),
+        (changed(ec(), json!({"x": encode(&bytes(&x_of(ec()))[1..])})), Malformed),
+        (changed(ec(), json!({"x": encode(&[&[0][..], &bytes(&x_of(ec()))].concat())})), Malformed),
         // The bytes of the correct point, split in the wrong place.
         (
             changed(
                 ec(),
                 json!({
-                    "x": encode(&octets(&x_of(ec()))[..31]),
-                    "y": encode(&[&octets(&x_of(ec()))[31..], &octets(ec()["y"].as_str().unwrap())].concat()),
+                    "x": encode(&bytes(&x_of(ec()))[..31]),
+                    "y": encode(&[&bytes(&x_of(ec()))[31..], &bytes(ec()["y"].as_str().unwrap())].concat()),
                 }),
             ),
             Malformed,
@@ -139,7 +139,7 @@ fn keys_that_are_refused() {
         (changed(ec(), json!({"x": encode(&[0; 32]), "y": encode(&[0; 32])})), Malformed),
         (changed(ec(), json!({"x": encode(&[0xff; 32])})), Malformed),
         (changed(ec(), json!({"crv": "secp256k1"})), Malformed),
-        (changed(p521(), json!({"x": encode(&octets(&x_of(p521()))[1..])})), Malformed),
+        (changed(p521(), json!({"x": encode(&bytes(&x_of(p521()))[1..])})), Malformed),
         (changed(ed(), json!({"x": encode(&[1; 31])})), Malformed),
         (changed(ed(), json!({"x": encode(&[&[1][..], &[0; 31]].concat())})), Malformed), // order 1
         (changed(ed(), json!({"x": encode(&[0xff; 32])})), Malformed),
@@ -342,7 +342,7 @@ fn errors_and_debug_show_no_key() {
     let shown = format!("{secret:?}");
     assert_eq!(shown, r#"VerifyingKey { kid: Some("k"), algorithms: {HS256}, .. }"#);
     let set = KeySet::from_keys(vec![secret]).unwrap();
-    assert!(!format!("{set:?}").contains("48, 49, 50"), "the secret, as octets");
+    assert!(!format!("{set:?}").contains("48, 49, 50"), "the secret, as bytes");
     let error = KeySet::from_jwks(&json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}), KeySetOrigin::Inline);
     let error = error.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("c2VjcmV0"));

@@ -445,8 +445,8 @@ fn what_is_no_token() {
     ] {
         assert_eq!(outcome(token.as_bytes(), &keys, None), Outcome::Malformed(expected), "{token:.120}");
     }
-    for octets in [&b"\xff.\xff.\xff"[..], b"e30\x00.e30.", b"\x00\x00\x00", b"e30.e30.\x80"] {
-        assert!(matches!(outcome(octets, &keys, None), Outcome::Malformed(_)), "{octets:?}");
+    for bytes in [&b"\xff.\xff.\xff"[..], b"e30\x00.e30.", b"\x00\x00\x00", b"e30.e30.\x80"] {
+        assert!(matches!(outcome(bytes, &keys, None), Outcome::Malformed(_)), "{bytes:?}");
     }
 }
 

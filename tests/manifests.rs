@@ -48,7 +48,7 @@ fn names(list: &Value) -> BTreeSet<String> {
 /// True if the image has a digest instead of a tag.
 fn is_pinned(image: &Value) -> bool {
     let digest = image.as_str().unwrap().rsplit_once("@sha256:").map(|(_, digest)| digest);
-    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|octet| octet.is_ascii_hexdigit()))
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[test]
@@ -176,6 +176,27 @@ fn alerts_fire_when_they_should() {
     {
         let (is_good, text) = run(&arguments);
         assert!(is_good, "{text}");
+    }
+}
+
+/// In Kubernetes, people look for a namespace and a pod first.
+#[test]
+fn the_dashboard_selects_by_namespace_and_pod() {
+    let dashboard = read("envoy/grafana-dashboard.json");
+    let variables = at(&dashboard, "/templating/list").as_array().unwrap();
+    let names: Vec<&str> = variables.iter().filter_map(|variable| variable["name"].as_str()).collect();
+    assert_eq!(names, ["datasource", "job", "namespace", "pod", "instance"]);
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+    let queries: Vec<&str> = targets.flatten().filter_map(|target| target["expr"].as_str()).collect();
+    for query in &queries {
+        for name in &names[1..] {
+            assert!(query.contains(&format!("{name}=~\"${name}\"")), "{query}");
+        }
+    }
+    for part in ["downstream_rq_time_bucket", "upstream_rq_time_bucket", "by (rule, reason)", "shadow_denied"]
+    {
+        assert!(queries.iter().any(|query| query.contains(part)), "no panel with {part}");
     }
 }
 

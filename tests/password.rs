@@ -89,7 +89,7 @@ fn each_hash_takes_its_password_and_no_other() {
 }
 
 #[test]
-fn a_password_has_at_most_1024_octets() {
+fn a_password_has_at_most_1024_bytes() {
     let longest = "p".repeat(MAX_PASSWORD_LEN);
     let hash = parse(&format!("{{PLAIN}}{longest}")).unwrap();
     assert!(hash.verify(longest.as_bytes()) == Ok(true));
@@ -105,10 +105,10 @@ fn sha_crypt_hashes_no_password_that_is_too_long() {
     assert_eq!(entries.len(), 6);
     for entry in entries {
         let (len, expected) = match entry.user.split('.').next().unwrap() {
-            "octets128" => (128, true), // at 656,000 rounds
-            "octets129" => (129, false),
-            "octets511" => (511, true),
-            "octets512" => (512, false),
+            "bytes128" => (128, true), // at 656,000 rounds
+            "bytes129" => (129, false),
+            "bytes511" => (511, true),
+            "bytes512" => (512, false),
             other => panic!("no password is named {other}"),
         };
         assert_eq!(entry.hash.verify("x".repeat(len).as_bytes()), Ok(expected), "{}", entry.user);

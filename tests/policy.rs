@@ -1,6 +1,7 @@
 //! Invalid configurations: every message, word by word. The cases are in `tests/cases/config-errors.yaml`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)] // a test may panic
 
+use authgate::authn::Scheme;
 use authgate::config::{self, ConfigError};
 use authgate::policy::build;
 use authgate_testing::config_cases;
@@ -41,4 +42,26 @@ fn check(case: Case) -> Result<(), String> {
     }
     let shown = [errors, warnings].concat().concat();
     if shows_secret(&shown) { Err(format!("a secret is shown: {shown}")) } else { Ok(()) }
+}
+
+/// Asks each scheme everything that a decision asks, whatever the credential.
+#[test]
+fn each_scheme_has_its_properties() {
+    let configuration = serde_json::json!({
+        "authenticators": {
+            "plain": {"basic": {"users": {"a": "{PLAIN}pw"}, "allow_plaintext": true}},
+            "slow": {"basic": {"users": {"a": "$2b$08$c6oMKiDJh66sXqq6gAmDoeRxMA2YM/TFCx4DQHJJWKlD3XL8zoooq"}}},
+            "keys": {"api_key": {"from": [{"header": "x-api-key"}], "keys": [{"id": "ci", "sha256": "0".repeat(64)}]}},
+            "opaque": {"introspection": {"endpoint": "https://idp/introspect", "cluster": "idp", "client_id": "g", "client_secret": "hunter2", "any_audience": true}},
+        },
+        "rules": [{"require": {"any_of": ["plain", "slow", "keys", "opaque"]}}],
+    });
+    let config = config::from_value(configuration).unwrap();
+    let policy = build(&config, &|_| None).unwrap().policy;
+    let names_of = |has: fn(&Scheme) -> bool| -> Vec<&str> {
+        let found = policy.authenticators.iter().filter(|authenticator| has(&authenticator.scheme));
+        found.map(|authenticator| authenticator.name.as_str()).collect()
+    };
+    assert_eq!(names_of(Scheme::accepts_unclaimed), ["opaque"]);
+    assert_eq!(names_of(Scheme::failures_are_slow), ["slow"]);
 }

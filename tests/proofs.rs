@@ -21,13 +21,13 @@ use serde_json::{Value, json};
 const NOW: f64 = 1_700_000_000.0;
 
 /// A configuration, its state, and a token bound to the ES256 key.
-struct Gate {
+struct Instance {
     policy: Policy,
     state: State,
     token: String,
 }
 
-impl Gate {
+impl Instance {
     fn new() -> Self {
         let key = SigningKey::for_algorithm(Algorithm::EdDSA);
         let config = json!({
@@ -42,7 +42,7 @@ impl Gate {
         let claims =
             json!({"iss": "people", "sub": "ann", "aud": "api", "exp": NOW + 100.0, "cnf": {"jkt": jkt}});
         let token = mint::sign(&claims, &key, Algorithm::EdDSA);
-        Gate { state: State::new(&policy, CredentialCache::new([1; 16], policy.limits)), policy, token }
+        Instance { state: State::new(&policy, CredentialCache::new([1; 16], policy.limits)), policy, token }
     }
 
     /// Returns the reason for which a request with this proof is denied; `None` if it is allowed.
@@ -83,30 +83,30 @@ fn is_of_proof(reason: Option<Reason>) -> bool {
 
 #[test]
 fn every_single_change_of_a_proof_is_refused() {
-    let mut gate = Gate::new();
-    let proof = good().mint("changed", &gate.token, NOW).into_bytes();
+    let mut instance = Instance::new();
+    let proof = good().mint("changed", &instance.token, NOW).into_bytes();
     for at in 0..proof.len() {
-        for octet in [0, b' ', b'.', b'A', b'_', b',', 0xFF] {
+        for byte in [0, b' ', b'.', b'A', b'_', b',', 0xFF] {
             let (mut replaced, mut inserted) = (proof.clone(), proof.clone());
-            replaced[at] = octet;
-            inserted.insert(at, octet);
+            replaced[at] = byte;
+            inserted.insert(at, byte);
             let mut removed = proof.clone();
             removed.remove(at);
             for changed in [replaced, inserted, removed, proof[..at].to_vec()] {
                 if changed != proof {
-                    let reason = gate.refuses("/a", &changed);
-                    assert!(is_of_proof(reason), "{at}, {octet}: {reason:?}: {}", changed.escape_ascii());
+                    let reason = instance.refuses("/a", &changed);
+                    assert!(is_of_proof(reason), "{at}, {byte}: {reason:?}: {}", changed.escape_ascii());
                 }
             }
         }
     }
     // No earlier request has used up the proof.
-    assert_eq!(gate.refuses("/a", &proof), None);
+    assert_eq!(instance.refuses("/a", &proof), None);
 }
 
 #[test]
 fn large_and_odd_proofs_are_refused_in_time() {
-    let mut gate = Gate::new();
+    let mut instance = Instance::new();
     let key = SigningKey::for_algorithm(Algorithm::ES256);
     let signed =
         |header: String, payload: String| sign_text(&header, &payload, &key, Algorithm::ES256).into_bytes();
@@ -166,12 +166,12 @@ fn large_and_odd_proofs_are_refused_in_time() {
         with_jwk(json!({"kty": "oct", "k": ones(64)}), "HS256"),
         with_jwk(json!(["EC"]), "ES256"),
     ];
-    proofs.push([&good().mint("x", &gate.token, NOW).into_bytes()[..], &[0; 8192]].concat());
+    proofs.push([&good().mint("x", &instance.token, NOW).into_bytes()[..], &[0; 8192]].concat());
     for proof in proofs {
-        let reason = gate.refuses("/a", &proof);
+        let reason = instance.refuses("/a", &proof);
         assert!(is_of_proof(reason), "{reason:?}: {:.300}", proof.escape_ascii().to_string());
     }
-    gate.passes_at_last();
+    instance.passes_at_last();
 }
 
 /// Validly signed proofs for URLs that are composed at random.
@@ -205,7 +205,7 @@ fn odd_addresses_match_only_their_own() {
         "\u{0}",
         "\\",
     ];
-    let mut gate = Gate::new();
+    let mut instance = Instance::new();
     let (mut state, mut passed) = (7_u64, 0);
     let mut below = |limit: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -216,8 +216,8 @@ fn odd_addresses_match_only_their_own() {
         (0..below(6)).for_each(|_| address.push_str(PARTS[below(PARTS.len())]));
         let mut proof = good();
         proof.claims.insert("htu".to_owned(), json!(address));
-        let proof = proof.mint(&format!("{round}"), &gate.token, NOW);
-        if gate.refuses("/a", proof.as_bytes()).is_none() {
+        let proof = proof.mint(&format!("{round}"), &instance.token, NOW);
+        if instance.refuses("/a", proof.as_bytes()).is_none() {
             passed += 1;
             let rest = address.to_ascii_lowercase().replace("%61", "a");
             let rest = rest.split(['?', '#']).next().unwrap();
@@ -227,5 +227,5 @@ fn odd_addresses_match_only_their_own() {
         }
     }
     assert!(passed > 10, "{passed}");
-    gate.passes_at_last();
+    instance.passes_at_last();
 }

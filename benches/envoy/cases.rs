@@ -7,7 +7,7 @@ use authgate_filter::known_answers;
 
 use crate::bootstrap::{Listener, authgate, basic_auth, jwt_authn, plain};
 use crate::digest;
-use crate::policy::{self, BOB, PASSWORD, basic, house};
+use crate::policy::{self, BOB, PASSWORD, basic, default_policy};
 use authgate_testing::e2e::mint::{self, claims, claims_but};
 
 /// Name of the listener without a filter, the baseline of all others.
@@ -124,30 +124,30 @@ pub fn cases() -> Vec<Case> {
         allowed("floor: + RS256 verified", "floor-mcvrww-rs256", "/jwt/x", &rs256),
         allowed("floor: + ES256 verified", "floor-mcvrww-es256", "/jwt/x", &es256),
         // The same tokens or passwords again and again.
-        same("public route", "house", "/public/x", None, 200),
-        allowed("Basic {SHA}", "house", "/basic/x", &alice).beside("basic_auth {SHA}"),
-        allowed("Basic bcrypt", "house", "/bcrypt/x", &basic("bob", BOB)),
-        allowed("RS256", "house", "/jwt/x", &rs256).beside("jwt_authn RS256"),
-        allowed("ES256", "house", "/jwt/x", &es256).beside("jwt_authn ES256"),
-        allowed("HS256", "house", "/shared/x", &hs256),
-        allowed("EdDSA", "house", "/jwt/x", &eddsa),
+        same("public route", "default", "/public/x", None, 200),
+        allowed("Basic {SHA}", "default", "/basic/x", &alice).beside("basic_auth {SHA}"),
+        allowed("Basic bcrypt", "default", "/bcrypt/x", &basic("bob", BOB)),
+        allowed("RS256", "default", "/jwt/x", &rs256).beside("jwt_authn RS256"),
+        allowed("ES256", "default", "/jwt/x", &es256).beside("jwt_authn ES256"),
+        allowed("HS256", "default", "/shared/x", &hs256),
+        allowed("EdDSA", "default", "/jwt/x", &eddsa),
         // The same with a single authenticator, so that one identity header is written.
         allowed("Basic {SHA}, alone", "staff", "/basic/x", &alice),
         allowed("RS256, alone", "tokens", "/jwt/x", &rs256),
         // Each token once.
-        fresh("RS256, new tokens", "house-fresh", "/jwt/x", policy::fresh_rs256)
+        fresh("RS256, new tokens", "default-fresh", "/jwt/x", policy::fresh_rs256)
             .beside("jwt_authn RS256, new tokens"),
-        fresh("ES256, new tokens", "house-fresh", "/jwt/x", policy::fresh_es256)
+        fresh("ES256, new tokens", "default-fresh", "/jwt/x", policy::fresh_es256)
             .beside("jwt_authn ES256, new tokens"),
-        fresh("HS256, new tokens", "house-fresh", "/shared/x", policy::fresh_hs256),
+        fresh("HS256, new tokens", "default-fresh", "/shared/x", policy::fresh_hs256),
         // Each kind of denial.
-        same("401 missing", "house", "/basic/x", None, 401),
-        same("401 malformed", "house", "/basic/x", Some("Basic !!!!"), 401),
-        same("401 wrong password", "house", "/basic/x", Some(&basic("alice", "no")), 401),
-        same("401 expired", "house", "/jwt/x", Some(&bearer(&policy::expired())), 401),
-        same("401 bad signature", "house", "/jwt/x", Some(&bearer(&policy::badly_signed())), 401),
-        same("403 insufficient scope", "house", "/admin/x", Some(&scoped), 403),
-        same("403 no rule", "house", "/nowhere", Some(&alice), 403),
+        same("401 missing", "default", "/basic/x", None, 401),
+        same("401 malformed", "default", "/basic/x", Some("Basic !!!!"), 401),
+        same("401 wrong password", "default", "/basic/x", Some(&basic("alice", "no")), 401),
+        same("401 expired", "default", "/jwt/x", Some(&bearer(&policy::expired())), 401),
+        same("401 bad signature", "default", "/jwt/x", Some(&bearer(&policy::badly_signed())), 401),
+        same("403 insufficient scope", "default", "/admin/x", Some(&scoped), 403),
+        same("403 no rule", "default", "/nowhere", Some(&alice), 403),
         // Small and large configurations.
         allowed("10 users", "users-10", "/x", &user),
         allowed("100,000 users", "users-100000", "/x", &user),
@@ -189,10 +189,10 @@ pub fn listeners(module: &Path, empty: &Path, floor: &Path) -> Vec<Listener> {
         ("basic_auth", basic_auth()),
         ("jwt_authn", jwt_authn(false)),
         ("jwt_authn-cache", jwt_authn(true)),
-        ("house", authgate(module, "house", house())),
+        ("default", authgate(module, "default", default_policy())),
         ("staff", authgate(module, "staff", policy::alone("staff"))),
         ("tokens", authgate(module, "tokens", policy::alone("tokens"))),
-        ("house-fresh", authgate(module, "house-fresh", house())),
+        ("default-fresh", authgate(module, "default-fresh", default_policy())),
         ("users-10", authgate(module, "users-10", policy::users(10))),
         ("users-100000", authgate(module, "users-100000", policy::users(MANY_USERS))),
         ("rules-1", authgate(module, "rules-1", policy::rules(1))),
@@ -218,7 +218,7 @@ fn verifying(algorithm: Algorithm) -> String {
         prost::encoding::encode_varint(field.len() as u64, &mut question);
         question.extend_from_slice(field);
     }
-    let digits: String = question.iter().map(|octet| format!("{octet:02x}")).collect();
+    let digits: String = question.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("mcvrww {digits}")
 }
 

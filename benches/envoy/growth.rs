@@ -9,7 +9,7 @@ use crate::bootstrap::{authgate, bootstrap, with_ballast};
 use crate::cases::{MANY_USERS, bearer, request};
 use crate::load::Load;
 use crate::options::Options;
-use crate::policy::{fresh_hs256, house, users};
+use crate::policy::{default_policy, fresh_hs256, users};
 use crate::report::Verdicts;
 use crate::table::{Table, median};
 use crate::usage::{largest_vm, resident};
@@ -27,8 +27,8 @@ pub fn is_wanted(options: &Options) -> bool {
 /// Measures the limits that do not depend on requests.
 pub fn over_sizes(options: &Options, verdicts: &mut Verdicts) {
     if options.wants(MODULE) {
-        let octets = fs::metadata(module()).expect("the module").len();
-        verdicts.add(MODULE, octets as f64 / MIB, 1.3, "MiB");
+        let bytes = fs::metadata(module()).expect("the module").len();
+        verdicts.add(MODULE, bytes as f64 / MIB, 1.3, "MiB");
     }
     if options.wants(LOADING) {
         let runs = if options.rounds > 3 { 3 } else { 1 };
@@ -74,9 +74,9 @@ pub fn over_tokens(options: &Options) -> Verdicts {
     /// Allowed growth of Envoy itself, in MiB: counters and allocator caches.
     const NOISE: f64 = 1.0;
 
-    let bootstrap = bootstrap(&[("house", authgate(&module(), "house", house()))]);
+    let bootstrap = bootstrap(&[("default", authgate(&module(), "default", default_policy()))]);
     let envoy = Envoy::start(&directory("bench-memory"), &bootstrap, &[]);
-    let mut load = Load::open(envoy.ports["house"]).expect("a connection to Envoy");
+    let mut load = Load::open(envoy.ports["default"]).expect("a connection to Envoy");
     let mut serial = 0;
     let mut rows = Vec::new();
     for sample in 0..=SAMPLES {

@@ -90,9 +90,9 @@ impl Connection {
     }
 }
 
-fn end_of_message(octets: &[u8]) -> Option<usize> {
-    let head = octets.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let length = std::str::from_utf8(&octets[..head])
+fn end_of_message(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let length = std::str::from_utf8(&bytes[..head])
         .ok()?
         .split("\r\n")
         .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());

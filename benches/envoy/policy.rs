@@ -14,7 +14,7 @@ pub const BOB: &str = "wonderland";
 pub const BOB_HASH: &str = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
 
 /// Returns a policy of ordinary size: every scheme, each on its own path.
-pub fn house() -> Value {
+pub fn default_policy() -> Value {
     json!({
         "authenticators": {
             "staff": {"basic": {"users": {"alice": sha(PASSWORD)}}},
@@ -37,9 +37,9 @@ pub fn house() -> Value {
     })
 }
 
-/// Returns a policy with one authenticator of [`house`] and one rule.
+/// Returns a policy with one authenticator of [`default_policy`] and one rule.
 pub fn alone(name: &str) -> Value {
-    json!({"authenticators": {name: house()["authenticators"][name]}, "rules": [{"require": name}]})
+    json!({"authenticators": {name: default_policy()["authenticators"][name]}, "rules": [{"require": name}]})
 }
 
 /// Returns a policy with one rule and an htpasswd text of `count` users, `user-0` and so on.
@@ -100,7 +100,7 @@ pub fn keys(count: usize) -> Value {
 pub fn api_keys(count: usize) -> Value {
     let key = |n: usize| {
         let digest = hmac_sha256::Hash::hash(format!("key-{n}").as_bytes());
-        json!({"id": format!("holder-{n}"), "sha256": digest.map(|octet| format!("{octet:02x}")).concat()})
+        json!({"id": format!("holder-{n}"), "sha256": digest.map(|byte| format!("{byte:02x}")).concat()})
     };
     json!({
         "authenticators": {"machines": {"api_key": {

@@ -54,7 +54,7 @@ const YESCRYPT: [&str; 2] = [
 /// Returns all cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
-        case("early-exit comparison: first octet wrong, last wrong", CALLS, |at| early_exit(at, [0, 63])),
+        case("early-exit comparison: first byte wrong, last wrong", CALLS, |at| early_exit(at, [0, 63])),
         case("early-exit comparison: the same twice", CALLS, |at| early_exit(at, [0, 0])),
     ];
     cases[0].must_leak = true;
@@ -69,7 +69,7 @@ pub fn cases() -> Vec<Case> {
         ("SHA-256-crypt, 1,000 rounds", known(SHA256_CRYPT), CALLS / 4),
         ("SHA-512-crypt, 1,000 rounds", known(SHA512_CRYPT), CALLS / 4),
         ("scrypt, 2 KiB", known(SCRYPT), CALLS),
-        ("yescrypt, 512 octets", known(YESCRYPT), CALLS),
+        ("yescrypt, 512 bytes", known(YESCRYPT), CALLS),
     ] {
         // A hash of another password would be denied just as well, so check that these are correct.
         for (start, password) in [("user", PASSWORD), ("than", OTHER_PASSWORD)] {
@@ -134,14 +134,14 @@ pub fn cases() -> Vec<Case> {
         subject: bcrypt_too(at),
     }));
     let key = |text: String| format!("ApiKey {text}").into_bytes();
-    let near = move |at, n| key(format!("{}{n:04}", &held(at, n)[..held(at, n).len() - 4]));
-    let far = move |at, n| key(format!("{n:04}{}", &held(at, n)[4..]));
+    let near = move |at, n| key(format!("{}{n:04}", &stored_key(at, n)[..stored_key(at, n).len() - 4]));
+    let far = move |at, n| key(format!("{n:04}{}", &stored_key(at, n)[4..]));
     cases.push(case("API key: last letters wrong, first letters wrong", CALLS, move |at| Block {
         classes: [inputs(|n| near(at, n)), inputs(|n| far(at, n))],
         subject: subject(api_keys(at)),
     }));
     cases.push(case("API key: past its end, unknown", CALLS, move |at| Block {
-        classes: [inputs(|n| key(held(at, n))), inputs(|n| far(at, n))],
+        classes: [inputs(|n| key(stored_key(at, n))), inputs(|n| far(at, n))],
         subject: subject(api_keys(at)),
     }));
     for (algorithm, last) in [("SHA-256", 63), ("MD5", 31)] {
@@ -160,7 +160,7 @@ pub fn cases() -> Vec<Case> {
         add("known user, unknown user", [("user", 0), ("none", 0)]);
         add("first digit wrong, last digit wrong", [("user", 0), ("user", last)]);
     }
-    cases.push(case("HS256: first octet of the MAC wrong, last wrong", CALLS, |at| Block {
+    cases.push(case("HS256: first byte of the MAC wrong, last wrong", CALLS, |at| Block {
         classes: [inputs(|n| forged(at, n, 0)), inputs(|n| forged(at, n, 31))],
         subject: subject(shared_secret()),
     }));
@@ -177,14 +177,14 @@ fn inputs(input: impl Fn(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
 
 /// Returns a secret, and copies with one wrong byte.
 fn early_exit(at: usize, wrong: [usize; 2]) -> Block {
-    let secret = random_octets(at as u64, 64);
-    let wrong_in = |octet: usize, n: usize| {
-        let mut octets = secret.clone();
-        octets[octet] ^= 1 + (n % 255) as u8;
-        octets
+    let secret = random_bytes(at as u64, 64);
+    let wrong_in = |byte: usize, n: usize| {
+        let mut bytes = secret.clone();
+        bytes[byte] ^= 1 + (n % 255) as u8;
+        bytes
     };
     Block {
-        classes: wrong.map(|octet| inputs(|n| wrong_in(octet, n))),
+        classes: wrong.map(|byte| inputs(|n| wrong_in(byte, n))),
         subject: Subject::EarlyExit(secret.clone()),
     }
 }
@@ -197,8 +197,8 @@ fn basic(user: &str, password: &str) -> Vec<u8> {
 /// guess the same, so the hashed input is the same: in some processes MD5 takes 0.05 % longer or shorter for letters in
 /// other positions.
 fn guess(at: usize, n: usize) -> String {
-    let letters = random_octets((at << 16 | n) as u64, WRONG_LETTERS);
-    let letters: String = letters.iter().map(|octet| char::from(b'A' + octet % 26)).collect();
+    let letters = random_bytes((at << 16 | n) as u64, WRONG_LETTERS);
+    let letters: String = letters.iter().map(|byte| char::from(b'A' + byte % 26)).collect();
     format!("{}{letters}", &PASSWORD[..PASSWORD.len() - WRONG_LETTERS])
 }
 
@@ -206,7 +206,7 @@ fn argon2id(password: &str) -> String {
     let (salt, mut digest) = ([7; 16], [0; 32]);
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, Some(32)).unwrap());
     argon2.hash_password_into(password.as_bytes(), &salt, &mut digest).unwrap();
-    let encode = |octets: &[u8]| BASE64_STANDARD_NO_PAD.encode(octets);
+    let encode = |bytes: &[u8]| BASE64_STANDARD_NO_PAD.encode(bytes);
     format!("$argon2id$v=19$m=8,t=1,p=1${}${}", encode(&salt), encode(&digest))
 }
 
@@ -225,15 +225,15 @@ fn users(at: usize, hashes: &[String; 2]) -> Value {
 }
 
 /// Returns a configured key.
-fn held(at: usize, n: usize) -> String {
+fn stored_key(at: usize, n: usize) -> String {
     format!("key-{at:02}{:03}-{}", n % MANY, "k".repeat(32))
 }
 
 /// Returns keys that have all expired.
 fn api_keys(at: usize) -> Value {
     let entry = |n: usize| {
-        let digest = hmac_sha256::Hash::hash(held(at, n).as_bytes());
-        let sha256 = digest.map(|octet| format!("{octet:02x}")).concat();
+        let digest = hmac_sha256::Hash::hash(stored_key(at, n).as_bytes());
+        let sha256 = digest.map(|byte| format!("{byte:02x}")).concat();
         json!({"id": format!("holder-{n}"), "sha256": sha256, "not_after": "2020-01-01T00:00:00Z"})
     };
     json!({
@@ -272,13 +272,13 @@ fn digest(challenge: &Challenge, user: &str, n: usize, wrong: usize) -> Vec<u8> 
 }
 
 /// Returns a token with one wrong byte in its MAC.
-fn forged(at: usize, n: usize, octet: usize) -> Vec<u8> {
+fn forged(at: usize, n: usize, byte: usize) -> Vec<u8> {
     let claims = claims_but(&format!("user-{at:02}{n:03}"), json!({"iss": OTHER_ISSUER}));
     let token = token("HS256", &claims);
     let (input, signature) = token.rsplit_once('.').unwrap();
-    let mut octets = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
-    octets[octet] ^= 1 + (n % 255) as u8;
-    format!("Bearer {input}.{}", BASE64_URL_SAFE_NO_PAD.encode(octets)).into_bytes()
+    let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+    bytes[byte] ^= 1 + (n % 255) as u8;
+    format!("Bearer {input}.{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into_bytes()
 }
 
 fn shared_secret() -> Value {
@@ -299,7 +299,7 @@ fn subject(configuration: Value) -> Subject {
     Subject::Policy(Box::new(built.policy))
 }
 
-fn random_octets(seed: u64, count: usize) -> Vec<u8> {
+fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
     let mut random = Random(seed);
     (0..count).map(|_| random.below(256) as u8).collect()
 }

@@ -23,18 +23,18 @@ def openssl(*arguments, stdin=b""):
     return subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=True).stdout
 
 
-def base64url(octets):
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def r_and_s(der):
     """Converts a DER ECDSA-Sig-Value to the concatenated numbers of RFC 7518 §3.4."""
-    octets, at = b"", 2
+    data, at = b"", 2
     for _ in range(2):
         length = der[at + 1]
-        octets += der[at + 2 : at + 2 + length].lstrip(b"\0").rjust(32, b"\0")
+        data += der[at + 2 : at + 2 + length].lstrip(b"\0").rjust(32, b"\0")
         at += 2 + length
-    return octets
+    return data
 
 
 def sign(claims):

@@ -2,13 +2,13 @@
 
 use authgate::http::challenge::{Challenge, Realm};
 
-pub fn check(octets: &[u8]) {
-    let text = String::from_utf8_lossy(octets);
+pub fn check(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
     let mut parts = text.split('\n');
     let (realm, description, scope) = (parts.next(), parts.next(), parts.next());
     let (realm, description, scope) =
         (realm.unwrap_or_default(), description.unwrap_or_default(), scope.unwrap_or_default());
-    let plain = |text: &str| text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+    let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     match Realm::new(realm) {
         Err(_) => assert!(realm.is_empty() || !plain(realm), "refused: {realm:?}"),
         Ok(realm) => {

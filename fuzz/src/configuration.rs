@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::structure;
 
-pub fn check(octets: &[u8]) {
-    let Ok(value) = config::value(octets) else { return };
+pub fn check(bytes: &[u8]) {
+    let Ok(value) = config::value(bytes) else { return };
     let text = value.to_string();
     let read = config::value(text.as_bytes()).expect("our own JSON");
     // For some unusual numbers the JSON parser gets the last bit wrong.

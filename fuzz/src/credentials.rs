@@ -4,12 +4,12 @@ use authgate::http::authorization::{Credentials, CredentialsError, auth_params};
 
 use super::grammar;
 
-pub fn check(octets: &[u8]) {
-    let value = grammar::trim(octets);
-    let found = Credentials::parse(octets);
+pub fn check(bytes: &[u8]) {
+    let value = grammar::trim(bytes);
+    let found = Credentials::parse(bytes);
     if let Some((scheme, content)) = grammar::credentials(value) {
         let Ok(found) = found else {
-            panic!("refused, though it is by the grammar: {}", octets.escape_ascii())
+            panic!("refused, though it is by the grammar: {}", bytes.escape_ascii())
         };
         assert_eq!((found.scheme, found.content), (scheme, content));
     }
@@ -18,11 +18,11 @@ pub fn check(octets: &[u8]) {
             // The scheme and the content are parts of the value, with only spaces between them.
             assert!(!scheme.is_empty() && scheme.iter().copied().all(grammar::tchar));
             let rest = value.strip_prefix(scheme).expect("starts with its scheme");
-            let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+            let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
             assert_eq!(&rest[spaces..], content);
             assert!(content.is_empty() || spaces > 0);
             // A comma may only separate params.
-            if let Some(at) = content.iter().position(|octet| *octet == b',')
+            if let Some(at) = content.iter().position(|byte| *byte == b',')
                 && !content.contains(&b'"')
             {
                 assert!(
@@ -36,7 +36,7 @@ pub fn check(octets: &[u8]) {
         Err(CredentialsError::Ambiguous) => assert!(value.contains(&b','), "ambiguous without a comma"),
         Err(CredentialsError::Malformed) => {}
     }
-    check_params(octets);
+    check_params(bytes);
 }
 
 /// The parsed params are those that the grammar gives; with duplicates, or too many, there are none.
@@ -49,8 +49,8 @@ fn check_params(content: &[u8]) {
         let mut names: Vec<_> = literal.iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
-        let takes = names.len() == literal.len() && literal.len() <= 32;
-        assert_eq!(found.is_some(), takes, "{}", content.escape_ascii());
+        let is_accepted = names.len() == literal.len() && literal.len() <= 32;
+        assert_eq!(found.is_some(), is_accepted, "{}", content.escape_ascii());
     }
     let Some(found) = found else { return };
     // White space around the value belongs to the header, not to the grammar.

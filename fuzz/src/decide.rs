@@ -7,23 +7,23 @@
 use authgate::decision::Verdict;
 use authgate::policy::Access;
 
-use super::fixture::{API_KEY, GOOD, PASSWORD, fill, house, request};
+use super::fixture::{API_KEY, GOOD, PASSWORD, fill, instance, request};
 
-pub fn check(octets: &[u8]) {
-    let text = filled(octets);
-    let mut lines = text.split(|octet| *octet == b'\n');
+pub fn check(bytes: &[u8]) {
+    let text = filled(bytes);
+    let mut lines = text.split(|byte| *byte == b'\n');
     let path = lines.next().unwrap_or_default();
     let mut fields: Vec<(&[u8], &[u8])> = Vec::new();
     for line in lines {
-        let Some(at) = line.iter().position(|octet| *octet == b':') else { continue };
+        let Some(at) = line.iter().position(|byte| *byte == b':') else { continue };
         let value = &line[at + 1..];
         fields.push((&line[..at], value.strip_prefix(b" ").unwrap_or(value)));
     }
     // A host passes each pseudo-header at most once, and names in lower case.
     fields.retain(|(name, _)| !name.is_empty() && !name.iter().any(u8::is_ascii_uppercase));
     let request = request(path, &fields);
-    let house = house();
-    let decision = house.decide(&request);
+    let instance = instance();
+    let decision = instance.decide(&request);
     match &decision.verdict {
         Verdict::Allow(None) => {
             let access = decision.rule.map(|rule| &rule.access);
@@ -32,14 +32,14 @@ pub fn check(octets: &[u8]) {
         }
         Verdict::Allow(Some(permit)) => {
             let subject = &permit.first().principal.subject;
-            assert!(holds_good_credential(path, &fields), "passes as {subject}: {}", octets.escape_ascii());
+            assert!(holds_good_credential(path, &fields), "passes as {subject}: {}", bytes.escape_ascii());
             assert!(["alice", "ann"].contains(&subject.as_str()), "passes as {subject}");
             let identity = decision.mutations.set.iter().filter(|(name, _)| *name == "x-user");
             assert_eq!(identity.count(), 1, "no identity");
             // The verified cookie is not forwarded, and no part of a credential becomes identity.
             for (name, value) in &decision.mutations.set {
                 let is_session = |pair: &[u8]| pair.trim_ascii_start().starts_with(b"session=");
-                assert!(*name != "cookie" || !value.split(|octet| *octet == b';').any(is_session));
+                assert!(*name != "cookie" || !value.split(|byte| *byte == b';').any(is_session));
                 for secret in [&GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
                     assert!(
                         *name != "x-user" || !contains(value, secret.as_bytes()),
@@ -49,7 +49,7 @@ pub fn check(octets: &[u8]) {
             }
         }
         Verdict::Deny(denial) => {
-            let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
+            let response = denial.response(&instance.policy.denials, instance.policy.denials.form(&request));
             assert!((400..=503).contains(&response.status));
             let challenges: Vec<_> =
                 response.fields.iter().filter(|(name, _)| *name == "www-authenticate").collect();
@@ -58,7 +58,7 @@ pub fn check(octets: &[u8]) {
                 http_auth::parse_challenges(challenge).expect("a challenge by the grammar");
             }
             for (name, value) in &response.fields {
-                assert!(value.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{name}");
+                assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{name}");
             }
             let body = response.body.as_bytes();
             for secret in [PASSWORD, API_KEY, &GOOD.basic, &GOOD.shared, &GOOD.people, &GOOD.bound] {
@@ -70,14 +70,14 @@ pub fn check(octets: &[u8]) {
     // Forged identity is removed from every request.
     for (name, _) in &fields {
         let normal: Vec<u8> =
-            name.iter().map(|octet| if octet.is_ascii_alphanumeric() { *octet } else { b'-' }).collect();
+            name.iter().map(|byte| if byte.is_ascii_alphanumeric() { *byte } else { b'-' }).collect();
         if [&b"x-user"[..], b"x-gone"].contains(&normal.as_slice()) {
             assert!(decision.mutations.remove.contains(name), "{} goes on", name.escape_ascii());
         }
     }
 }
 
-fn filled(octets: &[u8]) -> Vec<u8> {
+fn filled(bytes: &[u8]) -> Vec<u8> {
     let good = &*GOOD;
     let names = [
         ("{BASIC}", &good.basic),
@@ -86,7 +86,7 @@ fn filled(octets: &[u8]) -> Vec<u8> {
         ("{BOUND}", &good.bound),
         ("{PROOF}", &good.proof),
     ];
-    names.into_iter().fold(octets.to_vec(), |text, (name, value)| fill(&text, name, value))
+    names.into_iter().fold(bytes.to_vec(), |text, (name, value)| fill(&text, name, value))
 }
 
 /// True if a whole valid credential is at a location where it is accepted.

@@ -5,25 +5,25 @@
 
 use authgate::decision::Verdict;
 
-use super::fixture::{fill, house, request, sha256_hex};
+use super::fixture::{fill, instance, request, sha256_hex};
 use super::grammar;
 
-pub fn check(octets: &[u8]) {
-    let house = house();
-    house.forget();
+pub fn check(bytes: &[u8]) {
+    let instance = instance();
+    instance.forget();
     let nonce = nonce();
-    let text = fill(octets, "{NONCE}", &nonce);
+    let text = fill(bytes, "{NONCE}", &nonce);
     let right = params(&fill(&text, "{RESPONSE}", "0")).and_then(|params| response(&params));
     let text = fill(&text, "{RESPONSE}", &right.unwrap_or_default());
     let field = [b"Digest ", &text[..]].concat();
     let target = request(b"/digest", &[(b"authorization", &field)]);
-    if let Verdict::Allow(permit) = house.decide(&target).verdict {
+    if let Verdict::Allow(permit) = instance.decide(&target).verdict {
         let permit = permit.expect("somebody");
         assert_eq!(permit.first().principal.subject, "alice");
         let params = params(text.trim_ascii()).expect("params by the grammar");
-        assert!(is_right(&params, &nonce), "{}", octets.escape_ascii());
+        assert!(is_right(&params, &nonce), "{}", bytes.escape_ascii());
         // A response is accepted only once.
-        assert!(!matches!(house.decide(&target).verdict, Verdict::Allow(_)), "taken twice");
+        assert!(!matches!(instance.decide(&target).verdict, Verdict::Allow(_)), "taken twice");
     } else if let Some(params) = params(&text) {
         assert!(!is_right(&params, &nonce), "refused, though it is right: {}", text.escape_ascii());
     }
@@ -83,10 +83,10 @@ fn response(params: &Params) -> Option<String> {
 }
 
 fn nonce() -> String {
-    let house = house();
+    let instance = instance();
     let request = request(b"/digest", &[]);
-    let Verdict::Deny(denial) = house.decide(&request).verdict else { panic!("no challenge") };
-    let response = denial.response(&house.policy.denials, house.policy.denials.form(&request));
+    let Verdict::Deny(denial) = instance.decide(&request).verdict else { panic!("no challenge") };
+    let response = denial.response(&instance.policy.denials, instance.policy.denials.form(&request));
     let mut nonces = response.fields.iter().filter_map(|(_, value)| {
         let (_, rest) = value.split_once("nonce=\"")?;
         rest.split_once('"').map(|(nonce, _)| nonce.to_owned())

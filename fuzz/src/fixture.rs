@@ -41,23 +41,23 @@ pub struct Good {
 }
 
 /// A policy and its state, one for each thread: shared caches would make one input depend on another.
-pub struct House {
+pub struct Instance {
     pub policy: Policy,
     state: RefCell<State>,
 }
 
 thread_local! {
-    static HOUSE: &'static House = Box::leak(Box::new(House::new()));
+    static INSTANCE: &'static Instance = Box::leak(Box::new(Instance::new()));
 }
 
-pub fn house() -> &'static House {
-    HOUSE.with(|house| *house)
+pub fn instance() -> &'static Instance {
+    INSTANCE.with(|instance| *instance)
 }
 
 pub static GOOD: LazyLock<Good> = LazyLock::new(Good::new);
 
-impl House {
-    fn new() -> House {
+impl Instance {
+    fn new() -> Instance {
         let jwk = |pair: &KeyPair| json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(*pair.pk)});
         let keys = json!({"jwks": {"keys": [jwk(&pair(1))]}});
         let secret = json!({"secret": {
@@ -95,7 +95,7 @@ impl House {
         let config = config::from_value(config).expect("form");
         let policy = build(&config, &|_| None).unwrap_or_else(|errors| panic!("{}", errors[0])).policy;
         let state = RefCell::new(fresh(&policy));
-        House { policy, state }
+        Instance { policy, state }
     }
 
     /// Resets the state, so that nonces and proofs count as unused.
@@ -146,8 +146,8 @@ fn fresh(policy: &Policy) -> State {
     State::new(policy, CredentialCache::new([1; 16], policy.limits))
 }
 
-pub fn sha256_hex(octets: &[u8]) -> String {
-    Hash::hash(octets).map(|octet| format!("{octet:02x}")).concat()
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Hash::hash(bytes).map(|byte| format!("{byte:02x}")).concat()
 }
 
 fn pair(seed: u8) -> KeyPair {

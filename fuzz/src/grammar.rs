@@ -2,10 +2,10 @@
 //! compare with the RFC.
 
 /// Matches `tchar`.
-pub fn tchar(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
+pub fn tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
         || matches!(
-            octet,
+            byte,
             b'!' | b'#'
                 | b'$'
                 | b'%'
@@ -43,7 +43,7 @@ pub fn ows(mut text: &[u8]) -> &[u8] {
 /// Removes surrounding white space.
 pub fn trim(text: &[u8]) -> &[u8] {
     let text = ows(text);
-    let end = text.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
+    let end = text.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |at| at + 1);
     &text[..end]
 }
 
@@ -104,9 +104,8 @@ pub fn token68(text: &[u8]) -> bool {
         }
         stem
     };
-    let allowed = |octet: &u8| {
-        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-    };
+    let allowed =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !stem.is_empty() && stem.iter().all(allowed)
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use authgate::password::{HtpasswdErrorKind, Plaintext, parse_htpasswd};
 
-pub fn check(octets: &[u8]) {
-    let Ok(text) = std::str::from_utf8(octets) else { return };
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     for plaintext in [Plaintext::Refuse, Plaintext::Allow] {
         let found = parse_htpasswd(text, plaintext);
         let lines = lines(text);
@@ -13,7 +13,7 @@ pub fn check(octets: &[u8]) {
             Ok(entries) => {
                 assert_eq!(entries.len(), lines.len());
                 let users: BTreeSet<_> = entries.iter().map(|entry| entry.user.as_str()).collect();
-                assert_eq!(users.len(), entries.len(), "a user stands twice");
+                assert_eq!(users.len(), entries.len(), "a user occurs twice");
                 for (entry, (number, line)) in entries.iter().zip(&lines) {
                     assert_eq!(entry.line, *number);
                     assert_eq!(Some(entry.user.as_str()), line.split(':').next());

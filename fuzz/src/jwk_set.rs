@@ -4,8 +4,8 @@ use authgate::jose::jwk::{KeySet, KeySetOrigin};
 use authgate::jose::jwt::{SignatureVerifier, SoftwareVerifier};
 use serde_json::Value;
 
-pub fn check(octets: &[u8]) {
-    let Ok(value) = authgate::json::parse(octets) else { return };
+pub fn check(bytes: &[u8]) {
+    let Ok(value) = authgate::json::parse(bytes) else { return };
     for origin in [KeySetOrigin::Inline, KeySetOrigin::Fetched] {
         let Ok((set, ignored)) = KeySet::from_jwks(&value, origin) else { continue };
         let members = value["keys"].as_array().expect("an array");
@@ -31,7 +31,7 @@ pub fn check(octets: &[u8]) {
         if let Some(key) = set.keys().first()
             && let Some(algorithm) = key.algorithms().iter().next()
         {
-            assert!(!SoftwareVerifier.verify(key, algorithm, octets, octets.get(..64).unwrap_or(octets)));
+            assert!(!SoftwareVerifier.verify(key, algorithm, bytes, bytes.get(..64).unwrap_or(bytes)));
         }
     }
 }

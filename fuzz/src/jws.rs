@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::json::Shape;
 
-pub fn check(octets: &[u8]) {
-    check_token(octets);
-    let Some(at) = octets.iter().position(|octet| *octet == b'\n') else { return };
-    let (header, claims) = (&octets[..at], &octets[at + 1..]);
+pub fn check(bytes: &[u8]) {
+    check_token(bytes);
+    let Some(at) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+    let (header, claims) = (&bytes[..at], &bytes[at + 1..]);
     check_json(header);
     check_json(claims);
     let token = format!("{}.{}.c2ln", BASE64URL.encode(header), BASE64URL.encode(claims));
@@ -23,7 +23,7 @@ pub fn check(octets: &[u8]) {
     });
     let expected = expected.zip(read(claims));
     let found = Jwt::parse(token.as_bytes());
-    assert_eq!(found.is_ok(), expected.is_some(), "{}", octets.escape_ascii());
+    assert_eq!(found.is_ok(), expected.is_some(), "{}", bytes.escape_ascii());
     let (Ok(found), Some((header, claims))) = (found, expected) else { return };
     assert_eq!(found.jws().header().kid(), header["kid"].as_str());
     assert_eq!(found.jws().header().typ(), header["typ"].as_str());
@@ -38,7 +38,7 @@ pub fn check(octets: &[u8]) {
 /// Re-encoding the parts gives the token: each token has a single encoding.
 fn check_token(token: &[u8]) {
     let Ok(found) = Jwt::parse(token) else { return };
-    let parts: Vec<_> = token.split(|octet| *octet == b'.').collect();
+    let parts: Vec<_> = token.split(|byte| *byte == b'.').collect();
     let [_, payload, _] = parts.as_slice() else { panic!("{} parts", parts.len()) };
     assert_eq!(BASE64URL.encode(found.jws().payload()).as_bytes(), *payload);
     for part in parts {
@@ -51,9 +51,9 @@ fn check_token(token: &[u8]) {
 fn check_json(text: &[u8]) {
     let (ours, theirs) = (authgate::json::parse(text), serde_json::from_slice::<Value>(text));
     let shape = Shape::of(text);
-    let takes =
+    let is_accepted =
         shape.is_some_and(|shape| !shape.repeats_a_name() && shape.depth() <= authgate::json::MAX_DEPTH);
-    assert_eq!(ours.is_ok(), takes, "{}", text.escape_ascii());
+    assert_eq!(ours.is_ok(), is_accepted, "{}", text.escape_ascii());
     if let Ok(ours) = ours {
         assert_eq!(ours, theirs.expect("what we take is JSON"));
     }

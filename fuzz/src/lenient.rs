@@ -7,11 +7,11 @@ use authgate::decision::Verdict;
 use authgate::http::request::Request;
 use authgate::policy::Access;
 
-use super::fixture::{GOOD, fill, house};
+use super::fixture::{GOOD, fill, instance};
 
-pub fn check(octets: &[u8]) {
-    let text = fill(octets, "{PEOPLE}", &GOOD.people);
-    let mut lines = text.split(|octet| *octet == b'\n');
+pub fn check(bytes: &[u8]) {
+    let text = fill(bytes, "{PEOPLE}", &GOOD.people);
+    let mut lines = text.split(|byte| *byte == b'\n');
     let method = lines.next().unwrap_or_default();
     let path = lines.next().unwrap_or_default();
     let mut fields: Vec<(&[u8], &[u8])> = vec![
@@ -22,13 +22,13 @@ pub fn check(octets: &[u8]) {
     ];
     fields.extend(lines.map(|line| (&b"cookie"[..], line)));
     let request = Request::new(fields.iter().copied(), None);
-    let house = house();
-    let decision = house.decide(&request);
+    let instance = instance();
+    let decision = instance.decide(&request);
     let rule = decision.rule.map(|rule| rule.number);
     let Verdict::Allow(_) = decision.verdict else { return };
     // The upper-case method selects the same rule.
     let upper_case = Request { method: &method.to_ascii_uppercase(), ..request.clone() };
-    assert_eq!(house.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
+    assert_eq!(instance.decide(&upper_case).rule.map(|rule| rule.number), rule, "{}", method.escape_ascii());
     if decision.rule.is_some_and(|rule| matches!(rule.access, Access::Public)) {
         return;
     }
@@ -37,17 +37,17 @@ pub fn check(octets: &[u8]) {
         decision.mutations.set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_slice())
     };
     let path = set(":path").unwrap_or(path);
-    let query = path.splitn(2, |octet| *octet == b'?').nth(1).unwrap_or_default();
-    for parameter in query.split(|octet| matches!(octet, b'&' | b';')) {
-        let name = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
+    let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
+    for parameter in query.split(|byte| matches!(byte, b'&' | b';')) {
+        let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
         assert!(![&b"access_token"[..], b"api_key"].contains(&name), "{}", path.escape_ascii());
     }
     let is_removed = decision.mutations.remove.contains(&&b"cookie"[..]);
     let kept = request.values("cookie").filter(|_| !is_removed).chain(set("cookie"));
     for pair in
-        kept.flat_map(|value| value.split(|octet| matches!(octet, b';' | b',' | b' ' | b'\t' | b'\x0c')))
+        kept.flat_map(|value| value.split(|byte| matches!(byte, b';' | b',' | b' ' | b'\t' | b'\x0c')))
     {
-        let name = pair.split(|octet| *octet == b'=').next().unwrap_or_default();
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
         assert!(
             !pair.contains(&b'=') || ![&b"session"[..], b"api_key"].contains(&name),
             "{} goes on",

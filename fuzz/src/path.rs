@@ -5,29 +5,32 @@ use std::collections::BTreeSet;
 
 use authgate::http::path::PathInterpretations;
 
-pub fn check(octets: &[u8]) {
-    let Ok(readings) = PathInterpretations::of(octets) else { return };
-    let all: BTreeSet<&str> = readings.iter().collect();
-    assert_eq!(all.len(), readings.iter().count(), "a reading stands twice");
-    let end = octets.iter().position(|octet| matches!(octet, b'?' | b'#')).unwrap_or(octets.len());
-    let path = &octets[..end];
+pub fn check(bytes: &[u8]) {
+    let Ok(interpretations) = PathInterpretations::of(bytes) else { return };
+    let all: BTreeSet<&str> = interpretations.iter().collect();
+    assert_eq!(all.len(), interpretations.iter().count(), "an interpretation occurs twice");
+    let end = bytes.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(bytes.len());
+    let path = &bytes[..end];
     if all.is_empty() {
-        assert!(octets.is_empty() || octets == b"*");
+        assert!(bytes.is_empty() || bytes == b"*");
         return;
     }
-    let first = readings.iter().next().expect("the path as it came");
+    let first = interpretations.iter().next().expect("the path as it came");
     assert!(first.as_bytes().eq_ignore_ascii_case(path));
-    for reading in &all {
-        assert!(reading.starts_with('/') && reading.bytes().all(|octet| octet.is_ascii_graphic()));
-        assert!(!reading.contains("%00"));
+    for interpretation in &all {
+        assert!(
+            interpretation.starts_with('/') && interpretation.bytes().all(|byte| byte.is_ascii_graphic())
+        );
+        assert!(!interpretation.contains("%00"));
         // Interpreting an interpretation gives no new one.
-        let again = PathInterpretations::of(reading.as_bytes()).expect("a reading can be read");
-        for reading in again.iter() {
-            assert!(all.contains(reading), "{} also reads {reading}", octets.escape_ascii());
+        let again =
+            PathInterpretations::of(interpretation.as_bytes()).expect("an interpretation can be read");
+        for interpretation in again.iter() {
+            assert!(all.contains(interpretation), "{} also reads {interpretation}", bytes.escape_ascii());
         }
     }
-    for reading in literal(first) {
-        assert!(all.contains(reading.as_str()), "{} lacks {reading}", octets.escape_ascii());
+    for interpretation in literal(first) {
+        assert!(all.contains(interpretation.as_str()), "{} lacks {interpretation}", bytes.escape_ascii());
     }
 }
 

@@ -5,16 +5,16 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-pub fn check(octets: &[u8]) {
-    let found = config::value(octets);
+pub fn check(bytes: &[u8]) {
+    let found = config::value(bytes);
     if let Ok(value) = &found {
         assert!(value.is_object(), "a configuration that is no object");
     }
     // Valid JSON is read as JSON, whatever else it could be.
-    if octets.trim_ascii().is_empty() || authgate::json::parse(octets).is_ok() {
+    if bytes.trim_ascii().is_empty() || authgate::json::parse(bytes).is_ok() {
         return;
     }
-    let literal = prost_types::Struct::decode(octets).ok().map(object);
+    let literal = prost_types::Struct::decode(bytes).ok().map(object);
     match (literal, found) {
         (Some(Some(literal)), found) => assert_eq!(found.expect("a Struct"), literal),
         // A number that JSON does not support, or not a Struct.

@@ -6,19 +6,19 @@
 //! ApiKey realm="…", in="header", name="x-api-key"
 //! ```
 
-use super::locations;
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, Csrf};
-use crate::http::codec::from_hex;
-use hmac_sha256::Hash;
 use std::collections::{HashMap, HashSet};
 
+use hmac_sha256::Hash;
 use subtle::Choice;
 
 use super::digest_map::{CtDigestMap, Digest};
+use super::locations;
 use super::{MatchRank, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, Csrf};
 use crate::http::challenge::{Challenge, Realm};
+use crate::http::codec::from_hex;
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
 use crate::principal::Principal;
@@ -64,7 +64,7 @@ impl ApiKeys {
 }
 
 impl ApiKey {
-    fn holds_at(&self, now: NumericDate) -> bool {
+    fn is_valid_at(&self, now: NumericDate) -> bool {
         self.not_before.is_none_or(|start| start <= now) && self.not_after.is_none_or(|end| now < end)
     }
 }
@@ -116,8 +116,8 @@ impl ApiKeys {
         let found = self.keys.find(credential).ok_or(Reason::InvalidCredentials)?;
         let key = self.keys.get(found.nearest).ok_or(Reason::InvalidCredentials)?;
         // Both conditions are evaluated, so that an expired key takes as long as an unknown one.
-        let holds = Choice::from(u8::from(key.holds_at(now)));
-        if !bool::from(found.is_it & holds) {
+        let is_valid = Choice::from(u8::from(key.is_valid_at(now)));
+        if !bool::from(found.is_it & is_valid) {
             return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {

@@ -1,8 +1,5 @@
 //! The Basic scheme ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)): user names and passwords.
 
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, WarningKind};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,6 +11,9 @@ use subtle::{Choice, ConditionallySelectable as _};
 
 use super::digest_map::CtDigestMap;
 use super::{ThrottleSubject, Verified};
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::location::CredentialLocation;
 use crate::jose::claims::Claims;
@@ -82,8 +82,8 @@ impl Basic {
         let (name, password) = user_pass(&decoded).ok_or(Reason::MalformedCredentials)?;
         let (user, is_known) = self.hashed_for(name).ok_or(Reason::InvalidCredentials)?;
         // A hash that cannot be computed says nothing about the password.
-        let holds = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
-        if !bool::from(is_known & Choice::from(u8::from(holds))) {
+        let matches = user.hash.verify(password.as_bytes()).map_err(|_| Reason::Unavailable)?;
+        if !bool::from(is_known & Choice::from(u8::from(matches))) {
             return Err(Reason::InvalidCredentials);
         }
         let principal = Principal {

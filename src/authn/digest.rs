@@ -8,9 +8,6 @@ pub mod htdigest;
 mod nonce;
 mod response;
 
-use crate::config::context::BuildContext;
-use crate::config::path::ConfigPath;
-use crate::config::{self, WarningKind};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -21,6 +18,9 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::digest_map::CtDigestMap;
 use super::{Context, MatchRank, ThrottleSubject};
 use crate::cache::nonces::Nonces;
+use crate::config::context::BuildContext;
+use crate::config::path::ConfigPath;
+use crate::config::{self, WarningKind};
 use crate::http::authorization::auth_params;
 use crate::http::challenge::{Challenge, Realm};
 use crate::http::codec::to_hex;
@@ -336,7 +336,7 @@ mod tests {
     /// A scheme with two users: frank has a SHA-256 hash only, dave an MD5 hash only.
     struct Check {
         scheme: Digest,
-        memory: CredentialCache,
+        cache: CredentialCache,
         count: u32,
     }
 
@@ -353,7 +353,7 @@ mod tests {
             let realm = Realm::new("r").unwrap();
             let scheme =
                 Digest::new(realm, users, Some(b"nonce-key-of-all".to_vec()), Duration::from_secs(300));
-            Check { scheme, memory: CredentialCache::new([7; 16], Limits::default()), count: 0 }
+            Check { scheme, cache: CredentialCache::new([7; 16], Limits::default()), count: 0 }
         }
 
         /// Authenticates a user with the next response for this HA1, padded to `length` bytes unless that is 0.
@@ -384,7 +384,7 @@ mod tests {
             let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             let request = Request::new(pairs.into_iter(), None);
             let context = Context { now, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
-            let nonces = self.memory.nonces();
+            let nonces = self.cache.nonces();
             let found = self.scheme.authenticate(credential.as_bytes(), &request, context, nonces);
             found.map(|principal| principal.subject)
         }

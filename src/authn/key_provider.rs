@@ -1,5 +1,7 @@
 //! Keys that verify the signatures of tokens: in the configuration, or fetched.
 
+use std::rc::Rc;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -13,7 +15,6 @@ use crate::jose::jwk::{
 };
 use crate::json;
 use crate::remote::jwks::Plan;
-use std::rc::Rc;
 
 /// Source of the keys that verify signatures.
 pub enum KeyProvider {

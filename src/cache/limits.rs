@@ -1,11 +1,12 @@
 //! Limits of the state of a worker: `cache`, `throttle`, `slow_hashes` and `slow_signatures`.
 
+use std::time::Duration;
+
 use super::throttle::ThrottleLimits;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::value::Fraction;
 use crate::config::{Config, Throttle, ThrottleBy};
-use std::time::Duration;
 
 /// Maximum of `throttle.failures`. The time of each failure is stored.
 const MAX_FAILURES: usize = 1000;

@@ -48,7 +48,7 @@ pub struct CacheKey(u128);
 pub struct CredentialCache {
     key: CacheSecret,
     limits: Limits,
-    held: TwoGenerationCache<CachedCredential>,
+    verified: TwoGenerationCache<CachedCredential>,
     /// Stored separately, so that a flood of wrong passwords does not evict valid ones.
     failed: TwoGenerationCache<()>,
     nonces: Nonces,
@@ -116,14 +116,14 @@ impl CredentialCache {
     fn with(key: CacheSecret, limits: Limits, nonces: Nonces) -> Self {
         // A wrong password costs the same hash at each attempt; a quarter of the capacity is enough for those.
         let failed = TwoGenerationCache::new(limits.max_entries / 4, limits.max_bytes / 4);
-        let held = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
+        let verified = TwoGenerationCache::new(limits.max_entries, limits.max_bytes);
         let throttle = limits.throttle.map(|limits| Throttle::new(key, limits));
         let slow_hashes = WorkBudget::new(limits.slow_hash_share);
         let slow_signatures = RefCell::new(WorkBudget::new(limits.slow_signature_share));
         CredentialCache {
             key,
             limits,
-            held,
+            verified,
             failed,
             nonces,
             replays: ReplayCache::default(),
@@ -150,15 +150,15 @@ impl CredentialCache {
     }
 
     /// Returns the principal of a cached credential that cannot be guessed.
-    pub fn held(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
-        let held = self.held.find(cache_key, now).map(|verified| verified.principal);
-        self.lookups.hits += u64::from(held.is_some());
-        held
+    pub fn verified(&mut self, cache_key: CacheKey, now: NumericDate) -> Option<Rc<Principal>> {
+        let verified = self.verified.find(cache_key, now).map(|verified| verified.principal);
+        self.lookups.hits += u64::from(verified.is_some());
+        verified
     }
 
     /// True if the source of this cached credential should be asked for again.
     pub fn wants_source(&self, cache_key: CacheKey, now: NumericDate) -> bool {
-        self.held
+        self.verified
             .peek(cache_key, now)
             .is_some_and(|verified| now.abs_diff(verified.source_seen) >= SOURCE_INTERVAL)
     }
@@ -175,9 +175,10 @@ impl CredentialCache {
     ) -> Option<Rc<Principal>> {
         let is_known =
             |verified: &CachedCredential| source.is_some_and(|source| verified.sources.contains(&source));
-        let verified = self.held.peek(cache_key, now).filter(|verified| !is_refused || is_known(verified))?;
+        let verified =
+            self.verified.peek(cache_key, now).filter(|verified| !is_refused || is_known(verified))?;
         let until = self.until(now, verified.valid_until);
-        let entry = self.held.find_mut(cache_key, now)?;
+        let entry = self.verified.find_mut(cache_key, now)?;
         entry.until = until;
         if let Some(source) = source {
             entry.value.add_source(source, now);
@@ -249,7 +250,7 @@ impl CredentialCache {
         let sources = source.into_iter().collect();
         let value =
             CachedCredential { principal: Rc::clone(principal), valid_until, sources, source_seen: now };
-        self.held.insert(cache_key, Entry { value, since: now, until, bytes });
+        self.verified.insert(cache_key, Entry { value, since: now, until, bytes });
     }
 
     /// Caches an invalid credential that is expensive to check.
@@ -260,7 +261,7 @@ impl CredentialCache {
 
     /// Removes all cached credentials and frees their memory. Nonces and proofs that must not be reused are kept.
     pub fn forget_credentials(&mut self) {
-        self.held.clear();
+        self.verified.clear();
         self.failed.clear();
     }
 

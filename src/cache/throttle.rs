@@ -18,7 +18,7 @@ use crate::timestamp::NumericDate;
 
 /// Maximum number of subjects that have failed, and of the bytes that they use.
 const MAX_FAILING: usize = 16_384;
-const MAX_FAILING_OCTETS: usize = 4 << 20;
+const MAX_FAILING_BYTES: usize = 4 << 20;
 /// Maximum number of blocked subjects.
 const MAX_BLOCKED: usize = 8_192;
 /// Maximum number of guesses of pending requests. An evicted guess counts twice.
@@ -76,7 +76,7 @@ pub struct Throttle {
 impl Throttle {
     /// Creates a throttle without failures.
     pub fn new(key: CacheSecret, limits: ThrottleLimits) -> Self {
-        let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_OCTETS);
+        let failing = TwoGenerationCache::new(MAX_FAILING, MAX_FAILING_BYTES);
         let blocked = TwoGenerationCache::new(MAX_BLOCKED, MAX_BLOCKED * OVERHEAD);
         let waiting = TwoGenerationCache::new(MAX_WAITING, MAX_WAITING * OVERHEAD);
         Throttle { key, limits, failing, blocked, last_block_ends: None, waiting }
@@ -374,7 +374,7 @@ mod tests {
             }
         }
         assert!(throttle.failing.count() <= MAX_FAILING, "{}", throttle.failing.count());
-        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS, "{}", throttle.failing.bytes());
+        assert!(throttle.failing.bytes() <= MAX_FAILING_BYTES, "{}", throttle.failing.bytes());
         assert!(throttle.blocked_for(blocked, at(100.0)).is_some());
 
         // The number of blocked subjects is bounded.
@@ -385,7 +385,7 @@ mod tests {
             }
         }
         assert!(throttle.blocked.count() <= MAX_BLOCKED, "{}", throttle.blocked.count());
-        assert!(throttle.failing.bytes() <= MAX_FAILING_OCTETS);
+        assert!(throttle.failing.bytes() <= MAX_FAILING_BYTES);
     }
 
     #[test]

@@ -30,9 +30,9 @@ impl<T> Entry<T> {
 pub struct TwoGenerationCache<T> {
     young: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
     old: HashMap<CacheKey, Entry<T>, BuildHasherDefault<SlotHasher>>,
-    young_octets: usize,
+    young_bytes: usize,
     max_young_entries: usize,
-    max_young_octets: usize,
+    max_young_bytes: usize,
 }
 
 /// Bytes of an entry in addition to its value: key, times, pointers and spare capacity of the map.
@@ -40,14 +40,14 @@ pub const OVERHEAD: usize = 128;
 
 impl<T> TwoGenerationCache<T> {
     /// Creates a cache with limits on entries and on their estimated bytes.
-    pub fn new(max_entries: usize, max_octets: usize) -> Self {
+    pub fn new(max_entries: usize, max_bytes: usize) -> Self {
         TwoGenerationCache {
             young: HashMap::default(),
             old: HashMap::default(),
-            young_octets: 0,
+            young_bytes: 0,
             // One entry needs no second generation.
             max_young_entries: if max_entries == 1 { 1 } else { max_entries / 2 },
-            max_young_octets: max_octets / 2,
+            max_young_bytes: max_bytes / 2,
         }
     }
 
@@ -55,7 +55,7 @@ impl<T> TwoGenerationCache<T> {
     pub fn clear(&mut self) {
         self.young = HashMap::default();
         self.old = HashMap::default();
-        self.young_octets = 0;
+        self.young_bytes = 0;
     }
 
     /// Returns the value of a key and marks it as used.
@@ -90,27 +90,27 @@ impl<T> TwoGenerationCache<T> {
     /// Inserts an entry, replacing that of the same key.
     pub fn insert(&mut self, cache_key: CacheKey, entry: Entry<T>) {
         let bytes = entry.bytes.saturating_add(OVERHEAD);
-        if self.max_young_entries == 0 || bytes > self.max_young_octets {
+        if self.max_young_entries == 0 || bytes > self.max_young_bytes {
             return;
         }
         self.remove_young(cache_key);
         let is_full = self.young.len() >= self.max_young_entries;
-        if is_full || self.young_octets.saturating_add(bytes) > self.max_young_octets {
+        if is_full || self.young_bytes.saturating_add(bytes) > self.max_young_bytes {
             // With a single entry there is no room for an old one.
             self.old =
                 if self.max_young_entries > 1 { std::mem::take(&mut self.young) } else { HashMap::default() };
             self.young.clear();
-            self.young_octets = 0;
+            self.young_bytes = 0;
         }
         // One that is still there would be found again once the new one is taken out.
         self.old.remove(&cache_key);
-        self.young_octets = self.young_octets.saturating_add(bytes);
+        self.young_bytes = self.young_bytes.saturating_add(bytes);
         self.young.insert(cache_key, entry);
     }
 
     fn remove_young(&mut self, cache_key: CacheKey) -> Option<Entry<T>> {
         let entry = self.young.remove(&cache_key)?;
-        self.young_octets = self.young_octets.saturating_sub(entry.bytes.saturating_add(OVERHEAD));
+        self.young_bytes = self.young_bytes.saturating_sub(entry.bytes.saturating_add(OVERHEAD));
         Some(entry)
     }
 

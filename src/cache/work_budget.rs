@@ -18,11 +18,12 @@
 //!
 //! The last check may take more than was left, so an idle worker does any check, however slow.
 
+use std::time::Duration;
+
 use super::SourceId;
 use super::throttle::whole_seconds;
 use super::two_generation::{Entry, OVERHEAD, TwoGenerationCache};
 use crate::timestamp::NumericDate;
-use std::time::Duration;
 
 /// Time in which the budget grows to its maximum. With a share of a fifth the maximum is two seconds, or forty
 /// hashes with bcrypt cost 10. Once, at the start of a flood, a worker may spend a part of that without interruption.
@@ -203,10 +204,10 @@ mod tests {
     const NEWCOMER: u32 = 2;
 
     /// Runs one check of `seconds` if it is admitted.
-    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, holds: bool) -> Result<(), u32> {
+    fn check(budget: &mut WorkBudget, n: u32, now: f64, seconds: f64, is_valid: bool) -> Result<(), u32> {
         budget.try_acquire(source(n), at(now))?;
         budget.charge(source(n), Duration::from_secs_f64(seconds), at(now));
-        if holds {
+        if is_valid {
             budget.note_success(source(n), at(now));
         } else {
             budget.note_failure(source(n), at(now));

@@ -57,7 +57,7 @@ pub fn evaluate<'p, T: Trace>(
     // again.
     let Evaluation { proofs, wrong, .. } = evaluation;
     if !matches!(outcome, Outcome::Pending(_)) {
-        proofs.into_iter().for_each(|proof| state.memory.note_jti(proof));
+        proofs.into_iter().for_each(|proof| state.cache.note_jti(proof));
     }
     (outcome, wrong)
 }
@@ -208,8 +208,8 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         let presented = Presented { credential, location };
         let scheme = &authenticator.scheme;
         let generation = self.state.sources.get(at.index()).map_or(0, RemoteState::generation);
-        let cache_key = self.state.memory.cache_key(at, generation, credential);
-        let recall = self.guard.recall(&mut self.state.memory, scheme, cache_key, credential);
+        let cache_key = self.state.cache.cache_key(at, generation, credential);
+        let recall = self.guard.recall(&mut self.state.cache, scheme, cache_key, credential);
         let known = recall.known;
         // This authenticator verified a cached credential, so the credential is its own, unless it accepts unclaimed
         // tokens.
@@ -233,7 +233,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
             if let Some(reason) = recall.refused {
                 return refused(reason);
             }
-            if let Err(reason) = self.guard.vet(&mut self.state.memory, scheme, credential) {
+            if let Err(reason) = self.guard.vet(&mut self.state.cache, scheme, credential) {
                 return refused(reason);
             }
         }
@@ -248,7 +248,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
             }
         };
         if let Err(AuthError::Refused(Reason::InvalidCredentials)) = principal {
-            let wrong = self.guard.wrong_guess(&mut self.state.memory, scheme, credential);
+            let wrong = self.guard.wrong_guess(&mut self.state.cache, scheme, credential);
             self.wrong.extend(wrong.filter(|guess| !self.wrong.contains(guess)));
         }
         let principal = match principal {
@@ -261,9 +261,9 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
             }
         };
         if let Scheme::Token(token) = scheme {
-            let (memory, request) = (&self.state.memory, self.request);
-            let proved = self.guard.with_rationed_signatures(memory, |context| {
-                token.prove_possession(&principal, presented, request, context, memory.replays())
+            let (cache, request) = (&self.state.cache, self.request);
+            let proved = self.guard.with_rationed_signatures(cache, |context| {
+                token.prove_possession(&principal, presented, request, context, cache.replays())
             });
             self.trace.possession(at, proved.as_ref().map(|_| ()).map_err(|reason| *reason));
             match proved {
@@ -286,24 +286,24 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         credential: &[u8],
     ) -> Result<Rc<Principal>, Reason> {
         let now = self.context.now;
-        let memory = &mut self.state.memory;
-        if scheme.failures_are_slow() && memory.failed(cache_key, now) {
+        let cache = &mut self.state.cache;
+        if scheme.failures_are_slow() && cache.failed(cache_key, now) {
             self.trace.authenticated(at, Err(Reason::InvalidCredentials));
             return Err(Reason::InvalidCredentials);
         }
-        memory.note_miss();
-        let checked = self.guard.ration(memory, scheme, credential, || secret.authenticate(credential, now));
+        cache.note_miss();
+        let checked = self.guard.ration(cache, scheme, credential, || secret.authenticate(credential, now));
         self.trace.authenticated(at, result(&checked));
         match checked {
             Ok(Verified { principal, valid_until }) => {
                 let principal = Rc::new(principal);
-                let source = self.guard.source(memory);
-                memory.remember_held(cache_key, &principal, now, valid_until, Some(source));
+                let source = self.guard.source(cache);
+                cache.remember_held(cache_key, &principal, now, valid_until, Some(source));
                 Ok(principal)
             }
             Err(reason) => {
                 if reason == Reason::InvalidCredentials && scheme.failures_are_slow() {
-                    memory.remember_failed(cache_key, now);
+                    cache.remember_failed(cache_key, now);
                 }
                 Err(reason)
             }
@@ -318,16 +318,16 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         cache_key: CacheKey,
         credential: &[u8],
     ) -> Result<Rc<Principal>, AuthError> {
-        let State { memory, sources, .. } = &mut *self.state;
-        memory.note_miss();
+        let State { cache, sources, .. } = &mut *self.state;
+        cache.note_miss();
         let remote = sources.get_mut(at.index()).ok_or(Reason::Unavailable)?;
-        let checked = self.guard.with_rationed_signatures(memory, |context| {
+        let checked = self.guard.with_rationed_signatures(cache, |context| {
             token.authenticate(credential, cache_key, context, remote)
         });
         self.trace.authenticated(at, result(&checked));
         let Verified { principal, valid_until } = checked?;
         let principal = Rc::new(principal);
-        memory.remember_held(cache_key, &principal, self.context.now, valid_until, None);
+        cache.remember_held(cache_key, &principal, self.context.now, valid_until, None);
         Ok(principal)
     }
 
@@ -341,7 +341,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         if let Some((_, result)) = self.used.iter().find(|(used, _)| *used == at) {
             return result.clone();
         }
-        let nonces = self.state.memory.nonces();
+        let nonces = self.state.cache.nonces();
         let result = scheme.authenticate(credential, self.request, self.context, nonces).map(Rc::new);
         self.trace.authenticated(at, result.as_deref().map_err(|reason| *reason));
         self.used.push((at, result.clone()));

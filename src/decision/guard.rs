@@ -51,7 +51,7 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// limited, and a source that is not stored is treated like a new one.
     pub fn recall(
         &self,
-        memory: &mut CredentialCache,
+        cache: &mut CredentialCache,
         scheme: &Scheme,
         cache_key: CacheKey,
         credential: &[u8],
@@ -59,21 +59,20 @@ impl<'a, 'r> Guard<'a, 'r> {
         let now = self.context.now;
         match scheme {
             Scheme::OneTime(_) => return Recall::default(),
-            Scheme::Token(_) => return Recall { known: memory.held(cache_key, now), refused: None },
+            Scheme::Token(_) => return Recall { known: cache.verified(cache_key, now), refused: None },
             Scheme::Secret(_) => {}
         }
-        let is_counted = memory.throttle().is_some();
-        let is_blocking = memory.throttle().is_some_and(|throttle| throttle.is_blocking(now));
-        let is_scarce = scheme.failures_are_slow() && memory.slow_hashes().is_scarce(now);
-        let refused =
-            if is_blocking || is_scarce { self.vet(memory, scheme, credential).err() } else { None };
-        let wants_source = is_counted || is_blocking || is_scarce || memory.wants_source(cache_key, now);
-        let source = wants_source.then(|| self.source(memory));
-        let known = memory.recall(cache_key, now, source, refused.is_some());
+        let is_counted = cache.throttle().is_some();
+        let is_blocking = cache.throttle().is_some_and(|throttle| throttle.is_blocking(now));
+        let is_scarce = scheme.failures_are_slow() && cache.slow_hashes().is_scarce(now);
+        let refused = if is_blocking || is_scarce { self.vet(cache, scheme, credential).err() } else { None };
+        let wants_source = is_counted || is_blocking || is_scarce || cache.wants_source(cache_key, now);
+        let source = wants_source.then(|| self.source(cache));
+        let known = cache.recall(cache_key, now, source, refused.is_some());
         if let (Some(_), Some(source), None) = (&known, source, refused)
             && scheme.failures_are_slow()
         {
-            memory.slow_hashes().note_success(source, now);
+            cache.slow_hashes().note_success(source, now);
         }
         Recall { known, refused }
     }
@@ -83,14 +82,9 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// # Errors
     /// Fails with [`Reason::Throttled`]. The result depends on the source and on the user that the credential names,
     /// not on whether the credential is right.
-    pub fn vet(
-        &self,
-        memory: &mut CredentialCache,
-        scheme: &Scheme,
-        credential: &[u8],
-    ) -> Result<(), Reason> {
+    pub fn vet(&self, cache: &mut CredentialCache, scheme: &Scheme, credential: &[u8]) -> Result<(), Reason> {
         let now = self.context.now;
-        if let Some(throttle) = memory.throttle() {
+        if let Some(throttle) = cache.throttle() {
             let blocked_for = self.with_throttle_key(scheme, credential, |key| {
                 let blocked_for = throttle.blocked_for(key, now)?;
                 // A pending request presents the same guess again. The guess has been counted and is decided once more.
@@ -101,9 +95,9 @@ impl<'a, 'r> Guard<'a, 'r> {
                 return Err(Reason::Throttled { retry_after });
             }
         }
-        if scheme.needs_slow_hash(credential) && !memory.slow_hashes().is_unlimited() {
-            let source = self.source(memory);
-            let acquired = memory.slow_hashes().try_acquire(source, now);
+        if scheme.needs_slow_hash(credential) && !cache.slow_hashes().is_unlimited() {
+            let source = self.source(cache);
+            let acquired = cache.slow_hashes().try_acquire(source, now);
             acquired.map_err(|retry_after| Reason::Throttled { retry_after })?;
         }
         Ok(())
@@ -113,11 +107,11 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// counted for it.
     pub fn wrong_guess(
         &self,
-        memory: &mut CredentialCache,
+        cache: &mut CredentialCache,
         scheme: &Scheme,
         credential: &[u8],
     ) -> Option<FailedGuess> {
-        let throttle = memory.throttle()?;
+        let throttle = cache.throttle()?;
         self.with_throttle_key(scheme, credential, |key| throttle.guess(key, credential))
     }
 
@@ -127,19 +121,19 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// Fails like `check`.
     pub fn ration(
         &self,
-        memory: &mut CredentialCache,
+        cache: &mut CredentialCache,
         scheme: &Scheme,
         credential: &[u8],
         check: impl FnOnce() -> Result<Verified, Reason>,
     ) -> Result<Verified, Reason> {
-        if !scheme.needs_slow_hash(credential) || memory.slow_hashes().is_unlimited() {
+        if !scheme.needs_slow_hash(credential) || cache.slow_hashes().is_unlimited() {
             return check();
         }
-        let source = self.source(memory);
+        let source = self.source(cache);
         let start = self.context.host.time();
         let proof = check();
         let duration = self.context.host.time().since(start);
-        let (slow_hashes, now) = (memory.slow_hashes(), self.context.now);
+        let (slow_hashes, now) = (cache.slow_hashes(), self.context.now);
         slow_hashes.charge(source, duration, now);
         match &proof {
             Ok(_) => slow_hashes.note_success(source, now),
@@ -155,12 +149,12 @@ impl<'a, 'r> Guard<'a, 'r> {
     /// Fails like `check`, or with [`Reason::Throttled`] if the source may not have a signature verified now.
     pub fn with_rationed_signatures<T, E: From<Reason>>(
         &self,
-        memory: &CredentialCache,
+        cache: &CredentialCache,
         check: impl FnOnce(Context<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let rationed = RationedVerifier {
             guard: self,
-            memory,
+            cache,
             inner: self.context.signatures,
             has_verified: Cell::new(false),
             refused: Cell::new(None),
@@ -171,9 +165,9 @@ impl<'a, 'r> Guard<'a, 'r> {
             return Err(Reason::Throttled { retry_after }.into());
         }
         if rationed.has_verified.get()
-            && let Ok(mut budget) = memory.slow_signatures().try_borrow_mut()
+            && let Ok(mut budget) = cache.slow_signatures().try_borrow_mut()
         {
-            let (source, now) = (self.source(memory), self.context.now);
+            let (source, now) = (self.source(cache), self.context.now);
             match &outcome {
                 Ok(_) => budget.note_success(source, now),
                 Err(_) => budget.note_failure(source, now),
@@ -183,8 +177,8 @@ impl<'a, 'r> Guard<'a, 'r> {
     }
 
     /// Returns the identifier of the client's address.
-    pub fn source(&self, memory: &CredentialCache) -> SourceId {
-        memory.source_id(self.peer())
+    pub fn source(&self, cache: &CredentialCache) -> SourceId {
+        cache.source_id(self.peer())
     }
 
     fn peer(&self) -> Option<IpAddr> {
@@ -210,7 +204,7 @@ impl<'a, 'r> Guard<'a, 'r> {
 /// Signature verifier that verifies in software only within the source's budget.
 struct RationedVerifier<'g, 'a, 'r> {
     guard: &'g Guard<'a, 'r>,
-    memory: &'g CredentialCache,
+    cache: &'g CredentialCache,
     inner: &'a dyn SignatureVerifier,
     has_verified: Cell<bool>,
     /// The seconds after which the source may try again, if it was refused.
@@ -223,11 +217,11 @@ impl SignatureVerifier for RationedVerifier<'_, '_, '_> {
         if !self.inner.is_expensive(algorithm) {
             return verify();
         }
-        let Ok(mut budget) = self.memory.slow_signatures().try_borrow_mut() else { return false };
+        let Ok(mut budget) = self.cache.slow_signatures().try_borrow_mut() else { return false };
         if budget.is_unlimited() {
             return verify();
         }
-        let (source, now) = (self.guard.source(self.memory), self.guard.context.now);
+        let (source, now) = (self.guard.source(self.cache), self.guard.context.now);
         if let Err(retry_after) = budget.try_acquire(source, now) {
             self.refused.set(Some(retry_after));
             return false;

@@ -198,7 +198,7 @@ fn select<'p>(
     let method = asked.unwrap_or(request.method);
     let host = Host::parse(request.authority.unwrap_or_default()).map_err(|_| Reason::BadAuthority)?;
     let path = request.path.filter(|path| *path != b"*").ok_or(Reason::NoRule)?;
-    let readings = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
+    let interpretations = PathInterpretations::of(path).map_err(|_| Reason::AmbiguousPath)?;
     // Without an address, a rule for certain addresses, which may deny, must not be skipped.
     if policy.index.wants_peer() && request.peer.is_none() {
         return Err(Reason::Unavailable.into());
@@ -209,7 +209,7 @@ fn select<'p>(
         None => McpCall::of(request).ok(),
     };
     let (host, peer) = (host.as_ref(), request.peer);
-    let target = Target { method, host, peer, readings: &readings, mcp: mcp.as_ref() };
+    let target = Target { method, host, peer, interpretations: &interpretations, mcp: mcp.as_ref() };
     let selected = policy.index.select(&target).map_err(|error| match error {
         SelectError::AmbiguousPath => ambiguous(policy, Reason::AmbiguousPath, &target),
         SelectError::McpHeaders => Reason::McpHeaders.into(),
@@ -269,8 +269,8 @@ fn protect<'p, T: Trace>(
     {
         trace.authorizing(protection, &first.authenticated, values);
     }
-    let (verdict, held) = conclude(policy, protection, request, values, state, context, outcome);
-    if let Some(throttle) = state.memory.throttle() {
+    let (verdict, locations) = conclude(policy, protection, request, values, state, context, outcome);
+    if let Some(throttle) = state.cache.throttle() {
         for guess in &wrong {
             match &verdict {
                 Verdict::Allow(_) => throttle.allowed(guess, context.now),
@@ -279,7 +279,7 @@ fn protect<'p, T: Trace>(
             }
         }
     }
-    (verdict, held)
+    (verdict, locations)
 }
 
 /// Authorizes the caller, and returns the verdict that follows from the outcome of authentication.
@@ -293,7 +293,7 @@ fn conclude<'p>(
     outcome: Outcome<'p>,
 ) -> (Verdict, VerifiedLocations<'p>) {
     let mut deny = |reason, authenticator, location: Option<&CredentialLocation>, wanted| {
-        let challenge_sets = policy.challenge_sets(protection, context, state.memory.nonces());
+        let challenge_sets = policy.challenge_sets(protection, context, state.cache.nonces());
         let metadata = policy.resources.metadata_url(request);
         let denial = Denial::by_rule(reason, authenticator, challenge_sets, wanted, metadata);
         (
@@ -311,27 +311,27 @@ fn conclude<'p>(
         Outcome::Refused(Failure { reason, authenticator, location }) => {
             deny(reason, authenticator, location, protection.wanted())
         }
-        Outcome::Verified(proofs) => {
-            let location = proofs.first().and_then(|proof| proof.location);
-            let held = proofs
+        Outcome::Verified(verified) => {
+            let location = verified.first().and_then(|credential| credential.location);
+            let locations = verified
                 .iter()
-                .filter_map(|proof| Some((proof.authenticated.authenticator, proof.location?)))
+                .filter_map(|credential| Some((credential.authenticated.authenticator, credential.location?)))
                 .collect();
-            let mut proofs = proofs.into_iter().map(|proof| proof.authenticated);
+            let mut callers = verified.into_iter().map(|credential| credential.authenticated);
             // A verified requirement has at least one credential. Without one the caller is unknown, so fail closed.
-            let Some(first) = proofs.next() else {
+            let Some(first) = callers.next() else {
                 return deny(Reason::Unavailable, None, None, Wanted::default());
             };
             let by = Some(first.authenticator);
             let mut deny_known = |reason, wanted| {
-                let (mut verdict, held) = deny(reason, by, location, wanted);
+                let (mut verdict, locations) = deny(reason, by, location, wanted);
                 if let Verdict::Deny(denial) = &mut verdict {
                     denial.caller = Some(Rc::clone(&first.principal));
                 }
-                (verdict, held)
+                (verdict, locations)
             };
             match authorize(&protection.authorizations, &first, values, context.now) {
-                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, proofs.collect()))), held),
+                Authorized::Yes => (Verdict::Allow(Some(Permit::issue(first, callers.collect()))), locations),
                 Authorized::Wants(reason, wanted) => deny_known(reason, wanted),
                 Authorized::No => deny_known(Reason::NotAuthorized, Wanted::default()),
             }

@@ -53,14 +53,14 @@ pub fn of_protected<'a>(
     protection: &Protection,
     request: &Request<'a>,
     permit: Option<&Permit>,
-    held: &VerifiedLocations<'_>,
+    verified: &VerifiedLocations<'_>,
 ) -> HeaderMutations<'a> {
     let mut mutations = of_public(policy, request);
     let is_forwarded = |location: &CredentialLocation| {
-        held.iter().any(|(at, held)| {
+        verified.iter().any(|(at, used)| {
             policy.authenticator(*at).is_some_and(|authenticator| {
                 authenticator.forward_credentials
-                    && (location.overlaps(held) || authenticator.scheme.proof_locations().contains(location))
+                    && (location.overlaps(used) || authenticator.scheme.proof_locations().contains(location))
             })
         })
     };

@@ -11,16 +11,16 @@ use crate::remote::state::RemoteState;
 /// The state of one policy in one worker. It must not be used with another policy.
 pub struct State {
     /// Verified credentials, nonces, seen proofs, throttling and work budgets.
-    pub memory: CredentialCache,
+    pub cache: CredentialCache,
     /// Fetched data of each authenticator, in the order of the policy.
     pub sources: Vec<RemoteState>,
 }
 
 impl State {
     /// Creates a state in which nothing has been fetched.
-    pub fn new(policy: &Policy, memory: CredentialCache) -> Self {
+    pub fn new(policy: &Policy, cache: CredentialCache) -> Self {
         let sources = policy.authenticators.iter().map(|authenticator| authenticator.scheme.remote_state());
-        State { memory, sources: sources.collect() }
+        State { cache, sources: sources.collect() }
     }
 
     /// True if some authenticator fetches data, so that [`State::tick`] must be called.

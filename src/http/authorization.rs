@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_octet_that_is_not_utf8_is_content_like_any_other() {
+    fn a_byte_that_is_not_utf8_is_content_like_any_other() {
         assert!(Credentials::parse(b"Basic \xff").is_ok_and(|c| c.content == b"\xff"));
     }
 

@@ -124,7 +124,7 @@ impl CredentialLocation {
             }
             CredentialLocation::Query(name) => in_query(request, name),
             CredentialLocation::Cookie(name) => {
-                let pairs = request.values("cookie").flat_map(|value| value.split(|octet| *octet == b';'));
+                let pairs = request.values("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
                 let values = pairs.map(split_cookie).filter(|(found, _)| *found == name.as_bytes());
                 only_one(values.map(|(_, value)| Found::Value(Cow::Borrowed(value))))
             }
@@ -214,7 +214,7 @@ pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
     let is_kept = |pair: &&[u8]| !names.iter().any(|name| split_cookie(pair).0 == name.as_bytes());
     let (mut left, mut removed) = (Vec::new(), false);
     for field in request.values("cookie") {
-        let pairs: Vec<&[u8]> = field.split(|octet| *octet == b';').collect();
+        let pairs: Vec<&[u8]> = field.split(|byte| *byte == b';').collect();
         let kept: Vec<&[u8]> = pairs.iter().copied().filter(is_kept).collect();
         removed |= kept.len() < pairs.len();
         let kept = kept.join(&b';');
@@ -232,18 +232,18 @@ pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Cookies {
 
 /// Splits a request target at its first `?`.
 fn split_at_query(path: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match path.iter().position(|octet| *octet == b'?') {
+    match path.iter().position(|byte| *byte == b'?') {
         Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..)),
         None => (path, None),
     }
 }
 
 fn parameters(query: &[u8]) -> impl Iterator<Item = &[u8]> {
-    query.split(|octet| *octet == b'&')
+    query.split(|byte| *byte == b'&')
 }
 
 fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
-    match pair.iter().position(|octet| *octet == b'=') {
+    match pair.iter().position(|byte| *byte == b'=') {
         Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
         None => (pair, &[]),
     }

@@ -10,12 +10,13 @@
 //! The interpretations are closed under the steps in `STEPS`, applied in any order and any number of times, as in a
 //! chain of proxies. Nothing is decoded twice, because no step decodes `%25`.
 
-use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
-use crate::http::url::split_query;
 use std::borrow::Cow;
 
+use crate::http::codec::{escape, hex_byte, is_pchar, is_unreserved};
+use crate::http::url::split_query;
+
 /// Maximum number of interpretations of a path. A path with more is an attack, and is rejected.
-pub const MAX_READINGS: usize = 128;
+pub const MAX_INTERPRETATIONS: usize = 128;
 
 /// Maximum number of bytes of all interpretations of a path together, if it has more than one. This bounds the time
 /// that any path takes: each interpretation is scanned once, and each step writes at most three bytes for each byte
@@ -37,17 +38,17 @@ pub enum PathError {
     #[error("the path does not start with `/`")]
     NotAbsolute,
     /// The path has a byte that no path has: a control character, a space, or a byte outside ASCII.
-    #[error("the path holds an octet outside visible ASCII")]
+    #[error("the path contains a byte outside visible ASCII")]
     NotVisibleAscii,
     /// A `%` without two hex digits ([RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
-    #[error("the path holds a `%` that two hex digits do not follow")]
+    #[error("the path contains a `%` without two hex digits")]
     BadEscape,
     /// `%00`, at which some servers end the path.
-    #[error("the path holds `%00`")]
+    #[error("the path contains `%00`")]
     Nul,
-    /// The path has more than [`MAX_READINGS`] interpretations, or they have more than [`MAX_BYTES`] bytes.
+    /// The path has more than [`MAX_INTERPRETATIONS`] interpretations, or they have more than [`MAX_BYTES`] bytes.
     #[error("the path has too many interpretations")]
-    TooManyReadings,
+    TooManyInterpretations,
 }
 
 impl<'a> PathInterpretations<'a> {
@@ -66,7 +67,7 @@ impl<'a> PathInterpretations<'a> {
             return Ok(PathInterpretations { first: Some(text(path)?.into()), others: Vec::new() });
         }
         let first = as_it_came(path)?;
-        let others = closure(&first, MAX_READINGS, MAX_BYTES)?;
+        let others = closure(&first, MAX_INTERPRETATIONS, MAX_BYTES)?;
         Ok(PathInterpretations { first: Some(first), others })
     }
 
@@ -80,9 +81,9 @@ impl<'a> PathInterpretations<'a> {
 fn is_plain(path: &[u8]) -> bool {
     let mut previous = None;
     path.first() == Some(&b'/')
-        && path.iter().all(|&octet| {
-            let after_slash = previous.replace(octet) == Some(b'/');
-            is_pchar_or_slash(octet) && octet != b';' && !(after_slash && matches!(octet, b'/' | b'.'))
+        && path.iter().all(|&byte| {
+            let after_slash = previous.replace(byte) == Some(b'/');
+            is_pchar_or_slash(byte) && byte != b';' && !(after_slash && matches!(byte, b'/' | b'.'))
         })
 }
 
@@ -128,9 +129,9 @@ fn as_it_came(path: &[u8]) -> Result<Cow<'_, str>, PathError> {
 }
 
 /// The interpretations that the steps make of `first`, without `first` itself. Fails if there are more than
-/// `max_readings` interpretations, or if they have more than `max_bytes` bytes, including `first`. A path with one
+/// `max_interpretations` interpretations, or if they have more than `max_bytes` bytes, including `first`. A path with one
 /// interpretation may have any length.
-fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<String>, PathError> {
+fn closure(first: &str, max_interpretations: usize, max_bytes: usize) -> Result<Vec<String>, PathError> {
     let mut others: Vec<String> = Vec::new();
     let mut bytes = first.len();
     let mut done = 0;
@@ -138,19 +139,19 @@ fn closure(first: &str, max_readings: usize, max_bytes: usize) -> Result<Vec<Str
     loop {
         let features = features(current.as_bytes());
         if features != 0 && bytes > max_bytes {
-            return Err(PathError::TooManyReadings);
+            return Err(PathError::TooManyInterpretations);
         }
         for (_, step) in STEPS.iter().filter(|(changed, _)| features & changed != 0) {
-            let reading = step(&current);
-            if reading == first || others.contains(&reading) {
+            let interpretation = step(&current);
+            if interpretation == first || others.contains(&interpretation) {
                 continue;
             }
-            bytes += reading.len();
+            bytes += interpretation.len();
             // `first` counts too.
-            if others.len() + 1 >= max_readings || bytes > max_bytes {
-                return Err(PathError::TooManyReadings);
+            if others.len() + 1 >= max_interpretations || bytes > max_bytes {
+                return Err(PathError::TooManyInterpretations);
             }
-            others.push(reading);
+            others.push(interpretation);
         }
         let Some(next) = others.get(done) else { return Ok(others) };
         current.clone_from(next);

@@ -1,7 +1,9 @@
 //! htpasswd files: lines of `user:hash`.
 
-use super::{HashError, PasswordHash, Plaintext};
 use std::collections::HashMap;
+
+use super::user_file::{LineError, lines};
+use super::{HashError, PasswordHash, Plaintext};
 
 /// One line of an htpasswd file.
 #[derive(Debug)]
@@ -15,14 +17,7 @@ pub struct HtpasswdEntry {
 }
 
 /// Error in one line of an htpasswd file. Contains no part of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {kind}")]
-pub struct HtpasswdError {
-    /// Line number, from 1.
-    pub line: usize,
-    /// Kind of error.
-    pub kind: HtpasswdErrorKind,
-}
+pub type HtpasswdError = LineError<HtpasswdErrorKind>;
 
 /// Kinds of errors in an htpasswd line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +54,7 @@ pub fn parse_htpasswd(text: &str, plaintext: Plaintext) -> Result<Vec<HtpasswdEn
     let mut entries = Vec::new();
     let mut errors = Vec::new();
     let mut first_lines = HashMap::new();
-    // Editors on Windows write a byte order mark at the start.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (line, content) in (1..).zip(text.split('\n')) {
-        let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-            continue;
-        }
+    for (line, content) in lines(text) {
         match parse_line(line, content, plaintext, &mut first_lines) {
             Ok((user, hash)) => entries.push(HtpasswdEntry { line, user: user.to_owned(), hash }),
             Err(kind) => errors.push(HtpasswdError { line, kind }),

@@ -31,6 +31,7 @@ mod plain;
 mod scrypt;
 mod sha1;
 mod sha_crypt;
+pub mod user_file;
 mod yescrypt;
 
 use std::fmt;

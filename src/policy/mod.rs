@@ -88,12 +88,12 @@ impl Policy {
         nonces: &mut Nonces,
     ) -> Vec<ChallengeSet> {
         let members = protection.members.iter().filter_map(|at| Some((*at, self.authenticator(*at)?)));
-        let offer = |(at, authenticator): (AuthenticatorId, &Authenticator)| {
+        let set_of = |(at, authenticator): (AuthenticatorId, &Authenticator)| {
             let scheme = &authenticator.scheme;
             let challenges = scheme.challenges(&authenticator.realm, context, nonces);
             ChallengeSet { authenticator: at, challenges, is_bearer: scheme.is_bearer() }
         };
-        members.map(offer).collect()
+        members.map(set_of).collect()
     }
 
     /// True if a trailer with this name must be removed from requests: identity, credentials and headers that rules

@@ -29,7 +29,7 @@ use pattern::{Pattern, Segment, Tail};
 
 /// Maximum bytes of all interpretations of a path together, if any rule has a regex. A longer path is rejected as
 /// ambiguous: on a hostile path of 60 KB a regex takes milliseconds, for each interpretation.
-pub const MAX_REGEX_READINGS: usize = 8 * 1024;
+pub const MAX_REGEX_INPUT: usize = 8 * 1024;
 
 /// A match of a rule. A request matches if it meets all parts.
 #[derive(Debug, Clone)]
@@ -85,8 +85,8 @@ impl MatchSpec {
     }
 
     /// True if this matches the target, with one interpretation of the path.
-    pub(super) fn matches(&self, reading: &str, target: &Target) -> bool {
-        self.path.matches(reading)
+    pub(super) fn matches(&self, interpretation: &str, target: &Target) -> bool {
+        self.path.matches(interpretation)
             && self.host_matches(target)
             && self.conditions.check(target) != Fit::Misses
     }
@@ -115,7 +115,7 @@ pub struct Target<'a> {
     /// The client's address as the proxy determined it. `None` matches no rule with sources.
     pub peer: Option<IpAddr>,
     /// The interpretations of the path. Without any, no rule is selected.
-    pub readings: &'a PathInterpretations<'a>,
+    pub interpretations: &'a PathInterpretations<'a>,
     /// The MCP call of a POST with valid MCP headers. Can be omitted unless [`RuleIndex::wants_mcp`].
     pub mcp: Option<&'a McpCall<'a>>,
 }
@@ -178,13 +178,13 @@ impl RuleIndex {
     /// Fails if the interpretations of the path do not all select the same rule, or are too long for regexes, or if MCP
     /// headers would decide and are not valid.
     pub fn select(&self, target: &Target) -> Result<Option<RuleId>, SelectError> {
-        let mut readings = target.readings.iter();
-        let Some(first) = readings.next() else { return Ok(None) };
+        let mut interpretations = target.interpretations.iter();
+        let Some(first) = interpretations.next() else { return Ok(None) };
         if self.is_too_long(target) {
             return Err(SelectError::AmbiguousPath);
         }
         let selected = self.select_for(first, target);
-        if !readings.all(|reading| self.select_for(reading, target) == selected) {
+        if !interpretations.all(|interpretation| self.select_for(interpretation, target) == selected) {
             return Err(SelectError::AmbiguousPath);
         }
         match selected {
@@ -197,15 +197,15 @@ impl RuleIndex {
     /// true if the interpretations are too long to search.
     pub fn may_select(&self, target: &Target, is_meant: impl Fn(Option<RuleId>) -> bool) -> bool {
         self.is_too_long(target)
-            || target
-                .readings
-                .iter()
-                .any(|reading| is_meant(self.select_for(reading, target).map(|selected| selected.rule)))
+            || target.interpretations.iter().any(|interpretation| {
+                is_meant(self.select_for(interpretation, target).map(|selected| selected.rule))
+            })
     }
 
     /// True if the interpretations of the path are too long for regexes.
     fn is_too_long(&self, target: &Target) -> bool {
-        !self.regexes.is_empty() && target.readings.iter().map(str::len).sum::<usize>() > MAX_REGEX_READINGS
+        !self.regexes.is_empty()
+            && target.interpretations.iter().map(str::len).sum::<usize>() > MAX_REGEX_INPUT
     }
 
     /// True if any rule looks at the address of the client. If not, [`Target::peer`] can be omitted.
@@ -238,10 +238,10 @@ impl RuleIndex {
     }
 
     /// Returns the first rule that matches one interpretation of the path.
-    fn select_for(&self, reading: &str, target: &Target) -> Option<Selected> {
+    fn select_for(&self, interpretation: &str, target: &Target) -> Option<Selected> {
         let mut best = Best { selected: None, target };
         // A rest of `None` means that the path has ended. Each node has one parent, so it is visited once.
-        let mut next = Some((&self.root, reading.strip_prefix('/')));
+        let mut next = Some((&self.root, interpretation.strip_prefix('/')));
         let mut later = Vec::new();
         while let Some((node, rest)) = next.take().or_else(|| later.pop()) {
             best.improve(&node.prefix);
@@ -263,7 +263,8 @@ impl RuleIndex {
             }
             let host_matches = hosts.is_empty()
                 || target.host.is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host)));
-            if host_matches && entry.conditions.check(target) != Fit::Misses && regex.is_match(reading) {
+            if host_matches && entry.conditions.check(target) != Fit::Misses && regex.is_match(interpretation)
+            {
                 best.select(entry);
             }
         }
@@ -399,7 +400,7 @@ impl Conditions {
     fn check(&self, target: &Target) -> Fit {
         let peer_matches = self.sources.is_empty()
             || target.peer.is_some_and(|peer| self.sources.iter().any(|block| block.contains(peer)));
-        if !peer_matches || !self.methods.take(target.method) {
+        if !peer_matches || !self.methods.contains(target.method) {
             return Fit::Misses;
         }
         match (&self.mcp, target.mcp) {

@@ -109,7 +109,7 @@ impl Variables {
         let values = self.list.iter().map(|variable| {
             let value = match variable {
                 Variable::Path(name) => {
-                    self.only_value(target, |spec, reading| spec.path().capture(name, reading))?
+                    self.only_value(target, |spec, interpretation| spec.path().capture(name, interpretation))?
                 }
                 Variable::Host(name) => {
                     self.only_value(target, |spec, _| spec.capture_host(name, target.host?))?
@@ -148,12 +148,13 @@ impl Variables {
     ) -> Result<(), AmbiguousVariable> {
         // Another match may apply to the method in upper case.
         let upper_case = Target { method: &target.method.to_ascii_uppercase(), ..*target };
-        for reading in target.readings.iter() {
-            let applies =
-                |spec: &&MatchSpec| spec.matches(reading, target) || spec.matches(reading, &upper_case);
+        for interpretation in target.interpretations.iter() {
+            let applies = |spec: &&MatchSpec| {
+                spec.matches(interpretation, target) || spec.matches(interpretation, &upper_case)
+            };
             for spec in self.alternatives.iter().filter(applies) {
-                let Some(value) = capture(spec, reading) else { continue };
-                visit(reading, percent_decode(value.as_bytes()))?;
+                let Some(value) = capture(spec, interpretation) else { continue };
+                visit(interpretation, percent_decode(value.as_bytes()))?;
             }
         }
         Ok(())
@@ -163,10 +164,10 @@ impl Variables {
     /// why a variable is ambiguous.
     pub fn interpretations<'t>(&self, name: &str, target: &'t Target<'t>) -> Vec<(&'t str, Vec<u8>)> {
         let mut values = Vec::new();
-        let capture = |spec: &MatchSpec, reading: &'t str| spec.path().capture(name, reading);
+        let capture = |spec: &MatchSpec, interpretation: &'t str| spec.path().capture(name, interpretation);
         // `visit` fails only if the closure does.
-        let _ = self.visit(target, capture, |reading, value| {
-            values.push((reading, value.into_owned()));
+        let _ = self.visit(target, capture, |interpretation, value| {
+            values.push((interpretation, value.into_owned()));
             Ok(())
         });
         values

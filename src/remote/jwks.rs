@@ -214,7 +214,7 @@ impl JwksFetcher {
         match asked {
             Asked::Set { cluster } => match found.and_then(|answer| Ok((answer, read_set(answer.body)?))) {
                 Ok((answer, (set, ignored))) => self.take(set, &ignored, answer, tick),
-                Err(refusal) => self.fail(&format!("key set from cluster \"{cluster}\": {refusal}"), tick),
+                Err(error) => self.fail(&format!("key set from cluster \"{cluster}\": {error}"), tick),
             },
             metadata => self.metadata(fetch_id, metadata, found, tick),
         }
@@ -265,27 +265,27 @@ impl JwksFetcher {
     ) {
         let plan = Rc::clone(&self.plan);
         let Origin::Discovery(discovery) = &plan.origin else { return };
-        let refusal = match found.and_then(|answer| discovery.read(answer.body)) {
+        let error = match found.and_then(|answer| discovery.read(answer.body)) {
             Ok((address, cluster)) => {
                 let asked = Asked::Set { cluster: cluster.to_owned() };
                 return self.ask(fetch_id, address, cluster.to_owned(), asked, tick.now);
             }
-            Err(refusal) => refusal,
+            Err(error) => error,
         };
         let cluster = &discovery.cluster;
         match asked {
             Asked::OauthAuthorizationServer { first } => self.fail(
                 &format!(
                     "metadata from cluster \"{cluster}\": openid-configuration: {first}; oauth-authorization-server: \
-                     {refusal}"
+                     {error}"
                 ),
                 tick,
             ),
-            _ if refusal == FetchError::NoAnswer(CalloutError::UnknownCluster) => {
-                self.fail(&format!("metadata from cluster \"{cluster}\": {refusal}"), tick);
+            _ if error == FetchError::NoAnswer(CalloutError::UnknownCluster) => {
+                self.fail(&format!("metadata from cluster \"{cluster}\": {error}"), tick);
             }
             _ => {
-                let asked = Asked::OauthAuthorizationServer { first: refusal };
+                let asked = Asked::OauthAuthorizationServer { first: error };
                 let address = discovery.oauth_authorization_server();
                 self.ask(fetch_id, address, cluster.clone(), asked, tick.now);
             }

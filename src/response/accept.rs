@@ -97,7 +97,7 @@ impl<'r> Range<'r> {
     fn parse(element: &'r [u8]) -> Option<Self> {
         let mut parts = split(element, b';').map(trim_ows);
         let name = parts.next()?;
-        let slash = name.iter().position(|octet| *octet == b'/')?;
+        let slash = name.iter().position(|byte| *byte == b'/')?;
         let (kind, subtype) = name.split_at_checked(slash)?;
         let subtype = subtype.strip_prefix(b"/")?;
         if kind.is_empty() || subtype.is_empty() || kind == b"*" && subtype != b"*" {
@@ -148,7 +148,7 @@ fn thousandths(qvalue: &[u8]) -> Option<u16> {
         [first, b'.', decimals @ ..] if decimals.len() <= 3 => (first, decimals),
         _ => return None,
     };
-    let digit = |octet: &u8| octet.is_ascii_digit().then(|| u16::from(octet.saturating_sub(b'0')));
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte.saturating_sub(b'0')));
     let (mut value, mut unit) = (digit(first)?.saturating_mul(1000), 100);
     for decimal in decimals {
         value = value.saturating_add(digit(decimal)?.saturating_mul(unit));
@@ -172,14 +172,14 @@ fn split(field: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let text = rest?;
         let (mut is_quoted, mut is_escaped) = (false, false);
-        let end = text.iter().position(|octet| {
+        let end = text.iter().position(|byte| {
             if std::mem::take(&mut is_escaped) {
                 return false;
             }
-            match octet {
+            match byte {
                 b'\\' if is_quoted => is_escaped = true,
                 b'"' => is_quoted = !is_quoted,
-                octet => return !is_quoted && *octet == separator,
+                byte => return !is_quoted && *byte == separator,
             }
             false
         });
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_no_text_are_read_too() {
+    fn bytes_that_are_no_text_are_read_too() {
         assert_eq!(best([&b"\xff\xfe/\x00;q=\xff, text/html"[..]].into_iter()), Form::Html);
     }
 

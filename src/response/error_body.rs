@@ -9,7 +9,7 @@ pub struct ErrorBody<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The explanation; absent if the reason is not disclosed.
-    pub told: Option<Detail<'a>>,
+    pub detail: Option<Detail<'a>>,
     /// URL of further help.
     pub help: Option<&'a str>,
     /// Identifier of the request.
@@ -51,9 +51,9 @@ impl<'a> ErrorBody<'a> {
     pub fn of(denial: &'a Denial, format: &'a DenialFormat) -> Self {
         let is_hidden = denial.is_hidden_by(format);
         let status = if is_hidden { 404 } else { denial.reason.status() };
-        let told = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
+        let detail = (format.tells_reasons && !is_hidden).then(|| Detail::of(denial, status));
         let request_id = denial.request_id.as_ref().map(RequestId::as_str);
-        ErrorBody { status, told, help: format.help.as_deref(), request_id }
+        ErrorBody { status, detail, help: format.help.as_deref(), request_id }
     }
 }
 
@@ -75,8 +75,8 @@ impl<'a> Detail<'a> {
                 Prompt::Cancelled
             }
             Reason::InvalidCredentials
-                if denial.presented().is_some_and(|offer| {
-                    offer.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
+                if denial.presented().is_some_and(|set| {
+                    set.challenges.iter().any(|challenge| has_prompt(challenge.scheme()))
                 }) =>
             {
                 Prompt::Failed

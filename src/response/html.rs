@@ -44,16 +44,16 @@ dt, dd { margin: 0; overflow-wrap: anywhere; }
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut page = String::with_capacity(HEAD.len().saturating_add(1024));
     page.push_str(HEAD);
-    let title = error_body.told.as_ref().map_or(phrase(error_body.status), heading);
+    let title = error_body.detail.as_ref().map_or(phrase(error_body.status), heading);
     element(&mut page, "title", title);
     page.push_str("</head>\n<body>\n<main>\n");
     element(&mut page, "h1", title);
-    if let Some(told) = &error_body.told {
-        let (what, next) = sentences(told);
+    if let Some(detail) = &error_body.detail {
+        let (what, next) = sentences(detail);
         element(&mut page, "p", what);
         element(&mut page, "p", next);
     }
-    let can_be_repeated = error_body.told.as_ref().is_some_and(|told| told.prompt != Prompt::Beside);
+    let can_be_repeated = error_body.detail.as_ref().is_some_and(|detail| detail.prompt != Prompt::Beside);
     if can_be_repeated || matches!(error_body.status, 429 | 503) {
         page.push_str("<p><a class=\"again\" href=\"\">Try again</a></p>\n");
     }
@@ -63,35 +63,35 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
         page.push_str("\">Help with access</a></p>\n");
     }
     page.push_str("<dl>\n");
-    detail(&mut page, "Status", status_line(error_body.status));
-    if let Some(told) = &error_body.told {
+    row(&mut page, "Status", status_line(error_body.status));
+    if let Some(detail) = &error_body.detail {
         let mut codes = String::new();
-        told.push_codes(&mut codes);
-        detail(&mut page, "Reason", &codes);
-        if !told.accepted.is_empty() {
-            detail(&mut page, "Accepted schemes", &told.accepted.join(", "));
+        detail.push_codes(&mut codes);
+        row(&mut page, "Reason", &codes);
+        if !detail.accepted.is_empty() {
+            row(&mut page, "Accepted schemes", &detail.accepted.join(", "));
         }
-        if let Some(scope) = told.scope {
-            detail(&mut page, "Required scope", scope);
+        if let Some(scope) = detail.scope {
+            row(&mut page, "Required scope", scope);
         }
     }
     if let Some(id) = error_body.request_id {
-        detail(&mut page, "Request ID", id);
+        row(&mut page, "Request ID", id);
     }
     page.push_str("</dl>\n</main>\n</body>\n</html>\n");
     page
 }
 
-fn heading(told: &Detail<'_>) -> &'static str {
-    match told.prompt {
+fn heading(detail: &Detail<'_>) -> &'static str {
+    match detail.prompt {
         Prompt::Cancelled => "Please sign in",
-        _ => told.title,
+        _ => detail.title,
     }
 }
 
 /// A user who sees the page after a prompt knows a user name and a password, not "credentials".
-fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
-    match told.prompt {
+fn sentences(detail: &Detail<'_>) -> (&'static str, &'static str) {
+    match detail.prompt {
         Prompt::Cancelled => (
             "A user name and a password are required.",
             "Try again to enter them. If you have none, ask the operator of this service.",
@@ -100,11 +100,11 @@ fn sentences(told: &Detail<'_>) -> (&'static str, &'static str) {
             "The user name or password is wrong.",
             "Try again, or ask the operator of this service for new ones.",
         ),
-        Prompt::Beside => (told.explanation.what, told.explanation.next),
+        Prompt::Beside => (detail.explanation.what, detail.explanation.next),
     }
 }
 
-fn detail(page: &mut String, name: &str, value: &str) {
+fn row(page: &mut String, name: &str, value: &str) {
     element(page, "dt", name);
     element(page, "dd", value);
 }

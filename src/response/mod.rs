@@ -288,7 +288,7 @@ impl Denial {
             fields.extend(
                 challenges
                     .iter()
-                    .map(|said| ("www-authenticate", Cow::Owned(said.value(self.metadata.as_deref())))),
+                    .map(|issued| ("www-authenticate", Cow::Owned(issued.value(self.metadata.as_deref())))),
             );
         }
         let (content_type, body) = match form {
@@ -319,7 +319,7 @@ impl Denial {
     /// Returns the challenges of the authenticator whose credentials were presented.
     fn presented(&self) -> Option<&ChallengeSet> {
         let authenticator = self.authenticator?;
-        self.challenge_sets.iter().find(|offer| offer.authenticator == authenticator)
+        self.challenge_sets.iter().find(|set| set.authenticator == authenticator)
     }
 
     /// Returns the auth-scheme whose challenge carries the error: the presented one if the authenticator challenges
@@ -339,7 +339,7 @@ impl Denial {
     /// Returns the auth-schemes that the rule accepts, each once.
     fn accepted(&self) -> Vec<&str> {
         let mut accepted = Vec::with_capacity(self.challenge_sets.len());
-        for challenge in self.challenge_sets.iter().flat_map(|offer| &offer.challenges) {
+        for challenge in self.challenge_sets.iter().flat_map(|set| &set.challenges) {
             if !accepted.contains(&challenge.scheme()) {
                 accepted.push(challenge.scheme());
             }
@@ -351,15 +351,15 @@ impl Denial {
     fn challenges<'a>(&'a self, explains: bool) -> Vec<IssuedChallenge<'a>> {
         let (reason, presented) = (self.reason, self.presented());
         let with_scope =
-            |said: IssuedChallenge<'a>| IssuedChallenge { scope: self.wanted.scope.as_deref(), ..said };
-        let with_error = |said: IssuedChallenge<'a>| {
+            |issued: IssuedChallenge<'a>| IssuedChallenge { scope: self.wanted.scope.as_deref(), ..issued };
+        let with_error = |issued: IssuedChallenge<'a>| {
             let error = reason.bearer_error();
             let description = error.filter(|_| explains).map(|_| messages::explain(reason).what);
             // RFC 7616 §3.3: the client can retry without another password prompt.
-            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..said }
+            IssuedChallenge { error, description, is_stale: reason == Reason::StaleNonce, ..issued }
         };
         let explained = self.explained();
-        let is_explained = |said: &IssuedChallenge<'_>| explained == Some(said.challenge.scheme());
+        let is_explained = |issued: &IssuedChallenge<'_>| explained == Some(issued.challenge.scheme());
         let own = || presented.into_iter().flat_map(IssuedChallenge::of);
         let all = self.challenge_sets.iter().flat_map(IssuedChallenge::of);
         let mut challenges = Vec::with_capacity(self.challenge_sets.len());
@@ -370,31 +370,32 @@ impl Denial {
             | Reason::InvalidToken(_)
             | Reason::StaleNonce => {
                 challenges.extend(own().filter(is_explained).map(with_error));
-                challenges.extend(own().filter(|said| !is_explained(said)));
-                challenges.extend(all.filter(|said| own().all(|own| own != *said)));
+                challenges.extend(own().filter(|issued| !is_explained(issued)));
+                challenges.extend(all.filter(|issued| own().all(|own| own != *issued)));
             }
             Reason::AmbiguousCredentials => {
-                let bearers = self.challenge_sets.iter().filter(|offer| offer.is_bearer);
-                challenges
-                    .extend(bearers.filter_map(|offer| IssuedChallenge::of(offer).next()).map(with_error));
+                let bearers = self.challenge_sets.iter().filter(|set| set.is_bearer);
+                challenges.extend(bearers.filter_map(|set| IssuedChallenge::of(set).next()).map(with_error));
             }
             Reason::InsufficientScope => {
                 // The scope serves as the description.
                 let insufficient =
-                    |said| IssuedChallenge { error: reason.bearer_error(), ..with_scope(said) };
-                challenges
-                    .extend(own().filter(|said| said.is_bearer && is_explained(said)).map(insufficient));
+                    |issued| IssuedChallenge { error: reason.bearer_error(), ..with_scope(issued) };
+                challenges.extend(
+                    own().filter(|issued| issued.is_bearer && is_explained(issued)).map(insufficient),
+                );
             }
             Reason::InsufficientUserAuthentication => {
                 // Every 401 has a challenge, even if the caller came by another scheme.
-                let step_up = |said| IssuedChallenge {
+                let step_up = |issued| IssuedChallenge {
                     error: reason.bearer_error(),
                     step_up: Some(&self.wanted),
-                    ..with_scope(said)
+                    ..with_scope(issued)
                 };
-                challenges.extend(own().filter(|said| said.is_bearer && is_explained(said)).map(step_up));
+                challenges
+                    .extend(own().filter(|issued| issued.is_bearer && is_explained(issued)).map(step_up));
                 if challenges.is_empty() {
-                    challenges.extend(all.filter(|said| said.is_bearer).map(step_up));
+                    challenges.extend(all.filter(|issued| issued.is_bearer).map(step_up));
                 }
             }
             _ => {}
@@ -419,24 +420,24 @@ struct IssuedChallenge<'a> {
     error: Option<&'static str>,
     description: Option<&'static str>,
     scope: Option<&'a str>,
-    /// Login that the caller needs at the issuer before it gets another token.
+    /// Requirements on the login of the caller, for a challenge to log in again.
     step_up: Option<&'a Wanted>,
     /// True if only the nonce is invalid.
     is_stale: bool,
 }
 
 impl<'a> IssuedChallenge<'a> {
-    fn of(offer: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
-        let said = |challenge| IssuedChallenge {
+    fn of(set: &'a ChallengeSet) -> impl Iterator<Item = IssuedChallenge<'a>> {
+        let issued = |challenge| IssuedChallenge {
             challenge,
-            is_bearer: offer.is_bearer,
+            is_bearer: set.is_bearer,
             error: None,
             description: None,
             scope: None,
             step_up: None,
             is_stale: false,
         };
-        offer.challenges.iter().map(said)
+        set.challenges.iter().map(issued)
     }
 
     fn value(&self, metadata: Option<&str>) -> String {

@@ -10,17 +10,18 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// Renders one JSON object on one line.
 pub fn body(error_body: &ErrorBody<'_>) -> String {
-    let told = error_body.told.as_ref();
+    let detail = error_body.detail.as_ref();
     let problem = Problem {
         // A reason that is not disclosed is described by its status alone, RFC 9457 §4.2.1.
-        kind: told.map_or("about:blank".to_owned(), |told| format!("urn:authgate:reason:{}", told.code)),
-        title: told.map_or(phrase(error_body.status), |told| told.title),
+        kind: detail
+            .map_or("about:blank".to_owned(), |detail| format!("urn:authgate:reason:{}", detail.code)),
+        title: detail.map_or(phrase(error_body.status), |detail| detail.title),
         status: error_body.status,
-        detail: told.map(|told| format!("{} {}", told.explanation.what, told.explanation.next)),
-        code: told.map(|told| told.code),
-        detail_code: told.and_then(|told| told.detail_code),
-        accepted: told.map(|told| told.accepted.as_slice()).unwrap_or_default(),
-        scope: told.and_then(|told| told.scope),
+        detail: detail.map(|detail| format!("{} {}", detail.explanation.what, detail.explanation.next)),
+        code: detail.map(|detail| detail.code),
+        detail_code: detail.and_then(|detail| detail.detail_code),
+        accepted: detail.map(|detail| detail.accepted.as_slice()).unwrap_or_default(),
+        scope: detail.and_then(|detail| detail.scope),
         help: error_body.help,
         instance: error_body.request_id.map(|id| format!("urn:uuid:{id}")),
     };

@@ -1,13 +1,14 @@
 //! Metadata of protected resources ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728)). Clients read it before they
 //! request a token, so it is served independently of the rules.
 
+use std::rc::Rc;
+
+use serde_json::Value;
+
 use crate::config::ConfigErrorKind;
 use crate::config::context::{BuildContext, SCOPE, is_scope};
 use crate::config::path::ConfigPath;
 use crate::config::shape::{Named, OneOrMany};
-use serde_json::Value;
-use std::rc::Rc;
-
 use crate::http::host::Host;
 use crate::http::request::Request;
 use crate::http::url::{HttpUrl, split_query};

@@ -10,17 +10,17 @@ pub const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 pub fn body(error_body: &ErrorBody<'_>) -> String {
     let mut body = String::with_capacity(384);
     body.push_str(status_line(error_body.status));
-    if let Some(told) = &error_body.told {
+    if let Some(detail) = &error_body.detail {
         body.push_str(": ");
-        told.push_codes(&mut body);
-        for part in ["\n\n", told.explanation.what, "\n", told.explanation.next] {
+        detail.push_codes(&mut body);
+        for part in ["\n\n", detail.explanation.what, "\n", detail.explanation.next] {
             body.push_str(part);
         }
     }
     body.push('\n');
     let accepted =
-        error_body.told.as_ref().map(|told| told.accepted.join(", ")).filter(|text| !text.is_empty());
-    let scope = error_body.told.as_ref().and_then(|told| told.scope);
+        error_body.detail.as_ref().map(|detail| detail.accepted.join(", ")).filter(|text| !text.is_empty());
+    let scope = error_body.detail.as_ref().and_then(|detail| detail.scope);
     let mut before = "\n";
     for (label, value) in [
         ("Accepted schemes: ", accepted.as_deref()),
@@ -40,11 +40,11 @@ pub fn body(error_body: &ErrorBody<'_>) -> String {
 /// Renders one line for gRPC.
 pub fn summary(error_body: &ErrorBody<'_>) -> String {
     let mut line = String::with_capacity(192);
-    match &error_body.told {
-        Some(told) => {
-            told.push_codes(&mut line);
+    match &error_body.detail {
+        Some(detail) => {
+            detail.push_codes(&mut line);
             line.push_str(": ");
-            line.push_str(told.explanation.what);
+            line.push_str(detail.explanation.what);
         }
         None => line.push_str(phrase(error_body.status)),
     }

@@ -6,18 +6,18 @@ use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{get, request};
 use authgate_testing::e2e::fixture::{
     ALICE, BASIC, BEARER, BEARER_ADMIN, BOB, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN,
-    house_listener,
+    default_listener,
 };
 use authgate_testing::e2e::mint::{claims_but, expired_token, scoped_token, token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
 #[test]
 fn every_row_of_the_answer_table() {
-    let proxy = Proxy::start("answers", vec![house_listener()]);
+    let proxy = Proxy::start("answers", vec![default_listener()]);
     for table in [no_credentials(), unsupported(), ambiguous(), malformed(), wrong(), forbidden()] {
-        check(&proxy, "house", table);
+        check(&proxy, "default", table);
     }
-    check(&proxy, "house", grpc_and_head());
+    check(&proxy, "default", grpc_and_head());
     proxy.finish();
 }
 
@@ -83,11 +83,11 @@ fn malformed() -> Vec<Case> {
         passes("several spaces", get("/basic").authorization("Basic   Ym9iOmNhbi13ZS1maXgtaXQ="))
             .identity("bob", "staff"),
         denied("a user without a name", get("/basic").basic("", "password"), 401, code).challenge(&[BASIC]),
-        denied("a NUL in the password", get("/basic").basic_octets(b"alice:a\0b"), 401, code)
+        denied("a NUL in the password", get("/basic").basic_bytes(b"alice:a\0b"), 401, code)
             .challenge(&[BASIC]),
-        denied("a control character in the user", get("/basic").basic_octets(b"al\x07ice:x"), 401, code)
+        denied("a control character in the user", get("/basic").basic_bytes(b"al\x07ice:x"), 401, code)
             .challenge(&[BASIC]),
-        denied("no UTF-8", get("/basic").basic_octets(b"alice:\xff\xfe"), 401, code).challenge(&[BASIC]),
+        denied("no UTF-8", get("/basic").basic_bytes(b"alice:\xff\xfe"), 401, code).challenge(&[BASIC]),
     ];
     let basics =
         ["", "=", "!!!!", "YWxpY2U=", "YWxpY2U6eA", "YWxpY2U6eB==", "YWxpY2U6eA== x", "YWxpY2U6_-8="];
@@ -131,7 +131,7 @@ fn wrong() -> Vec<Case> {
         denied("a user's name is case-sensitive", get("/basic").basic("Alice", ALICE), 401, code)
             .challenge(&[BASIC]),
         denied("no password", get("/basic").basic("alice", ""), 401, code).challenge(&[BASIC]),
-        denied("a password of 1,025 octets", get("/basic").basic("alice", &"a".repeat(1025)), 401, code)
+        denied("a password of 1,025 bytes", get("/basic").basic("alice", &"a".repeat(1025)), 401, code)
             .challenge(&[BASIC]),
         denied("optional does not take a wrong one", get("/optional").basic("alice", "guess"), 401, code)
             .challenge_first(&[BASIC]),
@@ -202,7 +202,7 @@ fn grpc_and_head() -> Vec<Case> {
 
 #[test]
 fn a_grpc_client_gets_a_grpc_status() {
-    let proxy = Proxy::start("grpc", vec![house_listener()]);
+    let proxy = Proxy::start("grpc", vec![default_listener()]);
     let expired = expired_token();
     let bearer = format!("Bearer {}", token_for("x"));
     let call = |path| request("POST", path).chunked("", &[]);
@@ -215,7 +215,7 @@ fn a_grpc_client_gets_a_grpc_status() {
     ];
     for (name, call, status) in cases {
         for content_type in ["application/grpc", "application/grpc+proto"] {
-            let exchange = proxy.send("house", &call.clone().field("content-type", content_type));
+            let exchange = proxy.send("default", &call.clone().field("content-type", content_type));
             let found = (exchange.status, exchange.answer.all("grpc-status"));
             assert_eq!(found, (200, vec![status]), "{name}, {content_type}: {:?}", exchange.answer);
             assert!(exchange.upstream.is_empty(), "{name} reached upstream");
@@ -235,14 +235,14 @@ fn a_grpc_client_gets_a_grpc_status() {
         "application/grpc,application/grpc",
         "x,application/grpc",
     ] {
-        let exchange = proxy.send("house", &call("/jwt").field("content-type", content_type));
+        let exchange = proxy.send("default", &call("/jwt").field("content-type", content_type));
         let found = (exchange.status, exchange.answer.all("grpc-status"));
         assert_eq!(found, (401, vec![]), "{content_type}: {:?}", exchange.answer);
         assert_eq!(exchange.answer.all("cache-control"), ["no-store"], "{content_type}");
     }
     let twice =
         call("/jwt").field("content-type", "application/grpc").field("content-type", "application/grpc");
-    let exchange = proxy.send("house", &twice);
+    let exchange = proxy.send("default", &twice);
     assert_eq!((exchange.status, exchange.answer.all("grpc-status")), (401, vec![]), "{:?}", exchange.answer);
     proxy.finish();
 }

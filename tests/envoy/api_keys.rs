@@ -73,9 +73,9 @@ fn keys_in_every_place() {
             passes("again, from memory", key("/", NEW.0)).identity("robot", "machines"),
             wrong("one that has run out", key("/", PAST.0)),
             wrong("a wrong one", key("/", "ci-key-5f0c1d9a7f")),
-            wrong("one octet more", key("/", "ci-key-5f0c1d9a7e0")),
+            wrong("one byte more", key("/", "ci-key-5f0c1d9a7e0")),
             wrong("a digest", key("/", CI.1)),
-            wrong("octets outside ASCII", get("/").field("x-api-key", b"\xff\xfe\x80key")),
+            wrong("bytes outside ASCII", get("/").field("x-api-key", b"\xff\xfe\x80key")),
             denied("none", get("/"), 401, "missing_credentials").challenge(&[HEADER]),
             denied("an empty one", key("/", ""), 401, "malformed_credentials").challenge(&[HEADER]),
             denied("a long one", key("/", &"k".repeat(1025)), 401, "malformed_credentials")

@@ -6,16 +6,16 @@ use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
 use authgate_testing::e2e::fixture::{
-    ALICE, BASIC, BEARER, BOB, INVALID_TOKEN, good, house, house_listener, policy,
+    ALICE, BASIC, BEARER, BOB, INVALID_TOKEN, default_listener, default_policy, good, policy,
 };
 use authgate_testing::e2e::mint::{SECRET, claims_but, hs256, other_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
 #[test]
 fn a_struct_and_a_string_behave_alike() {
-    let string = listener("string", house(), good()).in_a_string();
-    let proxy = Proxy::start("forms", vec![house_listener(), string]);
-    for name in ["house", "string"] {
+    let string = listener("string", default_policy(), good()).in_a_string();
+    let proxy = Proxy::start("forms", vec![default_listener(), string]);
+    for name in ["default", "string"] {
         check(
             &proxy,
             name,
@@ -53,7 +53,7 @@ fn from_environment() -> Value {
 
 #[test]
 fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
-    let users = house()["authenticators"]["staff"]["basic"]["users"].clone();
+    let users = default_policy()["authenticators"]["staff"]["basic"]["users"].clone();
     let (alice, bob) = (users["alice"].as_str().expect("a hash"), users["bob"].as_str().expect("a hash"));
     let file = format!("alice:{alice}\nbob:{bob}\n");
     let names = ["ALICE_HASH", "BOB_HASH", "HTPASSWD", "JWT_SECRET"];
@@ -93,7 +93,7 @@ fn secrets_come_from_the_environment_and_stay_out_of_the_config_dump() {
     let dump = proxy.admin("/config_dump");
     assert!(
         dump.contains("ALICE_HASH") && dump.contains("JWT_SECRET"),
-        "no config dump: {} octets",
+        "no config dump: {} bytes",
         dump.len()
     );
     let quoted = format!("\"{SECRET}\"");

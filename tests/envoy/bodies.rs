@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, listener};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, good, house};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, default_policy, good};
 use authgate_testing::e2e::mint::scoped_token;
 use authgate_testing::e2e::proxy::{Exchange, Proxy};
 
 /// The default policy with other `denials`.
 fn with(name: &'static str, denials: Value) -> Listener {
-    let mut policy = house();
+    let mut policy = default_policy();
     policy["denials"] = denials;
     listener(name, policy, good())
 }
@@ -34,7 +34,7 @@ fn check(
         (exchange.upstream.is_empty(), "upstream was reached"),
         (parts.iter().all(|part| answer.body.contains(part)), "the body"),
     ];
-    for (_, what) in faults.iter().filter(|(holds, _)| !holds) {
+    for (_, what) in faults.iter().filter(|(is_right, _)| !is_right) {
         proxy.fault(format!("{listener}: {sent}: {what}: {answer:?}"));
     }
     exchange

@@ -163,7 +163,7 @@ fn a_proof_counts_once_for_its_request() {
                 "bad_proof",
             ),
             refused(
-                "octets",
+                "bytes",
                 get("/a").authorization(format!("DPoP {}", es256.token)).field("DPoP", b"\xff\xfe.\xff.\xff"),
                 "bad_proof",
             ),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use authgate_testing::e2e::fixture::{ALICE, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, default_listener};
 use authgate_testing::e2e::process::{directory, root};
 use authgate_testing::e2e::programs::{is_there, or_skip};
 use authgate_testing::e2e::proxy::Proxy;
@@ -49,9 +49,9 @@ fn a_browser_shows_the_page_and_its_prompt_lets_in() {
     if or_skip("`npm ci` in tests/browser, which `make test` does", installed.then_some(())).is_none() {
         return;
     }
-    let proxy = Proxy::start("browser", vec![house_listener()]);
+    let proxy = Proxy::start("browser", vec![default_listener()]);
     let pictures: PathBuf = directory("browser-pictures");
-    let url = format!("http://127.0.0.1:{}/basic", proxy.port("house"));
+    let url = format!("http://127.0.0.1:{}/basic", proxy.port("default"));
     let output = Command::new("node")
         .arg(script.join("visit.mjs"))
         .args([&chromium, &url, "alice", ALICE])

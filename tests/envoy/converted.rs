@@ -202,7 +202,7 @@ fn a_converted_filter_decides_like_the_native_one() {
     ask(basic, "an unknown user", get("/x").basic("carol", "wonderland"));
     ask(basic, "an empty password", get("/x").basic("alice", ""));
     ask(basic, "an empty user", get("/x").basic("", "wonderland"));
-    ask(basic, "no colon", get("/x").basic_octets("alice"));
+    ask(basic, "no colon", get("/x").basic_bytes("alice"));
     ask(basic, "a password with a colon", get("/x").basic("alice", "wonderland:"));
     ask(basic, "another scheme", get("/x").bearer(&good));
     ask(basic, "no base64", get("/x").authorization("Basic !!!"));

@@ -177,7 +177,7 @@ fn unescaped(user: &str) -> String {
     let mut parts = user.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
-        let (octet, rest) = part.split_at(2);
-        text + &char::from(u8::from_str_radix(octet, 16).unwrap()).to_string() + rest
+        let (byte, rest) = part.split_at(2);
+        text + &char::from(u8::from_str_radix(byte, 16).unwrap()).to_string() + rest
     })
 }

@@ -110,7 +110,7 @@ fn each_answer_counts_once() {
             malformed("an extended name", fresh(2).signed().with("username*", "UTF-8''carol")),
             malformed("no count", fresh(2).signed().without("nc")),
             malformed("no qop", fresh(2).signed().without("qop")),
-            denied("octets", get("/a").authorization(b"Digest \xff=\"\xfe\""), 401, "malformed_credentials")
+            denied("bytes", get("/a").authorization(b"Digest \xff=\"\xfe\""), 401, "malformed_credentials")
                 .any_challenge(),
             good("what was refused has used nothing", &second, 2),
             passes("another method", {

@@ -22,7 +22,7 @@ use authgate_testing::e2e::wire::Message;
 const TRAP: &str = "authgate-trap";
 
 /// A policy that requires credentials everywhere except on `/public`.
-fn gate(name: &'static str) -> Listener {
+fn plain_listener(name: &'static str) -> Listener {
     let yaml = "{authenticators: {staff: {basic: {users: {alice: $ALICE}}}},
         rules: [{match: {prefix: /public}, public: true}, {name: of-$NAME, require: staff}]}";
     listener(name, policy(&yaml.replace("$NAME", name)), good())
@@ -88,12 +88,12 @@ fn alice() -> Request {
 
 #[test]
 fn after_a_trap_requests_are_refused_but_under_fail_open() {
-    let with = |name, policy| gate(name).module(testing_module()).failure_policy(policy);
+    let with = |name, policy| plain_listener(name).module(testing_module()).failure_policy(policy);
     let listeners = [
         with("closed", "FAIL_CLOSED"),
         with("reload", "FAIL_RELOAD"),
         with("open", "FAIL_OPEN"),
-        gate("shipped"),
+        plain_listener("shipped"),
     ];
     let host = Host::start("failure", &listeners);
     for name in ["closed", "reload", "open", "shipped"] {
@@ -140,7 +140,7 @@ fn after_a_trap_requests_are_refused_but_under_fail_open() {
 
 #[test]
 fn the_module_that_is_shipped_cannot_be_told_to_trap() {
-    let has = |octets: &[u8]| octets.windows(TRAP.len()).any(|window| window == TRAP.as_bytes());
+    let has = |bytes: &[u8]| bytes.windows(TRAP.len()).any(|window| window == TRAP.as_bytes());
     let read = |path| fs::read(path).expect("a module");
     assert!(has(&read(testing_module())), "the field is not where this test looks");
     assert!(!has(&read(module())));
@@ -228,10 +228,12 @@ fn a_partial_list_of_capabilities_is_noticed() {
         ("proxy_set_effective_context", HEALTHY),
         ("proxy_set_property", HEALTHY),
     ];
-    let mut listeners: Vec<Listener> =
-        found.iter().map(|(missing, _)| gate(name(missing)).capabilities(&all_but(missing))).collect();
-    listeners.push(gate("calls-only").capabilities(CALLS));
-    listeners.push(gate("vm-calls-only").vm_capabilities(CALLS));
+    let mut listeners: Vec<Listener> = found
+        .iter()
+        .map(|(missing, _)| plain_listener(name(missing)).capabilities(&all_but(missing)))
+        .collect();
+    listeners.push(plain_listener("calls-only").capabilities(CALLS));
+    listeners.push(plain_listener("vm-calls-only").vm_capabilities(CALLS));
     let host = Host::start("capabilities", &listeners);
     for (missing, expected) in found {
         assert_eq!(host.health(name(missing)), *expected, "without {missing}");
@@ -285,11 +287,11 @@ fn without_a_capability_no_request_goes_on_with_its_content() {
         "proxy_set_effective_context",
         "",
     ];
-    let gate = |missing: &&'static str| {
+    let listener = |missing: &&'static str| {
         let gate = introspecting(name(missing), &endpoint).stopping_at_headers_alone();
         gate.capabilities(&all_but(missing))
     };
-    let proxy = Proxy::start("capabilities-content", missing.iter().map(gate).collect());
+    let proxy = Proxy::start("capabilities-content", missing.iter().map(listener).collect());
     // Without credentials, with the content in the same read and in another; with a token that is asked about.
     let requests =
         [("", 0), ("", 300), ("Authorization: Bearer one\r\n", 0), ("Authorization: Bearer two\r\n", 900)];

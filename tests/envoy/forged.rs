@@ -2,7 +2,7 @@
 
 use authgate_testing::e2e::check::{Case, check, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::fixture::{ALICE, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, default_listener};
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
 
@@ -43,11 +43,11 @@ fn passing(hazard: String, request: Request, identity: Option<Identity>) -> Case
 
 #[test]
 fn forged_identity_in_every_spelling_on_every_route() {
-    let proxy = Proxy::start("forged", vec![house_listener()]);
+    let proxy = Proxy::start("forged", vec![default_listener()]);
     for (route, request, identity) in routes() {
         check(
             &proxy,
-            "house",
+            "default",
             SPELLINGS.map(|name| {
                 passing(format!("{route}: {name}"), request.clone().field(name, "root"), identity)
             }),
@@ -57,11 +57,11 @@ fn forged_identity_in_every_spelling_on_every_route() {
         let odd = request.clone().field("x-auth-user", b"\xff\xfe").field("x_auth_user", "");
         check(
             &proxy,
-            "house",
+            "default",
             [
                 passing(format!("{route}: all of them"), all, identity),
                 passing(format!("{route}: twice"), twice, identity),
-                passing(format!("{route}: odd octets, nothing"), odd, identity),
+                passing(format!("{route}: odd bytes, nothing"), odd, identity),
             ],
         );
     }
@@ -70,20 +70,20 @@ fn forged_identity_in_every_spelling_on_every_route() {
 
 #[test]
 fn forged_identity_in_trailers() {
-    let proxy = Proxy::start("trailers", vec![house_listener()]);
+    let proxy = Proxy::start("trailers", vec![default_listener()]);
     for (route, request, identity) in routes() {
         let cases = SPELLINGS.map(|name| {
             let request = request.clone().chunked("body", &[("x-checksum", "1"), (name, "root")]);
             passing(format!("{route}: {name}"), request, identity).upstream("x-checksum", "1")
         });
-        check(&proxy, "house", cases);
+        check(&proxy, "default", cases);
     }
     proxy.finish();
 }
 
 #[test]
 fn a_subject_cannot_write_a_field_of_its_own() {
-    let proxy = Proxy::start("subjects", vec![house_listener()]);
+    let proxy = Proxy::start("subjects", vec![default_listener()]);
     let subjects = [
         ("a b\r\nx-admin: 1%\u{e9}", "a%20b%0D%0Ax-admin:%201%25%C3%A9"),
         ("\0\u{7f}\t", "%00%7F%09"),
@@ -91,7 +91,7 @@ fn a_subject_cannot_write_a_field_of_its_own() {
     ];
     check(
         &proxy,
-        "house",
+        "default",
         subjects.map(|(subject, written)| {
             passes(format!("{subject:?}"), get("/jwt").bearer(&token_for(subject)))
                 .identity(written, "partners")
@@ -103,8 +103,8 @@ fn a_subject_cannot_write_a_field_of_its_own() {
 
 #[test]
 fn a_connection_carries_no_identity_to_the_next_request() {
-    let proxy = Proxy::start("connection", vec![house_listener()]);
-    let mut connection = proxy.connect("house");
+    let proxy = Proxy::start("connection", vec![default_listener()]);
+    let mut connection = proxy.connect("default");
     for _ in 0..3 {
         let alice = proxy.send_over(&mut connection, &get("/basic").basic("alice", ALICE));
         assert_eq!((alice.status, alice.upstream[0].all("x-auth-user")), (200, vec!["alice"]));

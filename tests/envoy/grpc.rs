@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::listener;
-use authgate_testing::e2e::fixture::{good, house, house_listener};
+use authgate_testing::e2e::fixture::{default_listener, default_policy, good};
 use authgate_testing::e2e::mint::{expired_token, scoped_token, token_for};
 use authgate_testing::e2e::programs::python_with;
 use authgate_testing::e2e::proxy::Proxy;
@@ -30,9 +30,9 @@ print(json.dumps(answers))
 #[test]
 fn a_grpc_client_gets_the_code_that_says_it() {
     let Some(python) = python_with("grpc") else { return };
-    let mut hidden = house();
+    let mut hidden = default_policy();
     hidden["denials"] = json!({"status": {"rule_denied": 404}});
-    let proxy = Proxy::start("grpc-client", vec![house_listener(), listener("hidden", hidden, good())]);
+    let proxy = Proxy::start("grpc-client", vec![default_listener(), listener("hidden", hidden, good())]);
     let bearer = |token: &str| json!([["authorization", format!("Bearer {token}")]]);
     let twice = bearer(&format!("{0}, Bearer {0}", token_for("x")));
     let check = |listener: &str, cases: &[(&str, Value, &str, &str)]| {
@@ -52,7 +52,7 @@ fn a_grpc_client_gets_the_code_that_says_it() {
         }
     };
     check(
-        "house",
+        "default",
         &[
             ("/jwt/Get", json!([]), "UNAUTHENTICATED", "missing_credentials"),
             ("/jwt/Get", bearer(&expired_token()), "UNAUTHENTICATED", "expired"),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::sample::sample;
 use authgate_testing::e2e::bootstrap::bootstrap;
-use authgate_testing::e2e::fixture::house_listener;
+use authgate_testing::e2e::fixture::default_listener;
 use authgate_testing::e2e::process::{Envoy, directory, envoy, module, validate};
 
 /// A fenced block of a document: its info string and its text.
@@ -113,7 +113,7 @@ fn the_filters_that_are_left_behind_are_those_of_envoy() {
     assert!(filters.len() >= 2, "{} filters found", filters.len());
     for (at, block) in filters.iter().enumerate() {
         let filter: Value = serde_yaml_ng::from_str(&block.text).expect("YAML");
-        let mut bootstrap = bootstrap(&[house_listener()], 1, "/dev/null");
+        let mut bootstrap = bootstrap(&[default_listener()], 1, "/dev/null");
         let pointer = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
         let chain = bootstrap.pointer_mut(pointer).and_then(Value::as_array_mut).expect("filters");
         chain.insert(0, filter);

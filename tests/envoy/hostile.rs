@@ -3,27 +3,27 @@
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_TOKEN, good, house, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_TOKEN, default_listener, default_policy, good};
 use authgate_testing::e2e::mint::{claims, jws, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
 const MALFORMED: &str = "malformed_credentials";
 
 #[test]
-fn octets_that_are_no_text() {
-    let proxy = Proxy::start("octets", vec![house_listener()]);
-    let every_octet: Vec<u8> = (0x21..=0xff).filter(|octet| *octet != 0x7f).collect();
+fn bytes_that_are_no_text() {
+    let proxy = Proxy::start("bytes", vec![default_listener()]);
+    let every_byte: Vec<u8> = (0x21..=0xff).filter(|byte| *byte != 0x7f).collect();
     for path in ["/basic", "/jwt", "/either", "/optional", "/public", "/all", "/elsewhere"] {
         let hostile = [
             ("0xFF", get(path).authorization(b"\xff")),
             ("0xFF in a scheme", get(path).authorization(b"Bas\xffic x")),
             ("0xFF in Basic", get(path).authorization(b"Basic \xff\xff")),
             ("0xFF in Bearer", get(path).authorization(b"Bearer \xff.\xff.\xff")),
-            ("every octet", get(path).authorization(&every_octet)),
+            ("every byte", get(path).authorization(&every_byte)),
         ];
         check(
             &proxy,
-            "house",
+            "default",
             hostile.map(|(name, request)| {
                 let hazard = format!("{path}: {name}");
                 if path == "/public" { passes(hazard, request) } else { refused(hazard, request) }
@@ -32,7 +32,7 @@ fn octets_that_are_no_text() {
     }
     check(
         &proxy,
-        "house",
+        "default",
         [
             denied("0xFF in Basic", get("/basic").authorization(b"Basic \xff"), 401, MALFORMED)
                 .challenge(&[BASIC]),
@@ -61,9 +61,9 @@ fn octets_that_are_no_text() {
 
 #[test]
 fn sizes_and_depths() {
-    let mut wide = house();
+    let mut wide = default_policy();
     wide["authenticators"]["partners"]["jwt"]["max_token_bytes"] = 90_000.into();
-    let proxy = Proxy::start("sizes", vec![house_listener(), listener("wide", wide, good())]);
+    let proxy = Proxy::start("sizes", vec![default_listener(), listener("wide", wide, good())]);
     let bearer = |token: &str| get("/jwt").bearer(token);
     let nested = |open: &str, close: &str| {
         let claims = claims("t").to_string();
@@ -82,7 +82,7 @@ fn sizes_and_depths() {
         |name: &str, token: &str| denied(name, bearer(token), 401, MALFORMED).challenge(&[INVALID_TOKEN]);
     check(
         &proxy,
-        "house",
+        "default",
         [
             malformed("50 KB of token", &"a".repeat(50_000)),
             malformed("50 KB of dots", &".".repeat(50_000)),
@@ -115,15 +115,15 @@ fn sizes_and_depths() {
 
 #[test]
 fn one_connection_through_good_and_bad() {
-    let proxy = Proxy::start("mixed", vec![house_listener()]);
-    let mut connection = proxy.connect("house");
+    let proxy = Proxy::start("mixed", vec![default_listener()]);
+    let mut connection = proxy.connect("default");
     let bearer = format!("Bearer {}", token_for("t"));
     let bad = [
         get("/jwt").authorization(b"Bearer \xff"),
         get("/jwt").authorization(&bearer).authorization(&bearer),
         get("/jwt").authorization(format!("{bearer}, {bearer}")),
-        get("/basic").basic_octets(b"alice:\0"),
-        get("/basic").basic_octets(b"\xff\xff:\xff"),
+        get("/basic").basic_bytes(b"alice:\0"),
+        get("/basic").basic_bytes(b"\xff\xff:\xff"),
         get("/jwt").bearer(&"[".repeat(30_000)),
     ];
     for request in bad {
@@ -132,7 +132,7 @@ fn one_connection_through_good_and_bad() {
         assert!(exchange.upstream.is_empty(), "{request} reached upstream");
         // Envoy itself closes the connection after a 400.
         if exchange.answer.all("connection") == ["close"] {
-            connection = proxy.connect("house");
+            connection = proxy.connect("default");
         }
         let exchange = proxy.send_over(&mut connection, &good());
         assert_eq!(exchange.status, 200, "after {request}");

@@ -122,7 +122,7 @@ fn the_endpoint_is_asked_and_what_it_says_is_done() {
             invalid("active, and expired", "opaque-token-that-expired"),
             invalid("active, and not valid yet", "opaque-token-of-tomorrow"),
             unavailable("true as a text", "opaque-token-true-as-text"),
-            denied("octets", get("/").authorization(b"Bearer opaque\xfftoken"), 401, "malformed_credentials")
+            denied("bytes", get("/").authorization(b"Bearer opaque\xfftoken"), 401, "malformed_credentials")
                 .challenge(&[INVALID_TOKEN]),
             denied("too long", with(&"x".repeat(20_000)), 401, "malformed_credentials")
                 .challenge(&[INVALID_TOKEN]),

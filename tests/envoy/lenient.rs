@@ -6,7 +6,7 @@ use serde_json::Value;
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes, refused};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_REQUEST, good, house_listener, policy};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, INVALID_REQUEST, default_listener, good, policy};
 use authgate_testing::e2e::h2;
 use authgate_testing::e2e::mint::token_for;
 use authgate_testing::e2e::proxy::Proxy;
@@ -62,7 +62,7 @@ fn a_method_in_lower_case_does_not_reach_a_public_rule_over_http_2() {
 
 #[test]
 fn connection_cannot_name_identity() {
-    let proxy = Proxy::start("bad-connection", vec![house_listener().upgrades()]);
+    let proxy = Proxy::start("bad-connection", vec![default_listener().upgrades()]);
     let upgrade = |path: &str, options: &str| {
         get(path)
             .basic("alice", ALICE)
@@ -71,7 +71,7 @@ fn connection_cannot_name_identity() {
     };
     check(
         &proxy,
-        "house",
+        "default",
         [
             denied("identity", upgrade("/basic", ", x-auth-user"), 400, "bad_connection"),
             denied("another spelling", upgrade("/basic", ",X_Auth_By"), 400, "bad_connection"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied};
 use authgate_testing::e2e::client::{get, request};
-use authgate_testing::e2e::fixture::{good, house};
+use authgate_testing::e2e::fixture::{default_policy, good};
 use authgate_testing::e2e::mint::expired_token;
 use authgate_testing::e2e::proxy::Proxy;
 
@@ -13,7 +13,7 @@ const URL: &str = "https://api.example.com/.well-known/oauth-protected-resource/
 
 #[test]
 fn metadata_is_served_and_named_in_challenges() {
-    let mut policy = house();
+    let mut policy = default_policy();
     policy["protected_resource"] = json!({
         "resource": "https://api.example.com/jwt",
         "authorization_servers": ["https://idp.example.com"],

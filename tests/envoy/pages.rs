@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use authgate_testing::e2e::client::{Connection, get, request};
+use authgate_testing::e2e::mint::{now, public_jwk, token};
 use authgate_testing::e2e::process::{Envoy, directory, module, validate};
 use authgate_testing::e2e::tls::Authority;
 use authgate_testing::pages::{Page, page, pages, variables};
@@ -26,6 +27,8 @@ fn bootstrap(page: &Page, policy: &Value) -> Value {
     let filters =
         bootstrap.pointer_mut(&format!("{HCM}/http_filters")).and_then(Value::as_array_mut).expect("filters");
     let authgate = filters.iter_mut().find(|filter| filter["name"] == "authgate").expect("authgate");
+    // Envoy 1.36 to 1.38 gives all filters of a VM the environment of the first.
+    authgate["typed_config"]["config"]["vm_config"]["vm_id"] = json!(page.name);
     if values.as_object().is_some_and(|values| !values.is_empty()) {
         authgate["typed_config"]["config"]["vm_config"]["environment_variables"] =
             json!({"key_values": values});
@@ -58,6 +61,81 @@ fn envoy_loads_what_the_pages_show() {
     all["static_resources"]["clusters"] = clusters.into_values().collect();
     let validation = validate("pages", &all);
     assert!(validation.accepted, "{}", validation.output);
+}
+
+/// Excerpts of an Envoy configuration, each put where its first member belongs.
+#[test]
+fn envoy_loads_the_excerpts_of_the_reference() {
+    let base = page("docs/recipes/roles-to-headers.md");
+    let mut bootstrap = bootstrap(&base, &base.policy().expect("a policy"));
+    let mut found = Vec::new();
+    for page in [page("docs/configuration.md"), page("docs/start/compose.md")] {
+        for block in page.blocks.iter().filter(|block| block.info == ["yaml"]) {
+            let Value::Object(members) = block.value() else { panic!("{}: not an object", block.place) };
+            let first = members.keys().next().expect("a member").clone();
+            match first.as_str() {
+                "stats_config" => bootstrap["stats_config"] = members["stats_config"].clone(),
+                "clusters" => {
+                    let clusters =
+                        bootstrap["static_resources"]["clusters"].as_array_mut().expect("clusters");
+                    for cluster in members["clusters"].as_array().expect("clusters") {
+                        clusters.retain(|known| known["name"] != cluster["name"]);
+                        clusters.push(cluster.clone());
+                    }
+                }
+                "vm_config" => {
+                    let config = "/http_filters/0/typed_config/config/vm_config";
+                    let vm = bootstrap.pointer_mut(&format!("{HCM}{config}")).expect("a VM");
+                    vm["environment_variables"] = members["vm_config"]["environment_variables"].clone();
+                }
+                _ => {
+                    let manager = bootstrap.pointer_mut(HCM).and_then(Value::as_object_mut);
+                    manager.expect("the connection manager").extend(members);
+                }
+            }
+            found.push(first);
+        }
+    }
+    assert!(
+        ["stats_config", "clusters", "vm_config", "merge_slashes"]
+            .iter()
+            .all(|&name| found.iter().any(|f| f == name)),
+        "{found:?}"
+    );
+    let validation = validate("page-excerpts", &bootstrap);
+    assert!(validation.accepted, "{}", validation.output);
+}
+
+/// Both filters decide about a token in step 4, because authgate forwards it.
+#[test]
+fn the_old_filter_still_gets_the_token_during_the_migration() {
+    let page = page("docs/recipes/gradual-migration.md");
+    let issued = now();
+    let claims = json!({"iss": "https://idp.example.com", "aud": "api", "sub": "ada", "exp": issued + 600});
+    let bearer = token("ES256", &claims);
+    let jwks = json!({"keys": [public_jwk("ES256")]});
+    for (forwards, status) in [(true, "200"), (false, "401")] {
+        let mut policy = page.policy().expect("a policy");
+        let jwt = &mut policy["authenticators"]["idp"]["jwt"];
+        assert_eq!(jwt["forward_credentials"], true);
+        jwt["forward_credentials"] = json!(forwards);
+        jwt["keys"] = json!({"jwks": jwks});
+        let mut bootstrap = bootstrap(&page, &policy);
+        bootstrap["static_resources"]["clusters"][1]["load_assignment"]["endpoints"] = json!([]);
+        let manager = bootstrap.pointer_mut(HCM).expect("the connection manager");
+        manager["route_config"] = json!({"virtual_hosts": [{"name": "service", "domains": ["*"], "routes": [
+            {"match": {"prefix": "/"}, "direct_response": {"status": 200}},
+        ]}]});
+        let provider = &mut manager["http_filters"][1]["typed_config"]["providers"]["idp"];
+        provider.as_object_mut().expect("a provider").remove("remote_jwks").expect("keys");
+        provider["local_jwks"] = json!({"inline_string": jwks.to_string()});
+        let envoy = Envoy::start(&directory(&format!("page-migration-{forwards}")), &bootstrap, &[]);
+        let mut connection = Connection::open(envoy.ports["gate"]).expect("a connection");
+        let answer = connection.send(&get("/orders").bearer(&bearer), "token").expect("an answer");
+        assert_eq!(answer.second_word(), status, "forward_credentials: {forwards}: {answer:?}");
+        let answer = connection.send(&get("/orders"), "none").expect("an answer");
+        assert!(answer.body.contains("missing_credentials"), "{answer:?}");
+    }
 }
 
 /// The listener of the page, with certificates of the test at the paths of the page.

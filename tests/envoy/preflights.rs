@@ -5,7 +5,7 @@ use serde_json::json;
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, request};
-use authgate_testing::e2e::fixture::{BASIC, BEARER, good, house, house_listener};
+use authgate_testing::e2e::fixture::{BASIC, BEARER, default_listener, default_policy, good};
 use authgate_testing::e2e::proxy::Proxy;
 
 fn preflight(path: &str, method: &str) -> Request {
@@ -16,9 +16,9 @@ fn preflight(path: &str, method: &str) -> Request {
 
 #[test]
 fn only_a_real_preflight_passes_and_only_where_it_is_allowed() {
-    let mut policy = house();
+    let mut policy = default_policy();
     policy["cors_preflight"] = json!("allow");
-    let proxy = Proxy::start("preflights", vec![listener("allow", policy, good()), house_listener()]);
+    let proxy = Proxy::start("preflights", vec![listener("allow", policy, good()), default_listener()]);
     let cases = vec![
         passes("a preflight", preflight("/either", "PUT").field("X_Auth_User", "root")).anonymous(),
         passes("credentials do not go on", preflight("/either", "PUT").basic("alice", "guess"))
@@ -50,7 +50,7 @@ fn only_a_real_preflight_passes_and_only_where_it_is_allowed() {
     check(&proxy, "allow", cases);
     check(
         &proxy,
-        "house",
+        "default",
         [denied("unless it is allowed", preflight("/jwt", "PUT"), 401, "missing_credentials")
             .challenge(&[BEARER])],
     );

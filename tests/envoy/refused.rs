@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
 use authgate_testing::e2e::client::get;
-use authgate_testing::e2e::fixture::{good, house, house_listener, policy};
+use authgate_testing::e2e::fixture::{default_listener, default_policy, good, policy};
 use authgate_testing::e2e::process::validate;
 
 /// Every invalid configuration contains one of these; no output may.
@@ -52,7 +52,7 @@ fn check(table: &str) {
     let base = tables[table]["at"].as_str().expect("a pointer");
     let mut faults = Vec::new();
     for (index, row) in tables[table]["rows"].as_array().expect("rows").iter().enumerate() {
-        let mut policy = house();
+        let mut policy = default_policy();
         let pointer = format!("{base}{}", row["at"].as_str().expect("a pointer"));
         put(&mut policy, &pointer, row["put"].clone());
         let expected: Vec<_> =
@@ -93,14 +93,14 @@ fn a_text_that_is_no_policy_is_refused() {
     let texts =
         ["", " ", "{", "[]", "null", "\"hunter2-is-no-hash\"", twice, &deep, "{}", "{\"rules\": []}x"];
     for (index, text) in texts.iter().enumerate() {
-        let listener = house_listener().of_text(text);
+        let listener = default_listener().of_text(text);
         assert_eq!(fault(&format!("text-{index}"), listener, &[]), None, "{text:.40}");
     }
 }
 
 #[test]
 fn errors_of_one_file_are_told_together() {
-    let mut policy = house();
+    let mut policy = default_policy();
     put(&mut policy, "/rules/3/require", json!("staf"));
     put(&mut policy, "/rules/5/require/any_of/1", json!("partner"));
     let expected = ["rules[3].require", "rules[5].require.any_of[1]"];
@@ -113,8 +113,8 @@ fn a_right_configuration_is_accepted() {
     let annotated =
         policy(r#"{version: 1, $schema: "https://example.com/s", x-notes: [1], rules: [{deny: true}]}"#);
     let listeners = [
-        house_listener(),
-        house_listener().in_a_string(),
+        default_listener(),
+        default_listener().in_a_string(),
         listener("smallest", smallest, get("/")),
         listener("annotated", annotated, get("/")),
     ];

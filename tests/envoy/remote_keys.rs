@@ -23,7 +23,7 @@ pub fn policy(name: &str, issuer: &str, keys: Value) -> Value {
 }
 
 /// Returns a listener whose keys are at `/NAME` of the provider, or are discovered from metadata below it.
-fn gate(name: &'static str, how: &str, provider: &Provider, key: &ProviderKey) -> Listener {
+fn fetching_listener(name: &'static str, how: &str, provider: &Provider, key: &ProviderKey) -> Listener {
     let site = format!("http://idp.example.com/{name}");
     let mut keys =
         json!({"cluster": "idp", "refresh": "1s", "timeout": "500ms", "max_wait": "1s", "max_stale": "2s"});
@@ -59,9 +59,9 @@ fn keys_are_fetched_before_anybody_asks_and_found_by_metadata() {
     let proxy = Proxy::start(
         "remote-keys",
         vec![
-            gate("well", "remote", &provider, &key),
-            gate("openid", "discovery", &provider, &key),
-            gate("oauth", "discovery", &provider, &key),
+            fetching_listener("well", "remote", &provider, &key),
+            fetching_listener("openid", "discovery", &provider, &key),
+            fetching_listener("oauth", "discovery", &provider, &key),
         ],
     );
     eventually("a fetch", || !provider.asked("/well").is_empty());
@@ -158,7 +158,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
     other.on("/down", keys(&[key.jwk()]));
     other.set_down(true);
     let mut listeners: Vec<_> =
-        faults.iter().map(|fault| gate(&fault.name[1..], fault.how, &provider, &key)).collect();
+        faults.iter().map(|fault| fetching_listener(&fault.name[1..], fault.how, &provider, &key)).collect();
     let mut down = policy(
         "down",
         ISSUER,
@@ -177,14 +177,14 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
     listeners.push(listener("nowhere", nowhere, get("/public")));
     let proxy = Proxy::start("remote-faults", listeners);
 
-    let mut gates: Vec<(&str, String, &str)> = faults
+    let mut listeners: Vec<(&str, String, &str)> = faults
         .iter()
         .map(|fault| {
             let issuer = format!("http://idp.example.com{}", fault.name);
             (&fault.name[1..], if fault.how == "discovery" { issuer } else { ISSUER.to_owned() }, fault.why)
         })
         .collect();
-    gates.push(("down", ISSUER.to_owned(), "expected status 200, found 503"));
+    listeners.push(("down", ISSUER.to_owned(), "expected status 200, found 503"));
     let request = |(_, issuer, _): &(&str, String, &str), key: &ProviderKey, subject: &str| {
         get("/").bearer(&key.token(issuer, subject))
     };
@@ -202,7 +202,7 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
             (exchange.status, exchange.upstream.len())
         };
         thread::scope(|scope| {
-            let sent: Vec<_> = gates
+            let sent: Vec<_> = listeners
                 .iter()
                 .map(|gate| (gate.0, request(gate, key, subject)))
                 .map(|(listener, request)| scope.spawn(move || send(listener, &request)))
@@ -210,9 +210,9 @@ fn whatever_the_provider_does_nothing_gets_through_and_it_recovers() {
             sent.into_iter().map(|sent| sent.join().expect("an exchange")).collect()
         })
     };
-    let all = |status, upstream| vec![(status, upstream); gates.len()];
+    let all = |status, upstream| vec![(status, upstream); listeners.len()];
     let all_say = |and: &str| {
-        for (name, _, why) in &gates {
+        for (name, _, why) in &listeners {
             let is_it = |line: &str| {
                 line.contains(&format!("authenticator \"{name}\": "))
                     && line.contains(why)

@@ -63,9 +63,8 @@ fn send(envoy: &Envoy, request: &Request) -> Message {
 
 #[test]
 fn the_module_is_fetched_and_decides() {
-    let octets = std::fs::read(module()).expect("the module");
-    let sha256: String =
-        hmac_sha256::Hash::hash(&octets).iter().map(|octet| format!("{octet:02x}")).collect();
+    let bytes = std::fs::read(module()).expect("the module");
+    let sha256: String = hmac_sha256::Hash::hash(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let (sample, upstream) = sample(&sha256);
     let envoy = Envoy::start(&directory("remote-module"), &sample, &[("STAFF_HTPASSWD", HTPASSWD)]);
     let refused = send(&envoy, &get("/"));

@@ -2,7 +2,7 @@
 
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, INVALID_TOKEN, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, BEARER, INVALID_TOKEN, default_listener};
 use authgate_testing::e2e::mint::{expired_token, other_token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
@@ -38,41 +38,41 @@ fn clean(case: Case) -> Case {
 
 #[test]
 fn any_of_holds_with_one_and_takes_the_other_out() {
-    let proxy = Proxy::start("any-of", vec![house_listener()]);
+    let proxy = Proxy::start("any-of", vec![default_listener()]);
     let right = token_for("d");
     let expired = expired_token();
     let paths = ["/any", "/yna"];
 
     for (hazard, request) in four(paths, Some(ALICE), None) {
-        check(&proxy, "house", [clean(passes(hazard, request).identity("alice", "staff"))]);
+        check(&proxy, "default", [clean(passes(hazard, request).identity("alice", "staff"))]);
     }
     for (hazard, request) in four(paths, None, Some(&right)) {
-        check(&proxy, "house", [clean(passes(hazard, request).identity("d", "device"))]);
+        check(&proxy, "default", [clean(passes(hazard, request).identity("d", "device"))]);
     }
     // An invalid credential beside a valid one does not deny the request, and must not reach the service either.
     for (wrong, code) in [(expired.as_str(), "expired"), ("x.y.z", "malformed_credentials")] {
         for (hazard, request) in four(paths, Some(ALICE), Some(wrong)) {
-            check(&proxy, "house", [clean(passes(hazard, request).identity("alice", "staff"))]);
+            check(&proxy, "default", [clean(passes(hazard, request).identity("alice", "staff"))]);
         }
         // Both are invalid: the response is about the rule's first authenticator.
         for (path, code) in [("/any", "invalid_credentials"), ("/yna", code)] {
             for request in with(path, Some("guess"), Some(wrong)) {
-                check(&proxy, "house", [denied(path, request, 401, code).any_challenge()]);
+                check(&proxy, "default", [denied(path, request, 401, code).any_challenge()]);
             }
         }
     }
     for (hazard, request) in four(paths, Some("guess"), Some(&right)) {
-        check(&proxy, "house", [clean(passes(hazard, request).identity("d", "device"))]);
+        check(&proxy, "default", [clean(passes(hazard, request).identity("d", "device"))]);
     }
     // Both are valid: the principal is that of the rule's first authenticator, whatever the order of the headers.
     for (path, user, by) in [("/any", "alice", "staff"), ("/yna", "d", "device")] {
         for request in with(path, Some(ALICE), Some(&right)) {
-            check(&proxy, "house", [clean(passes(path, request).identity(user, by))]);
+            check(&proxy, "default", [clean(passes(path, request).identity(user, by))]);
         }
     }
     check(
         &proxy,
-        "house",
+        "default",
         [
             denied("the first presented one's failure", get("/any").field("x-jwt", &expired), 401, "expired")
                 .challenge_first(&[INVALID_TOKEN]),
@@ -84,14 +84,14 @@ fn any_of_holds_with_one_and_takes_the_other_out() {
 
 #[test]
 fn all_of_needs_each() {
-    let proxy = Proxy::start("all-of", vec![house_listener()]);
+    let proxy = Proxy::start("all-of", vec![default_listener()]);
     let right = token_for("d");
     let expired = expired_token();
     let paths = ["/all", "/lla"];
 
     for (path, user, by) in [("/all", "alice", "staff"), ("/lla", "d", "device")] {
         for request in with(path, Some(ALICE), Some(&right)) {
-            check(&proxy, "house", [clean(passes(path, request).identity(user, by))]);
+            check(&proxy, "default", [clean(passes(path, request).identity(user, by))]);
         }
     }
     let refused = [
@@ -104,13 +104,13 @@ fn all_of_needs_each() {
     ];
     for (code, password, token) in refused {
         for (hazard, request) in four(paths, password, token) {
-            check(&proxy, "house", [denied(hazard, request, 401, code).any_challenge()]);
+            check(&proxy, "default", [denied(hazard, request, 401, code).any_challenge()]);
         }
     }
     // Both are invalid: the response is about the rule's first authenticator.
     for (path, code) in [("/all", "invalid_credentials"), ("/lla", "expired")] {
         for request in with(path, Some("guess"), Some(&expired)) {
-            check(&proxy, "house", [denied(path, request, 401, code).any_challenge()]);
+            check(&proxy, "default", [denied(path, request, 401, code).any_challenge()]);
         }
     }
     proxy.finish();
@@ -118,12 +118,12 @@ fn all_of_needs_each() {
 
 #[test]
 fn the_two_nest() {
-    let proxy = Proxy::start("nested", vec![house_listener()]);
+    let proxy = Proxy::start("nested", vec![default_listener()]);
     let (device, other) = (token_for("d"), other_token("o"));
     let [both, _] = with("/nested", Some(ALICE), Some(&device));
     check(
         &proxy,
-        "house",
+        "default",
         [
             clean(passes("both of the first branch", both).identity("alice", "staff")),
             clean(passes("the second branch", get("/nested").bearer(&other)).identity("o", "others")),
@@ -144,7 +144,7 @@ fn the_two_nest() {
 
 #[test]
 fn optional_takes_no_garbage_for_nothing() {
-    let proxy = Proxy::start("optional", vec![house_listener()]);
+    let proxy = Proxy::start("optional", vec![default_listener()]);
     let values: [&[u8]; 11] = [
         b"x",
         b"Basic",
@@ -160,7 +160,7 @@ fn optional_takes_no_garbage_for_nothing() {
     ];
     check(
         &proxy,
-        "house",
+        "default",
         values.map(|value| {
             let hazard = String::from_utf8_lossy(value).into_owned();
             let mut case = denied(hazard, get("/optional").authorization(value), 401, "").any_challenge();
@@ -174,7 +174,7 @@ fn optional_takes_no_garbage_for_nothing() {
     );
     check(
         &proxy,
-        "house",
+        "default",
         [
             passes("nothing", get("/optional")).anonymous(),
             passes("a place that no authenticator of the rule reads", get("/optional").field("x-jwt", "x"))

@@ -11,15 +11,15 @@ use authgate_testing::e2e::fixture::{ALICE, BOB, policy};
 use authgate_testing::e2e::mint::{claims_but, expired_token, hs256, jws, token, token_for};
 use authgate_testing::e2e::proxy::Proxy;
 
-const SHARED_SECRET: &str = "a-shared-secret-of-more-than-32-octets";
+const SHARED_SECRET: &str = "a-shared-secret-of-more-than-32-bytes";
 const PLAIN: &str = "plain-and-inline-password";
 const API_KEY: &str = "ak_live_51f0c2b7d6e94a3f";
 const DIGEST_PASSWORD: &str = "password-of-carol-for-digest";
 const NONCE_KEY: &str = "the-key-of-nonces-from-outside";
 const WRONG: &str = "a-wrong-guess-at-a-password";
 
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn hash_of(name: &str) -> String {

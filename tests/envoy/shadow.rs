@@ -7,14 +7,14 @@ use serde_json::json;
 use authgate_testing::e2e::bootstrap::{bootstrap, listener};
 use authgate_testing::e2e::check::{check, denied, passes};
 use authgate_testing::e2e::client::{Request, get, request};
-use authgate_testing::e2e::fixture::{ALICE, BASIC, good, house, house_listener};
+use authgate_testing::e2e::fixture::{ALICE, BASIC, default_listener, default_policy, good};
 use authgate_testing::e2e::mint::{expired_token, token_for};
 use authgate_testing::e2e::process::validate;
 use authgate_testing::e2e::proxy::Proxy;
 
 /// The default policy, in shadow except for `/jwt`.
 fn shadow() -> serde_json::Value {
-    let mut policy = house();
+    let mut policy = default_policy();
     policy["shadow"] = json!(true);
     policy["protected_resource"] = json!({"resource": "https://api.example.com"});
     let rules = policy["rules"].as_array_mut().expect("rules");
@@ -46,7 +46,7 @@ fn shows(proxy: &Proxy, line: &str) {
 #[test]
 fn a_request_goes_on_untouched_but_for_forged_identity() {
     let shadow = listener("shadow", shadow(), good());
-    let proxy = Proxy::start("shadow", vec![shadow, house_listener()]);
+    let proxy = Proxy::start("shadow", vec![shadow, default_listener()]);
     let basic = get("/basic").basic("alice", ALICE);
     let credentials = "Basic YWxpY2U6d29uZGVybGFuZC0xODY1";
     let late = expired_token();
@@ -82,7 +82,7 @@ fn a_request_goes_on_untouched_but_for_forged_identity() {
     );
     check(
         &proxy,
-        "house",
+        "default",
         [denied("another configuration", get("/basic"), 401, "missing_credentials").challenge(&[BASIC])],
     );
 
@@ -136,8 +136,8 @@ fn a_flood_in_shadow_does_not_flood_the_log() {
 
 #[test]
 fn enforcement_shows_no_shadow_and_a_wrong_configuration_is_refused_all_the_same() {
-    let proxy = Proxy::start("no-shadow", vec![house_listener()]);
-    assert_eq!(proxy.send("house", &get("/basic")).status, 401);
+    let proxy = Proxy::start("no-shadow", vec![default_listener()]);
+    assert_eq!(proxy.send("default", &get("/basic")).status, 401);
     shows(&proxy, "wasmcustom.authgate_shadow_rules: 0");
     assert!(!proxy.admin("/stats").contains("shadow_denied"));
     assert!(!proxy.log().contains("NOT ENFORCED"));

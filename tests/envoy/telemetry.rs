@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::bootstrap::{Listener, bootstrap, listener};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::fixture::{ALICE, BOB, good, house, policy};
+use authgate_testing::e2e::fixture::{ALICE, BOB, default_policy, good, policy};
 use authgate_testing::e2e::mint::{ISSUER, claims_but, expired_token, scoped_token, token, token_for};
 use authgate_testing::e2e::process::{Envoy, directory};
 use authgate_testing::e2e::proxy::Proxy;
@@ -18,7 +18,7 @@ use authgate_testing::e2e::wire::Message;
 
 /// The default policy with an API key that expires, and all properties for access logs.
 fn told(name: &'static str) -> Listener {
-    let mut policy = house();
+    let mut policy = default_policy();
     let digest = |key: &str| hex(&hmac_sha256::Hash::hash(key.as_bytes()));
     policy["authenticators"]["machines"] = json!({"api_key": {"keys": [
         {"id": "ci", "sha256": digest("key-of-the-ci"), "not_after": "2099-01-01T00:00:00Z"},
@@ -34,8 +34,8 @@ fn told(name: &'static str) -> Listener {
     listener(name, policy, good())
 }
 
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the metrics once they contain a line, and another one that starts with `start`.
@@ -62,7 +62,10 @@ fn value(metrics: &str, start: &str) -> f64 {
 
 #[test]
 fn metrics_have_labels_and_the_dashboard_knows_each() {
-    let proxy = Proxy::start("metrics", vec![told("edge"), told("same"), listener("other", house(), good())]);
+    let proxy = Proxy::start(
+        "metrics",
+        vec![told("edge"), told("same"), listener("other", default_policy(), good())],
+    );
     let basic = |password: &str| get("/basic").basic("alice", password);
     for (request, status) in [
         (basic(ALICE), 200),
@@ -114,6 +117,8 @@ fn metrics_have_labels_and_the_dashboard_knows_each() {
     assert!(hash("edge") > 0.0);
     assert_eq!(hash("edge"), hash("same"));
     assert_ne!(hash("edge"), hash("other"));
+    let version = env!("CARGO_PKG_VERSION").replace('.', "_");
+    assert!(gauge(&format!("authgate_version_timestamp_seconds{{version=\"{version}\"}} ")) > 1e9);
     let since = gauge("authgate_configured_timestamp_seconds{plugin=\"edge\"} ");
     let age = authgate_testing::e2e::mint::now() as f64 - since;
     assert!((0.0..300.0).contains(&age), "{age}");
@@ -150,7 +155,7 @@ fn names_in_the_dashboard() -> BTreeSet<String> {
 
 #[test]
 fn the_access_log_says_who_and_why() {
-    let silent = listener("silent", house(), good());
+    let silent = listener("silent", default_policy(), good());
     let proxy = Proxy::start("access-log", vec![told("told"), silent]);
     let check = |listener: &str, request: Request, expected: &str| {
         let exchange = proxy.send(listener, &request);

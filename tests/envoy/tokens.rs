@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::bootstrap::listener;
 use authgate_testing::e2e::check::{Case, check, denied, passes};
 use authgate_testing::e2e::client::{Request, get};
-use authgate_testing::e2e::fixture::{BEARER, INVALID_TOKEN, good, house, house_listener, policy};
+use authgate_testing::e2e::fixture::{BEARER, INVALID_TOKEN, default_listener, default_policy, good, policy};
 use authgate_testing::e2e::mint::{
     OTHER_ISSUER, claims, claims_but, hs256, jws, now, other_token, public_jwk, rsa_public_forms, token,
     token_for, with_signature,
@@ -29,7 +29,7 @@ fn invalid_for(hazard: impl Into<String>, token: &str, code: &'static str) -> Ca
 
 #[test]
 fn each_algorithm_accepts_its_own_signature_and_no_other() {
-    let proxy = Proxy::start("algorithms", vec![house_listener()]);
+    let proxy = Proxy::start("algorithms", vec![default_listener()]);
     for alg in ALGORITHMS {
         let good = token(alg, &claims("t"));
         let (signed, signature) = good.rsplit_once('.').expect("a signature");
@@ -44,11 +44,11 @@ fn each_algorithm_accepts_its_own_signature_and_no_other() {
             denied(format!("{alg}: no signature"), jwt(&format!("{signed}.")), 401, "")
                 .challenge(&[INVALID_TOKEN]),
         ];
-        check(&proxy, "house", cases);
+        check(&proxy, "default", cases);
         // A key of one algorithm, selected by a header that names another.
         for named in ALGORITHMS.into_iter().filter(|named| *named != alg) {
             let confused = jws(alg, json!({"alg": named, "kid": alg}).to_string(), claims("t").to_string());
-            check(&proxy, "house", [invalid(format!("{alg} that says {named}"), &confused)]);
+            check(&proxy, "default", [invalid(format!("{alg} that says {named}"), &confused)]);
         }
     }
     proxy.finish();
@@ -60,12 +60,12 @@ fn header(alg: &str) -> String {
 
 #[test]
 fn forged_algorithms_keys_and_headers() {
-    let proxy = Proxy::start("forgeries", vec![house_listener()]);
+    let proxy = Proxy::start("forgeries", vec![default_listener()]);
     let payload = claims("mallory").to_string();
     let nones = ["none", "None", "NONE", "nOnE", "", "null"];
     check(
         &proxy,
-        "house",
+        "default",
         nones.into_iter().flat_map(|alg| {
             let unsigned =
                 |signature: &[u8]| with_signature(json!({"alg": alg}).to_string(), &payload, signature);
@@ -79,7 +79,7 @@ fn forged_algorithms_keys_and_headers() {
     keys.extend([("EC as JWK", public_jwk("ES256").to_string().into_bytes()), ("nothing", Vec::new())]);
     check(
         &proxy,
-        "house",
+        "default",
         keys.iter().flat_map(|(name, key)| {
             [json!({"alg": "HS256"}), json!({"alg": "HS256", "kid": "RS256"})].map(|header| {
                 let forged = hs256(key, header.to_string(), &payload);
@@ -92,7 +92,7 @@ fn forged_algorithms_keys_and_headers() {
     let embedded = json!({"alg": "EdDSA", "kid": "mine", "jwk": public_jwk("EdDSA")}).to_string();
     check(
         &proxy,
-        "house",
+        "default",
         [
             denied("crit", jwt(&es256(r#"{"alg":"ES256","kid":"ES256","crit":["exp"]}"#)), 401, "")
                 .challenge(&[INVALID_TOKEN]),
@@ -127,12 +127,12 @@ fn forged_algorithms_keys_and_headers() {
 
 #[test]
 fn claims_of_every_wrong_kind() {
-    let proxy = Proxy::start("claims", vec![house_listener()]);
+    let proxy = Proxy::start("claims", vec![default_listener()]);
     let now = now();
     let with = |changes: Value| token("ES256", &claims_but("t", changes));
     check(
         &proxy,
-        "house",
+        "default",
         [
             passes("an audience among others", jwt(&with(json!({"aud": ["x", "api"]}))))
                 .identity("t", "partners"),
@@ -172,13 +172,13 @@ fn claims_of_every_wrong_kind() {
     };
     let texts = wrong.iter().map(Value::to_string).chain(["1e400".to_owned(), "null".to_owned()]);
     let numbers = texts.clone().flat_map(|text| ["exp", "nbf", "iat"].map(|name| odd(name, &text)));
-    check(&proxy, "house", numbers.collect::<Vec<_>>());
+    check(&proxy, "default", numbers.collect::<Vec<_>>());
     let texts = ["1", "true", "[]", "{}", "null", "[\"t\"]"];
-    check(&proxy, "house", texts.into_iter().flat_map(|text| ["iss", "sub"].map(|name| odd(name, text))));
-    check(&proxy, "house", ["1", "true", "{}", "[1]", "[]", "[[\"api\"]]"].map(|text| odd("aud", text)));
+    check(&proxy, "default", texts.into_iter().flat_map(|text| ["iss", "sub"].map(|name| odd(name, text))));
+    check(&proxy, "default", ["1", "true", "{}", "[1]", "[]", "[[\"api\"]]"].map(|text| odd("aud", text)));
     check(
         &proxy,
-        "house",
+        "default",
         [odd("exp", "4102444800,\"exp\":4102444800"), odd("x", "{\"a\":1,\"\\u0061\":2}")],
     );
     proxy.finish();
@@ -186,14 +186,14 @@ fn claims_of_every_wrong_kind() {
 
 #[test]
 fn two_issuers_keep_their_keys_apart() {
-    let proxy = Proxy::start("issuers", vec![house_listener()]);
+    let proxy = Proxy::start("issuers", vec![default_listener()]);
     let to = |path: &str, token: &str| get(path).bearer(token);
     let crossed = token("HS256", &claims("mallory"));
     let crossed_back = token("ES256", &claims_but("mallory", json!({"iss": OTHER_ISSUER})));
     let stranger = token("ES256", &claims_but("mallory", json!({"iss": "https://evil.example.com"})));
     check(
         &proxy,
-        "house",
+        "default",
         [
             passes("the first", to("/issuers", &token_for("a"))).identity("a", "partners"),
             passes("the second", to("/issuers", &other_token("b"))).identity("b", "others"),
@@ -266,7 +266,7 @@ fn istios_demo_tokens_are_accepted() {
 
 #[test]
 fn limits_that_an_authenticator_sets() {
-    let mut short = house();
+    let mut short = default_policy();
     let jwt = &mut short["authenticators"]["partners"]["jwt"];
     jwt["max_lifetime"] = "5m".into();
     jwt["algorithms"] = json!(["ES256"]);
@@ -282,7 +282,7 @@ fn limits_that_an_authenticator_sets() {
     let passing = get("/jwt").bearer(&es256(json!({})));
     let proxy = Proxy::start(
         "limits",
-        vec![listener("short", short, passing.clone()), listener("house", house(), good())],
+        vec![listener("short", short, passing.clone()), listener("default", default_policy(), good())],
     );
     check(
         &proxy,

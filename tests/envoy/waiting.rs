@@ -23,7 +23,7 @@ use authgate_testing::e2e::wire::Message;
 const ISSUER: &str = "https://idp";
 
 /// Returns a listener whose keys are at `/NAME` of the provider, with this `max_wait`.
-fn gate(name: &'static str, max_wait: &str, provider: &Provider, key: &ProviderKey) -> Listener {
+fn waiting_listener(name: &'static str, max_wait: &str, provider: &Provider, key: &ProviderKey) -> Listener {
     let uri = format!("http://idp.example.com/{name}");
     let keys = json!({"remote": {"uri": uri, "cluster": "idp", "max_wait": max_wait}});
     listener(name, policy("partners", ISSUER, keys), good(key)).cluster("idp", provider.port)
@@ -58,8 +58,8 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
     let proxy = Proxy::start(
         "waiting",
         vec![
-            gate("plain", "5s", &provider, &key),
-            gate("alone", "5s", &provider, &key).stopping_at_headers_alone(),
+            waiting_listener("plain", "5s", &provider, &key),
+            waiting_listener("alone", "5s", &provider, &key).stopping_at_headers_alone(),
         ],
     );
     let trailers = &[("x-auth-user", "root"), ("x-checksum", "1")];
@@ -117,7 +117,7 @@ fn nothing_of_a_waiting_request_goes_upstream_before_the_decision() {
 fn a_request_that_expects_100_continue_waits_as_any_other() {
     let (provider, key) = (Provider::start(), ProviderKey::new("a"));
     provider.on("/expects", after(Duration::from_millis(1500), keys(&[key.jwk()])));
-    let proxy = Proxy::start("waiting-expects", vec![gate("expects", "5s", &provider, &key)]);
+    let proxy = Proxy::start("waiting-expects", vec![waiting_listener("expects", "5s", &provider, &key)]);
     let mut stream = stream(proxy.port("expects")).expect("a connection");
     let token = key.token(ISSUER, "ann");
     let head = format!(
@@ -149,9 +149,9 @@ fn a_request_waits_for_a_provider_that_starts_late_but_not_for_ever() {
     let proxy = Proxy::start(
         "waiting-late",
         vec![
-            gate("late", "8s", &provider, &key),
-            gate("never", "1s", &provider, &key),
-            gate("never-alone", "1s", &provider, &key).stopping_at_headers_alone(),
+            waiting_listener("late", "8s", &provider, &key),
+            waiting_listener("never", "1s", &provider, &key),
+            waiting_listener("never-alone", "1s", &provider, &key).stopping_at_headers_alone(),
         ],
     );
     let content =
@@ -202,7 +202,10 @@ fn those_that_wait_are_bounded_and_whoever_leaves_takes_the_place_along() {
     provider.set_down(true);
     let proxy = Proxy::start(
         "waiting-bound",
-        vec![gate("full", "30s", &provider, &key), gate("other", "30s", &provider, &key)],
+        vec![
+            waiting_listener("full", "30s", &provider, &key),
+            waiting_listener("other", "30s", &provider, &key),
+        ],
     );
     let token = key.token(ISSUER, "ann");
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");

@@ -35,8 +35,8 @@ def run(*command, **options):
     return subprocess.run(command, check=True, cwd=ROOT, **options)
 
 
-def sha256(octets):
-    return "sha256:" + hashlib.sha256(octets).hexdigest()
+def sha256(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def expect(found, expected, what):

@@ -90,24 +90,25 @@ fn selected_by_method(rules: &Rules, request: &Request) -> String {
         None | Some("" | "*") => return code("no_rule"),
         Some(target) => target,
     };
-    let Some(readings) = readings(target) else { return code("ambiguous_path") };
+    let Some(interpretations) = interpretations(target) else { return code("ambiguous_path") };
     let all = || rules.iter().flatten().flatten();
     if request.peer.is_none() && all().any(|matched| matched.sources.is_some()) {
         return code("unavailable");
     }
     // A regular expression over more than this could take long.
-    if all().any(|matched| matched.regex.is_some()) && readings.iter().map(String::len).sum::<usize>() > 8192
+    if all().any(|matched| matched.regex.is_some())
+        && interpretations.iter().map(String::len).sum::<usize>() > 8192
     {
         return code("ambiguous_path");
     }
-    let first = |reading: &String| {
+    let first = |interpretation: &String| {
         rules.iter().position(|matches| {
             matches.as_ref().is_none_or(|matches| {
-                matches.iter().any(|matched| takes(matched, request, host.as_deref(), reading))
+                matches.iter().any(|matched| is_match(matched, request, host.as_deref(), interpretation))
             })
         })
     };
-    let selected: BTreeSet<Option<usize>> = readings.iter().map(first).collect();
+    let selected: BTreeSet<Option<usize>> = interpretations.iter().map(first).collect();
     match selected.into_iter().collect::<Vec<_>>().as_slice() {
         [Some(rule)] => format!("rule-{rule}"),
         [None] => code("no_rule"),
@@ -120,19 +121,19 @@ fn code(code: &str) -> String {
 }
 
 /// True if all given conditions match.
-fn takes(matched: &Match, request: &Request, host: Option<&str>, reading: &str) -> bool {
-    let holds = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
+fn is_match(matched: &Match, request: &Request, host: Option<&str>, interpretation: &str) -> bool {
+    let contains = |list: &Option<Vec<String>>, test: &dyn Fn(&String) -> bool| match list {
         None => true,
         Some(list) => list.iter().any(test),
     };
-    holds(&matched.methods, &|method| *method == request.method)
+    contains(&matched.methods, &|method| *method == request.method)
         && matched.except_methods.as_ref().is_none_or(|methods| !methods.contains(&request.method))
-        && holds(&matched.hosts, &|pattern| host.is_some_and(|host| host_fits(pattern, host)))
-        && holds(&matched.sources, &|block| request.peer.is_some_and(|peer| lies_in(peer, block)))
-        && matched.path.as_ref().is_none_or(|path| normal(path) == reading)
-        && matched.prefix.as_ref().is_none_or(|prefix| is_below(&normal(prefix), reading))
-        && matched.template.as_ref().is_none_or(|template| fits_template(template, reading))
-        && matched.regex.as_ref().is_none_or(|regex| whole(regex).is_match(reading))
+        && contains(&matched.hosts, &|pattern| host.is_some_and(|host| host_fits(pattern, host)))
+        && contains(&matched.sources, &|block| request.peer.is_some_and(|peer| lies_in(peer, block)))
+        && matched.path.as_ref().is_none_or(|path| normal(path) == interpretation)
+        && matched.prefix.as_ref().is_none_or(|prefix| is_below(&normal(prefix), interpretation))
+        && matched.template.as_ref().is_none_or(|template| fits_template(template, interpretation))
+        && matched.regex.as_ref().is_none_or(|regex| whole(regex).is_match(interpretation))
 }
 
 fn whole(regex: &str) -> Regex {
@@ -140,14 +141,14 @@ fn whole(regex: &str) -> Regex {
 }
 
 /// True if a path is below a prefix, by whole segments; a trailing `/` of the prefix has no meaning.
-fn is_below(prefix: &str, reading: &str) -> bool {
+fn is_below(prefix: &str, interpretation: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    reading.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    interpretation.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// True if a path matches a template: `{name}` is one non-empty segment, and `{name=**}` at the end is the rest.
-fn fits_template(template: &str, reading: &str) -> bool {
-    let mut segments = reading.split('/');
+fn fits_template(template: &str, interpretation: &str) -> bool {
+    let mut segments = interpretation.split('/');
     for part in template.split('/') {
         let Some(segment) = segments.next() else { return false };
         match part {
@@ -165,10 +166,10 @@ fn fits_template(template: &str, reading: &str) -> bool {
 fn normal(pattern: &str) -> String {
     let escaped: String = pattern
         .bytes()
-        .map(|octet| match char::from(octet) {
-            '%' | '/' => char::from(octet).to_string(),
+        .map(|byte| match char::from(byte) {
+            '%' | '/' => char::from(byte).to_string(),
             plain if PCHAR.contains(plain) => plain.to_string(),
-            _ => format!("%{octet:02X}"),
+            _ => format!("%{byte:02X}"),
         })
         .collect();
     decode(&upper(&escaped), UNRESERVED)
@@ -238,19 +239,19 @@ const PCHAR: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 /// Returns every interpretation of a target's path: all results of the steps, in any order. `None` if the path is
 /// malformed, has more than 128 interpretations, or has several that are longer than 16 KiB in total.
-fn readings(target: &str) -> Option<BTreeSet<String>> {
+fn interpretations(target: &str) -> Option<BTreeSet<String>> {
     let path = target.split(['?', '#']).next().unwrap();
     let bad = Regex::new("%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$|00)").unwrap();
-    let is_visible = path.bytes().all(|octet| (0x21..0x7f).contains(&octet));
+    let is_visible = path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
     if !path.starts_with('/') || !is_visible || bad.is_match(path) {
         return None;
     }
     let mut found = BTreeSet::from([upper(path)]);
     let mut fresh: Vec<String> = found.iter().cloned().collect();
     while let Some(path) = fresh.pop() {
-        for reading in steps(&path) {
-            if found.insert(reading.clone()) {
-                fresh.push(reading);
+        for interpretation in steps(&path) {
+            if found.insert(interpretation.clone()) {
+                fresh.push(interpretation);
             }
         }
         let bytes: usize = found.iter().map(String::len).sum();
@@ -263,7 +264,7 @@ fn readings(target: &str) -> Option<BTreeSet<String>> {
 
 fn steps(path: &str) -> Vec<String> {
     let slashed = path.replace('\\', "/");
-    let mut readings = vec![
+    let mut interpretations = vec![
         // Decode dots, unreserved characters, or all characters that are valid in a path, and escape invalid ones.
         decode(path, "."),
         decode(path, UNRESERVED),
@@ -286,19 +287,19 @@ fn steps(path: &str) -> Vec<String> {
             other => kept.push(other),
         }
     }
-    readings.push(format!("/{}", kept.join("/")));
+    interpretations.push(format!("/{}", kept.join("/")));
     if path.ends_with("/.") || path.ends_with("/..") {
         kept.push("");
-        readings.push(format!("/{}", kept.join("/")));
+        interpretations.push(format!("/{}", kept.join("/")));
     }
     // A host after two or more slashes.
     for slashes in ["//", "///"] {
         if path.starts_with(slashes) {
             let rest = if slashes == "//" { path.get(2..).unwrap() } else { path.trim_start_matches('/') };
-            readings.push(format!("/{}", rest.split_once('/').unwrap_or_default().1));
+            interpretations.push(format!("/{}", rest.split_once('/').unwrap_or_default().1));
         }
     }
-    readings
+    interpretations
 }
 
 /// Converts the hex digits of escapes to upper case.

@@ -13,6 +13,7 @@
 //! xtask check              formatting, lints and documentation
 //! xtask docs               target/site, the documentation site, with its links checked
 //! xtask fuzz SECONDS [TARGET…]
+//! xtask mutants [--resume] [OPTION…]   tests mutations; cargo-mutants gets the options
 //! xtask test-matrix VERSION… -- [TEST…]
 //! ```
 //!
@@ -23,6 +24,7 @@ mod command;
 mod docs;
 mod install;
 mod module;
+mod mutants;
 mod oci;
 mod push;
 mod tool;
@@ -32,7 +34,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
                      | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
-                     | check | docs | fuzz SECONDS [TARGET…] | test-matrix VERSION… -- [TEST…]";
+                     | check | docs | fuzz SECONDS [TARGET…] | mutants [--resume] [OPTION…] \
+                     | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,6 +70,7 @@ fn step(arguments: &[&str]) -> command::Result {
         ["check"] => assure::check(),
         ["docs"] => docs::build(),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
+        ["mutants", options @ ..] => mutants::test(options),
         ["test-matrix", arguments @ ..] => {
             let mut halves = arguments.splitn(2, |argument| *argument == "--");
             assure::test_matrix(halves.next().unwrap_or_default(), halves.next().unwrap_or_default())

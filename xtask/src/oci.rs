@@ -126,7 +126,7 @@ impl Layout {
         }
         fs::create_dir_all(folder)?;
         if fs::read_dir(folder)?.next().is_some() {
-            return Err(format!("{}: not empty, and no OCI layout", folder.display()).into());
+            return Err(format!("{} is neither empty nor an OCI layout", folder.display()).into());
         }
         fs::write(folder.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
         fs::create_dir_all(folder.join("blobs/sha256"))?;
@@ -221,17 +221,17 @@ fn archive(release: &Release) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 /// Compresses with gzip (RFC 1952), without a time, a name or an operating system in the header.
-fn compressed(octets: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+fn compressed(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     const UNKNOWN_SYSTEM: u8 = 255;
     let builder = GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM);
     let mut encoder = builder.write(Vec::new(), Compression::best());
-    encoder.write_all(octets)?;
+    encoder.write_all(bytes)?;
     Ok(encoder.finish()?)
 }
 
-fn digest(octets: &[u8]) -> String {
-    let hash = Sha256::digest(octets);
-    let hex: String = hash.iter().map(|octet| format!("{octet:02x}")).collect();
+fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 

@@ -97,6 +97,6 @@ fn the_module_is_small() {
         println!("skipped: without npm `make build` does not make the module as small as it can");
         return;
     }
-    let octets = module().len();
-    assert!(octets <= LIMIT, "{octets} octets");
+    let bytes = module().len();
+    assert!(bytes <= LIMIT, "{bytes} bytes");
 }

@@ -44,8 +44,8 @@ fn files(layout: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-fn sha256(octets: &[u8]) -> String {
-    Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the blob that a descriptor refers to.
@@ -55,8 +55,8 @@ fn blob<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8
     content
 }
 
-fn json(octets: &[u8]) -> Value {
-    serde_json::from_slice(octets).unwrap()
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
 }
 
 /// Returns the manifest of a layout, its configuration and its layer, after checking what both images have in common.

@@ -66,7 +66,7 @@ extern "C" fn proxy_on_configure(_root: u32, size: usize) -> u32 {
     // SAFETY: both pointers are valid for the call.
     unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, &mut data, &mut read) };
     let configuration = owned(data, read);
-    let mut parts = configuration.splitn(2, |octet| *octet == b' ');
+    let mut parts = configuration.splitn(2, |byte| *byte == b' ');
     CALLS.set(parts.next().unwrap_or_default().to_vec());
     let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     QUESTION.set(parts.next().unwrap_or_default().chunks(2).filter_map(digits).collect());

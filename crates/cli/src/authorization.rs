@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use authgate::config;
-use authgate::policy::Protection;
+use authgate::config::{self, Config};
+use authgate::decision::Decision;
 use authgate::policy::authorization::Authorization;
 use authgate::policy::variables::VariableValues;
-use authgate::principal::Authenticated;
+use authgate::policy::{Access, Protection};
+use authgate::principal::{Authenticated, AuthenticatorId};
 use authgate::timestamp::NumericDate;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +54,7 @@ pub struct Condition {
 
 /// Tells whether the values of claims may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Claims {
+pub enum ClaimValues {
     Shown,
     Hidden,
 }
@@ -82,12 +83,16 @@ impl Authorizing {
         Authorizing { caller: caller.clone(), comparisons }
     }
 
-    /// The conditions of the rule, with their results.
-    pub fn objects(
+    /// The authenticator of the caller.
+    pub fn authenticator(&self) -> AuthenticatorId {
+        self.caller.authenticator
+    }
+
+    fn objects(
         &self,
         rule: &config::Rule,
         protection: &Protection,
-        claims: Claims,
+        claims: ClaimValues,
         now: NumericDate,
     ) -> Vec<Object> {
         let written = rule.authorize.iter().flat_map(|list| &list.0);
@@ -105,7 +110,7 @@ impl Authorizing {
         written: &config::Authorization,
         authorization: &Authorization,
         comparisons: &[(Comparison, bool)],
-        claims: Claims,
+        claims: ClaimValues,
         now: NumericDate,
     ) -> Vec<Condition> {
         let principal = &self.caller.principal;
@@ -128,12 +133,16 @@ impl Authorizing {
         };
         for name in written.scopes.iter().flatten() {
             let by = granted(name);
-            add(by.is_some(), format!("the scope {name:?}{}", implied(name, by)));
+            add(by.is_some(), format!("the caller has the scope {name:?}{}", implied(name, by)));
         }
         if let Some(names) = &written.any_scope {
             let by = names.iter().find_map(|name| Some((name, granted(name)?)));
             let found = by.map(|(name, by)| format!(": {name:?}{}", implied(name, Some(by))));
-            let text = format!("one of the scopes {}{}", quoted(names, ", "), found.unwrap_or_default());
+            let text = format!(
+                "the caller has one of the scopes {}{}",
+                quoted(names, ", "),
+                found.unwrap_or_default()
+            );
             add(by.is_some(), text);
         }
         conditions
@@ -142,14 +151,14 @@ impl Authorizing {
     }
 
     /// The required login, and that of the caller.
-    fn login(&self, written: &config::Authorization, claims: Claims, now: NumericDate) -> String {
+    fn login(&self, written: &config::Authorization, claims: ClaimValues, now: NumericDate) -> String {
         let found = |name| self.caller.principal.claims.find(name);
         let mut parts = Vec::new();
         if let Some(acr) = &written.acr {
             parts.push(format!("acr ({}) is one of {}", claims.show(found("acr")), quoted(acr, ", ")));
         }
         if let Some(age) = &written.max_auth_age {
-            let time = found("auth_time").and_then(Value::as_f64).filter(|_| claims == Claims::Shown);
+            let time = found("auth_time").and_then(Value::as_f64).filter(|_| claims == ClaimValues::Shown);
             let shown = match time {
                 Some(time) => format!("{}, {}", time::rfc3339(time), time::distance(now.seconds(), time)),
                 None => claims.show(found("auth_time")),
@@ -160,18 +169,46 @@ impl Authorizing {
     }
 }
 
-impl Claims {
+/// The objects of `authorize` in the rule that decided, with their results; none if no caller was authenticated.
+pub fn objects(
+    config: &Config,
+    decision: &Decision<'_>,
+    authorizing: Option<&Authorizing>,
+    claims: ClaimValues,
+    now: NumericDate,
+) -> Vec<Object> {
+    let found = authorizing.zip(decision.rule).and_then(|(authorizing, rule)| {
+        let Access::Protected(protection) = &rule.access else { return None };
+        Some(authorizing.objects(config.rules.0.get(rule.number)?, protection, claims, now))
+    });
+    found.unwrap_or_default()
+}
+
+/// One line for each condition.
+pub fn lines(objects: &[Object]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, object) in objects.iter().enumerate().filter(|(_, object)| object.applies) {
+        let place = if objects.len() == 1 { String::new() } else { format!("authorize[{at}]: ") };
+        lines.extend(object.conditions.iter().map(|condition| {
+            let mark = if condition.holds { "✓" } else { "✗" };
+            format!("{mark} {place}{}", condition.text)
+        }));
+    }
+    lines
+}
+
+impl ClaimValues {
     fn show(self, value: Option<&Value>) -> String {
         match (value, self) {
             (None, _) => "absent".to_owned(),
-            (Some(_), Claims::Hidden) => HIDDEN.to_owned(),
-            (Some(value), Claims::Shown) => value.to_string(),
+            (Some(_), ClaimValues::Hidden) => HIDDEN.to_owned(),
+            (Some(value), ClaimValues::Shown) => value.to_string(),
         }
     }
 }
 
 impl Comparison {
-    fn condition(&self, holds: bool, claims: Claims) -> Condition {
+    fn condition(&self, holds: bool, claims: ClaimValues) -> Condition {
         let variable = match &self.value {
             Some(value) => format!("{} {value:?}", self.variable),
             None if self.variable.starts_with("header") => {
@@ -182,9 +219,9 @@ impl Comparison {
         let mut shown = self.clone();
         let other = match &self.claim {
             // The subject is not hidden: it is in the outcome too.
-            None => format!("the subject {}", Claims::Shown.show(self.caller.as_ref())),
+            None => format!("the subject {}", ClaimValues::Shown.show(self.caller.as_ref())),
             Some(claim) => {
-                if claims == Claims::Hidden && shown.caller.is_some() {
+                if claims == ClaimValues::Hidden && shown.caller.is_some() {
                     shown.caller = Some(HIDDEN.into());
                 }
                 format!("the claim {claim} ({})", claims.show(self.caller.as_ref()))

@@ -6,11 +6,10 @@ use authgate::config::{self, ConfigError, ConfigErrorKind};
 use authgate::config::{Warning, WarningKind};
 use authgate::policy;
 
-use super::color::Color;
 use super::discover::{self, Found};
 use super::environment::Environment;
 use super::report::{self, Checked, Diagnostic, Format, Severity};
-use super::{Failure, Said, around, document, input, lint, place, redaction};
+use super::{CommandOutput, Failure, around, document, input, lint, place, redaction};
 
 /// Find problems in configurations before Envoy does.
 ///
@@ -33,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Runs `authgate check`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let environment = Environment::read(&arguments.env_file)?;
     let mut files = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
@@ -44,9 +43,9 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
             found.severity = Severity::Error;
         }
     }
-    let is_well = files.iter().all(|file| file.count(Severity::Error) == 0);
-    let text = report::render(&files, arguments.output, Color::for_output());
-    Ok(Said { text, notes: String::new(), is_well })
+    let is_success = files.iter().all(|file| file.count(Severity::Error) == 0);
+    let text = report::render(&files, arguments.output);
+    Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
 /// Checks the text of one file.
@@ -92,9 +91,9 @@ pub fn check(name: &str, text: String, environment: &Environment) -> Checked {
 
 /// Returns all diagnostics of one configuration.
 fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnostic> {
-    let mut said: Vec<Diagnostic> = Vec::new();
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for member in found.node.repeated() {
-        said.push(Diagnostic {
+        diagnostics.push(Diagnostic {
             severity: Severity::Error,
             code: "duplicate-member",
             path: String::new(),
@@ -103,7 +102,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
         });
     }
     for member in found.node.boolean_names(text) {
-        said.push(Diagnostic {
+        diagnostics.push(Diagnostic {
             severity: Severity::Warning,
             code: "boolean-name",
             path: String::new(),
@@ -128,7 +127,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
     let is_passed = |name: &str| found.environment.as_ref().is_none_or(|passed| passed.contains(name));
     for (path, name) in Environment::default().missing(&found.value).places {
         if is_name(&name) && !is_passed(&name) {
-            said.push(Diagnostic {
+            diagnostics.push(Diagnostic {
                 severity: Severity::Error,
                 code: "environment",
                 message: format!(
@@ -148,35 +147,35 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
         );
         // An invalid name is an error of the filter, with a better message.
         if is_name(name) {
-            said.push(warning("environment", path, message));
+            diagnostics.push(warning("environment", path, message));
         }
     }
     let config = match config::from_value(found.value.clone()) {
         Ok(config) => config,
         Err(errors) => {
-            said.extend(errors.iter().map(error));
-            return said;
+            diagnostics.extend(errors.iter().map(error));
+            return diagnostics;
         }
     };
     let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
     match policy::build(&config, &variables) {
         Ok(built) => {
-            said.extend(built.warnings.iter().map(|found| {
-                let said = found.to_string();
-                let message = said.strip_prefix(&format!("{}: ", found.path)).unwrap_or(&said);
+            diagnostics.extend(built.warnings.iter().map(|found| {
+                let text = found.to_string();
+                let message = text.strip_prefix(&format!("{}: ", found.path)).unwrap_or(&text);
                 warning(warning_code(found), &found.path, message.to_owned())
             }));
             let lints = lint::lints(&found.value, &config, &built.policy, &|name| environment.find(name));
-            said.extend(lints.into_iter().map(|lint| warning(lint.code, &lint.path, lint.message)));
+            diagnostics.extend(lints.into_iter().map(|lint| warning(lint.code, &lint.path, lint.message)));
         }
-        Err(errors) => said.extend(errors.iter().map(error)),
+        Err(errors) => diagnostics.extend(errors.iter().map(error)),
     }
-    said
+    diagnostics
 }
 
 /// True if the text can be the name of an environment variable.
 fn is_name(text: &str) -> bool {
-    text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.'))
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 fn code(kind: &ConfigErrorKind) -> &'static str {

@@ -1,48 +1,29 @@
-//! Colours for terminals.
+//! Colours for terminals. The text always has them; `main` removes them where the output is not a terminal.
 
-use std::io::IsTerminal as _;
+use anstyle::{AnsiColor, Effects, Style};
 
-/// Colours text, if enabled.
-#[derive(Clone, Copy)]
-pub struct Color {
-    is_on: bool,
+pub fn red(text: &str) -> String {
+    paint(AnsiColor::Red.on_default().bold(), text)
 }
 
-impl Color {
-    /// Colours for standard output: enabled if it is a terminal and `NO_COLOR` is not set (<https://no-color.org>).
-    pub fn for_output() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Color { is_on: std::io::stdout().is_terminal() && !refused }
-    }
+pub fn yellow(text: &str) -> String {
+    paint(AnsiColor::Yellow.on_default().bold(), text)
+}
 
-    /// No colours.
-    pub fn none() -> Self {
-        Color { is_on: false }
-    }
+pub fn green(text: &str) -> String {
+    paint(AnsiColor::Green.on_default().bold(), text)
+}
 
-    pub fn red(self, text: &str) -> String {
-        self.paint("1;31", text)
-    }
+pub fn blue(text: &str) -> String {
+    paint(AnsiColor::Blue.on_default().bold(), text)
+}
 
-    pub fn yellow(self, text: &str) -> String {
-        self.paint("1;33", text)
-    }
+pub fn bold(text: &str) -> String {
+    paint(Style::new().effects(Effects::BOLD), text)
+}
 
-    pub fn green(self, text: &str) -> String {
-        self.paint("1;32", text)
-    }
-
-    pub fn blue(self, text: &str) -> String {
-        self.paint("1;34", text)
-    }
-
-    pub fn bold(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.is_on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
 }
 
 /// Escapes control characters in untrusted text, for a terminal.

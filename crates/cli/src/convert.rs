@@ -38,7 +38,7 @@ use self::finding::Findings;
 use self::message::File;
 use self::output::Output;
 use super::document::{self, Dialect, Node};
-use super::{Failure, Said, input};
+use super::{CommandOutput, Failure, input};
 
 /// Convert the configuration of other filters into an authgate configuration.
 ///
@@ -71,7 +71,7 @@ struct Document {
 ///
 /// # Errors
 /// Fails if an input cannot be read, is not valid YAML or has nothing to convert, or if the output cannot be written.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let mut files = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
         files.push((input::name(path), input::read(path)?));
@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         None => outputs.iter().map(Output::render).collect::<Vec<_>>().join("---\n"),
         Some(folder) => write::files(&outputs, folder, arguments.force)?,
     };
-    Ok(Said { text, notes: findings.summary(), is_well: findings.is_empty() })
+    Ok(CommandOutput { text, notes: findings.summary(), is_success: findings.is_empty() })
 }
 
 /// Converts the documents of all files.

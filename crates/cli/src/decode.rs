@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::color::Color;
+use super::color;
 use super::report::TextOrJson as Format;
-use super::{Failure, Said, input, key_file, report, request, time};
+use super::{CommandOutput, Failure, input, key_file, report, request, time};
 
 /// Show the header and the claims of a JWT.
 ///
@@ -36,7 +36,7 @@ pub struct Arguments {
 }
 
 /// Runs `authgate decode`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let text = match arguments.token.as_str() {
         "-" => input::read(Path::new("-"))?,
         token => token.to_owned(),
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     let jwt = Jwt::parse(token.as_bytes()).map_err(|error| format!("not a JWT: {error}"))?;
     let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let header = header.and_then(|octets| json::parse(&octets).ok()).unwrap_or_default();
+    let header = header.and_then(|bytes| json::parse(&bytes).ok()).unwrap_or_default();
     let verified = match &arguments.keys {
         Some(path) => Some(jwt.jws().verify(&keys(path)?, Some(Algorithms::ALL), &SoftwareVerifier)),
         None => None,
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let text = match arguments.output {
         Format::Json => report::pretty(&json!({
             "verified": verified.is_some_and(|verified| verified.is_ok()),
-            "signature": said(verified),
+            "signature": signature_status(verified),
             "header": header,
             "claims": jwt.claims().members(),
         })),
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
             text
         }
     };
-    Ok(Said { text, notes: String::new(), is_well: !matches!(verified, Some(Err(_))) })
+    Ok(CommandOutput { text, notes: String::new(), is_success: !matches!(verified, Some(Err(_))) })
 }
 
 /// The keys in a file.
@@ -76,7 +76,7 @@ fn keys(path: &Path) -> Result<KeySet, Failure> {
 }
 
 /// The result of the signature check.
-fn said(verified: Option<Result<(), JwsError>>) -> &'static str {
+fn signature_status(verified: Option<Result<(), JwsError>>) -> &'static str {
     match verified {
         None => "not verified",
         Some(Ok(())) => "verified",
@@ -96,27 +96,26 @@ fn write(
     verified: Option<Result<(), JwsError>>,
     now: f64,
 ) -> std::fmt::Result {
-    let paint = Color::for_output();
     match verified {
         None => {
             let warning =
                 "NOT VERIFIED: anyone can create such a token. Pass --keys to verify its signature.";
-            writeln!(text, "{}", paint.red(warning))?;
+            writeln!(text, "{}", color::red(warning))?;
         }
         Some(Ok(())) => {
-            writeln!(text, "{}", paint.green("The signature is verified; the claims are not checked."))?
+            writeln!(text, "{}", color::green("The signature is verified; the claims are not checked."))?
         }
         Some(Err(_)) => {
-            let why = said(verified);
+            let why = signature_status(verified);
             let warning = format!("THE SIGNATURE IS {}. Do not trust the content below.", why.to_uppercase());
-            writeln!(text, "{}", paint.red(&warning))?;
+            writeln!(text, "{}", color::red(&warning))?;
         }
     }
-    writeln!(text, "\n{}", paint.bold("Header"))?;
+    writeln!(text, "\n{}", color::bold("Header"))?;
     for (name, value) in header.as_object().into_iter().flatten() {
         writeln!(text, "  {name}: {value}")?;
     }
-    writeln!(text, "\n{}", paint.bold("Claims"))?;
+    writeln!(text, "\n{}", color::bold("Claims"))?;
     for (name, value) in claims {
         let is_time = matches!(name.as_str(), "exp" | "nbf" | "iat" | "auth_time" | "updated_at");
         match value.as_f64().filter(|_| is_time) {

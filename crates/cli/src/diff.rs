@@ -14,10 +14,9 @@ mod side;
 
 use std::path::PathBuf;
 
-use super::color::Color;
 use super::load::Beside;
 use super::report::TextOrJson as Format;
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
 use classes::Class;
 use compare::{Effect, Policy, Seen, Selected};
 use credentials::Credentials;
@@ -27,9 +26,9 @@ use side::Side;
 
 /// Compare the decisions of two policies.
 ///
-/// Tries requests at, below and near the paths of both policies, with methods, hosts and addresses that rules name and
-/// others, without credentials and with credentials that authenticators could verify. Exit code 0: all decisions are
-/// the same; 1: some differ; 2: the policies could not be compared completely.
+/// Tries requests at, below and near the paths of both policies, with methods, hosts, addresses, MCP calls and origins
+/// that rules name and others, without credentials and with credentials that authenticators could verify. Exit code 0:
+/// all decisions are the same; 1: some differ; 2: the policies could not be compared completely.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file with the old configuration.
@@ -47,7 +46,7 @@ pub struct Arguments {
 const MOST_REQUESTS: usize = 4_000_000;
 
 /// Runs `authgate diff`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let old = Policy::new(arguments.beside.load(&arguments.old)?);
     let new = Policy::new(arguments.beside.load(&arguments.new)?);
     let mut probes = Probes::of([&old.loaded.config, &new.loaded.config]);
@@ -84,10 +83,10 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => report.text(Color::for_output()),
+        Format::Text => report.text(),
         Format::Json => report.json(),
     };
-    Ok(Said { text, notes: String::new(), is_well: report.differences.is_empty() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: report.differences.is_empty() })
 }
 
 /// Tries a request with all credentials, and returns the number of decisions.

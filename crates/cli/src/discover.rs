@@ -211,9 +211,9 @@ fn origins(file: &str, node: &Node) -> Option<Vec<usize>> {
         Style::Folded => return None,
     };
     // Reject positions whose bytes differ from those of the string.
-    let is_same = scalar.text.bytes().zip(&origins).all(|(octet, at)| {
+    let is_same = scalar.text.bytes().zip(&origins).all(|(byte, at)| {
         let there = file.as_bytes().get(*at);
-        there == Some(&octet) || (there == Some(&b'n') && octet == b'\n')
+        there == Some(&byte) || (there == Some(&b'n') && byte == b'\n')
     });
     (is_same && origins.len() >= scalar.text.len()).then_some(origins)
 }
@@ -223,10 +223,10 @@ fn unquoted(raw: &str, start: usize) -> Option<Vec<usize>> {
     let quote = raw.bytes().next()?;
     let inside = raw.get(1..raw.len().checked_sub(1)?)?;
     let mut origins = Vec::with_capacity(inside.len());
-    let mut octets = inside.bytes().enumerate();
-    while let Some((at, octet)) = octets.next() {
-        let escapes = if quote == b'"' { octet == b'\\' } else { octet == b'\'' };
-        let at = if escapes { octets.next()?.0 } else { at };
+    let mut bytes = inside.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        let escapes = if quote == b'"' { byte == b'\\' } else { byte == b'\'' };
+        let at = if escapes { bytes.next()?.0 } else { at };
         origins.push(start + 1 + at);
     }
     Some(origins)

@@ -3,7 +3,7 @@
 mod credentials;
 pub mod outcome;
 mod recording;
-mod rules;
+pub mod rules;
 mod summary;
 mod text;
 
@@ -17,13 +17,12 @@ use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
 
-use super::authorization::{Claims, Object};
-use super::color::Color;
+use super::authorization::{self, ClaimValues, Object};
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
 use super::trace::Record;
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use recording::{Entry, Kind, Recording};
 
 /// Show the decision of the filter for a request, and the reasons.
@@ -63,13 +62,13 @@ struct Explanation {
 
 /// The request as parsed.
 #[derive(Serialize)]
-struct RequestLine {
+pub struct RequestLine {
     method: String,
     /// The path without possible credentials.
     path: String,
     host: Option<String>,
     /// The interpretations of the path.
-    readings: Vec<String>,
+    interpretations: Vec<String>,
     /// The MCP call of a POST, if the policy has rules for MCP calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     mcp: Option<String>,
@@ -87,10 +86,10 @@ struct Recorded {
 }
 
 /// Runs `authgate explain`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
-        None => explain(&loaded, &arguments.request.own()?, Claims::Shown)?,
+        None => explain(&loaded, &arguments.request.own()?, ClaimValues::Shown)?,
         Some(recording) if !recording.is_one => {
             return summarise(arguments, &loaded, recording);
         }
@@ -100,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
                 return Err(format!("{name}: no requests"));
             };
             arguments.request.complete(&mut own)?;
-            let mut explanation = explain(&loaded, &own, Claims::Hidden)?;
+            let mut explanation = explain(&loaded, &own, ClaimValues::Hidden)?;
             if !explanation.authenticators.is_empty() && !has_credentials(&loaded, &own) {
                 explanation.notes.insert(0, no_credentials(kind).to_owned());
             }
@@ -109,17 +108,17 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         }
     };
     let text = match arguments.output {
-        Format::Text => text::render(&explanation, Color::for_output()),
+        Format::Text => text::render(&explanation),
         Format::Json => {
             report::pretty(&serde_json::to_value(&explanation).map_err(|error| error.to_string())?)
         }
     };
-    let is_well = explanation.outcome.passes();
-    Ok(Said { text, notes: String::new(), is_well })
+    let is_success = explanation.outcome.passes();
+    Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
 /// Explains one request as the first request that the filter sees.
-fn explain(loaded: &Loaded, own: &OwnRequest, claims: Claims) -> Result<Explanation, Failure> {
+fn explain(loaded: &Loaded, own: &OwnRequest, claims: ClaimValues) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
@@ -132,12 +131,8 @@ fn explain(loaded: &Loaded, own: &OwnRequest, claims: Claims) -> Result<Explanat
         Some(Access::Protected(protection)) => Some(protection),
         _ => None,
     };
-    let authorization = match (&authorizing, written, protection) {
-        (Some(authorizing), Some(written), Some(protection)) => {
-            authorizing.objects(written, protection, claims, own.now)
-        }
-        _ => Vec::new(),
-    };
+    let authorization =
+        authorization::objects(&loaded.config, &decision, authorizing.as_ref(), claims, own.now);
     let mut outcome = outcome::of(policy, &request, &decision, &events);
     let verdict = decision.shadowed.as_ref().unwrap_or(&decision.verdict);
     if let Verdict::Deny(denial) = verdict {
@@ -158,7 +153,7 @@ fn explain(loaded: &Loaded, own: &OwnRequest, claims: Claims) -> Result<Explanat
 }
 
 /// Summarises all recorded requests, one line for each.
-fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<Said, Failure> {
+fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Result<CommandOutput, Failure> {
     let Recording { kind, name, entries, .. } = recording;
     let mut summary =
         summary::Summary { file: name, entries: Vec::with_capacity(entries.len()), notes: Vec::new() };
@@ -170,7 +165,7 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
                 arguments.request.complete(&mut own)?;
                 lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
                 let has_credentials = has_credentials(loaded, &own);
-                let explanation = explain(loaded, &own, Claims::Hidden)?;
+                let explanation = explain(loaded, &own, ClaimValues::Hidden)?;
                 lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
                 summary::Line::of(number, status, explanation, has_credentials)
             }
@@ -182,10 +177,10 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
         summary.notes.insert(0, no_credentials(kind).to_owned());
     }
     let text = match arguments.output {
-        Format::Text => summary.render(Color::for_output()),
+        Format::Text => summary.render(),
         Format::Json => report::pretty(&serde_json::to_value(&summary).map_err(|error| error.to_string())?),
     };
-    Ok(Said { text, notes: String::new(), is_well: summary.passes() })
+    Ok(CommandOutput { text, notes: String::new(), is_success: summary.passes() })
 }
 
 /// Returns true if a request has an `Authorization` or `Cookie` header, or a credential at a location of an

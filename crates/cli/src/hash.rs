@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use clap::ValueEnum;
 use sha_crypt::PasswordHasher as _;
 
-use super::{Failure, Said, input};
+use super::{CommandOutput, Failure, input};
 
 /// Hash a password for an htpasswd file.
 ///
@@ -44,7 +44,7 @@ const MAX_PASSWORD: usize = 1024;
 const MAX_BCRYPT_PASSWORD: usize = 72;
 
 /// Runs `authgate hash`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     if let Some(user) = &arguments.user
         && (user.is_empty() || user.contains(':') || user.chars().any(char::is_control))
     {
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         return Err(format!("expected a password of 1 to {MAX_PASSWORD} bytes, without NUL"));
     }
     let hash = hash(arguments.kind, arguments.cost, &password)?;
-    Ok(Said::well(match &arguments.user {
+    Ok(CommandOutput::success(match &arguments.user {
         Some(user) => format!("{user}:{hash}\n"),
         None => format!("{hash}\n"),
     }))

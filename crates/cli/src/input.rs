@@ -48,7 +48,7 @@ pub fn name(path: &Path) -> String {
 /// # Errors
 /// If the operating system provides none.
 pub fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
-    let mut octets = [0; LENGTH];
-    getrandom::fill(&mut octets).map_err(|error| format!("cannot get random bytes: {error}"))?;
-    Ok(octets)
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| format!("cannot get random bytes: {error}"))?;
+    Ok(bytes)
 }

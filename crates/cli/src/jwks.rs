@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::key_file::{self, KeyFile, PublicKey};
 use super::token::algorithm;
-use super::{Failure, Said, report};
+use super::{CommandOutput, Failure, report};
 
 /// Create a JWK Set from keys and certificates, with their public parts only.
 ///
@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 /// Runs `authgate jwks`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let mut all = KeyFile::default();
     let stdin = [PathBuf::from("-")];
     let files = if arguments.files.is_empty() { stdin.as_slice() } else { arguments.files.as_slice() };
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let notes = set.notes.iter().chain(&all.skipped).chain(&all.faults);
     let notes: String = notes.map(|note| format!("authgate: {note}\n")).collect();
     let text = report::pretty(&json!({"keys": set.keys}));
-    Ok(Said { text, notes, is_well: all.faults.is_empty() })
+    Ok(CommandOutput { text, notes, is_success: all.faults.is_empty() })
 }
 
 /// Returns the JWK of a key, and a line that describes it.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::report::TextOrJson as Format;
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 
 /// Generate a random API key and its entry for the configuration.
 ///
@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 /// Runs `authgate key`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if !arguments.prefix.chars().all(is_plain) {
         return Err("expected a prefix of letters, digits, `-`, `_` and `.`".to_owned());
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if let (false, Some(members)) = (arguments.scope.is_empty(), entry.as_object_mut()) {
         members.insert("scopes".to_owned(), json!(arguments.scope));
     }
-    Ok(Said::well(match arguments.output {
+    Ok(CommandOutput::success(match arguments.output {
         Format::Json => report::pretty(&json!({"key": key, "entry": entry})),
         // JSON is valid YAML, and its strings are always quoted.
         Format::Text => format!(

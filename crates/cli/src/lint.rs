@@ -1,6 +1,8 @@
 //! Lints: warnings about valid but risky configurations.
 
+mod callers;
 mod issuer;
+mod mcp;
 
 use std::collections::BTreeSet;
 
@@ -38,6 +40,9 @@ pub fn lints(
     lints.public_everything();
     lints.optional_everywhere();
     lints.found.extend(issuer::lints(config));
+    lints.found.extend(callers::lints(config, policy));
+    let skipping = mcp::lints(policy, &lints.specs);
+    lints.found.extend(skipping);
     lints.unlisted_methods();
     lints.shadow(value);
     lints.found
@@ -149,10 +154,11 @@ impl Lints<'_> {
     fn public_everything(&mut self) {
         for (at, (rule, specs)) in self.policy.rules.iter().zip(&self.specs).enumerate() {
             let takes_all = |spec: &MatchSpec| {
-                spec.takes_every_path()
+                spec.matches_every_path()
+                    && spec.mcp().is_none()
                     && spec.example_host().is_none()
                     && spec.example_source().is_none()
-                    && (spec.methods().take(b"GET") || spec.methods().take(b"POST"))
+                    && (spec.methods().contains(b"GET") || spec.methods().contains(b"POST"))
             };
             if matches!(rule.access, Access::Public) && specs.iter().any(takes_all) {
                 let message = "requests that no earlier rule matches are allowed without credentials";
@@ -191,11 +197,11 @@ impl Lints<'_> {
                 // An MCP client sends POST only.
                 if !lists_some
                     || spec.mcp().is_some()
-                    || !WRITING.iter().any(|method| spec.methods().take(method.as_bytes()))
+                    || !WRITING.iter().any(|method| spec.methods().contains(method.as_bytes()))
                 {
                     continue;
                 }
-                let unlisted = WRITING.iter().filter(|method| !spec.methods().take(method.as_bytes()));
+                let unlisted = WRITING.iter().filter(|method| !spec.methods().contains(method.as_bytes()));
                 let weaker = unlisted.filter_map(|method| {
                     let other = self.decides(spec, method)?;
                     (strength(other) < strength(rule)).then_some((*method, other.number))
@@ -219,13 +225,13 @@ impl Lints<'_> {
     /// The rule that decides a request that `spec` matches, except for its method.
     fn decides(&self, spec: &MatchSpec, method: &str) -> Option<&Rule> {
         let path = spec.example_path()?;
-        let readings = PathInterpretations::of(path.as_bytes()).ok()?;
+        let interpretations = PathInterpretations::of(path.as_bytes()).ok()?;
         let host = spec.example_host();
         let target = Target {
             method: method.as_bytes(),
             host: host.as_ref(),
             peer: spec.example_source(),
-            readings: &readings,
+            interpretations: &interpretations,
             mcp: None,
         };
         self.policy.rules.get(self.policy.index.select(&target).ok()??.index())
@@ -279,7 +285,7 @@ fn short_secret(key: &SecretKey, environment: &dyn Fn(&str) -> Option<String>) -
         (if is_hex { 6 } else { 26 }, text.contains(|letter: char| letter.is_ascii_uppercase())),
         (32, !text.chars().all(|letter| letter.is_ascii_alphanumeric())),
     ];
-    let alphabet: u32 = classes.into_iter().filter(|(_, stands)| *stands).map(|(size, _)| size).sum();
+    let alphabet: u32 = classes.into_iter().filter(|(_, is_used)| *is_used).map(|(size, _)| size).sum();
     let bits = text.chars().count() as f64 * f64::from(alphabet.max(2)).log2();
     (bits < wanted).then(|| {
         format!(

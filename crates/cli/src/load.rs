@@ -7,7 +7,6 @@ use authgate::policy::{self, Policy};
 use serde_json::{Value, json};
 
 use super::check;
-use super::color::Color;
 use super::environment::Environment;
 use super::report::{self, Format, Severity};
 use super::{Failure, discover, input, key_file};
@@ -68,7 +67,7 @@ impl Beside {
         let refused = |text: String| {
             let mut checked = check::check(&name, text, &environment);
             checked.diagnostics.retain(|found| found.severity == Severity::Error);
-            let told = report::render(&[checked], Format::Text, Color::none());
+            let told = report::render(&[checked], Format::Text);
             format!("{name} contains no configuration that the filter accepts\n\n{told}")
         };
         let Ok(mut all) = discover::configurations(&name, &text) else { return Err(refused(text)) };

@@ -64,19 +64,19 @@ enum Command {
     Man(shell::Man),
 }
 
-/// Output of a subcommand that could run.
-struct Said {
+/// CommandOutput of a subcommand that could run.
+struct CommandOutput {
     /// Text for standard output.
     text: String,
     /// Text for standard error.
     notes: String,
     /// True if no problem was found; the exit code is then 0.
-    is_well: bool,
+    is_success: bool,
 }
 
-impl Said {
-    fn well(text: String) -> Self {
-        Said { text, notes: String::new(), is_well: true }
+impl CommandOutput {
+    fn success(text: String) -> Self {
+        CommandOutput { text, notes: String::new(), is_success: true }
     }
 }
 
@@ -84,7 +84,7 @@ impl Said {
 type Failure = String;
 
 fn main() -> ExitCode {
-    let said = match Arguments::parse().command {
+    let output = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
@@ -99,15 +99,15 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Schema(arguments) => Ok(schema::run(&arguments)),
     };
-    match said {
-        Ok(said) => {
+    match output {
+        Ok(output) => {
             // A write fails if the reader closed the pipe, which is not an error.
-            let _ = std::io::stderr().write_all(said.notes.as_bytes());
-            let _ = std::io::stdout().write_all(said.text.as_bytes());
-            if said.is_well { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            let _ = anstream::stderr().write_all(output.notes.as_bytes());
+            let _ = anstream::stdout().write_all(output.text.as_bytes());
+            if output.is_success { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "authgate: {failure}");
+            let _ = writeln!(anstream::stderr(), "authgate: {failure}");
             ExitCode::from(2)
         }
     }

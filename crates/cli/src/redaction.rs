@@ -117,7 +117,7 @@ fn has_userinfo(text: &str) -> bool {
 
 /// Returns true if the text has the form of the name of an environment variable; other text may be the secret itself.
 fn is_name(text: &str) -> bool {
-    text.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'_')
+    text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The part to hide of a line that cannot be parsed: the text after the first colon, or the whole line.
@@ -128,7 +128,7 @@ pub fn hidden_of_unreadable(line: &str) -> Option<Range<usize>> {
     let indent = line.len() - line.trim_start_matches([' ', '-', '{', '[', '"']).len();
     let colon = line.find(':').unwrap_or(indent);
     let name = line.get(indent..colon).unwrap_or_default().trim_end_matches('"');
-    let is_name = name.bytes().all(|octet| octet.is_ascii_alphabetic() || matches!(octet, b'_' | b'-'));
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
     let start = if is_name && colon > indent { colon + 1 } else { indent };
     (start < line.len()).then_some(start..line.len())
 }

@@ -8,8 +8,6 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::color::Color;
-
 /// The output formats of most subcommands.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
@@ -87,9 +85,9 @@ impl Checked {
 }
 
 /// Renders the diagnostics of all files.
-pub fn render(files: &[Checked], format: Format, paint: Color) -> String {
+pub fn render(files: &[Checked], format: Format) -> String {
     match format {
-        Format::Text => text::render(files, paint),
+        Format::Text => text::render(files),
         Format::Json => pretty(&Value::Array(each(files, object).collect())),
         Format::Github => each(files, workflow_command).collect(),
         Format::Sarif => pretty(&sarif::render(files)),

@@ -114,7 +114,7 @@ impl OwnRequest {
 
     /// Adds a header, as `name: value`; `Host` sets the authority. `name;` is a header without a value.
     fn add(&mut self, field: &[u8]) -> Result<(), Failure> {
-        let (name, value) = match field.iter().position(|octet| *octet == b':') {
+        let (name, value) = match field.iter().position(|byte| *byte == b':') {
             Some(colon) => field.split_at_checked(colon).unwrap_or((field, b"")),
             None => match field {
                 [name @ .., b';'] => (name, &b":"[..]),

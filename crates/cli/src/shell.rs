@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Command;
 use clap_complete::Shell;
 
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
 
 /// Print completions for a shell.
 #[derive(clap::Args)]
@@ -23,17 +23,17 @@ pub struct Man {
 }
 
 /// Runs `authgate completions`.
-pub fn completions(arguments: &Completions, mut command: Command) -> Result<Said, Failure> {
+pub fn completions(arguments: &Completions, mut command: Command) -> Result<CommandOutput, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "authgate", &mut text);
-    String::from_utf8(text).map(Said::well).map_err(|error| error.to_string())
+    String::from_utf8(text).map(CommandOutput::success).map_err(|error| error.to_string())
 }
 
 /// Runs `authgate man`.
-pub fn man(arguments: &Man, command: Command) -> Result<Said, Failure> {
+pub fn man(arguments: &Man, command: Command) -> Result<CommandOutput, Failure> {
     let folder = &arguments.folder;
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(command, folder).map_err(failed)?;
-    Ok(Said::well(String::new()))
+    Ok(CommandOutput::success(String::new()))
 }

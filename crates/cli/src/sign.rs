@@ -59,34 +59,34 @@ impl SigningKey {
     /// # Errors
     /// If the JWK is not private, or its type is not supported.
     pub fn from_jwk(jwk: &Value) -> Result<SigningKey, Failure> {
-        let octets = |name: &str| {
+        let bytes = |name: &str| {
             let text = jwk.get(name).and_then(Value::as_str);
-            let octets = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-            octets.ok_or_else(|| format!("expected `{name}` of the private key, in base64url"))
+            let bytes = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+            bytes.ok_or_else(|| format!("expected `{name}` of the private key, in base64url"))
         };
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
         let wrong = |_| "the private key is not valid for its curve".to_owned();
         match (text("kty"), text("crv")) {
-            ("oct", _) => Ok(SigningKey::Secret(octets("k")?)),
+            ("oct", _) => Ok(SigningKey::Secret(bytes("k")?)),
             ("EC", "P-256") => {
-                p256::ecdsa::SigningKey::from_slice(&octets("d")?).map(SigningKey::P256).map_err(wrong)
+                p256::ecdsa::SigningKey::from_slice(&bytes("d")?).map(SigningKey::P256).map_err(wrong)
             }
             ("EC", "P-384") => {
-                p384::ecdsa::SigningKey::from_slice(&octets("d")?).map(SigningKey::P384).map_err(wrong)
+                p384::ecdsa::SigningKey::from_slice(&bytes("d")?).map(SigningKey::P384).map_err(wrong)
             }
             ("EC", "P-521") => {
-                p521::ecdsa::SigningKey::from_slice(&octets("d")?).map(SigningKey::P521).map_err(wrong)
+                p521::ecdsa::SigningKey::from_slice(&bytes("d")?).map(SigningKey::P521).map_err(wrong)
             }
             ("EC", "secp256k1") => {
-                k256::ecdsa::SigningKey::from_slice(&octets("d")?).map(SigningKey::Secp256k1).map_err(wrong)
+                k256::ecdsa::SigningKey::from_slice(&bytes("d")?).map(SigningKey::Secp256k1).map_err(wrong)
             }
             ("OKP", "Ed25519") => {
-                let seed = ed25519_compact::Seed::from_slice(&octets("d")?);
+                let seed = ed25519_compact::Seed::from_slice(&bytes("d")?);
                 let seed = seed.map_err(|_| "expected `d` with 32 bytes".to_owned())?;
                 Ok(SigningKey::Ed25519(Box::new(ed25519_compact::KeyPair::from_seed(seed))))
             }
             ("RSA", _) => {
-                let parts = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(octets);
+                let parts = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(bytes);
                 let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let pair = RS256KeyPair::from_der(&pkcs1(&parts));
                 rsa(&pair.map_err(|_| "the numbers of the RSA key are inconsistent".to_owned())?)
@@ -174,11 +174,11 @@ fn sign_rsa(key: &PKey<Private>, algorithm: Algorithm, input: &[u8]) -> Result<V
 fn pkcs1(parts: &[Vec<u8>]) -> Vec<u8> {
     let mut content = element(0x02, &[0]);
     for part in parts {
-        let digits = part.iter().position(|octet| *octet != 0).unwrap_or(part.len());
+        let digits = part.iter().position(|byte| *byte != 0).unwrap_or(part.len());
         // DER integers are signed, so a number whose first bit is set gets a leading zero.
         let mut number = vec![0];
         number.extend(part.get(digits..).unwrap_or_default());
-        if number.get(1).is_some_and(|octet| *octet < 0x80) {
+        if number.get(1).is_some_and(|byte| *byte < 0x80) {
             number.remove(0);
         }
         content.extend(element(0x02, &number));
@@ -192,7 +192,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
         Ok(length) if length < 0x80 => element.push(length),
         _ => {
             let length = (content.len() as u64).to_be_bytes();
-            let length: Vec<u8> = length.into_iter().skip_while(|octet| *octet == 0).collect();
+            let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
             element.push(0x80 | length.len() as u8);
             element.extend(length);
         }

@@ -12,19 +12,21 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::reader;
 use authgate::config::shape::{List, Named};
-use authgate::decision::decide_traced;
 use authgate::decision::state::State;
+use authgate::decision::{Verdict, decide_traced};
 use authgate::jose::jwt::SoftwareVerifier;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::color::Color;
+use super::authorization;
+use super::color::{self, printable};
 use super::document::{self, Dialect};
 use super::explain::outcome;
+use super::explain::rules::{self, AmbiguousVariable};
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
-use super::{Failure, Said, input, report};
+use super::{CommandOutput, Failure, input, report};
 use coverage::Coverage;
 use expectation::{Difference, Expectation};
 use test_identity::TestIdentities;
@@ -79,7 +81,7 @@ struct Test {
     request: TestRequest,
     /// Authenticator → its verified principal: claims or a subject.
     #[serde(default, rename = "as")]
-    held: Named<Value>,
+    identities: Named<Value>,
     expect: Expectation,
     at: Option<String>,
 }
@@ -105,6 +107,18 @@ struct TestRequest {
 struct Ran {
     name: String,
     differences: Vec<Difference>,
+    /// The conditions of `authorize`, and other reasons of the decision, if there are differences.
+    why: Vec<String>,
+}
+
+impl Ran {
+    /// The differences and their reasons, one line each.
+    fn lines(&self) -> Vec<String> {
+        let differences = self.differences.iter();
+        let differences = differences
+            .map(|found| format!("{}: expected {}, found {}", found.what, found.expected, found.found));
+        differences.chain(self.why.iter().cloned()).collect()
+    }
 }
 
 /// The tests of one file.
@@ -117,7 +131,7 @@ struct Suite {
 }
 
 /// Runs `authgate test`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let suites = arguments.files.iter().map(|path| suite(arguments, path)).collect::<Result<Vec<_>, _>>()?;
     let coverage = coverage::merged(suites.iter().map(|suite| &suite.coverage));
     let is_covered = coverage.iter().all(|coverage| coverage.unreached().is_empty());
@@ -134,7 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
         ));
     }
     let text = match arguments.output {
-        Format::Text => text(&suites, Color::for_output()) + &lines,
+        Format::Text => text(&suites) + &lines,
         Format::Json => report::pretty(&as_json(&suites)),
         Format::Junit => junit::render(&suites),
     };
@@ -142,7 +156,7 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     if arguments.all_rules && !is_covered && arguments.output != Format::Text {
         notes.push_str(&lines);
     }
-    Ok(Said { text, notes, is_well: have_passed && (is_covered || !arguments.all_rules) })
+    Ok(CommandOutput { text, notes, is_success: have_passed && (is_covered || !arguments.all_rules) })
 }
 
 fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
@@ -158,10 +172,9 @@ fn suite(arguments: &Arguments, path: &Path) -> Result<Suite, Failure> {
     let mut ran = Vec::with_capacity(file.tests.0.len());
     for (at, test) in file.tests.0.iter().enumerate() {
         let result = run_one(&loaded, test, file.at.as_deref());
-        let (differences, rule) =
-            result.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
+        let (result, rule) = result.map_err(|why| format!("{name}: tests[{at}] ({}): {why}", test.name))?;
         coverage.reach(rule);
-        ran.push(Ran { name: test.name.clone(), differences });
+        ran.push(result);
     }
     if ran.is_empty() {
         return Err(format!("{name}: tests: expected at least one test"));
@@ -183,12 +196,8 @@ fn read(name: &str, text: &str) -> Result<File, Failure> {
     })
 }
 
-/// Returns the differences from the expectation, and the number of the deciding rule.
-fn run_one(
-    loaded: &Loaded,
-    test: &Test,
-    at: Option<&str>,
-) -> Result<(Vec<Difference>, Option<usize>), String> {
+/// Returns the result of a test, and the number of the deciding rule.
+fn run_one(loaded: &Loaded, test: &Test, at: Option<&str>) -> Result<(Ran, Option<usize>), String> {
     let now = match test.at.as_deref().or(at) {
         Some(text) => request::time(text)?,
         None => request::now(),
@@ -218,14 +227,27 @@ fn run_one(
             own.fields.push((name.to_ascii_lowercase().into_bytes(), text.into_bytes()));
         }
     }
-    let mut identities = TestIdentities::read(&loaded.config, &loaded.policy, &test.held.0)?;
+    let mut identities = TestIdentities::read(&loaded.config, &loaded.policy, &test.identities.0)?;
     let request = own.borrowed();
-    let memory = CredentialCache::new(input::random()?, loaded.policy.limits);
-    let mut state = State::new(&loaded.policy, memory);
+    let cache = CredentialCache::new(input::random()?, loaded.policy.limits);
+    let mut state = State::new(&loaded.policy, cache);
     let context = Context { now, signatures: &SoftwareVerifier, host: &own, may_wait: false };
     let decision = decide_traced(&loaded.policy, &request, &mut state, context, &mut identities);
     let outcome = outcome::of(&loaded.policy, &request, &decision, &[]);
-    Ok((test.expect.differences(&outcome)?, decision.rule.map(|rule| rule.number)))
+    let differences = test.expect.differences(&outcome)?;
+    let mut why = Vec::new();
+    if !differences.is_empty() {
+        let (config, authorizing) = (&loaded.config, identities.authorizing.as_ref());
+        let objects = authorization::objects(config, &decision, authorizing, identities.claims(), now);
+        why.extend(authorization::lines(&objects));
+        why.extend(rules::ambiguous(&loaded.policy, &request).iter().flat_map(AmbiguousVariable::lines));
+        if let Verdict::Deny(denial) = decision.shadowed.as_ref().unwrap_or(&decision.verdict) {
+            let rule = decision.rule.and_then(|rule| config.rules.0.get(rule.number));
+            why.extend(rules::lacking(denial.reason, rule, &request));
+        }
+    }
+    let ran = Ran { name: test.name.clone(), differences, why };
+    Ok((ran, decision.rule.map(|rule| rule.number)))
 }
 
 /// A scalar as text.
@@ -238,21 +260,24 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn text(suites: &[Suite], paint: Color) -> String {
+fn text(suites: &[Suite]) -> String {
     let (mut text, mut counts) = (String::new(), BTreeMap::from([(true, 0), (false, 0)]));
     for suite in suites {
-        text.push_str(&format!("{}\n", paint.bold(&suite.name)));
+        text.push_str(&format!("{}\n", color::bold(&suite.name)));
         for ran in &suite.ran {
             let passed = ran.differences.is_empty();
             *counts.entry(passed).or_default() += 1;
-            let mark = if passed { paint.green("ok  ") } else { paint.red("FAIL") };
+            let mark = if passed { color::green("ok  ") } else { color::red("FAIL") };
             text.push_str(&format!("  {mark} {}\n", ran.name));
             for difference in &ran.differences {
-                let (expected, found) = (paint.green(&difference.expected), paint.red(&difference.found));
+                let (expected, found) = (color::green(&difference.expected), color::red(&difference.found));
                 text.push_str(&format!(
                     "       {}\n         expected {expected}\n         found    {found}\n",
                     difference.what
                 ));
+            }
+            for line in &ran.why {
+                text.push_str(&format!("       {}\n", printable(line)));
             }
         }
     }
@@ -266,7 +291,12 @@ fn as_json(suites: &[Suite]) -> Value {
     let tests = suites.iter().flat_map(|suite| suite.ran.iter().map(move |ran| (suite, ran)));
     let tests = tests.map(|(suite, ran)| {
         let differences: Vec<Value> = ran.differences.iter().map(difference).collect();
-        json!({"file": suite.name, "name": ran.name, "passed": differences.is_empty(), "differences": differences})
+        let mut test =
+            json!({"file": suite.name, "name": ran.name, "passed": differences.is_empty(), "differences": differences});
+        if let (Some(members), false) = (test.as_object_mut(), ran.why.is_empty()) {
+            members.insert("why".to_owned(), json!(ran.why));
+        }
+        test
     });
     tests.collect()
 }

@@ -1,24 +1,14 @@
 //! Readable times.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 /// Formats a time in seconds since 1970 as RFC 3339, in whole seconds.
 pub fn rfc3339(seconds: f64) -> String {
-    if !(0.0..=253_402_300_799.0).contains(&seconds) {
-        return format!("{seconds} s since 1970");
-    }
-    let seconds = seconds.floor() as i64;
-    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since 0000-03-01, in years that end with February.
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let is_date = (0.0..=253_402_300_799.0).contains(&seconds);
+    let date = OffsetDateTime::from_unix_timestamp(seconds.floor() as i64).ok().filter(|_| is_date);
+    let text = date.and_then(|date| date.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| format!("{seconds} s since 1970"))
 }
 
 /// Formats the distance between two times in seconds, such as `in 5 minutes` or `3 days ago`.

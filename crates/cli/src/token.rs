@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::sign::SigningKey;
-use super::{Failure, Said, input, request};
+use super::{CommandOutput, Failure, input, request};
 
 /// Create a JWT for tests, from a private key in PEM or a private JWK.
 ///
@@ -67,16 +67,16 @@ fn claim(text: &str) -> Result<(String, Value), String> {
 }
 
 /// Runs `authgate token`.
-pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
+pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let text = input::read(&arguments.key)?;
-    let said = |why: String| format!("{}: {why}", input::name(&arguments.key));
+    let of_file = |why: String| format!("{}: {why}", input::name(&arguments.key));
     let jwk = if text.trim_start().starts_with('{') {
-        json::parse(text.trim().as_bytes()).map_err(|error| said(error.to_string()))?
+        json::parse(text.trim().as_bytes()).map_err(|error| of_file(error.to_string()))?
     } else {
         Value::Null
     };
     let key = if jwk.is_null() { SigningKey::from_pem(&text) } else { SigningKey::from_jwk(&jwk) };
-    let key = key.map_err(said)?;
+    let key = key.map_err(of_file)?;
     let member = |name: &str| jwk.get(name).and_then(Value::as_str);
     let own = member("alg").and_then(Algorithm::from_name).unwrap_or_else(|| key.default_algorithm());
     let algorithm = arguments.alg.unwrap_or(own);
@@ -90,10 +90,10 @@ pub fn run(arguments: &Arguments) -> Result<Said, Failure> {
     let input = format!("{}.{}", encode(&Value::Object(header)), encode(&Value::Object(claims(arguments))));
     let signature = key.sign(algorithm, input.as_bytes())?;
     let note = "authgate: this token is for tests; a real issuer does not keep its key in a file\n";
-    Ok(Said {
+    Ok(CommandOutput {
         text: format!("{input}.{}\n", URL_SAFE_NO_PAD.encode(signature)),
         notes: note.to_owned(),
-        is_well: true,
+        is_success: true,
     })
 }
 

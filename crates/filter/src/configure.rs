@@ -54,11 +54,11 @@ impl<H: Host> Filter<H> {
             log::warn!("{warning}");
         }
         let mut key = CacheSecret::default();
-        let memory = match self.host.fill_random(&mut key) {
+        let cache = match self.host.fill_random(&mut key) {
             true => CredentialCache::new(key, policy.limits),
             false => CredentialCache::without_key(policy.limits),
         };
-        let state = State::new(&policy, memory);
+        let state = State::new(&policy, cache);
         // Callouts and the requests that wait for them need more frequent ticks.
         let period = Duration::from_millis(if state.learns() { 250 } else { 1000 });
         let name = self.host.property(&["plugin_name"]).ok().flatten().unwrap_or_default();

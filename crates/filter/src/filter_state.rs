@@ -52,7 +52,7 @@ mod tests {
     use authgate::timestamp::NumericDate;
 
     /// Returns the properties for a request with this path and `Authorization`, if `wanted` is configured.
-    fn told(
+    fn written(
         wanted: &serde_json::Value,
         path: &str,
         authorization: Option<&str>,
@@ -113,14 +113,14 @@ mod tests {
         ];
         let all = serde_json::json!(["subject", "authenticator", "rule", "reason"]);
         for (path, authorization, expected) in cases {
-            let found = told(&all, path, authorization);
+            let found = written(&all, path, authorization);
             let found: Vec<_> = found.iter().map(|(name, value)| (*name, value.as_str())).collect();
             assert_eq!(found, expected, "{path} {authorization:?}");
         }
         assert_eq!(
-            told(&serde_json::json!(["rule"]), "/basic", right),
+            written(&serde_json::json!(["rule"]), "/basic", right),
             [("authgate.rule", "basic".to_owned())]
         );
-        assert_eq!(told(&serde_json::json!([]), "/basic", right), []);
+        assert_eq!(written(&serde_json::json!([]), "/basic", right), []);
     }
 }

@@ -35,12 +35,12 @@ pub enum Kind {
 
 /// Returns the metrics that change with requests and time. `waiting` is the number of pending requests.
 pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate) -> Vec<Reading> {
-    let lookups = state.memory.lookups();
-    let of_memory = |name, value| Reading { name: Cow::Borrowed(name), kind: Kind::Counter, value };
+    let lookups = state.cache.lookups();
+    let of_cache = |name, value| Reading { name: Cow::Borrowed(name), kind: Kind::Counter, value };
     let mut readings = vec![
-        of_memory("authgate_credential_cache_total.result.hit", lookups.hits),
-        of_memory("authgate_credential_cache_total.result.hit_wrong", lookups.wrong_hits),
-        of_memory("authgate_credential_cache_total.result.miss", lookups.misses),
+        of_cache("authgate_credential_cache_total.result.hit", lookups.hits),
+        of_cache("authgate_credential_cache_total.result.hit_wrong", lookups.wrong_hits),
+        of_cache("authgate_credential_cache_total.result.miss", lookups.misses),
         Reading {
             name: Cow::Borrowed("authgate_waiting_requests"),
             kind: Kind::Sum,
@@ -69,6 +69,7 @@ pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate
     let mut readings = vec![
         gauge(format!("authgate_configuration_hash.plugin.{plugin}"), fingerprint),
         gauge(format!("authgate_configured_timestamp_seconds.plugin.{plugin}"), whole_seconds(now)),
+        gauge(format!("authgate_version_timestamp_seconds.version.{}", label(VERSION)), whole_seconds(now)),
     ];
     for authenticator in &policy.authenticators {
         let expiries = ends_by_label(authenticator.scheme.expiries());
@@ -80,6 +81,9 @@ pub fn settled(policy: &Policy, plugin: &str, fingerprint: u64, now: NumericDate
     }
     readings
 }
+
+/// Version of the module.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Maximum number of keys of an authenticator that have a metric.
 const MAX_KEYS: usize = 100;
@@ -170,6 +174,10 @@ mod tests {
             [
                 ("authgate_configuration_hash.plugin.edge_authgate".to_owned(), 7),
                 ("authgate_configured_timestamp_seconds.plugin.edge_authgate".to_owned(), 1_767_225_600),
+                (
+                    format!("authgate_version_timestamp_seconds.version.{}", VERSION.replace('.', "_")),
+                    1_767_225_600
+                ),
                 key("ci", "2026-03-01T00:00:00Z"),
                 key("two_words", "2026-04-01T00:00:00Z"),
                 key("gone", "2025-01-01T00:00:00Z"),
@@ -186,7 +194,7 @@ mod tests {
             })
             .collect();
         let found = settled_with(&keys(&many));
-        let ids: Vec<&str> = found[2..].iter().filter_map(|(name, _)| name.rsplit('.').next()).collect();
+        let ids: Vec<&str> = found.iter().filter_map(|(name, _)| Some(name.split_once(".key.")?.1)).collect();
         let expected: Vec<String> = (150..250).map(|at| format!("k{at}")).collect();
         assert_eq!(ids, expected);
     }

@@ -60,7 +60,7 @@ impl<H: Host> Filter<H> {
         // Otherwise a proxy that gets a new configuration every second would keep about 60 caches.
         for instance in silent {
             if let Ok(mut state) = instance.state.try_borrow_mut() {
-                state.memory.forget_credentials();
+                state.cache.forget_credentials();
             }
         }
     }

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     /// Verifies a known answer with the cryptographic crates, independently of the verifiers under test.
-    fn holds(answer: &KnownAnswer, message: &[u8]) -> bool {
+    fn verifies(answer: &KnownAnswer, message: &[u8]) -> bool {
         let digest = match answer.algorithm {
             Algorithm::RS256 => MessageDigest::sha256(),
             Algorithm::RS384 => MessageDigest::sha384(),
@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn the_answers_are_right_and_belong_to_their_message() {
         for answer in &ALL {
-            assert!(holds(answer, MESSAGE), "{:?}", answer.algorithm);
-            assert!(!holds(answer, b"another"), "{:?}", answer.algorithm);
+            assert!(verifies(answer, MESSAGE), "{:?}", answer.algorithm);
+            assert!(!verifies(answer, b"another"), "{:?}", answer.algorithm);
         }
     }
 }

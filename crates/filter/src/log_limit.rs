@@ -1,7 +1,8 @@
 //! Rate limit for log lines that clients can cause.
 
-use authgate::timestamp::NumericDate;
 use std::time::Duration;
+
+use authgate::timestamp::NumericDate;
 
 /// Allows a number of lines a second, and counts the suppressed ones.
 #[derive(Debug)]

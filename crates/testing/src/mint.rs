@@ -154,8 +154,8 @@ impl SigningKey {
     }
 }
 
-pub fn encode(octets: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(octets)
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Signs these texts, well-formed or not, as a compact JWS.

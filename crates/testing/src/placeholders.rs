@@ -10,29 +10,29 @@ use crate::mint;
 
 /// Expands the placeholders in a text. `made` maps the content of the angle brackets to a token or proof.
 pub fn expand(text: &str, made: impl Fn(&str) -> String) -> Vec<u8> {
-    let (mut octets, mut rest) = (Vec::new(), text);
+    let (mut bytes, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once('<') {
-        octets.extend(before.bytes());
+        bytes.extend(before.bytes());
         let (what, after) = after.split_once('>').unwrap();
         match what.split_once(' ') {
-            Some(("token" | "proof", _)) => octets.extend(made(what).bytes()),
-            Some(("basic", pair)) => octets.extend(format!("Basic {}", STANDARD.encode(pair)).bytes()),
-            Some(("basic64", text)) => octets.extend(STANDARD.encode(text).bytes()),
+            Some(("token" | "proof", _)) => bytes.extend(made(what).bytes()),
+            Some(("basic", pair)) => bytes.extend(format!("Basic {}", STANDARD.encode(pair)).bytes()),
+            Some(("basic64", text)) => bytes.extend(STANDARD.encode(text).bytes()),
             Some(("long", rest)) => {
                 let (count, user) = rest.split_once(' ').unwrap();
                 let pair = format!("{user}:{}", "p".repeat(count.parse().unwrap()));
-                octets.extend(format!("Basic {}", STANDARD.encode(pair)).bytes());
+                bytes.extend(format!("Basic {}", STANDARD.encode(pair)).bytes());
             }
             Some(("repeat", rest)) => {
                 let (count, text) = rest.split_once(' ').unwrap();
-                octets.extend(text.repeat(count.parse().unwrap()).bytes());
+                bytes.extend(text.repeat(count.parse().unwrap()).bytes());
             }
-            _ => octets.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
+            _ => bytes.push(u8::from_str_radix(what.strip_prefix('x').unwrap(), 16).unwrap()),
         }
         rest = after;
     }
-    octets.extend(rest.bytes());
-    octets
+    bytes.extend(rest.bytes());
+    bytes
 }
 
 /// Replaces `{jwk: ALG}` by a public key, and `{thumbprint: ALG}` by its thumbprint.

@@ -1,7 +1,9 @@
 //! htdigest files: lines of `user:realm:HA1`. The length of HA1 determines the algorithm.
 
-use super::DigestAlgorithm;
 use std::collections::HashMap;
+
+use super::DigestAlgorithm;
+use crate::password::user_file::{LineError, lines};
 
 /// An entry of an htdigest file.
 pub struct HtdigestEntry<'a> {
@@ -16,14 +18,7 @@ pub struct HtdigestEntry<'a> {
 }
 
 /// An error in an htdigest file. Contains no part of the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {}: {}", self.line, self.kind)]
-pub struct HtdigestError {
-    /// Number of the line, from 1.
-    pub line: usize,
-    /// Kind of error.
-    pub kind: HtdigestErrorKind,
-}
+pub type HtdigestError = LineError<HtdigestErrorKind>;
 
 /// Kinds of errors in an htdigest line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,12 +66,7 @@ pub fn parse_htdigest<'a>(
 ) -> Result<Vec<HtdigestEntry<'a>>, Vec<HtdigestError>> {
     let (mut entries, mut errors) = (Vec::<HtdigestEntry<'_>>::new(), Vec::new());
     let mut first_lines = HashMap::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (line, content) in (1..).zip(text.split('\n')) {
-        let content = content.strip_suffix('\r').unwrap_or(content);
-        if content.starts_with('#') || content.bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-            continue;
-        }
+    for (line, content) in lines(text) {
         let expected = realm.or_else(|| entries.first().map(|entry| entry.realm));
         match parse_line(content, expected) {
             Ok(entry) => match first_lines.insert((entry.user, entry.algorithm), line) {

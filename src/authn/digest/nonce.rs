@@ -4,10 +4,11 @@
 //! base64url( milliseconds since 1970, 8 bytes | salt, 8 bytes | HMAC-SHA-256 of both and the realm, 16 bytes )
 //! ```
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac_sha256::HMAC;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 use crate::http::challenge::Realm;

@@ -1,8 +1,9 @@
 //! DPoP proofs: proofs of possession of a key ([RFC 9449 §4](https://www.rfc-editor.org/rfc/rfc9449#section-4)).
 
+use std::time::Duration;
+
 use hmac_sha256::Hash;
 use serde_json::{Map, Value};
-use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 use super::confirmation::decode;

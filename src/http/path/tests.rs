@@ -2,18 +2,18 @@ use super::*;
 
 /// Checks that these are all interpretations, and that the first one is in its position.
 fn check(target: &str, expected: &[&str]) {
-    let readings =
+    let interpretations =
         PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
-    let found: Vec<&str> = readings.iter().collect();
+    let found: Vec<&str> = interpretations.iter().collect();
     assert_eq!(found.first(), expected.first(), "{target}");
     assert_eq!(sorted(found), sorted(expected.to_vec()), "{target}");
 }
 
 /// Checks that these are among the interpretations, and that none occurs twice.
 fn check_some(target: &str, expected: &[&str]) {
-    let readings =
+    let interpretations =
         PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{target}: {error}"));
-    let found = sorted(readings.iter().collect());
+    let found = sorted(interpretations.iter().collect());
     expected.iter().for_each(|path| assert!(found.contains(path), "{target}: no {path} in {found:?}"));
     assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "{target}: {found:?}");
 }
@@ -33,7 +33,7 @@ fn sorted(mut paths: Vec<&str>) -> Vec<&str> {
 }
 
 #[test]
-fn a_plain_path_has_one_reading_and_is_borrowed() {
+fn a_plain_path_has_one_interpretation_and_is_borrowed() {
     for path in ["/", "/a", "/a/", "/a.b/c-d/~e_f/g,h=i", "/a@b:c/$&'()*+!", "/a/b..", "/A"] {
         check(path, &[path]);
         assert!(
@@ -56,7 +56,7 @@ fn query_and_fragment_are_left_out() {
 }
 
 #[test]
-fn no_path_has_no_reading() {
+fn no_path_has_no_interpretation() {
     check("*", &[]);
     check("", &[]);
 }
@@ -147,33 +147,33 @@ fn the_order_of_steps_counts() {
 }
 
 #[test]
-fn a_path_of_too_many_readings_is_refused() {
-    check_error(&b"//a".repeat(20_000), PathError::TooManyReadings);
-    check_error(b"//a/%2e./b%2fc\\d%5ce;x%3by//%61%40\\..%2f;z/.", PathError::TooManyReadings);
-    check_error(&b"/".repeat(60_000), PathError::TooManyReadings);
-    check_error(&b"/..;".repeat(15_000), PathError::TooManyReadings);
+fn a_path_of_too_many_interpretations_is_refused() {
+    check_error(&b"//a".repeat(20_000), PathError::TooManyInterpretations);
+    check_error(b"//a/%2e./b%2fc\\d%5ce;x%3by//%61%40\\..%2f;z/.", PathError::TooManyInterpretations);
+    check_error(&b"/".repeat(60_000), PathError::TooManyInterpretations);
+    check_error(&b"/..;".repeat(15_000), PathError::TooManyInterpretations);
     let long = "a".repeat(4_000);
     let target = format!("/%61/b;/{long}");
     assert_eq!(PathInterpretations::of(target.as_bytes()).unwrap().iter().count(), 4);
-    check_error(format!("/%61/b;c/%2f/{long}").as_bytes(), PathError::TooManyReadings);
+    check_error(format!("/%61/b;c/%2f/{long}").as_bytes(), PathError::TooManyInterpretations);
 }
 
 #[test]
-fn a_path_with_one_reading_may_be_long() {
+fn a_path_with_one_interpretation_may_be_long() {
     for piece in ["/a", "/%20", "/%c3%a9", "/.well-known", "/=&%20%25..."] {
         let target = piece.repeat(60_000 / piece.len());
-        let readings =
+        let interpretations =
             PathInterpretations::of(target.as_bytes()).unwrap_or_else(|error| panic!("{piece}: {error}"));
-        assert_eq!(readings.iter().count(), 1, "{piece}");
+        assert_eq!(interpretations.iter().count(), 1, "{piece}");
         for change in ["/%61", "/a;", "//", "/.", "/..", "\\", "\"", "%2f"] {
-            check_error(format!("{target}{change}").as_bytes(), PathError::TooManyReadings);
+            check_error(format!("{target}{change}").as_bytes(), PathError::TooManyInterpretations);
         }
     }
 }
 
 /// The bytes of its interpretations bound the time that a path takes: each is scanned once, and once for each step.
 #[test]
-fn the_bytes_of_readings_are_bounded() {
+fn the_bytes_of_interpretations_are_bounded() {
     let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/path")).unwrap();
     let mut targets: Vec<Vec<u8>> = corpus
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
@@ -188,69 +188,77 @@ fn the_bytes_of_readings_are_bounded() {
             }
         }
     }
-    let (mut most_readings, mut most_bytes, mut refused) = (0, 0, 0);
+    let (mut most_interpretations, mut most_bytes, mut refused) = (0, 0, 0);
     for target in &targets {
-        let Ok(readings) = PathInterpretations::of(target) else {
+        let Ok(interpretations) = PathInterpretations::of(target) else {
             refused += 1;
             continue;
         };
-        let (count, bytes) = (readings.iter().count(), readings.iter().map(str::len).sum::<usize>());
+        let (count, bytes) =
+            (interpretations.iter().count(), interpretations.iter().map(str::len).sum::<usize>());
         assert!(
             count <= 1 || bytes <= MAX_BYTES,
             "{count}, {bytes}: {:.80}",
             target.escape_ascii().to_string()
         );
-        most_readings = most_readings.max(count);
+        most_interpretations = most_interpretations.max(count);
         most_bytes = most_bytes.max(if count > 1 { bytes } else { 0 });
         // A step at most triples the length, when it escapes every byte.
-        for reading in readings.iter() {
-            let features = features(reading.as_bytes());
+        for interpretation in interpretations.iter() {
+            let features = features(interpretation.as_bytes());
             for (_, step) in STEPS.iter().filter(|(changed, _)| changed & features != 0) {
-                assert!(step(reading).len() <= 3 * reading.len());
+                assert!(step(interpretation).len() <= 3 * interpretation.len());
             }
         }
     }
     // The test reaches the bounds, and not all targets are rejected.
-    assert!(most_readings > MAX_READINGS / 2 && most_bytes > MAX_BYTES / 2, "{most_readings}, {most_bytes}");
+    assert!(
+        most_interpretations > MAX_INTERPRETATIONS / 2 && most_bytes > MAX_BYTES / 2,
+        "{most_interpretations}, {most_bytes}"
+    );
     assert!(refused > 0 && refused < targets.len() / 2, "{refused}");
 }
 
 #[test]
-fn as_many_readings_as_allowed_are_taken_and_no_octet_more() {
+fn as_many_interpretations_as_allowed_are_taken_and_no_byte_more() {
     for target in ["/%61", "/a%3bb;c", "/a//../b", "/x/%2e%2e/%61dmin", "/a\\b%5cc"] {
         let first = as_it_came(target.as_bytes()).unwrap();
         let others = closure(&first, usize::MAX, usize::MAX).unwrap();
-        let readings = others.len() + 1;
-        let octets = first.len() + others.iter().map(String::len).sum::<usize>();
-        assert_eq!(closure(&first, readings, octets), Ok(others), "{target}");
-        for (readings, octets) in [
-            (readings - 1, octets),
-            (readings, octets - 1),
-            (readings - 1, usize::MAX),
-            (usize::MAX, octets - 1),
+        let interpretations = others.len() + 1;
+        let bytes = first.len() + others.iter().map(String::len).sum::<usize>();
+        assert_eq!(closure(&first, interpretations, bytes), Ok(others), "{target}");
+        for (interpretations, bytes) in [
+            (interpretations - 1, bytes),
+            (interpretations, bytes - 1),
+            (interpretations - 1, usize::MAX),
+            (usize::MAX, bytes - 1),
         ] {
-            assert_eq!(closure(&first, readings, octets), Err(PathError::TooManyReadings), "{target}");
+            assert_eq!(
+                closure(&first, interpretations, bytes),
+                Err(PathError::TooManyInterpretations),
+                "{target}"
+            );
         }
     }
 }
 
 #[test]
-fn a_reading_read_again_adds_nothing() {
+fn interpreting_an_interpretation_adds_nothing() {
     for target in random_targets(5_000) {
-        let Ok(readings) = PathInterpretations::of(&target) else { continue };
-        let known: Vec<&str> = readings.iter().collect();
-        for &reading in &known {
-            let again = PathInterpretations::of(reading.as_bytes())
-                .unwrap_or_else(|error| panic!("{reading}: {error}"));
+        let Ok(interpretations) = PathInterpretations::of(&target) else { continue };
+        let known: Vec<&str> = interpretations.iter().collect();
+        for &interpretation in &known {
+            let again = PathInterpretations::of(interpretation.as_bytes())
+                .unwrap_or_else(|error| panic!("{interpretation}: {error}"));
             for path in again.iter() {
-                assert!(known.contains(&path), "{}: {reading} gives {path}", target.escape_ascii());
+                assert!(known.contains(&path), "{}: {interpretation} gives {path}", target.escape_ascii());
             }
         }
     }
 }
 
 #[test]
-fn any_octets_are_read_or_refused() {
+fn any_bytes_are_read_or_refused() {
     let mut random = Random::new(7);
     for _ in 0..20_000 {
         let target: Vec<u8> = (0..random.below(24)).map(|_| random.below(256) as u8).collect();

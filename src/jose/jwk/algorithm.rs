@@ -89,7 +89,7 @@ impl Algorithm {
 
     /// True if the key is a shared secret, so that anyone who can verify can also sign.
     pub const fn is_symmetric(self) -> bool {
-        matches!(self, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
+        Algorithms::SYMMETRIC.contains(self)
     }
 }
 
@@ -110,13 +110,19 @@ impl Algorithms {
     /// The set of all algorithms.
     pub const ALL: Algorithms = Algorithms((1 << Algorithm::ALL.len()) - 1);
 
+    /// The algorithms whose verifiers can also sign.
+    pub const SYMMETRIC: Algorithms = Algorithms::only(Algorithm::HS256)
+        .or(Algorithms::only(Algorithm::HS384))
+        .or(Algorithms::only(Algorithm::HS512));
+
     /// The algorithms whose verifiers cannot sign.
-    pub const ASYMMETRIC: Algorithms = Algorithms(
-        Algorithms::ALL.0
-            & !(Algorithms::only(Algorithm::HS256).0
-                | Algorithms::only(Algorithm::HS384).0
-                | Algorithms::only(Algorithm::HS512).0),
-    );
+    pub const ASYMMETRIC: Algorithms = Algorithms::ALL.without(Algorithms::SYMMETRIC);
+
+    /// The algorithms of RSA keys.
+    pub const RSA: Algorithms = Algorithms::only(Algorithm::RS256)
+        .or(Algorithms::only(Algorithm::RS384))
+        .or(Algorithms::only(Algorithm::RS512))
+        .or(Algorithms::RSA_PSS);
 
     /// The RSASSA-PSS algorithms.
     pub const RSA_PSS: Algorithms = Algorithms::only(Algorithm::PS256)

@@ -126,10 +126,10 @@ impl VerifyingKey {
             Some(_) => return Err(KeyError::Malformed),
         };
         let material = match (kty, jwk.get("crv").and_then(Value::as_str)) {
-            ("oct", _) => Material::from_secret(&octets(jwk, "k")?)?,
-            ("RSA", _) => Material::from_rsa(&octets(jwk, "n")?, &octets(jwk, "e")?)?,
-            ("EC", Some(crv)) => Material::from_point(crv, &octets(jwk, "x")?, &octets(jwk, "y")?)?,
-            ("OKP", Some("Ed25519")) => Material::from_ed25519(&octets(jwk, "x")?)?,
+            ("oct", _) => Material::from_secret(&bytes(jwk, "k")?)?,
+            ("RSA", _) => Material::from_rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+            ("EC", Some(crv)) => Material::from_point(crv, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?,
+            ("OKP", Some("Ed25519")) => Material::from_ed25519(&bytes(jwk, "x")?)?,
             ("OKP", Some(_)) => return Err(KeyError::UnsupportedCurve),
             ("EC" | "OKP", None) => return Err(KeyError::Malformed),
             _ => return Err(KeyError::UnsupportedType),
@@ -259,19 +259,10 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), KeyError> {
     }
 }
 
-fn octets(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
+fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, KeyError> {
     let text = jwk.get(member).and_then(Value::as_str).ok_or(KeyError::Malformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Malformed)
 }
-
-const RSA: [Algorithm; 6] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
 
 /// The key with these coordinates, if they are a point on the curve. Coordinates are used instead of SEC 1 bytes
 /// because the latter may omit `y`, and computing it takes fifty kilobytes of code that is otherwise unused.
@@ -344,7 +335,7 @@ impl Material {
                     .filter_map(|(algorithm, needed)| (length >= needed).then_some(algorithm))
                     .collect()
             }
-            Material::Rsa(_) => RSA.into_iter().collect(),
+            Material::Rsa(_) => Algorithms::RSA,
             Material::P256(_) => Algorithms::only(Algorithm::ES256),
             Material::P384(_) => Algorithms::only(Algorithm::ES384),
             Material::P521(_) => Algorithms::only(Algorithm::ES512),

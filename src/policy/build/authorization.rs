@@ -125,6 +125,9 @@ fn use_variable(
         other => other,
     };
     let expected = match &variable {
+        Variable::Header(name) if name == "host" => {
+            "another header; `{host: tenant}` compares a label of `hosts: [\"{tenant}.example.com\"]`"
+        }
         Variable::Header(name) if (parts.is_replaced)(name) => {
             "a header that carries neither identity nor a credential"
         }

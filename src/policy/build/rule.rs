@@ -49,7 +49,7 @@ pub(super) fn build(
     built
 }
 
-/// Warns of shadow mode, so that nobody takes a rule in it for an enforced one.
+/// Warns of shadow mode, so that nobody mistakes a rule in it for an enforced one.
 fn warn_of_shadow(cx: &mut BuildContext<'_>, is_shadowed: bool, rules: &[Rule]) {
     let names: Vec<&str> =
         rules.iter().filter(|rule| rule.is_shadowed).map(|rule| rule.name.as_str()).collect();

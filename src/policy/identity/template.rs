@@ -1,10 +1,11 @@
 //! Templates for identity headers: text with placeholders such as `{subject}`, `{claim:email}` and
 //! `{machines.subject}`.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use std::borrow::Cow;
 
 use crate::http::codec::percent_encode;
 use crate::jose::claims::{ClaimSelector, SelectorError};

@@ -48,16 +48,16 @@ impl MatchSpec {
             || target.peer.is_some_and(|peer| sources.iter().any(|block| block.contains(peer)));
         let parts = [
             (MatchPart::Path, takes_path),
-            (MatchPart::Method, methods.take(target.method)),
+            (MatchPart::Method, methods.contains(target.method)),
             (MatchPart::Host, self.host_matches(target)),
             (MatchPart::Source, takes_source),
             (MatchPart::Mcp, takes_mcp),
         ];
-        Ok(parts.into_iter().filter(|(_, holds)| !holds).map(|(part, _)| part).collect())
+        Ok(parts.into_iter().filter(|(_, matches)| !matches).map(|(part, _)| part).collect())
     }
 
     /// True if this matches every path.
-    pub fn takes_every_path(&self) -> bool {
+    pub fn matches_every_path(&self) -> bool {
         PathPattern::any().subsumes(&self.path) && self.path.subsumes(&PathPattern::any())
     }
 

@@ -46,7 +46,7 @@ impl Methods {
     }
 
     /// True if `method` matches.
-    pub fn take(&self, method: &[u8]) -> bool {
+    pub fn contains(&self, method: &[u8]) -> bool {
         match self {
             Methods::All => true,
             Methods::Only(set) => set.contains(method),
@@ -58,7 +58,7 @@ impl Methods {
     pub(super) fn subsumes(&self, other: &Methods) -> bool {
         match (self, other) {
             (Methods::All, _) => true,
-            (_, Methods::Only(set)) => set.0.iter().all(|name| self.take(name.as_bytes())),
+            (_, Methods::Only(set)) => set.0.iter().all(|name| self.contains(name.as_bytes())),
             (Methods::Except(set), Methods::Except(more)) => {
                 set.0.iter().all(|name| more.contains(name.as_bytes()))
             }
@@ -107,9 +107,9 @@ mod tests {
         for (method, in_set) in
             [("GET", true), ("M-SEARCH", true), ("HEAD", false), ("get", false), ("", false)]
         {
-            assert_eq!(Methods::Only(set()).take(method.as_bytes()), in_set, "{method}");
-            assert_eq!(Methods::Except(set()).take(method.as_bytes()), !in_set, "{method}");
-            assert!(Methods::All.take(method.as_bytes()), "{method}");
+            assert_eq!(Methods::Only(set()).contains(method.as_bytes()), in_set, "{method}");
+            assert_eq!(Methods::Except(set()).contains(method.as_bytes()), !in_set, "{method}");
+            assert!(Methods::All.contains(method.as_bytes()), "{method}");
         }
     }
 

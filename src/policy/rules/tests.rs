@@ -56,13 +56,13 @@ fn call(text: &str) -> McpCall<'_> {
 /// Selects the rule for a request, written as `METHOD path [authority [peer [call]]]`.
 fn select(index: &RuleIndex, request: &str) -> Result<Option<usize>, SelectError> {
     let words: Vec<&str> = request.split_ascii_whitespace().collect();
-    let readings =
+    let interpretations =
         PathInterpretations::of(words[1].as_bytes()).unwrap_or_else(|error| panic!("{request}: {error}"));
     let host = words.get(2).and_then(|authority| Host::parse(authority.as_bytes()).unwrap());
     let peer = words.get(3).map(|peer| peer.parse().unwrap());
     let call = words.get(4).map(|word| call(word));
     let (method, host) = (words[0].as_bytes(), host.as_ref());
-    let target = Target { method, host, peer, readings: &readings, mcp: call.as_ref() };
+    let target = Target { method, host, peer, interpretations: &interpretations, mcp: call.as_ref() };
     index.select(&target).map(|rule| rule.map(RuleId::index))
 }
 
@@ -114,7 +114,7 @@ fn patterns_take_paths() {
 }
 
 #[test]
-fn patterns_have_the_form_of_readings() {
+fn patterns_have_the_form_of_interpretations() {
     check_paths("path:/caf%c3%a9", &["/caf%C3%A9", "/caf%c3%a9"], &["/caf"]);
     check_paths("path:/café", &["/caf%C3%A9"], &["/caf%C3%A8"]);
     check_paths("path:/%61%2Db", &["/a-b"], &["/a"]);
@@ -232,7 +232,7 @@ fn the_first_rule_decides() {
 }
 
 #[test]
-fn readings_must_agree() {
+fn interpretations_must_agree() {
     check(
         "path:/healthz | prefix:/docs
          prefix:/admin
@@ -275,9 +275,9 @@ fn readings_must_agree() {
 
 #[test]
 fn what_a_regex_costs_is_bounded() {
-    let long = "a".repeat(MAX_REGEX_READINGS);
-    let short = "a".repeat(MAX_REGEX_READINGS / 2 - 8);
-    let more = "a".repeat(MAX_REGEX_READINGS - 6);
+    let long = "a".repeat(MAX_REGEX_INPUT);
+    let short = "a".repeat(MAX_REGEX_INPUT / 2 - 8);
+    let more = "a".repeat(MAX_REGEX_INPUT - 6);
     check(
         "regex:/.*",
         &[

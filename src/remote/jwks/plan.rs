@@ -1,11 +1,12 @@
 //! Configuration of the fetches of keys: `keys.remote` and `keys.discovery`.
 
+use std::time::Duration;
+
 use super::{Address, Discovery};
 use crate::config;
 use crate::config::context::BuildContext;
 use crate::config::path::ConfigPath;
 use crate::config::value::ConfigDuration;
-use std::time::Duration;
 
 /// Configuration of the fetches.
 #[derive(Debug, Clone, PartialEq)]

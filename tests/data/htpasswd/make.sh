@@ -49,8 +49,8 @@ done > python-argon2.htpasswd
 "$python" make_python.py ssha plain "$plain" utf8 "$utf8" colon "$colon" empty "$empty" long "$long" \
     > python-ssha.htpasswd
 # Passwords of the maximum length, and longer ones.
-octets() { head -c "$1" /dev/zero | tr '\0' x; }
+bytes() { head -c "$1" /dev/zero | tr '\0' x; }
 {
-    "$python" make_python.py shacrypt octets511 "$(octets 511)" octets512 "$(octets 512)"
-    "$python" make_python.py shacrypt-slow octets128 "$(octets 128)" octets129 "$(octets 129)"
+    "$python" make_python.py shacrypt bytes511 "$(bytes 511)" bytes512 "$(bytes 512)"
+    "$python" make_python.py shacrypt-slow bytes128 "$(bytes 128)" bytes129 "$(bytes 129)"
 } > python-shacrypt.htpasswd

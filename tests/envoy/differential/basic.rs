@@ -29,27 +29,27 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case::new(format!("Basic: {mutation}"), format!("Basic {content}")));
         };
         let good = format!("{user}:{password}");
-        for (what, octets) in octets(user, password) {
-            add(what, &BASE64.encode(octets));
+        for (what, bytes) in bytes(user, password) {
+            add(what, &BASE64.encode(bytes));
         }
         for (what, text) in encodings(&BASE64.encode(&good)) {
             add(what, &text);
         }
         for _ in 0..60 {
-            let mut octets = good.clone().into_bytes();
-            let bit = random.below(octets.len() * 8);
-            octets[bit / 8] ^= 1 << (bit % 8);
-            add("a bit flipped", &BASE64.encode(octets));
+            let mut bytes = good.clone().into_bytes();
+            let bit = random.below(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            add("a bit flipped", &BASE64.encode(bytes));
         }
-        for octet in 0..=0xff {
+        for byte in 0..=0xff {
             let mut inserted = good.clone().into_bytes();
-            inserted.insert(random.below(good.len() + 1), octet);
-            add("an octet inserted", &BASE64.encode(inserted));
+            inserted.insert(random.below(good.len() + 1), byte);
+            add("a byte inserted", &BASE64.encode(inserted));
         }
         for _ in 0..60 {
             let length = random.below(40);
-            let octets: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
-            add("octets at random", &BASE64.encode(octets));
+            let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+            add("bytes at random", &BASE64.encode(bytes));
         }
     }
     let content = |text: &str| BASE64.encode(text);
@@ -58,7 +58,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Variants of the text that is encoded.
-fn octets(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
+fn bytes(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
     let text = |what, text: String| (what, text.into_bytes());
     let last = password.chars().last().unwrap().len_utf8();
     let mut all = vec![
@@ -104,11 +104,11 @@ fn octets(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
     let utf16: Vec<u8> = format!("{user}:{password}").encode_utf16().flat_map(u16::to_be_bytes).collect();
     all.push(("UTF-16", utf16));
     all.push((
-        "an octet that is no UTF-8 in the user",
+        "a byte that is no UTF-8 in the user",
         [user.as_bytes(), b"\xff:", password.as_bytes()].concat(),
     ));
     all.push((
-        "an octet that is no UTF-8 in the password",
+        "a byte that is no UTF-8 in the password",
         [user.as_bytes(), b":", password.as_bytes(), b"\xff"].concat(),
     ));
     if !password.is_ascii() {
@@ -120,7 +120,7 @@ fn octets(user: &str, password: &str) -> Vec<(&'static str, Vec<u8>)> {
 
 /// Other base64 encodings of the same bytes.
 fn encodings(good: &str) -> Vec<(&'static str, String)> {
-    let octets = BASE64.decode(good).unwrap();
+    let bytes = BASE64.decode(good).unwrap();
     let bare = good.trim_end_matches('=');
     let middle = good.len() / 2 / 4 * 4;
     let insert = |text: &str| format!("{}{text}{}", &good[..middle], &good[middle..]);
@@ -136,13 +136,13 @@ fn encodings(good: &str) -> Vec<(&'static str, String)> {
         ("a space in the base64", insert(" ")),
         ("a tab in the base64", insert("\t")),
         ("an exclamation mark in the base64", insert("!")),
-        ("an octet that is not ASCII in the base64", insert("é")),
+        ("a byte that is not ASCII in the base64", insert("é")),
         ("a dot in the base64", insert(".")),
         ("a comma in the base64", insert(",")),
         ("a percent escape in the base64", format!("%{:02X}{}", good.as_bytes()[0], &good[1..])),
-        ("no base64", String::from_utf8_lossy(&octets).into_owned()),
+        ("no base64", String::from_utf8_lossy(&bytes).into_owned()),
         ("base64 twice", BASE64.encode(good)),
-        ("base64 in hexadecimal", octets.iter().map(|octet| format!("{octet:02x}")).collect()),
+        ("base64 in hexadecimal", bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
     ];
     let more = ["an equals sign", "an equals sign after one", "an equals sign after two"];
     all.push((more[good.len() - bare.len()], format!("{good}=")));
@@ -162,7 +162,7 @@ fn encodings(good: &str) -> Vec<(&'static str, String)> {
         all.push(("half of the padding", good[..good.len() - 1].to_owned()));
     }
     if good.contains(['+', '/']) {
-        all.push(("the URL alphabet", BASE64_URL_SAFE.encode(&octets)));
+        all.push(("the URL alphabet", BASE64_URL_SAFE.encode(&bytes)));
     }
     all
 }

@@ -15,7 +15,7 @@ pub fn around(scheme: &str, content: &str, other: &str) -> Vec<Case> {
         )
         .collect();
     let one = |what: &str, field: String| Case::new(format!("{scheme} field: {what}"), field);
-    let octets = |what: &str, field: Vec<u8>| Case::new(format!("{scheme} field: {what}"), field);
+    let bytes = |what: &str, field: Vec<u8>| Case::new(format!("{scheme} field: {what}"), field);
     let several = |what: &str, fields: &[String]| Case {
         mutation: format!("{scheme} field: {what}"),
         fields: fields.iter().map(|field| field.clone().into_bytes()).collect(),
@@ -72,8 +72,8 @@ pub fn around(scheme: &str, content: &str, other: &str) -> Vec<Case> {
         several("an empty one first", &[String::new(), good.clone()]),
         several("an empty one last", &[good.clone(), String::new()]),
     ];
-    for octet in (0_u8..=0xff).filter(|octet| !matches!(octet, b'\n' | b'\r')) {
-        let kind = match octet {
+    for byte in (0_u8..=0xff).filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+        let kind = match byte {
             b'\t' => "a tab",
             b' ' => "a space",
             b',' => "a comma",
@@ -81,18 +81,18 @@ pub fn around(scheme: &str, content: &str, other: &str) -> Vec<Case> {
             b'=' => "an equals sign",
             b'.' => "a dot",
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => "a letter or digit",
-            b'-' | b'_' => "an octet of base64url",
-            b'+' | b'/' => "an octet of base64",
-            0x80.. => "an octet that is not ASCII",
-            0..0x20 | 0x7f => "a control octet",
-            _ => "another octet",
+            b'-' | b'_' => "a byte of base64url",
+            b'+' | b'/' => "a byte of base64",
+            0x80.. => "a byte that is not ASCII",
+            0..0x20 | 0x7f => "a control byte",
+            _ => "another byte",
         };
-        let place = |before: &str, after: &str| [before.as_bytes(), &[octet], after.as_bytes()].concat();
-        cases.push(octets(&format!("{kind} before the scheme"), place("", &good)));
-        cases.push(octets(&format!("{kind} right after the scheme"), place(scheme, &format!(" {content}"))));
-        cases.push(octets(&format!("{kind} in place of the space"), place(scheme, content)));
-        cases.push(octets(&format!("{kind} before the content"), place(&format!("{scheme} "), content)));
-        cases.push(octets(&format!("{kind} after the content"), place(&good, "")));
+        let place = |before: &str, after: &str| [before.as_bytes(), &[byte], after.as_bytes()].concat();
+        cases.push(bytes(&format!("{kind} before the scheme"), place("", &good)));
+        cases.push(bytes(&format!("{kind} right after the scheme"), place(scheme, &format!(" {content}"))));
+        cases.push(bytes(&format!("{kind} in place of the space"), place(scheme, content)));
+        cases.push(bytes(&format!("{kind} before the content"), place(&format!("{scheme} "), content)));
+        cases.push(bytes(&format!("{kind} after the content"), place(&good, "")));
     }
     cases
 }

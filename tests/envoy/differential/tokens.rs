@@ -449,18 +449,18 @@ fn syntax(good: &str) -> Vec<(String, Vec<u8>)> {
         ("1000 arrays", with(&nested(1000))),
         ("a long member", with(&format!("\"{}\"", "x".repeat(2000)))),
     ];
-    let octets: [(&str, &[u8]); 6] = [
-        ("an octet that is no UTF-8", b"\"\xff\""),
-        ("a continuation octet alone", b"\"\x80\""),
+    let bytes: [(&str, &[u8]); 6] = [
+        ("a byte that is no UTF-8", b"\"\xff\""),
+        ("a continuation byte alone", b"\"\x80\""),
         ("an overlong encoding", b"\"\xc0\xaf\""),
         ("a surrogate in UTF-8", b"\"\xed\xa0\x80\""),
         ("beyond Unicode", b"\"\xf4\x90\x80\x80\""),
         ("a cut-off sequence", b"\"\xe2\x82\""),
     ];
-    let octets = octets
+    let bytes = bytes
         .into_iter()
         .map(|(what, value)| (what.to_owned(), [b"{", inner.as_bytes(), b",\"x\":", value, b"}"].concat()));
-    texts.into_iter().map(|(what, text)| (what.to_owned(), text.into_bytes())).chain(octets).collect()
+    texts.into_iter().map(|(what, text)| (what.to_owned(), text.into_bytes())).chain(bytes).collect()
 }
 
 fn nested(depth: usize) -> String {
@@ -498,8 +498,8 @@ fn segments(good: &str) -> Vec<(&'static str, String)> {
 
 /// Returns other base64 encodings of a part, which a lenient decoder would map to the same bytes.
 fn encodings(part: &str) -> Vec<(String, String)> {
-    let octets = BASE64URL.decode(part).unwrap();
-    let standard = BASE64_STANDARD.encode(&octets);
+    let bytes = BASE64URL.decode(part).unwrap();
+    let standard = BASE64_STANDARD.encode(&bytes);
     let middle = part.len() / 2;
     let insert = |text: &str| format!("{}{text}{}", &part[..middle], &part[middle..]);
     let rest = part.len() % 4;
@@ -516,9 +516,9 @@ fn encodings(part: &str) -> Vec<(String, String)> {
         ("a space within", insert(" ")),
         ("a tab within", insert("\t")),
         ("an exclamation mark within", insert("!")),
-        ("an octet that is not ASCII within", insert("é")),
+        ("a byte that is not ASCII within", insert("é")),
         ("an escaped letter", format!("%{:02X}{}", part.as_bytes()[0], &part[1..])),
-        ("in hexadecimal", octets.iter().map(|octet| format!("{octet:02x}")).collect()),
+        ("in hexadecimal", bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
         ("twice", BASE64URL.encode(part)),
     ];
     if padding != "=" {
@@ -542,36 +542,33 @@ fn encodings(part: &str) -> Vec<(String, String)> {
 }
 
 fn with_flipped_bit(part: &str, bit: usize) -> String {
-    let mut octets = BASE64URL.decode(part).unwrap();
-    octets[bit / 8] ^= 1 << (bit % 8);
-    BASE64URL.encode(octets)
+    let mut bytes = BASE64URL.decode(part).unwrap();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    BASE64URL.encode(bytes)
 }
 
 /// Returns signatures with other lengths and values.
 fn signatures(good: &str) -> Vec<(&'static str, Vec<u8>)> {
     let good = BASE64URL.decode(good).unwrap();
     let (first, second) = good.split_at(good.len() / 2);
-    let integer = |octets: &[u8]| {
-        let octets: Vec<u8> = octets.iter().copied().skip_while(|octet| *octet == 0).collect();
-        let octets = if octets.first().is_some_and(|octet| *octet > 0x7f) {
-            [&[0], &octets[..]].concat()
-        } else {
-            octets
-        };
-        [&[2, octets.len() as u8], &octets[..]].concat()
+    let integer = |bytes: &[u8]| {
+        let bytes: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+        let bytes =
+            if bytes.first().is_some_and(|byte| *byte > 0x7f) { [&[0], &bytes[..]].concat() } else { bytes };
+        [&[2, bytes.len() as u8], &bytes[..]].concat()
     };
     let mut all = vec![
-        ("an octet less", good[..good.len() - 1].to_vec()),
-        ("the first octet less", good[1..].to_vec()),
-        ("an octet more", [&good[..], &[0]].concat()),
-        ("an octet before", [&[0], &good[..]].concat()),
+        ("a byte less", good[..good.len() - 1].to_vec()),
+        ("the first byte less", good[1..].to_vec()),
+        ("a byte more", [&good[..], &[0]].concat()),
+        ("a byte before", [&[0], &good[..]].concat()),
         ("half of it", first.to_vec()),
         ("twice", [&good[..], &good[..]].concat()),
         ("halves swapped", [second, first].concat()),
         ("zeros", vec![0; good.len()]),
         ("ones", vec![0xff; good.len()]),
         ("empty", Vec::new()),
-        ("one octet", vec![0]),
+        ("one byte", vec![0]),
         ("reversed", good.iter().rev().copied().collect()),
     ];
     if good.len() == 64 {

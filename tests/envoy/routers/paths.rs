@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::templates::{Segment, Template};
 use crate::differential::random::Random;
 
-/// Values of claims. Some are what a careless reading makes of another.
+/// Values of claims. Some are what a careless interpretation makes of another.
 const VALUES: [&str; 34] = [
     "alice",
     "alice",

@@ -15,10 +15,10 @@ use proxy_wasm_host::{Engine, HeaderMap, Limits, Module, VecHeaderMap};
 static MODULE: LazyLock<(Host, Module)> = LazyLock::new(|| {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/authgate.wasm");
     let path = std::env::var_os("AUTHGATE_WASM").map_or(default, PathBuf::from);
-    let octets =
+    let bytes =
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build`", path.display()));
     let engine = Engine::new().expect("an engine");
-    let module = Module::new(&engine, &octets).expect("the module compiles");
+    let module = Module::new(&engine, &bytes).expect("the module compiles");
     (Host::new(&engine).expect("the host functions"), module)
 });
 
@@ -32,7 +32,7 @@ pub struct Has {
 }
 
 /// The module with a configuration.
-pub struct Gate {
+pub struct Instance {
     guest: Guest,
     root: ContextId,
     log: Arc<Log>,
@@ -51,12 +51,12 @@ pub struct Outcome {
     headers: VecHeaderMap,
 }
 
-impl Gate {
+impl Instance {
     /// Starts the module.
     ///
     /// # Errors
     /// If the module rejects its configuration: the errors that it logged.
-    pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Gate, String> {
+    pub fn start(configuration: &[u8], environment: &[(&str, &str)], has: Has) -> Result<Instance, String> {
         let (host, module) = &*MODULE;
         let log = Arc::new(Log::default());
         let metrics =
@@ -67,7 +67,7 @@ impl Gate {
             VmServices::new(log.clone()).with_environment(variables.collect()).with_shared(metrics.clone());
         let mut guest = Guest::new(host, module, services, &Limits::default()).expect("an instance");
         match guest.start(PluginConfig::new().with_configuration(configuration)).expect("no trap") {
-            Started::Serving(root) => Ok(Gate { guest, root, log, metrics, has }),
+            Started::Serving(root) => Ok(Instance { guest, root, log, metrics, has }),
             Started::Refused { .. } => Err(log.text()),
         }
     }
@@ -91,7 +91,7 @@ impl Gate {
             stream.answer.is_some(),
             "paused for good, or answered and let through"
         );
-        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("text");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         let Some(answer) = stream.answer else {
             return Outcome {
                 status: None,

@@ -1,7 +1,7 @@
 //! The module loads in a host other than Envoy, makes the same decisions, and works or reports a fault without optional
 //! capabilities.
 
-use authgate_host::{Gate, Has};
+use authgate_host::{Has, Instance};
 
 /// The policy of the sample as JSON text, as such a host passes it. `tests/manifests.rs` keeps the two equal.
 const SAMPLE: &str = include_str!("../sample.json");
@@ -13,8 +13,8 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).expect("a file of the project")
 }
 
-fn start(policy: &str, has: Has) -> Gate {
-    Gate::start(policy.as_bytes(), &[], has).expect("a policy that is taken")
+fn start(policy: &str, has: Has) -> Instance {
+    Instance::start(policy.as_bytes(), &[], has).expect("a policy that is taken")
 }
 
 fn get<'a>(path: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, &'a [u8])> {
@@ -35,9 +35,9 @@ const BASIC: &str = r#"Basic realm="restricted", charset="UTF-8""#;
 #[test]
 fn it_decides_as_in_envoy() {
     for has in [EVERYTHING, NOTHING] {
-        let mut gate = Gate::start(SAMPLE.as_bytes(), &[], has).expect("the sample");
+        let mut instance = Instance::start(SAMPLE.as_bytes(), &[], has).expect("the sample");
         // This host does not verify signatures, so the module does it in software.
-        assert!(gate.log().contains("the host verifies: none"), "{}", gate.log());
+        assert!(instance.log().contains("the host verifies: none"), "{}", instance.log());
         let token =
             |name: &str| format!("Bearer {}", read(&format!("envoy/demo/{name}.jwt")).trim()).into_bytes();
         let (reader, admin) = (token("reader"), token("admin"));
@@ -63,7 +63,7 @@ fn it_decides_as_in_envoy() {
         for (path, authorization, expected) in rows {
             let mut fields: Vec<(&str, &[u8])> = vec![("x-auth-user", b"root")];
             fields.extend(authorization.map(|value| ("authorization", value)));
-            let outcome = gate.send(&get(path, &fields));
+            let outcome = instance.send(&get(path, &fields));
             match expected {
                 Ok(user) => {
                     assert_eq!(outcome.status, None, "{path}: {}", outcome.body);
@@ -77,9 +77,9 @@ fn it_decides_as_in_envoy() {
                 }
             }
         }
-        assert_eq!(gate.send(&get("/basic", &[])).challenges(), [BASIC]);
-        gate.tick();
-        let log = gate.log();
+        assert_eq!(instance.send(&get("/basic", &[])).challenges(), [BASIC]);
+        instance.tick();
+        let log = instance.log();
         assert!(!log.contains("wonderland") && !log.contains("panicked"), "{log}");
     }
 }
@@ -90,37 +90,37 @@ fn without_properties_a_rule_by_address_refuses_and_no_other_does() {
         {"match": {"prefix": "/inside", "sources": ["192.0.2.0/24"]}, "public": true},
         {"match": {"prefix": "/outside", "sources": ["198.51.100.0/24"]}, "public": true}
     ]}"#;
-    let mut gate = start(policy, EVERYTHING);
-    assert_eq!(gate.send(&get("/inside", &[])).status, None);
-    assert_eq!(gate.send(&get("/outside", &[])).status, Some(403));
-    let mut gate = start(policy, NOTHING);
-    let outcome = gate.send(&get("/inside", &[]));
+    let mut instance = start(policy, EVERYTHING);
+    assert_eq!(instance.send(&get("/inside", &[])).status, None);
+    assert_eq!(instance.send(&get("/outside", &[])).status, Some(403));
+    let mut instance = start(policy, NOTHING);
+    let outcome = instance.send(&get("/inside", &[]));
     assert_eq!(outcome.status, Some(503));
     assert!(outcome.body.contains("unavailable"), "{}", outcome.body);
-    let mut gate = start(r#"{"rules": [{"public": true}]}"#, NOTHING);
-    assert_eq!(gate.send(&get("/inside", &[])).status, None);
+    let mut instance = start(r#"{"rules": [{"public": true}]}"#, NOTHING);
+    assert_eq!(instance.send(&get("/inside", &[])).status, None);
 }
 
 #[test]
 fn metrics_are_counted_where_there_are_any() {
     let policy = r#"{"rules": [{"name": "open", "public": true}]}"#;
     for (has, expected) in [(EVERYTHING, vec![3]), (NOTHING, vec![])] {
-        let mut gate = start(policy, has);
+        let mut instance = start(policy, has);
         for _ in 0..3 {
-            assert_eq!(gate.send(&get("/", &[])).status, None);
+            assert_eq!(instance.send(&get("/", &[])).status, None);
         }
-        gate.tick();
-        let requests: Vec<i64> = gate
+        instance.tick();
+        let requests: Vec<i64> = instance
             .counted()
             .iter()
             .filter(|(name, _)| name.starts_with("authgate_requests_total"))
             .map(|(_, count)| *count)
             .collect();
-        assert_eq!(requests, expected, "{:?}", gate.counted());
-        assert_eq!(gate.counted().is_empty(), !has.metrics, "{:?}", gate.counted());
+        assert_eq!(requests, expected, "{:?}", instance.counted());
+        assert_eq!(instance.counted().is_empty(), !has.metrics, "{:?}", instance.counted());
         // Again, after a tick that could not publish any counter.
-        assert_eq!(gate.send(&get("/", &[])).status, None);
-        gate.tick();
+        assert_eq!(instance.send(&get("/", &[])).status, None);
+        instance.tick();
     }
 }
 
@@ -131,19 +131,19 @@ fn secrets_come_from_the_environment_of_the_vm() {
         "rules": [{"require": "staff"}]
     }"#;
     let hash = "$2y$10$pVxX3cfLGfiwx3a7gnoUy..YvJUt07EApt/wrxe0zZj7AhmjcFtbO";
-    let mut gate =
-        Gate::start(policy.as_bytes(), &[("ALICE_HASH", hash)], NOTHING).expect("a policy that is taken");
+    let mut instance =
+        Instance::start(policy.as_bytes(), &[("ALICE_HASH", hash)], NOTHING).expect("a policy that is taken");
     assert_eq!(
-        gate.send(&get("/", &[("authorization", ALICE)])).upstream("x-auth-user").as_deref(),
+        instance.send(&get("/", &[("authorization", ALICE)])).upstream("x-auth-user").as_deref(),
         Some("alice")
     );
-    let refused = Gate::start(policy.as_bytes(), &[], NOTHING).err().expect("a variable that is not set");
+    let refused = Instance::start(policy.as_bytes(), &[], NOTHING).err().expect("a variable that is not set");
     assert!(refused.contains("ALICE_HASH is not set"), "{refused}");
 }
 
 #[test]
 fn a_wrong_configuration_is_refused_with_its_place() {
     let policy = r#"{"rules": [{"require": "staff"}]}"#;
-    let refused = Gate::start(policy.as_bytes(), &[], EVERYTHING).err().expect("a refusal");
+    let refused = Instance::start(policy.as_bytes(), &[], EVERYTHING).err().expect("a refusal");
     assert!(refused.contains("configuration refused: rules[0].require"), "{refused}");
 }

@@ -23,7 +23,7 @@ pub fn find(name: &str, text: &str, node: &Node, found: &mut Vec<Embedded>) {
         && MARKS.iter().any(|mark| inner.contains(mark))
     {
         let before = text.as_bytes().get(..node.span.start).unwrap_or_default();
-        let line = before.iter().filter(|octet| **octet == b'\n').count();
+        let line = before.iter().filter(|byte| **byte == b'\n').count();
         found.push(Embedded { name: name.to_owned(), text: "\n".repeat(line) + inner, line: line + 1 });
     }
     for child in node.members().iter().map(|member| &member.value).chain(node.elements()) {

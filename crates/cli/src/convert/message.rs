@@ -308,7 +308,7 @@ impl Drop for Message<'_> {
 /// The file and line of an offset.
 pub fn place(file: &File<'_>, offset: usize) -> At {
     let before = file.text.as_bytes().get(..offset).unwrap_or(file.text.as_bytes());
-    At { file: file.name.clone(), line: before.iter().filter(|octet| **octet == b'\n').count() + 1 }
+    At { file: file.name.clone(), line: before.iter().filter(|byte| **byte == b'\n').count() + 1 }
 }
 
 fn text_of<'a>(node: &'a Node, file: &File<'_>) -> Option<&'a str> {

@@ -276,9 +276,9 @@ fn flow(value: &Value) -> String {
 
 /// YAML scalar: plain if every YAML parser reads it as this string, else quoted as in JSON.
 fn scalar(text: &str) -> String {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
-    let starts = text.bytes().next().is_some_and(|octet| octet.is_ascii_alphabetic() || octet == b'/');
+    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/');
     let is_word = matches!(
         text.to_ascii_lowercase().as_str(),
         "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"

@@ -25,6 +25,5 @@ pub fn suffix(suffix: &str) -> Value {
 
 /// True if a rule matches this path literally.
 pub fn is_literal(path: &str) -> bool {
-    path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
-        && !path.contains("//")
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte)) && !path.contains("//")
 }

@@ -83,7 +83,8 @@ pub fn cells(atoms: &[Atom]) -> Result<Vec<Cell>, Entangled> {
         .collect();
     if paths.is_empty() {
         for atom in atoms {
-            let meets = (0..).zip(atoms).filter(|(_, other)| covers(other, atom)).map(|(at, _)| at).collect();
+            let meets =
+                (0..).zip(atoms).filter(|(_, other)| subsumes(other, atom)).map(|(at, _)| at).collect();
             let matched = match atom {
                 Atom::Host(host) => json!({"hosts": [host]}),
                 Atom::Source(block) => json!({"sources": [block]}),
@@ -129,7 +130,7 @@ fn closure(paths: &[&Shape], atoms: &[Atom]) -> Result<Vec<Shape>, Entangled> {
 }
 
 /// True if every request that meets `inner` also meets `outer`.
-pub fn covers(outer: &Atom, inner: &Atom) -> bool {
+pub fn subsumes(outer: &Atom, inner: &Atom) -> bool {
     match (outer, inner) {
         (Atom::Host(outer), Atom::Host(inner)) => {
             outer == inner
@@ -190,7 +191,11 @@ impl Cell {
 pub fn host(text: &str) -> Option<Atom> {
     let host = text.to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
-    HostPattern::parse(host).ok().map(|_| Atom::Host(host.to_owned()))
+    match HostPattern::parse(host) {
+        Ok(HostPattern::Exact(_) | HostPattern::Below(_)) => Some(Atom::Host(host.to_owned())),
+        // Elsewhere, braces are not a variable.
+        Ok(HostPattern::Label { .. }) | Err(_) => None,
+    }
 }
 
 /// Condition for an address or a block. Bits after the prefix are cleared, as in Envoy.

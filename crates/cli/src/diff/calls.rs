@@ -11,10 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The maximum number of combinations of a method and a name.
-const MOST_CALLS: usize = 2000;
+const MOST_CALLS: usize = 5000;
 
-/// A method that no rule names, and one whose calls have a name.
-const METHODS: [&str; 2] = ["x/other", "tools/call"];
+/// A method that rules usually do not name, and two whose calls have a name, in one case a URI.
+const METHODS: [&str; 3] = ["x/other", "tools/call", "resources/read"];
 
 /// The headers of all calls to try; none if no rule has `mcp`. If there are too many combinations, adds a note to
 /// `unknown`.
@@ -25,10 +25,11 @@ pub fn of(all: &[&Match], unknown: &mut Vec<String>) -> Vec<Fields> {
     }
     let named: BTreeSet<&str> = rules.iter().flat_map(|rule| methods(rule)).chain(METHODS).collect();
     let names: BTreeSet<String> = rules.iter().flat_map(|rule| names_of(rule)).collect();
-    let other = (0u32..).map(|number| format!("x-other-{number}"));
-    let is_fresh = |name: &String| !names.iter().any(|known| known == name);
-    let other: Vec<String> = other.into_iter().find(is_fresh).into_iter().collect();
-    let calls: Vec<Fields> = if named.len().saturating_mul(names.len() + 2) <= MOST_CALLS {
+    let is_fresh = |name: &String| !names.contains(name);
+    let other = (0u32..).map(|number| format!("x-other-{number}")).find(is_fresh);
+    let other_uri = (0u32..).map(|number| format!("x-other:///{number}")).find(is_fresh);
+    let other: Vec<String> = other.into_iter().chain(other_uri).collect();
+    let calls: Vec<Fields> = if named.len().saturating_mul(names.len() + 3) <= MOST_CALLS {
         let names: Vec<&String> = names.iter().chain(&other).collect();
         named.iter().flat_map(|method| with_names(method, &names)).collect()
     } else {

@@ -62,7 +62,7 @@ fn by_rule(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
     let hosts: Vec<_> = hosts.collect();
     let (mut classes, mut known, mut answered) = (Vec::new(), HashSet::new(), HashSet::new());
     for path in &probes.paths {
-        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { continue };
+        let Ok(interpretations) = PathInterpretations::of(path.as_bytes()) else { continue };
         for ((host, parsed), peer) in
             hosts.iter().flat_map(|host| probes.peers.iter().map(move |peer| (host, *peer)))
         {
@@ -72,7 +72,7 @@ fn by_rule(old: &Policy, new: &Policy, probes: &Probes) -> Vec<Class> {
                         method: method.as_bytes(),
                         host: Some(parsed),
                         peer: Some(peer),
-                        readings: &readings,
+                        interpretations: &interpretations,
                         mcp: call.map(|(call, _)| call),
                     };
                     let selected = [old.select(&target), new.select(&target)];

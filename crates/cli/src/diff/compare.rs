@@ -117,9 +117,9 @@ impl Policy {
         other: &Policy,
     ) -> Result<Seen, Failure> {
         let mut own = own.clone();
-        let mut held: Vec<(String, Value)> = Vec::new();
+        let mut identities: Vec<(String, Value)> = Vec::new();
         let mut has_unknown = credentials.has_unknown;
-        for (named, value) in &credentials.held {
+        for (named, value) in &credentials.identities {
             let known = self.loaded.policy.authenticators.iter().any(|known| known.name == *named);
             let name = match known {
                 true => Some(named.clone()),
@@ -127,8 +127,12 @@ impl Policy {
             };
             match name {
                 // Both names are the same authenticator: a request with two of its credentials is ambiguous.
-                Some(name) if held.iter().any(|(known, _)| *known == name) => return Ok(Seen::ambiguous()),
-                Some(name) if may_know(&self.loaded.config, &name, value) => held.push((name, value.clone())),
+                Some(name) if identities.iter().any(|(known, _)| *known == name) => {
+                    return Ok(Seen::ambiguous());
+                }
+                Some(name) if may_know(&self.loaded.config, &name, value) => {
+                    identities.push((name, value.clone()))
+                }
                 // The credential is unknown in this policy, which still notices it in `Authorization`.
                 Some(name) => has_unknown |= self.reads_authorization(&name),
                 None => has_unknown |= other.reads_authorization(named),
@@ -138,7 +142,7 @@ impl Policy {
             own.fields.push((b"authorization".to_vec(), b"Unknown credentials".to_vec()));
         }
         let policy = &self.loaded.policy;
-        let mut identities = TestIdentities::read(&self.loaded.config, policy, &held)?;
+        let mut identities = TestIdentities::read(&self.loaded.config, policy, &identities)?;
         let request = own.borrowed();
         let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
         let context = Context { now: own.now, signatures: &SoftwareVerifier, host: &own, may_wait: false };

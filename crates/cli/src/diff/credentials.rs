@@ -15,7 +15,7 @@ pub struct Credentials {
     /// A readable name.
     pub label: String,
     /// Authenticator → verified principal, in the form of `as` in a test.
-    pub held: Vec<(String, Value)>,
+    pub identities: Vec<(String, Value)>,
     /// Set if the request has an `Authorization` header that no authenticator accepts.
     pub has_unknown: bool,
 }
@@ -74,13 +74,13 @@ pub fn of(sides: [Side<'_>; 2]) -> Vec<Credentials> {
                 let labels: Vec<&str> = others.clone().map(String::as_str).collect();
                 let with =
                     if labels.is_empty() { String::new() } else { format!(" and {}", labels.join(" and ")) };
-                let held = set.iter().map(|name| {
+                let identities = set.iter().map(|name| {
                     (
                         name.clone(),
                         if name == special { value.clone() } else { callers::default(sides, name) },
                     )
                 });
-                all.add(format!("{label}{with}"), held.collect(), false);
+                all.add(format!("{label}{with}"), identities.collect(), false);
             }
         }
     }
@@ -94,9 +94,9 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, label: String, held: Vec<(String, Value)>, has_unknown: bool) {
-        if self.known.insert(format!("{has_unknown} {}", json!(held))) {
-            self.list.push(Credentials { label, held, has_unknown });
+    fn add(&mut self, label: String, identities: Vec<(String, Value)>, has_unknown: bool) {
+        if self.known.insert(format!("{has_unknown} {}", json!(identities))) {
+            self.list.push(Credentials { label, identities, has_unknown });
         }
     }
 }

@@ -190,8 +190,9 @@ impl Regexes {
 
     /// Returns true if a regex matches all interpretations of the path.
     fn match_path(&self, path: &str) -> bool {
-        let Ok(readings) = PathInterpretations::of(path.as_bytes()) else { return false };
-        let target = Target { method: b"GET", host: None, peer: None, readings: &readings, mcp: None };
+        let Ok(interpretations) = PathInterpretations::of(path.as_bytes()) else { return false };
+        let target =
+            Target { method: b"GET", host: None, peer: None, interpretations: &interpretations, mcp: None };
         self.0.select(&target) == Ok(Some(RuleId::new(0)))
     }
 }

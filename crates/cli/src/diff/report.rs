@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::color::{Color, printable};
+use crate::color::{self, printable};
 use crate::report::pretty;
 
 /// The kinds of difference, the most dangerous first.
@@ -32,11 +32,11 @@ impl Kind {
         }
     }
 
-    fn paint(self, paint: Color) -> String {
+    fn paint(self) -> String {
         match self {
-            Kind::Allowed => paint.red(self.text()),
-            Kind::Denied => paint.yellow(self.text()),
-            Kind::Identified | Kind::Answered | Kind::Shadowed => paint.blue(self.text()),
+            Kind::Allowed => color::red(self.text()),
+            Kind::Denied => color::yellow(self.text()),
+            Kind::Identified | Kind::Answered | Kind::Shadowed => color::blue(self.text()),
         }
     }
 }
@@ -87,7 +87,7 @@ pub struct Report {
 
 impl Report {
     /// The report as readable text.
-    pub fn text(&self, paint: Color) -> String {
+    pub fn text(&self) -> String {
         let mut text = String::new();
         let mut shown: Vec<&Request> = Vec::new();
         for difference in &self.differences {
@@ -96,13 +96,13 @@ impl Report {
                 continue;
             }
             shown.push(request);
-            text.push_str(&format!("{}\n", paint.bold(&title(request))));
+            text.push_str(&format!("{}\n", color::bold(&title(request))));
             text.push_str(&format!("  {}\n", rules(&difference.rules)));
             for same in self.differences.iter().filter(|other| other.request == *request) {
                 let [old, new] = &same.change;
                 let credentials = printable(&same.credentials.join("; "));
                 let (old, new) = (printable(old), printable(new));
-                text.push_str(&format!("  {}: {credentials} ({old} → {new})\n", same.kind.paint(paint)));
+                text.push_str(&format!("  {}: {credentials} ({old} → {new})\n", same.kind.paint()));
             }
             text.push('\n');
         }
@@ -116,11 +116,15 @@ impl Report {
         let (requests, decisions) = (self.requests, self.decisions);
         text.push_str(&format!("{counts} ({requests} requests tried, {decisions} decisions compared)\n"));
         for path in &self.undecided {
-            text.push_str(&format!("{} could not be compared: {}\n", paint.yellow("note:"), printable(path)));
+            text.push_str(&format!(
+                "{} could not be compared: {}\n",
+                color::yellow("note:"),
+                printable(path)
+            ));
         }
         if !self.not_compared.is_empty() {
             let sections = self.not_compared.join(", ");
-            text.push_str(&format!("{} different, but not compared: {sections}\n", paint.yellow("note:")));
+            text.push_str(&format!("{} different, but not compared: {sections}\n", color::yellow("note:")));
         }
         text
     }

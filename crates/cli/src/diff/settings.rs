@@ -86,8 +86,8 @@ fn without_grants(authenticator: &Value) -> Value {
         for key in keys.as_array_mut().into_iter().flatten() {
             strip(key);
             let holder = key.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let held = by_holder.entry(holder).or_insert_with(|| Value::Array(Vec::new()));
-            held.as_array_mut().into_iter().for_each(|held| held.push(key.clone()));
+            let keys = by_holder.entry(holder).or_insert_with(|| Value::Array(Vec::new()));
+            keys.as_array_mut().into_iter().for_each(|keys| keys.push(key.clone()));
         }
         *keys = Value::Object(by_holder);
     }

@@ -49,7 +49,7 @@ fn kubernetes(text: &str) -> Value {
     }
     let starts_like_one =
         text.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let is_made_of = text.bytes().all(|octet| octet.is_ascii_digit() || b"+-.eE".contains(&octet));
+    let is_made_of = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     match text.parse().ok().filter(|_| starts_like_one && is_made_of).and_then(Number::from_f64) {
         Some(number) => Value::Number(number),
         None => text.into(),
@@ -63,8 +63,8 @@ fn is_null(text: &str) -> bool {
 /// The boolean of a YAML 1.1 word, in lower case, in upper case or capitalised.
 pub fn plain_boolean(text: &str) -> Option<bool> {
     let rest = text.get(1..)?;
-    if !(rest.bytes().all(|octet| octet.is_ascii_lowercase())
-        || text.bytes().all(|octet| octet.is_ascii_uppercase()))
+    if !(rest.bytes().all(|byte| byte.is_ascii_lowercase())
+        || text.bytes().all(|byte| byte.is_ascii_uppercase()))
     {
         return None;
     }

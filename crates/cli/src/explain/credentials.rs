@@ -21,7 +21,8 @@ pub struct Tried {
     pub steps: Vec<Step>,
     /// The verdict, in a few words.
     pub verdict: String,
-    pub holds: bool,
+    #[serde(rename = "holds")]
+    pub is_accepted: bool,
 }
 
 /// A credential location, and a description of the credential there, without secrets.
@@ -35,7 +36,8 @@ pub struct Looked {
 #[derive(Serialize)]
 pub struct Step {
     pub what: &'static str,
-    pub holds: bool,
+    #[serde(rename = "holds")]
+    pub is_accepted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -63,14 +65,14 @@ pub fn tried(
             })
             .collect();
         let finds_some = locations.iter().any(|looked| looked.found != NOTHING);
-        let (verdict, holds) = verdict(&heard, finds_some);
+        let (verdict, is_accepted) = verdict(&heard, finds_some);
         Tried {
             name: authenticator.name.clone(),
             scheme,
             places: locations,
             steps: steps(&heard, scheme, policy.issuer_mismatch(request, at)),
             verdict,
-            holds,
+            is_accepted,
         }
     });
     tried.collect()
@@ -104,17 +106,17 @@ fn token(token: &[u8], now: NumericDate) -> String {
         Err(error) => return format!("{} bytes, not a JWT: {error}", token.len()),
     };
     let header = jwt.jws().header();
-    let mut said = vec![format!("a JWT of {} bytes", token.len())];
-    said.extend(header.algorithm().map(|algorithm| format!("alg {}", algorithm.name())));
-    said.extend(header.kid().map(|kid| format!("kid {kid:?}")));
+    let mut parts = vec![format!("a JWT of {} bytes", token.len())];
+    parts.extend(header.algorithm().map(|algorithm| format!("alg {}", algorithm.name())));
+    parts.extend(header.kid().map(|kid| format!("kid {kid:?}")));
     for name in ["iss", "aud"] {
-        said.extend(jwt.claims().find(name).map(|value| format!("{name} {value}")));
+        parts.extend(jwt.claims().find(name).map(|value| format!("{name} {value}")));
     }
     let expires = jwt.claims().find("exp").and_then(Value::as_f64);
-    said.extend(
+    parts.extend(
         expires.map(|exp| format!("exp {} ({})", time::rfc3339(exp), time::distance(now.seconds(), exp))),
     );
-    said.join(", ")
+    parts.join(", ")
 }
 
 fn verdict(heard: &[&Check], finds_some: bool) -> (String, bool) {
@@ -156,20 +158,20 @@ fn steps(heard: &[&Check], scheme: &str, issuers: Option<String>) -> Vec<Step> {
         match check {
             Check::Request(Ok(())) => {}
             Check::Request(Err(reason)) => {
-                steps.push(Step { what: "same origin", holds: false, why: Some(coded(*reason)) });
+                steps.push(Step { what: "same origin", is_accepted: false, why: Some(coded(*reason)) });
             }
             Check::Credential(result) if scheme == "jwt" => {
                 token_steps(result.as_ref().err(), issuers.as_deref(), &mut steps);
             }
             Check::Credential(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
-                steps.push(Step { what: "credential", holds: why.is_none(), why });
+                steps.push(Step { what: "credential", is_accepted: why.is_none(), why });
             }
             // An opaque token is seldom bound, so success has no meaning.
             Check::Possession(Ok(())) if scheme != "jwt" => {}
             Check::Possession(result) => {
                 let why = result.as_ref().err().map(|reason| coded(*reason));
-                steps.push(Step { what: "proof of possession", holds: why.is_none(), why });
+                steps.push(Step { what: "proof of possession", is_accepted: why.is_none(), why });
             }
         }
     }
@@ -207,7 +209,7 @@ fn token_steps(failed: Option<&Reason>, issuers: Option<&str>, steps: &mut Vec<S
             }
             _ => coded(*reason),
         });
-        steps.push(Step { what, holds: !fails, why });
+        steps.push(Step { what, is_accepted: !fails, why });
         if fails {
             return;
         }

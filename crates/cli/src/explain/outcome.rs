@@ -148,7 +148,7 @@ fn upstream(policy: &Policy, request: &Request<'_>, decision: &Decision<'_>) -> 
     let kept = kept.map(|(name, value)| (*name, *value));
     let written = mutations.set.iter().filter(|(name, _)| *name != ":path");
     let written = written.map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = kept.chain(written).map(|(name, value)| {
         let value = if is_secret(policy, name) { "***".to_owned() } else { text(value) };
         (text(name), value)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Explanation;
-use crate::color::{Color, printable};
+use crate::color::{self, printable};
 
 /// Recorded requests and the decision on each.
 #[derive(Serialize)]
@@ -86,24 +86,24 @@ impl Line {
         }
     }
 
-    fn render(&self, paint: Color) -> String {
+    fn render(&self) -> String {
         let rule = self.rule.as_deref().map(|rule| format!(" by rule {rule:?}")).unwrap_or_default();
         let status = self.status.map(|status| status.to_string()).unwrap_or_default();
         let reason = self.reason.as_deref().unwrap_or_default();
         match self.decision {
-            "unreadable" => paint.yellow(reason),
+            "unreadable" => color::yellow(reason),
             "allow" => {
                 let who =
                     self.subject.as_deref().map(|subject| format!(" as {subject:?}")).unwrap_or_default();
-                paint.green(&format!("allowed{rule}{who}"))
+                color::green(&format!("allowed{rule}{who}"))
             }
-            "answer" => paint.green(&format!("answered by the filter: {status}")),
+            "answer" => color::green(&format!("answered by the filter: {status}")),
             "needs_credentials" => {
                 let rule = self.rule.as_deref().unwrap_or_default();
                 let by = self.authenticators.join(", ");
-                paint.yellow(&format!("needs credentials by rule {rule:?}: {by}"))
+                color::yellow(&format!("needs credentials by rule {rule:?}: {by}"))
             }
-            _ => paint.red(&format!("denied{rule}: {status} {reason}")),
+            _ => color::red(&format!("denied{rule}: {status} {reason}")),
         }
     }
 }
@@ -119,8 +119,8 @@ impl Summary {
     }
 
     /// The readable text.
-    pub fn render(&self, paint: Color) -> String {
-        let mut text = format!("{}\n", paint.bold(&self.file));
+    pub fn render(&self) -> String {
+        let mut text = format!("{}\n", color::bold(&self.file));
         for line in &self.entries {
             let what = match (&line.method, &line.path) {
                 (Some(method), Some(path)) => {
@@ -131,7 +131,7 @@ impl Summary {
                 }
                 _ => String::new(),
             };
-            text.push_str(&format!("  {} {what}{}\n", line.entry, line.render(paint)));
+            text.push_str(&format!("  {} {what}{}\n", line.entry, line.render()));
         }
         let counts = [
             ("allowed", self.count(&["allow", "answer"])),
@@ -143,7 +143,7 @@ impl Summary {
         let counts: Vec<String> = counts.map(|(what, count)| format!("{what}: {count}")).collect();
         text.push_str(&format!("{}; use --entry N for details\n", counts.join(", ")));
         for note in &self.notes {
-            text.push_str(&format!("\n{} {note}\n", paint.yellow("note:")));
+            text.push_str(&format!("\n{} {note}\n", color::yellow("note:")));
         }
         text
     }

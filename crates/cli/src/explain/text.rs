@@ -6,18 +6,18 @@ use super::Explanation;
 use super::credentials::Tried;
 use super::outcome::Outcome;
 use super::rules::{Considered, NO_CALL};
-use crate::color::{Color, printable};
+use crate::color::{self, printable};
 
-pub fn render(explanation: &Explanation, paint: Color) -> String {
+pub fn render(explanation: &Explanation) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write(&mut text, explanation, paint);
+    let _ = write(&mut text, explanation);
     text
 }
 
-fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
+fn write(text: &mut String, explanation: &Explanation) -> std::fmt::Result {
     let request = &explanation.request;
-    writeln!(text, "{}", paint.bold("Request"))?;
+    writeln!(text, "{}", color::bold("Request"))?;
     writeln!(text, "  {} {}", printable(&request.method), printable(&request.path))?;
     writeln!(text, "  host {}", request.host.as_deref().unwrap_or("unknown"))?;
     if let Some(peer) = &request.peer {
@@ -28,7 +28,7 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
         let status = recorded.status.map(|status| format!(", status {status}")).unwrap_or_default();
         writeln!(text, "  recorded in {}:{}{status}", recorded.file, recorded.entry)?;
     }
-    match request.readings.as_slice() {
+    match request.interpretations.as_slice() {
         [] => writeln!(text, "  the path has no valid interpretation")?,
         [_] => {}
         several => writeln!(text, "  interpretations of the path: {}", printable(&several.join(", ")))?,
@@ -36,38 +36,39 @@ fn write(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt
     if let Some(mcp) = &request.mcp {
         writeln!(text, "  MCP call: {}", printable(mcp))?;
     }
-    writeln!(text, "\n{}", paint.bold("Rules"))?;
+    writeln!(text, "\n{}", color::bold("Rules"))?;
     if explanation.rules.is_empty() {
         writeln!(text, "  none considered")?;
     }
     for rule in &explanation.rules {
-        write_rule(text, rule, paint)?;
+        write_rule(text, rule)?;
     }
     if !explanation.authenticators.is_empty() {
-        writeln!(text, "\n{}", paint.bold("Authenticators"))?;
+        writeln!(text, "\n{}", color::bold("Authenticators"))?;
     }
     for tried in &explanation.authenticators {
-        write_tried(text, tried, paint)?;
+        write_tried(text, tried)?;
     }
-    write_authorization(text, explanation, paint)?;
-    write_outcome(text, &explanation.outcome, paint)?;
+    write_authorization(text, explanation)?;
+    write_outcome(text, &explanation.outcome)?;
     for note in &explanation.notes {
-        writeln!(text, "\n{} {note}", paint.yellow("note:"))?;
+        writeln!(text, "\n{} {note}", color::yellow("note:"))?;
     }
     Ok(())
 }
 
-fn write_rule(text: &mut String, rule: &Considered, paint: Color) -> std::fmt::Result {
+fn write_rule(text: &mut String, rule: &Considered) -> std::fmt::Result {
     if rule.matches {
-        return writeln!(text, "  {} {}", paint.green("✓"), rule.name);
+        return writeln!(text, "  {} {}", color::green("✓"), rule.name);
     }
-    let mut alternatives: Vec<String> = rule.misses.iter().map(|misses| difference(misses)).collect();
+    let mut alternatives: Vec<String> =
+        rule.mismatches.iter().map(|mismatches| difference(mismatches)).collect();
     alternatives.dedup();
     let why = match alternatives.as_slice() {
         [] => "matches, but was not selected".to_owned(),
         _ => alternatives.join("; "),
     };
-    writeln!(text, "  {} {}: {why}", paint.blue("·"), rule.name)
+    writeln!(text, "  {} {}: {why}", color::blue("·"), rule.name)
 }
 
 /// The parts of a match that a request does not have.
@@ -78,10 +79,10 @@ fn difference(misses: &[&str]) -> String {
     different.into_iter().chain(lacks).collect::<Vec<_>>().join(" and ")
 }
 
-fn write_authorization(text: &mut String, explanation: &Explanation, paint: Color) -> std::fmt::Result {
+fn write_authorization(text: &mut String, explanation: &Explanation) -> std::fmt::Result {
     let Explanation { authorization, ambiguous, .. } = explanation;
     if !authorization.is_empty() || !ambiguous.is_empty() {
-        writeln!(text, "\n{}", paint.bold("Authorization"))?;
+        writeln!(text, "\n{}", color::bold("Authorization"))?;
     }
     let is_one = authorization.len() == 1;
     for (at, object) in authorization.iter().enumerate() {
@@ -90,56 +91,54 @@ fn write_authorization(text: &mut String, explanation: &Explanation, paint: Colo
         }
         let indent = if is_one { "  " } else { "    " };
         if !object.applies {
-            writeln!(text, "{indent}{} for other authenticators", paint.blue("·"))?;
+            writeln!(text, "{indent}{} for other authenticators", color::blue("·"))?;
             continue;
         }
         for condition in &object.conditions {
-            let mark = if condition.holds { paint.green("✓") } else { paint.red("✗") };
+            let mark = if condition.holds { color::green("✓") } else { color::red("✗") };
             writeln!(text, "{indent}{mark} {}", printable(&condition.text))?;
         }
     }
     for variable in ambiguous {
-        let (mark, name, rule) = (paint.red("✗"), &variable.variable, &variable.rule);
-        writeln!(text, "  {mark} {name} of rule {rule:?} depends on the interpretation of the path")?;
-        for (path, value) in &variable.values {
-            writeln!(text, "      {} → {value:?}", printable(path))?;
+        for line in variable.lines() {
+            writeln!(text, "  {}", printable(&line).replace('✗', &color::red("✗")))?;
         }
     }
     Ok(())
 }
 
-fn write_tried(text: &mut String, tried: &Tried, paint: Color) -> std::fmt::Result {
-    writeln!(text, "  {} ({})", paint.bold(&tried.name), tried.scheme)?;
+fn write_tried(text: &mut String, tried: &Tried) -> std::fmt::Result {
+    writeln!(text, "  {} ({})", color::bold(&tried.name), tried.scheme)?;
     for looked in &tried.places {
         writeln!(text, "    {} {}", looked.place, looked.found)?;
     }
     for step in &tried.steps {
         match &step.why {
-            None => writeln!(text, "    {} {}", paint.green("✓"), step.what)?,
-            Some(why) => writeln!(text, "    {} {}: {why}", paint.red("✗"), step.what)?,
+            None => writeln!(text, "    {} {}", color::green("✓"), step.what)?,
+            Some(why) => writeln!(text, "    {} {}: {why}", color::red("✗"), step.what)?,
         }
     }
     writeln!(text, "    → {}", tried.verdict)
 }
 
-fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt::Result {
+fn write_outcome(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     let rule = outcome.rule.as_deref().map(|rule| format!(" by rule {rule:?}")).unwrap_or_default();
     let who = match (&outcome.subject, &outcome.authenticator) {
         (Some(subject), Some(authenticator)) => format!(" as {subject:?} ({authenticator})"),
         (None, Some(authenticator)) => format!(" ({authenticator})"),
         _ => String::new(),
     };
-    let said = match (outcome.decision, &outcome.response) {
-        ("allow", _) => paint.green(&format!("Allowed{rule}{who}")),
-        ("answer", Some(response)) => paint.green(&format!("Answered by the filter: {}", response.status)),
+    let verdict = match (outcome.decision, &outcome.response) {
+        ("allow", _) => color::green(&format!("Allowed{rule}{who}")),
+        ("answer", Some(response)) => color::green(&format!("Answered by the filter: {}", response.status)),
         (_, Some(response)) => {
-            paint.red(&format!("Denied{rule}{who}: {} {}", response.status, outcome.coded()))
+            color::red(&format!("Denied{rule}{who}: {} {}", response.status, outcome.coded()))
         }
         _ => String::new(),
     };
-    writeln!(text, "\n{said}")?;
+    writeln!(text, "\n{verdict}")?;
     if let Some(shadowed) = &outcome.shadowed {
-        writeln!(text, "  {} {shadowed}", paint.yellow("without shadow mode:"))?;
+        writeln!(text, "  {} {shadowed}", color::yellow("without shadow mode:"))?;
     }
     if let Some(lacks) = &outcome.lacks {
         writeln!(text, "  {lacks}")?;
@@ -161,7 +160,7 @@ fn write_outcome(text: &mut String, outcome: &Outcome, paint: Color) -> std::fmt
             writeln!(text, "  {}: {}", printable(name), printable(value))?;
         }
         for name in &upstream.removed {
-            writeln!(text, "  {} {}", paint.blue("removed:"), printable(name))?;
+            writeln!(text, "  {} {}", color::blue("removed:"), printable(name))?;
         }
     }
     Ok(())

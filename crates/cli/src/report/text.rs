@@ -5,14 +5,14 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Checked, Diagnostic, Severity, message};
-use crate::color::Color;
+use crate::color;
 use crate::redaction;
 
-pub fn render(files: &[Checked], paint: Color) -> String {
+pub fn render(files: &[Checked]) -> String {
     let mut text = String::new();
     for file in files {
         for found in &file.diagnostics {
-            text.push_str(&one(paint, file, found));
+            text.push_str(&one(file, found));
             text.push('\n');
         }
     }
@@ -20,7 +20,7 @@ pub fn render(files: &[Checked], paint: Color) -> String {
     text
 }
 
-fn one(paint: Color, file: &Checked, found: &Diagnostic) -> String {
+fn one(file: &Checked, found: &Diagnostic) -> String {
     let start = found.span.start.min(file.text.len());
     let before = file.text.get(..start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -41,21 +41,21 @@ fn one(paint: Color, file: &Checked, found: &Diagnostic) -> String {
     let carets = shown.get(marked).unwrap_or_default().width().max(1);
 
     let mark = match found.severity {
-        Severity::Error => |paint: Color, text: &str| paint.red(text),
-        Severity::Warning => |paint: Color, text: &str| paint.yellow(text),
+        Severity::Error => |text: &str| color::red(text),
+        Severity::Warning => |text: &str| color::yellow(text),
     };
     let (number, column) = file.position(start);
     let number = number.to_string();
     let margin = " ".repeat(number.len());
-    let bar = paint.blue("|");
-    let head = mark(paint, &format!("{}[{}]", found.severity.as_str(), found.code));
-    let said = paint.bold(&format!(": {}", message(found)));
-    let carets = mark(paint, &"^".repeat(carets));
+    let bar = color::blue("|");
+    let head = mark(&format!("{}[{}]", found.severity.as_str(), found.code));
+    let title = color::bold(&format!(": {}", message(found)));
+    let carets = mark(&"^".repeat(carets));
     format!(
-        "{head}{said}\n{margin}{} {}:{number}:{column}\n{margin} {bar}\n{} {bar} {shown}\n{margin} {bar} {}{carets}\n",
-        paint.blue("-->"),
+        "{head}{title}\n{margin}{} {}:{number}:{column}\n{margin} {bar}\n{} {bar} {shown}\n{margin} {bar} {}{carets}\n",
+        color::blue("-->"),
         file.name,
-        paint.blue(&number),
+        color::blue(&number),
         " ".repeat(indent),
     )
 }

@@ -34,10 +34,7 @@ pub fn render(suites: &[Suite]) -> String {
                 text.push_str(&format!("{head}/>\n"));
                 continue;
             }
-            let told = ran.differences.iter().map(|difference| {
-                format!("{}: expected {}, found {}", difference.what, difference.expected, difference.found)
-            });
-            let told: Vec<String> = told.collect();
+            let told = ran.lines();
             let first = told.first().map(String::as_str).unwrap_or_default();
             text.push_str(&format!(
                 "{head}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",

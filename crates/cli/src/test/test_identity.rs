@@ -8,21 +8,42 @@ use std::collections::HashMap;
 use authgate::config::{Authenticator, Config};
 use authgate::decision::Trace;
 use authgate::jose::claims::{ClaimSelector, Claims};
-use authgate::policy::Policy;
-use authgate::principal::{AuthenticatorId, Principal};
+use authgate::policy::variables::VariableValues;
+use authgate::policy::{Policy, Protection};
+use authgate::principal::{Authenticated, AuthenticatorId, Principal};
 use serde_json::{Map, Value, json};
 
-/// The principals that one test assumes.
+use crate::authorization::{Authorizing, ClaimValues};
+
+/// The principals that one test assumes, and a record of the authorization.
 #[derive(Default)]
-pub struct TestIdentities(HashMap<AuthenticatorId, Principal>);
+pub struct TestIdentities {
+    assumed: HashMap<AuthenticatorId, Principal>,
+    /// The check of the authorization, if there was one.
+    pub authorizing: Option<Authorizing>,
+}
 
 impl Trace for TestIdentities {
+    fn authorizing(&mut self, protection: &Protection, caller: &Authenticated, values: &VariableValues) {
+        self.authorizing = Some(Authorizing::of(protection, caller, values));
+    }
+
     fn assumed(&self, authenticator: AuthenticatorId) -> Option<Principal> {
-        self.0.get(&authenticator).cloned()
+        self.assumed.get(&authenticator).cloned()
     }
 }
 
 impl TestIdentities {
+    /// Returns whether the claims of the caller are shown: those of a real credential are not.
+    pub fn claims(&self) -> ClaimValues {
+        let caller = self.authorizing.as_ref().map(Authorizing::authenticator);
+        if caller.is_some_and(|caller| self.assumed.contains_key(&caller)) {
+            ClaimValues::Shown
+        } else {
+            ClaimValues::Hidden
+        }
+    }
+
     /// Reads the `as` of a test: for each authenticator a subject, or claims.
     ///
     /// # Errors
@@ -38,7 +59,7 @@ impl TestIdentities {
                 .ok_or_else(|| format!("as.{name}: expected a subject, or claims with the subject claim"))?;
             assumed.insert(id, principal);
         }
-        Ok(TestIdentities(assumed))
+        Ok(TestIdentities { assumed, authorizing: None })
     }
 }
 

@@ -175,7 +175,7 @@ fn request(tape: &mut Tape<'_>) -> Request {
 
 impl Rule {
     /// True if a request with these claims in metadata meets the condition.
-    fn holds(&self, request: &Request, metadata: Option<(&str, &Token)>) -> bool {
+    fn is_met(&self, request: &Request, metadata: Option<(&str, &Token)>) -> bool {
         match self {
             Rule::Any => true,
             Rule::Path(kind, text) => match *kind {
@@ -193,9 +193,9 @@ impl Rule {
                 (found == Some(value)) != *inverted
             }
             Rule::Port => request.has_port,
-            Rule::Not(inner) => !inner.holds(request, metadata),
-            Rule::And(rules) => rules.iter().all(|rule| rule.holds(request, metadata)),
-            Rule::Or(rules) => rules.iter().any(|rule| rule.holds(request, metadata)),
+            Rule::Not(inner) => !inner.is_met(request, metadata),
+            Rule::And(rules) => rules.iter().all(|rule| rule.is_met(request, metadata)),
+            Rule::Or(rules) => rules.iter().any(|rule| rule.is_met(request, metadata)),
         }
     }
 
@@ -335,8 +335,8 @@ impl Filters {
 impl Rbac {
     fn allows(&self, request: &Request, metadata: Option<(&str, &Token)>) -> bool {
         let matches = |(permissions, principals): &(Vec<Rule>, Vec<Rule>)| {
-            permissions.iter().any(|rule| rule.holds(request, metadata))
-                && principals.iter().any(|rule| rule.holds(request, metadata))
+            permissions.iter().any(|rule| rule.is_met(request, metadata))
+                && principals.iter().any(|rule| rule.is_met(request, metadata))
         };
         self.policies.iter().any(matches) != self.denies
     }

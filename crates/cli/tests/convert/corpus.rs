@@ -82,8 +82,8 @@ fn check(case: &Case) -> Vec<String> {
     let converted = convert(&case.files());
     let (text, summary) = (&converted.text, &converted.summary);
     let mut wrong = Vec::new();
-    let mut ensure = |holds: bool, what: String| {
-        if !holds {
+    let mut ensure = |is_met: bool, what: String| {
+        if !is_met {
             wrong.push(what)
         }
     };

@@ -79,7 +79,7 @@ pub struct Request {
 }
 
 impl Match {
-    fn takes(&self, request: &Request) -> bool {
+    fn matches(&self, request: &Request) -> bool {
         let fold = |text: &str| if self.ignores_case { text.to_lowercase() } else { text.to_owned() };
         let (path, text) = (fold(&request.path), fold(&self.text));
         let path_matches = match self.kind {
@@ -126,12 +126,12 @@ impl Match {
 
 impl Need {
     /// Returns true if the request satisfies the requirement.
-    fn holds(&self, filter: &Filter, request: &Request) -> bool {
+    fn is_met(&self, filter: &Filter, request: &Request) -> bool {
         match self {
             Need::Nothing | Need::AllowMissingOrFailed => true,
             Need::Provider(at) => request.tokens[filter.providers[*at]]
                 .is_some_and(|token| token.is_good && token.issuer == *at),
-            Need::All(needs) => needs.iter().all(|need| need.holds(filter, request)),
+            Need::All(needs) => needs.iter().all(|need| need.is_met(filter, request)),
             Need::AllowMissing => {
                 filter.all_or_none(request, &(0..filter.providers.len()).collect::<Vec<_>>())
             }
@@ -146,7 +146,7 @@ impl Need {
                     .collect();
                 let all: Vec<usize> = (0..filter.providers.len()).collect();
                 needs.iter().any(|need| matches!(need, Need::AllowMissingOrFailed))
-                    || regular.peek().is_some() && regular.any(|need| need.holds(filter, request))
+                    || regular.peek().is_some() && regular.any(|need| need.is_met(filter, request))
                     || needs.iter().any(|need| matches!(need, Need::AllowMissing))
                         && filter.all_or_none(request, if direct.is_empty() { &all } else { &direct })
             }
@@ -201,7 +201,7 @@ impl Filter {
             None => request.host == host.domain,
         };
         let host = self.hosts.iter().filter(serves).min_by_key(rank)?;
-        Some((host, host.routes.iter().find(|route| route.matched.takes(request))?))
+        Some((host, host.routes.iter().find(|route| route.matched.matches(request))?))
     }
 
     /// Returns true if no route matches the request, so that Envoy does not forward it.
@@ -215,11 +215,11 @@ impl Filter {
             self.route(request).and_then(|(host, route)| route.setting.as_ref().or(host.setting.as_ref()));
         match setting {
             Some(Setting::Disabled) => true,
-            Some(Setting::Named(at)) => self.named[*at].holds(self, request),
+            Some(Setting::Named(at)) => self.named[*at].is_met(self, request),
             None if self.is_disabled => true,
-            None => match self.rules.iter().find(|(matched, _)| matched.takes(request)) {
-                Some((_, Ok(need))) => need.holds(self, request),
-                Some((_, Err(name))) => self.named[*name].holds(self, request),
+            None => match self.rules.iter().find(|(matched, _)| matched.matches(request)) {
+                Some((_, Ok(need))) => need.is_met(self, request),
+                Some((_, Err(name))) => self.named[*name].is_met(self, request),
                 None => true,
             },
         }

@@ -8,7 +8,7 @@ use authgate::jose::jwk::Algorithm;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::run::{Said, scratch, tool};
+use super::run::{Run, scratch, tool};
 use authgate_testing::config_cases::{cases, shows_secret};
 use authgate_testing::{mint, placeholders};
 
@@ -44,12 +44,12 @@ fn check_finds_what_the_core_finds() {
             let (environment, file) = (environment.to_str().unwrap(), file.to_str().unwrap());
             ["check", "--output", format, "--env-file", environment, file].map(str::to_owned)
         };
-        let said = tool(&arguments("json"), "");
+        let run = tool(&arguments("json"), "");
         let shown = tool(&arguments("text"), "");
         count += 1;
-        let why = compare(&case.errors, &case.warnings, &configuration, &yaml, &said);
+        let why = compare(&case.errors, &case.warnings, &configuration, &yaml, &run);
         failures.extend(why.err().map(|why| format!("{}: {why}", case.name)));
-        if [&said, &shown].iter().any(|said| shows_secret(&format!("{}{}", said.output, said.errors))) {
+        if [&run, &shown].iter().any(|run| shows_secret(&format!("{}{}", run.output, run.errors))) {
             failures.push(format!("{}: a secret is shown:\n{}", case.name, shown.output));
         }
     }
@@ -62,10 +62,10 @@ fn compare(
     warnings: &[String],
     configuration: &Value,
     yaml: &str,
-    said: &Said,
+    run: &Run,
 ) -> Result<(), String> {
     let found: Vec<Value> =
-        serde_json::from_str(&said.output).map_err(|_| format!("{}{}", said.output, said.errors))?;
+        serde_json::from_str(&run.output).map_err(|_| format!("{}{}", run.output, run.errors))?;
     let text = |found: &Value| match (found["path"].as_str().unwrap(), found["message"].as_str().unwrap()) {
         ("", message) => message.to_owned(),
         (path, message) => format!("{path}: {message}"),
@@ -92,8 +92,8 @@ fn compare(
     if let Some(missing) = unset.iter().chain(warnings).find(|warning| !found_warnings.contains(warning)) {
         return Err(format!("no warning {missing:?} among {found_warnings:#?}"));
     }
-    if said.code != i32::from(!expected.is_empty()) {
-        return Err(format!("exit code {}", said.code));
+    if run.code != i32::from(!expected.is_empty()) {
+        return Err(format!("exit code {}", run.code));
     }
     found.iter().try_for_each(|found| placed(found, configuration, yaml))
 }
@@ -159,9 +159,9 @@ fn explain_says_what_the_core_decides() {
                     ["explain", "-o", "json", "--at", "1700000000", "-c"].map(OsString::from).to_vec();
                 command.push(file.clone().into());
                 command.extend(arguments);
-                let said = tool(&command, "");
+                let run = tool(&command, "");
                 count += 1;
-                let outcome = outcome(&said);
+                let outcome = outcome(&run);
                 if outcome != case["expect"].as_str().unwrap() {
                     let (name, expected) = (&case["name"], &case["expect"]);
                     failures
@@ -175,8 +175,8 @@ fn explain_says_what_the_core_decides() {
 }
 
 /// The outcome in the form of the cases.
-fn outcome(said: &Said) -> String {
-    let Ok(explanation) = serde_json::from_str::<Value>(&said.output) else { return said.errors.clone() };
+fn outcome(run: &Run) -> String {
+    let Ok(explanation) = serde_json::from_str::<Value>(&run.output) else { return run.errors.clone() };
     let outcome = &explanation["outcome"];
     let status = &outcome["response"]["status"];
     if let Some(shadowed) = outcome["shadowed"].as_str() {
@@ -234,12 +234,12 @@ fn arguments(case: &Value, document: &Value) -> Option<Vec<OsString>> {
     }
     for field in fields {
         let (name, value) = field.split_once(':').unwrap();
-        let mut octets = format!("{name}: ").into_bytes();
-        octets.extend(expand(value.trim(), document));
-        if octets.contains(&0) || octets.len() > 100_000 {
+        let mut bytes = format!("{name}: ").into_bytes();
+        bytes.extend(expand(value.trim(), document));
+        if bytes.contains(&0) || bytes.len() > 100_000 {
             return None;
         }
-        arguments.extend(["-H".into(), OsString::from_vec(octets)]);
+        arguments.extend(["-H".into(), OsString::from_vec(bytes)]);
     }
     let mut url = format!("https://{authority}").into_bytes();
     url.extend(expand(target, document));
@@ -290,11 +290,11 @@ fn the_manifests_have_no_faults() {
         ("istio/trafficextension.yaml", Some("STAFF_HTPASSWD")),
         ("envoy-gateway/envoyextensionpolicy.yaml", Some("STAFF_HTPASSWD")),
     ] {
-        let said = tool(&["check", root.join(file).to_str().unwrap()], "");
-        assert_eq!(said.code, 0, "{file}: {}{}", said.output, said.errors);
-        let warned = said.output.matches("warning[").count();
+        let run = tool(&["check", root.join(file).to_str().unwrap()], "");
+        assert_eq!(run.code, 0, "{file}: {}{}", run.output, run.errors);
+        let warned = run.output.matches("warning[").count();
         let of_secrets =
-            secret.map_or(0, |name| said.output.matches(&format!("the environment variable {name}")).count());
-        assert!(warned == of_secrets, "{file}: {}", said.output);
+            secret.map_or(0, |name| run.output.matches(&format!("the environment variable {name}")).count());
+        assert!(warned == of_secrets, "{file}: {}", run.output);
     }
 }

@@ -23,8 +23,8 @@ fn every_command_says_what_its_file_says() {
         } else if found != expected {
             failures.push(format!("{}:\n{found}", path.display()));
         }
-        let said = found.lines().filter(|line| !line.starts_with("$ "));
-        assert!(said.into_iter().all(|line| !line.contains("hunter2")), "{} shows a secret", path.display());
+        let run = found.lines().filter(|line| !line.starts_with("$ "));
+        assert!(run.into_iter().all(|line| !line.contains("hunter2")), "{} shows a secret", path.display());
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -66,10 +66,10 @@ fn run(line: &str) -> String {
         None => (String::new(), command),
     };
     let words = words(command.strip_prefix("authgate ").unwrap());
-    let said = tool(&words, &input);
-    let mut text = format!("{line}\n{}{}", said.output, said.errors);
-    if said.code != 0 {
-        text.push_str(&format!("? {}\n", said.code));
+    let run = tool(&words, &input);
+    let mut text = format!("{line}\n{}{}", run.output, run.errors);
+    if run.code != 0 {
+        text.push_str(&format!("? {}\n", run.code));
     }
     without_random(&text) + "\n"
 }

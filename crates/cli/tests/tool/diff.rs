@@ -255,9 +255,9 @@ fn different_request(random: &mut Random, old: &Policy, new: &Policy, count: usi
         let host = random.one(&["h.example", "x.h.example", "plain.example", "other.test"]);
         let peer = random.one(&["10.0.0.1", "10.1.2.3", "192.0.2.9", "2001:db8::9", "2001:db9::1"]);
         let peer: IpAddr = peer.parse().unwrap();
-        let held: Vec<_> = KEYS.iter().filter(|_| random.once_in(3)).collect();
+        let chosen: Vec<_> = KEYS.iter().filter(|_| random.once_in(3)).collect();
         let mut fields: Vec<(String, String)> = Vec::new();
-        for (name, holder, _) in held {
+        for (name, holder, _) in chosen {
             fields.retain(|(known, _)| *known != format!("x-key-{name}"));
             fields.push((format!("x-key-{name}"), key(name, holder)));
         }
@@ -304,9 +304,9 @@ fn differences_that_random_requests_find_are_found() {
             path.to_str().unwrap().to_owned()
         };
         let (old_path, new_path) = (write("old.json", &old), write("new.json", &new));
-        let said = tool(&["diff", &old_path, &new_path], "");
+        let run = tool(&["diff", &old_path, &new_path], "");
         let different = different_request(&mut random, &build(&old), &build(&new), 400);
-        match (different, said.code) {
+        match (different, run.code) {
             (Some(_), 1) => found += 1,
             (None, 0) => alike += 1,
             // The tool may find differences that these requests do not show.
@@ -317,7 +317,7 @@ fn differences_that_random_requests_find_are_found() {
             }
             (different, code) => failures.push(format!(
                 "round {round}: {different:?}, exit code {code}: {}{}\n{}\n{}",
-                said.output, said.errors, old["rules"], new["rules"]
+                run.output, run.errors, old["rules"], new["rules"]
             )),
         }
         if round % 10 == 0 {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::run::{Said, cases, scratch, tool};
+use super::run::{Run, cases, scratch, tool};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ fn each_changed_protection_is_found() {
         let new = write("new.json", &case.new, &[&case.settings, &case.new_settings]);
         let there = tool(&["diff", &old, &new], "");
         let back = tool(&["diff", &new, &old], "");
-        let mut check = |is_right: bool, what: &str, said: &Said| {
+        let mut check = |is_right: bool, what: &str, said: &Run| {
             if !is_right {
                 failures.push(format!(
                     "{}: {what}: exit code {}\n{}{}",

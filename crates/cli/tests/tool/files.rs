@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::run::{Said, cases, scratch, tool};
+use super::run::{Run, cases, scratch, tool};
 
 /// An empty directory.
 fn fresh(name: &str) -> std::path::PathBuf {
@@ -30,15 +30,15 @@ fn converted_configurations_go_into_files_of_their_own() {
     let inputs = ["jwt_authn.yaml", "istio.yaml"];
     let to_stdout = tool(&[&["convert"], inputs.as_slice()].concat(), "");
     let convert = |more: &[&str]| tool(&[&["convert", "-o", target], inputs.as_slice(), more].concat(), "");
-    let said = convert(&[]);
-    assert_eq!((said.code, &said.errors), (to_stdout.code, &to_stdout.errors));
+    let run = convert(&[]);
+    assert_eq!((run.code, &run.errors), (to_stdout.code, &to_stdout.errors));
     let expected = ["istio.yaml", "jwt_authn-1.yaml", "jwt_authn-2.yaml"];
     assert_eq!(listed(&folder), expected);
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     let parts: Vec<String> = to_stdout.output.split("---\n").map(str::to_owned).collect();
     assert_eq!(parts, [read("jwt_authn-1.yaml"), read("jwt_authn-2.yaml"), read("istio.yaml")]);
     for (name, line) in expected.iter().zip({
-        let mut lines: Vec<&str> = said.output.lines().collect();
+        let mut lines: Vec<&str> = run.output.lines().collect();
         lines.sort();
         lines
     }) {
@@ -48,28 +48,28 @@ fn converted_configurations_go_into_files_of_their_own() {
     // Files are only overwritten with `--force`, and then all of them.
     fs::write(folder.join("istio.yaml"), "mine").unwrap();
     fs::remove_file(folder.join("jwt_authn-1.yaml")).unwrap();
-    let said = convert(&[]);
-    assert_eq!((said.code, said.output.as_str()), (2, ""), "{}", said.errors);
-    assert!(said.errors.contains("istio.yaml: exists; --force overwrites it"), "{}", said.errors);
+    let run = convert(&[]);
+    assert_eq!((run.code, run.output.as_str()), (2, ""), "{}", run.errors);
+    assert!(run.errors.contains("istio.yaml: exists; --force overwrites it"), "{}", run.errors);
     assert_eq!((read("istio.yaml").as_str(), listed(&folder).len()), ("mine", 2));
     assert_eq!(convert(&["--force"]).code, to_stdout.code);
     assert_eq!((listed(&folder).len(), read("istio.yaml")), (3, parts[2].clone()));
 
     // A file in place of the directory.
     let file = folder.join("istio.yaml");
-    let said = tool(&["convert", "-o", file.to_str().unwrap(), "istio.yaml"], "");
-    assert_eq!((said.code, said.output.as_str()), (2, ""), "{}", said.errors);
+    let run = tool(&["convert", "-o", file.to_str().unwrap(), "istio.yaml"], "");
+    assert_eq!((run.code, run.output.as_str()), (2, ""), "{}", run.errors);
     assert_eq!(tool(&["convert", "--force", "istio.yaml"], "").code, 2);
 }
 
-fn is_refused(said: &Said, what: &str) {
-    assert_eq!((said.code, said.output.as_str()), (2, ""), "{what}: {}", said.errors);
+fn is_refused(run: &Run, what: &str) {
+    assert_eq!((run.code, run.output.as_str()), (2, ""), "{what}: {}", run.errors);
     assert!(
-        said.errors.starts_with("authgate: ") || said.errors.starts_with("error: "),
+        run.errors.starts_with("authgate: ") || run.errors.starts_with("error: "),
         "{what}: {}",
-        said.errors
+        run.errors
     );
-    assert!(said.errors.len() < 2000 && !said.errors.contains("panicked"), "{what}: {}", said.errors);
+    assert!(run.errors.len() < 2000 && !run.errors.contains("panicked"), "{what}: {}", run.errors);
 }
 
 /// Every command that reads a file rejects a binary, empty, truncated, deeply nested or missing file.
@@ -108,9 +108,9 @@ fn hostile_files_are_refused_with_a_word() {
             vec!["diff", path, "gate.yaml", "--env-file", "env"],
             vec!["test", path],
         ] {
-            let said = tool(&arguments, "");
-            is_refused(&said, &format!("{arguments:?}"));
-            assert!(!said.errors.contains("hunter2"), "{arguments:?}: {}", said.errors);
+            let run = tool(&arguments, "");
+            is_refused(&run, &format!("{arguments:?}"));
+            assert!(!run.errors.contains("hunter2"), "{arguments:?}: {}", run.errors);
         }
     }
     for arguments in [vec!["jwks", "."], vec!["jwks", "nowhere"], vec!["diff", "nowhere", "nowhere"]] {
@@ -130,15 +130,15 @@ fn a_large_recording_is_read() {
     let entries: Vec<Value> = (0..2000).map(entry).collect();
     fs::write(&path, json!({"log": {"entries": entries}}).to_string()).unwrap();
     let arguments = ["explain", "-c", "gate.yaml", "--env-file", "env", "--peer", "192.0.2.1", "--har"];
-    let said = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
-    assert_eq!(said.code, 1, "{}", said.errors);
-    assert!(said.output.contains("\ndenied: 2000; use --entry N for details\n"), "{}", said.output.len());
+    let run = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
+    assert_eq!(run.code, 1, "{}", run.errors);
+    assert!(run.output.contains("\ndenied: 2000; use --entry N for details\n"), "{}", run.output.len());
     // A file larger than the limit is not read completely.
     let file = fs::File::create(&path).unwrap();
     file.set_len(300 << 20).unwrap();
-    let said = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
-    is_refused(&said, "300 MiB");
-    assert!(said.errors.contains("expected at most 256 MiB"), "{}", said.errors);
+    let run = tool(&[&arguments, [path.to_str().unwrap()].as_slice()].concat(), "");
+    is_refused(&run, "300 MiB");
+    assert!(run.errors.contains("expected at most 256 MiB"), "{}", run.errors);
     fs::remove_file(&path).unwrap();
 }
 
@@ -172,8 +172,8 @@ fn no_private_part_is_shown() {
             vec!["diff", "gate.yaml", path],
             vec!["decode", "--keys", path, "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"],
         ] {
-            let said = tool(&arguments, "");
-            let shown = format!("{}{}", said.output, said.errors);
+            let run = tool(&arguments, "");
+            let shown = format!("{}{}", run.output, run.errors);
             let lines = text.lines().filter(|line| line.len() > 30 && !line.contains('"'));
             let lines = lines.filter(|line| !line.starts_with("-----")).map(str::to_owned);
             for secret in lines.chain(secrets.iter().cloned()) {
@@ -214,8 +214,8 @@ fn a_made_set_verifies_tokens() {
         let token =
             tool(&["token".to_owned(), "-k".to_owned(), path(&private.replace(".sec1", ""))], "").output;
         for keys in [file.to_str().unwrap().to_owned(), path(public), path(private)] {
-            let said = tool(&["decode".to_owned(), "--keys".to_owned(), keys, token.trim().to_owned()], "");
-            assert_eq!(said.code, 0, "{private} {public}: {}{}", said.output, said.errors);
+            let run = tool(&["decode".to_owned(), "--keys".to_owned(), keys, token.trim().to_owned()], "");
+            assert_eq!(run.code, 0, "{private} {public}: {}{}", run.output, run.errors);
         }
 
         // Keys from PEM have no `kid`, so they verify tokens with any `kid`.
@@ -226,16 +226,17 @@ fn a_made_set_verifies_tokens() {
         let header = format!("Authorization: {bearer}");
         let tests = json!({"tests": [{"name": "t", "request": {"path": "/", "headers": {"authorization": bearer}},
             "expect": {"allow": true, "subject": "bob"}}]});
-        for (keys, holds) in [(path(public), true), (path(private), true), (path("rsa-other.pem"), false)] {
+        for (keys, is_valid) in [(path(public), true), (path(private), true), (path("rsa-other.pem"), false)]
+        {
             let given = format!("people={keys}");
             let explain = ["explain", "-c", "remote.yaml", "--jwks", &given, "-H", &header, "http://h/"];
-            let said = tool(&explain, "");
-            assert_eq!(said.code, i32::from(!holds), "{keys}: {}{}", said.output, said.errors);
-            let said = tool(&["test", "-c", "remote.yaml", "--jwks", &keys, "-"], &tests.to_string());
-            assert_eq!(said.code, i32::from(!holds), "{keys}: {}{}", said.output, said.errors);
+            let run = tool(&explain, "");
+            assert_eq!(run.code, i32::from(!is_valid), "{keys}: {}{}", run.output, run.errors);
+            let run = tool(&["test", "-c", "remote.yaml", "--jwks", &keys, "-"], &tests.to_string());
+            assert_eq!(run.code, i32::from(!is_valid), "{keys}: {}{}", run.output, run.errors);
         }
         let set = file.to_str().unwrap();
-        let said = tool(&["explain", "-c", "remote.yaml", "--jwks", set, "-H", &header, "http://h/"], "");
-        assert!(said.code == 1 && said.output.contains("unknown_key"), "{}{}", said.output, said.errors);
+        let run = tool(&["explain", "-c", "remote.yaml", "--jwks", set, "-H", &header, "http://h/"], "");
+        assert!(run.code == 1 && run.output.contains("unknown_key"), "{}{}", run.output, run.errors);
     }
 }

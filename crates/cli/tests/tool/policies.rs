@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::run::{Said, tool};
+use super::run::{Run, tool};
 use authgate_testing::mint;
 
 /// The default issuer of tokens.
@@ -120,23 +120,23 @@ fn policies_mean_the_same_or_deny() {
 }
 
 fn check(case: &Case) -> Result<(), String> {
-    let said = convert(&case.input);
-    let shown = format!("exit {}\n{}{}", said.code, said.errors, said.output);
-    if said.code != case.exit {
+    let run = convert(&case.input);
+    let shown = format!("exit {}\n{}{}", run.code, run.errors, run.output);
+    if run.code != case.exit {
         return Err(format!("expected exit {}: {shown}", case.exit));
     }
-    if (said.code == 0) != said.errors.is_empty() {
+    if (run.code == 0) != run.errors.is_empty() {
         return Err(format!("the summary and the exit code differ: {shown}"));
     }
-    if said.code == 1 && case.says.is_empty() {
+    if run.code == 1 && case.says.is_empty() {
         return Err(format!("the case does not say what is found: {shown}"));
     }
     // Join folded comments.
-    let unfolded = said.output.replace("\n# ", " ").replace("\n  # ", " ");
+    let unfolded = run.output.replace("\n# ", " ").replace("\n  # ", " ");
     for (what, text, is_there) in case
         .says
         .iter()
-        .map(|what| (what, &said.errors, true))
+        .map(|what| (what, &run.errors, true))
         .chain(case.shows.iter().map(|what| (what, &unfolded, true)))
         .chain(case.lacks.iter().map(|what| (what, &unfolded, false)))
     {
@@ -144,7 +144,7 @@ fn check(case: &Case) -> Result<(), String> {
             return Err(format!("{what:?} is {}there: {shown}", if is_there { "not " } else { "" }));
         }
     }
-    let policies = policies(&said.output)?;
+    let policies = policies(&run.output)?;
     if policies.len() != case.outputs {
         return Err(format!("{} outputs: {shown}", policies.len()));
     }
@@ -162,7 +162,7 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn convert(input: &str) -> Said {
+fn convert(input: &str) -> Run {
     let key = |key: mint::SigningKey| json!({"keys": [key.jwk_with(json!({"alg": "EdDSA"}))]}).to_string();
     let input = input
         .replace("<jwks>", &key(mint::SigningKey::for_algorithm(Algorithm::EdDSA)))

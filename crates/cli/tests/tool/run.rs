@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The output of a run.
-pub struct Said {
+pub struct Run {
     pub output: String,
     pub errors: String,
     pub code: i32,
 }
 
 /// Runs the tool in the directory of its cases, with an empty environment.
-pub fn tool<S: AsRef<OsStr>>(arguments: &[S], input: &str) -> Said {
+pub fn tool<S: AsRef<OsStr>>(arguments: &[S], input: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
         .args(arguments)
         .current_dir(cases())
@@ -26,7 +26,7 @@ pub fn tool<S: AsRef<OsStr>>(arguments: &[S], input: &str) -> Said {
     // The write fails if the tool rejects its arguments and does not read.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
-    Said {
+    Run {
         output: String::from_utf8(output.stdout).unwrap(),
         errors: String::from_utf8(output.stderr).unwrap(),
         code: output.status.code().unwrap(),

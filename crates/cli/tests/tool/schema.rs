@@ -37,7 +37,7 @@ fn the_schema_takes_what_the_reader_takes() {
             assert!(errors.is_empty(), "{}: the schema refuses it: {errors:?}", case.name);
         } else {
             refused += 1;
-            assert!(!errors.is_empty(), "{}: the schema takes it: {configuration}", case.name);
+            assert!(!errors.is_empty(), "{}: the schema accepts it: {configuration}", case.name);
         }
     }
     assert!(taken > 150 && refused > 60, "{taken} taken, {refused} refused");
@@ -47,10 +47,10 @@ fn the_schema_takes_what_the_reader_takes() {
 #[test]
 fn the_schema_takes_what_editors_see() {
     let schema = jsonschema::validator_for(&committed()).unwrap();
-    let takes = |configuration: Value| assert!(schema.is_valid(&configuration), "{configuration}");
+    let accepts = |configuration: Value| assert!(schema.is_valid(&configuration), "{configuration}");
     let refuses = |configuration: Value| assert!(!schema.is_valid(&configuration), "{configuration}");
     let rules = serde_json::json!([{"public": true}]);
-    takes(serde_json::json!({"$schema": "x", "version": 1, "x-anchors": [1], "rules": rules}));
+    accepts(serde_json::json!({"$schema": "x", "version": 1, "x-anchors": [1], "rules": rules}));
     refuses(serde_json::json!({"version": 2, "rules": rules}));
     refuses(serde_json::json!({"rules": rules, "realm": null}));
     refuses(serde_json::json!({"rules": rules, "rulez": rules}));

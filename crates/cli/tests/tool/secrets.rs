@@ -12,14 +12,14 @@ use authgate_testing::mint;
 fn a_hash_verifies_its_password_and_no_other() {
     for kind in ["bcrypt", "argon2id", "sha512-crypt"] {
         for password in ["hunter2", "pass word", "büro", ""] {
-            let said = tool(&["hash", "--kind", kind, "alice"], &format!("{password}\r\n"));
+            let run = tool(&["hash", "--kind", kind, "alice"], &format!("{password}\r\n"));
             if password.is_empty() {
-                assert_eq!(said.code, 2, "{kind}");
+                assert_eq!(run.code, 2, "{kind}");
                 continue;
             }
-            assert!(!format!("{}{}", said.output, said.errors).contains(password), "{kind}");
-            let entries = parse_htpasswd(&said.output, Plaintext::Refuse).unwrap();
-            let [entry] = entries.as_slice() else { panic!("{}", said.output) };
+            assert!(!format!("{}{}", run.output, run.errors).contains(password), "{kind}");
+            let entries = parse_htpasswd(&run.output, Plaintext::Refuse).unwrap();
+            let [entry] = entries.as_slice() else { panic!("{}", run.output) };
             assert_eq!(entry.user, "alice");
             assert!(entry.hash.verify(password.as_bytes()).unwrap(), "{kind}");
             assert!(!entry.hash.verify(b"guess").unwrap(), "{kind}");
@@ -33,9 +33,9 @@ fn a_hash_verifies_its_password_and_no_other() {
 #[test]
 fn a_password_that_a_hash_would_cut_or_that_nobody_could_send_is_refused() {
     let refused = |arguments: &[&str], password: &str| {
-        let said = tool(&[&["hash"], arguments].concat(), password);
-        assert_eq!((said.code, said.output.as_str()), (2, ""), "{arguments:?}");
-        assert!(password.is_empty() || !said.errors.contains(password), "{}", said.errors);
+        let run = tool(&[&["hash"], arguments].concat(), password);
+        assert_eq!((run.code, run.output.as_str()), (2, ""), "{arguments:?}");
+        assert!(password.is_empty() || !run.errors.contains(password), "{}", run.errors);
     };
     refused(&[], &"p".repeat(73));
     refused(&["--kind", "argon2id"], &"p".repeat(1025));
@@ -46,8 +46,8 @@ fn a_password_that_a_hash_would_cut_or_that_nobody_could_send_is_refused() {
 
 #[test]
 fn a_key_is_the_one_that_its_entry_knows() {
-    let said = tool(&["key", "ci", "--scope", "deploy", "--prefix", "ag_", "-o", "json"], "");
-    let made: Value = serde_json::from_str(&said.output).unwrap();
+    let run = tool(&["key", "ci", "--scope", "deploy", "--prefix", "ag_", "-o", "json"], "");
+    let made: Value = serde_json::from_str(&run.output).unwrap();
     let (key, entry) = (made["key"].as_str().unwrap(), &made["entry"]);
     assert_eq!((&entry["id"], &entry["scopes"]), (&json!("ci"), &json!(["deploy"])));
     assert_eq!(key.len(), 46);
@@ -85,10 +85,10 @@ fn a_token_is_verified_by_the_core() {
     ] {
         for name in names {
             let algorithm = Algorithm::from_name(name).unwrap();
-            let said = tool(&["token", "-k", &file, "--alg", name, "--sub", "s", "--claim", "n=[1]"], "");
-            assert_eq!(said.code, 0, "{name}: {}", said.errors);
-            assert!(said.errors.contains("for tests"), "{}", said.errors);
-            let token = said.output.trim();
+            let run = tool(&["token", "-k", &file, "--alg", name, "--sub", "s", "--claim", "n=[1]"], "");
+            assert_eq!(run.code, 0, "{name}: {}", run.errors);
+            assert!(run.errors.contains("for tests"), "{}", run.errors);
+            let token = run.output.trim();
             let jwt = Jwt::parse(token.as_bytes()).unwrap();
             assert_eq!(jwt.claims().find("n"), Some(&json!([1])));
             let keys =
@@ -121,9 +121,9 @@ fn a_private_jwk_signs_as_its_pem_does() {
     for (name, jwk) in private_jwks() {
         let file = folder.join(format!("{name}.jwk"));
         std::fs::write(&file, jwk.to_string()).unwrap();
-        let said = tool(&["token", "-k", file.to_str().unwrap(), "--sub", "s"], "");
-        assert_eq!(said.code, 0, "{name}: {}", said.errors);
-        let jwt = Jwt::parse(said.output.trim().as_bytes()).unwrap();
+        let run = tool(&["token", "-k", file.to_str().unwrap(), "--sub", "s"], "");
+        assert_eq!(run.code, 0, "{name}: {}", run.errors);
+        let jwt = Jwt::parse(run.output.trim().as_bytes()).unwrap();
         let mut public = jwk.clone();
         public
             .as_object_mut()
@@ -148,8 +148,8 @@ fn private_jwks() -> Vec<(&'static str, Value)> {
 fn completions_and_man_pages_name_every_command() {
     let commands = ["check", "explain", "test", "hash", "key", "token", "decode", "schema"];
     for shell in ["bash", "zsh", "fish"] {
-        let said = tool(&["completions", shell], "");
-        assert!(commands.iter().all(|command| said.output.contains(command)), "{shell}");
+        let run = tool(&["completions", shell], "");
+        assert!(commands.iter().all(|command| run.output.contains(command)), "{shell}");
     }
     let folder = scratch("man");
     assert_eq!(tool(&["man", folder.to_str().unwrap()], "").code, 0);

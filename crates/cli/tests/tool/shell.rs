@@ -13,8 +13,8 @@ use super::run::{cases, scratch, tool};
 /// All pages, in order of their names, without the version.
 fn pages() -> String {
     let folder = scratch("man");
-    let said = tool(&["man", folder.to_str().unwrap()], "");
-    assert_eq!((said.code, said.output.as_str(), said.errors.as_str()), (0, "", ""));
+    let run = tool(&["man", folder.to_str().unwrap()], "");
+    assert_eq!((run.code, run.output.as_str(), run.errors.as_str()), (0, "", ""));
     let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let page = |path: &std::path::PathBuf| {
@@ -51,11 +51,11 @@ fn no_shell_lacks_a_command_or_an_option() {
     let words = words();
     assert!(words.len() > 25, "{words:?}");
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let said = tool(&["completions", shell], "");
-        assert_eq!(said.code, 0, "{shell}: {}", said.errors);
+        let run = tool(&["completions", shell], "");
+        assert_eq!(run.code, 0, "{shell}: {}", run.errors);
         let missing: Vec<_> = words
             .iter()
-            .filter(|word| !Regex::new(&format!(r"\b{word}\b")).unwrap().is_match(&said.output))
+            .filter(|word| !Regex::new(&format!(r"\b{word}\b")).unwrap().is_match(&run.output))
             .collect();
         assert!(missing.is_empty(), "{shell} lacks {missing:?}");
     }

@@ -66,11 +66,11 @@ impl Request {
 
     /// Appends Basic credentials ([RFC 7617 §2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
     pub fn basic(self, user: &str, password: &str) -> Self {
-        self.basic_octets(format!("{user}:{password}"))
+        self.basic_bytes(format!("{user}:{password}"))
     }
 
     /// Appends Basic credentials of any bytes.
-    pub fn basic_octets(self, user_pass: impl AsRef<[u8]>) -> Self {
+    pub fn basic_bytes(self, user_pass: impl AsRef<[u8]>) -> Self {
         self.authorization(format!("Basic {}", BASE64_STANDARD.encode(user_pass)))
     }
 
@@ -94,8 +94,8 @@ impl Request {
     /// Returns the values that no log line and no response may contain: all words of at least 16 bytes that may be a
     /// credential.
     pub fn secrets(&self) -> Vec<String> {
-        let words = |octets: &[u8]| {
-            let text: String = octets.iter().map(|&o| char::from(o)).collect();
+        let words = |bytes: &[u8]| {
+            let text: String = bytes.iter().map(|&o| char::from(o)).collect();
             text.split([' ', '=', '&', ';', '?', ',', '/']).map(str::to_owned).collect::<Vec<_>>()
         };
         let secret_fields = ["authorization", "x-jwt", "x-api-key", "cookie", "dpop"];
@@ -109,10 +109,10 @@ impl Request {
     }
 
     /// Serializes the request. `mark` is the value of an `x-case` header, by which the upstream's record is found.
-    fn octets(&self, mark: &str) -> Vec<u8> {
-        let mut octets = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
+    fn bytes(&self, mark: &str) -> Vec<u8> {
+        let mut bytes = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
         let mut field = |name: &[u8], value: &[u8]| {
-            octets.extend([name, b": ", value, b"\r\n"].concat());
+            bytes.extend([name, b": ", value, b"\r\n"].concat());
         };
         if let Some(host) = &self.host {
             field(b"Host", host);
@@ -122,25 +122,25 @@ impl Request {
         }
         field(b"x-case", mark.as_bytes());
         let Some(body) = &self.body else {
-            octets.extend(b"\r\n");
-            return octets;
+            bytes.extend(b"\r\n");
+            return bytes;
         };
         field(b"Transfer-Encoding", b"chunked");
         // An empty chunk would end the body.
         let chunk = if body.is_empty() { String::new() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
-        octets.extend(format!("\r\n{chunk}0\r\n").bytes());
+        bytes.extend(format!("\r\n{chunk}0\r\n").bytes());
         for (name, value) in &self.trailers {
-            octets.extend(format!("{name}: {value}\r\n").bytes());
+            bytes.extend(format!("{name}: {value}\r\n").bytes());
         }
-        octets.extend(b"\r\n");
-        octets
+        bytes.extend(b"\r\n");
+        bytes
     }
 }
 
 /// Formats the bytes of the request, and escapes those that are not text.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.300}", self.octets("").escape_ascii().to_string())
+        write!(f, "{:.300}", self.bytes("").escape_ascii().to_string())
     }
 }
 
@@ -196,13 +196,13 @@ impl Connection {
 
     /// Sends a request and reads its response. The connection can be used again.
     pub fn send(&mut self, request: &Request, mark: &str) -> Result<Message> {
-        self.send_octets(&request.octets(mark), request.is_head())
+        self.send_bytes(&request.bytes(mark), request.is_head())
     }
 
     /// Sends raw bytes and reads one response.
-    pub fn send_octets(&mut self, octets: &[u8], bodiless: bool) -> Result<Message> {
+    pub fn send_bytes(&mut self, bytes: &[u8], bodiless: bool) -> Result<Message> {
         // Envoy may respond and close before it has read everything: the response counts, not the broken pipe.
-        let written = self.0.get_mut().write_all(octets);
+        let written = self.0.get_mut().write_all(bytes);
         match Message::read(&mut self.0, bodiless) {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => written.and(Err(Error::from(ErrorKind::UnexpectedEof))),

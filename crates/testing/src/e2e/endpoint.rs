@@ -162,17 +162,17 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
 
 /// Decodes `application/x-www-form-urlencoded`.
 fn decode(text: &str) -> String {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        octets.push(match octet {
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
                 let digits: String = rest.by_ref().take(2).map(char::from).collect();
                 u8::from_str_radix(&digits, 16).expect("an escape")
             }
-            octet => octet,
+            byte => byte,
         });
     }
-    String::from_utf8(octets).expect("UTF-8")
+    String::from_utf8(bytes).expect("UTF-8")
 }

@@ -27,7 +27,7 @@ pub const INSUFFICIENT_SCOPE: &str =
 /// The challenge to a client that sends credentials in more than one way.
 pub const INVALID_REQUEST: &str = r#"Bearer realm="restricted", error="invalid_request"…"#;
 
-const HOUSE: &str = r#"
+const DEFAULT_POLICY: &str = r#"
 authenticators:
   staff:
     basic: {users: {alice: $ALICE, bob: $BOB}}
@@ -80,13 +80,13 @@ pub fn policy(yaml: &str) -> Value {
 }
 
 /// Returns the default policy.
-pub fn house() -> Value {
-    policy(HOUSE)
+pub fn default_policy() -> Value {
+    policy(DEFAULT_POLICY)
 }
 
-/// Returns a listener `house` with the default policy.
-pub fn house_listener() -> Listener {
-    listener("house", house(), good())
+/// Returns a listener `default` with the default policy.
+pub fn default_listener() -> Listener {
+    listener("default", default_policy(), good())
 }
 
 /// Returns a request that every listener with `partners` on `/jwt` responds to with 200.

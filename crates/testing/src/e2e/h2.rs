@@ -165,21 +165,21 @@ fn literal(name: &str, value: &str) -> Vec<u8> {
 
 /// Encodes a string ([RFC 7541 §5.2](https://www.rfc-editor.org/rfc/rfc7541#section-5.2)) with its length (§5.1).
 fn string(text: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut length = text.len();
     if length < 127 {
-        octets.push(length as u8);
+        bytes.push(length as u8);
     } else {
-        octets.push(127);
+        bytes.push(127);
         length -= 127;
         while length >= 128 {
-            octets.push((length % 128) as u8 | 128);
+            bytes.push((length % 128) as u8 | 128);
             length /= 128;
         }
-        octets.push(length as u8);
+        bytes.push(length as u8);
     }
-    octets.extend(text.bytes());
-    octets
+    bytes.extend(text.bytes());
+    bytes
 }
 
 /// Decodes the `:status` at the start of a header block, after an optional table size update.
@@ -205,7 +205,7 @@ fn status(mut block: &[u8]) -> Option<u16> {
 /// Decodes three digits in the Huffman code of [RFC 7541 Appendix
 /// B](https://www.rfc-editor.org/rfc/rfc7541#appendix-B): 0, 1 and 2 have five bits, the others six.
 fn huffman_digits(text: &[u8]) -> Vec<u8> {
-    let mut bits = text.iter().flat_map(|octet| (0..8).rev().map(move |at| u32::from(octet >> at & 1)));
+    let mut bits = text.iter().flat_map(|byte| (0..8).rev().map(move |at| u32::from(byte >> at & 1)));
     let mut take = |count: usize| bits.by_ref().take(count).fold(0, |code, bit| code << 1 | bit);
     let digit = |_| match take(5) {
         code @ 0..=2 => b'0' + code as u8,

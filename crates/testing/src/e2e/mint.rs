@@ -167,8 +167,8 @@ impl ProviderKey {
 }
 
 /// Encodes bytes in base64url, as JWKs and tokens do.
-pub fn encode(octets: &[u8]) -> String {
-    BASE64URL.encode(octets)
+pub fn encode(bytes: &[u8]) -> String {
+    BASE64URL.encode(bytes)
 }
 
 fn signing_input(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {

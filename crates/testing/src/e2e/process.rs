@@ -206,8 +206,8 @@ impl Envoy {
 
     /// Returns everything that Envoy and the module have logged so far.
     pub fn log(&self) -> String {
-        let octets = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
-        String::from_utf8_lossy(&octets).into_owned()
+        let bytes = fs::read(self.directory.join("envoy.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Returns all signs of a trap in the module, from any cause.

@@ -111,7 +111,7 @@ impl Identity {
 
     /// Returns the thumbprint in hexadecimal.
     pub fn digits(&self) -> String {
-        hmac_sha256::Hash::hash(&self.certificate).iter().map(|octet| format!("{octet:02x}")).collect()
+        hmac_sha256::Hash::hash(&self.certificate).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

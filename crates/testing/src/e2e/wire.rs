@@ -64,20 +64,20 @@ fn fields(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
 }
 
 fn line(reader: &mut impl BufRead) -> Result<Option<String>> {
-    let mut octets = Vec::new();
-    if reader.read_until(b'\n', &mut octets)? == 0 {
+    let mut bytes = Vec::new();
+    if reader.read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);
     }
-    Ok(Some(latin1(&octets).trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(Some(latin1(&bytes).trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn exactly(reader: &mut impl BufRead, length: usize) -> Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    reader.take(length as u64).read_to_end(&mut octets)?;
-    if octets.len() == length { Ok(octets) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    let mut bytes = Vec::new();
+    reader.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Maps each byte to one character.
-pub fn latin1(octets: &[u8]) -> String {
-    octets.iter().map(|&octet| char::from(octet)).collect()
+pub fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
 }

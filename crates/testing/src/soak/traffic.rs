@@ -191,7 +191,7 @@ impl Traffic {
             5 => ("0xFF in a token", get("/jwt/x").authorization(b"Bearer \xff.\xff"), rejected(&[400, 401])),
             6 => (
                 "0xFF in Basic",
-                get("/basic/x").basic_octets(b"\xff\xff:\xff"),
+                get("/basic/x").basic_bytes(b"\xff\xff:\xff"),
                 Expectation::both(Answer::unauthorized(&[BASIC])),
             ),
             7 => ("50 KB of token", get_bearer("/jwt/x", &"a".repeat(50_000)), rejected(&[401])),

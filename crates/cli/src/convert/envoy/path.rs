@@ -136,7 +136,7 @@ impl Path {
 /// True if a rule matches this path literally.
 pub fn is_literal(path: &str) -> bool {
     path.starts_with('/')
-        && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet))
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte))
         && !path.contains("//")
         && !path.split('/').any(|segment| matches!(segment, "." | ".."))
 }

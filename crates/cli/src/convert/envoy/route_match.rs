@@ -212,7 +212,7 @@ fn one_of(regex: &str) -> Option<Vec<String>> {
     let inner = regex.strip_prefix('^').unwrap_or(regex);
     let inner = inner.strip_suffix('$').unwrap_or(inner);
     let inner = inner.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(inner);
-    let is_method = |name: &str| !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_uppercase());
+    let is_method = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase());
     let names: Vec<String> = inner.split('|').map(str::to_owned).collect();
     names.iter().all(|name| is_method(name)).then_some(names)
 }

@@ -331,7 +331,7 @@ fn scope<'a>(
 /// The host of a domain. `None` if no host matches the domain, or, with a finding, if it has no equivalent.
 fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Option<&'d str> {
     let (name, port) = match domain.rsplit_once(':') {
-        Some((name, port)) if port == "*" || port.bytes().all(|octet| octet.is_ascii_digit()) => (name, port),
+        Some((name, port)) if port == "*" || port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),
         _ => (domain, ""),
     };
     // Envoy strips the port from the host of a request and not from a domain, so no host matches such a domain.
@@ -339,7 +339,8 @@ fn host_of<'d>(host: &Message<'_>, domain: &'d str, ignores_port: bool) -> Optio
         return None;
     }
     let inner = name.strip_prefix("*.").unwrap_or(name);
-    if name != "*" && inner.contains('*') {
+    // Here, braces would be a variable.
+    if name != "*" && inner.contains(['*', '{']) {
         let what = format!("has the domain `{domain}`, which has no equivalent here");
         host.finding_at("domains", &what, ADVICE);
         return None;

@@ -172,15 +172,15 @@ impl Conditions {
         message: &Message<'_>,
         dimension: usize,
         (positive, negative): (&str, &str),
-        read: &dyn Fn(&Message<'_>, &str, &str) -> Reading,
+        read: &dyn Fn(&Message<'_>, &str, &str) -> Parsed,
     ) {
         let mut any = Vec::new();
         let mut is_any = false;
         for text in message.texts(positive) {
             match read(message, positive, text) {
-                Reading::Atom(atom) => any.push(atom),
-                Reading::Everything => is_any = true,
-                Reading::Lost => {}
+                Parsed::Atom(atom) => any.push(atom),
+                Parsed::Everything => is_any = true,
+                Parsed::Lost => {}
             }
         }
         if !is_any {
@@ -189,9 +189,9 @@ impl Conditions {
         let mut none = Vec::new();
         for text in message.texts(negative) {
             match read(message, negative, text) {
-                Reading::Atom(atom) => none.push(atom),
-                Reading::Everything => self.is_impossible = true,
-                Reading::Lost => {}
+                Parsed::Atom(atom) => none.push(atom),
+                Parsed::Everything => self.is_impossible = true,
+                Parsed::Lost => {}
             }
         }
         self.exclude(dimension, none);
@@ -199,14 +199,14 @@ impl Conditions {
 
     fn addresses(&mut self, message: &Message<'_>, whose: usize, names: (&str, &str)) {
         self.lists(message, whose, names, &|message, list, text| match space::source(text) {
-            Some(atom) => Reading::Atom(atom),
+            Some(atom) => Parsed::Atom(atom),
             None => {
                 message.finding_at(
                     list,
                     &format!("has {text:?}, which is not an address or a block"),
                     "Correct it.",
                 );
-                Reading::Lost
+                Parsed::Lost
             }
         });
     }
@@ -238,7 +238,7 @@ impl Conditions {
     }
 }
 
-enum Reading {
+enum Parsed {
     Atom(Atom),
     Everything,
     Lost,
@@ -281,10 +281,10 @@ fn read_source(conditions: &mut Conditions, source: &Message<'_>) {
 
 fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
     conditions.lists(operation, PATH, ("paths", "notPaths"), &|message, list, text| match path(text) {
-        Ok(reading) => reading,
+        Ok(parsed) => parsed,
         Err(what) => {
             message.finding_at(list, &format!("has {text:?}: {what}"), "Correct it: Istio refuses it too.");
-            Reading::Lost
+            Parsed::Lost
         }
     });
     let hosts: Vec<String> = ["hosts", "notHosts"]
@@ -294,34 +294,34 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
         .collect();
     conditions.lists(operation, HOST, ("hosts", "notHosts"), &|message, list, text| {
         if text == "*" {
-            return Reading::Everything;
+            return Parsed::Everything;
         }
         // Rules ignore the port, so a host with a port needs an entry without a port as well.
         let text = text.to_ascii_lowercase();
         let name =
             text.rsplit_once(':').map(|(name, _)| name).filter(|name| hosts.iter().any(|host| host == name));
         match space::host(name.unwrap_or(&text)) {
-            Some(atom) => Reading::Atom(atom),
+            Some(atom) => Parsed::Atom(atom),
             None => {
                 let what = format!(
                     "has {text:?}: only a name and `*.name` have an equivalent, and ports are ignored"
                 );
                 message.finding_at(list, &what, "List the hosts by name.");
-                Reading::Lost
+                Parsed::Lost
             }
         }
     });
     conditions.lists(operation, METHOD, ("methods", "notMethods"), &|message, list, text| {
         let is_method = !text.is_empty()
-            && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.~!#$%&'^`|+".contains(&octet));
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~!#$%&'^`|+".contains(&byte));
         if text == "*" {
-            Reading::Everything
-        } else if is_method && !text.bytes().any(|octet| octet.is_ascii_lowercase()) {
-            Reading::Atom(Atom::Method(text.to_owned()))
+            Parsed::Everything
+        } else if is_method && !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            Parsed::Atom(Atom::Method(text.to_owned()))
         } else {
             let what = format!("has {text:?}, which is not a method in upper case");
             message.finding_at(list, &what, "List the methods by name.");
-            Reading::Lost
+            Parsed::Lost
         }
     });
     for name in ["ports", "notPorts"] {
@@ -338,18 +338,18 @@ fn read_operation(conditions: &mut Conditions, operation: &Message<'_>) {
 }
 
 /// Parses `/exact`, `/prefix*`, `*suffix`, or a template with `{*}` and `{**}`.
-fn path(text: &str) -> Result<Reading, &'static str> {
+fn path(text: &str) -> Result<Parsed, &'static str> {
     if text.contains("{*}") || text.contains("{**}") {
-        return template(text).map(|shape| Reading::Atom(Atom::Path(shape)));
+        return template(text).map(|shape| Parsed::Atom(Atom::Path(shape)));
     }
     let shape = match Text::wildcard(text) {
-        Text::Any | Text::Present | Text::Boolean(_) => return Ok(Reading::Everything),
+        Text::Any | Text::Present | Text::Boolean(_) => return Ok(Parsed::Everything),
         Text::Exact(path) if path.starts_with('/') => Shape::Exact(path),
         Text::Exact(_) => return Err("a path starts with `/`"),
         Text::Prefix(prefix) => Shape::prefix(&prefix),
         Text::Suffix(suffix) => Shape::suffix(&suffix),
     };
-    Ok(Reading::Atom(Atom::Path(shape)))
+    Ok(Parsed::Atom(Atom::Path(shape)))
 }
 
 fn template(text: &str) -> Result<Shape, &'static str> {
@@ -421,7 +421,7 @@ fn selector(brackets: &str) -> Option<String> {
     let inner = brackets.strip_prefix('[')?.strip_suffix(']')?;
     let names: Vec<&str> = inner.split("][").collect();
     // In a selector, a number would be an index into an array.
-    let is_number = |name: &&str| name.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
     if names.iter().any(|name| name.is_empty() || name.contains(['[', ']']))
         || names.iter().skip(1).any(is_number)
     {

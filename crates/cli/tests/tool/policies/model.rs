@@ -254,16 +254,16 @@ fn random_policies_never_become_more_permissive() {
             let document = json!({"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "p"}, "spec": policy});
             input.push_str(&format!("---\n{document}\n"));
         }
-        let said = convert(&input);
-        prop_assert!(said.code <= 1, "{}", said.errors);
-        let policies = policies(&said.output).map_err(TestCaseError::fail)?;
+        let run = convert(&input);
+        prop_assert!(run.code <= 1, "{}", run.errors);
+        let policies = policies(&run.output).map_err(TestCaseError::fail)?;
         prop_assert_eq!(policies.len(), 1);
         let mut worker = Worker::new(&policies[0]);
         for asked in &requests {
             let (istio, found) = (allows(&given, asked), worker.ask(asked));
-            let shown = || format!("{} {} {} {:?}: Istio {istio}, {found:?}\n{input}\n{}{}", asked.to, asked.host, asked.from, asked.token, said.errors, said.output);
+            let shown = || format!("{} {} {} {:?}: Istio {istio}, {found:?}\n{input}\n{}{}", asked.to, asked.host, asked.from, asked.token, run.errors, run.output);
             prop_assert!(istio || !found.allowed, "more permissive: {}", shown());
-            prop_assert!(said.code != 0 || istio == found.allowed, "stricter without a word: {}", shown());
+            prop_assert!(run.code != 0 || istio == found.allowed, "stricter without a word: {}", shown());
         }
         Ok(())
     });

@@ -189,7 +189,7 @@ fn places(part: &mut Part, given: &Message<'_>) -> Vec<Value> {
         let name = from.text("name").unwrap_or_default();
         let prefix = from.text("value_prefix").unwrap_or_default();
         let scheme = prefix.strip_suffix(' ').unwrap_or(prefix);
-        let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         match scheme {
             "" if prefix.is_empty() => places.push(json!({"header": name})),
             scheme if !scheme.is_empty() && scheme.bytes().all(is_token) => {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::super::super::access::{Condition, Text};
 use super::super::super::message::Message;
-use super::super::super::space::{self, Atom, Constraint, Overlap, Region, Shape, covers};
+use super::super::super::space::{self, Atom, Constraint, Overlap, Region, Shape, subsumes};
 use super::super::path::Path;
 use super::super::route_match::{self, Methods};
 use super::{ADVICE, header};
@@ -148,8 +148,8 @@ fn shared(first: &[Atom], second: &[Atom]) -> Option<Vec<Atom>> {
                     Overlap::Shared(shape) => Some(Atom::Path(shape)),
                     Overlap::Unknown => return None,
                 },
-                (a, b) if covers(b, a) => Some(a.clone()),
-                (a, b) if covers(a, b) => Some(b.clone()),
+                (a, b) if subsumes(b, a) => Some(a.clone()),
+                (a, b) if subsumes(a, b) => Some(b.clone()),
                 _ => None,
             };
             shared.extend(both.filter(|atom| !self_has(&shared, atom)));
