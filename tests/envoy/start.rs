@@ -8,6 +8,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use serde_json::Value;
+
 use authgate_testing::e2e::process::{directory, envoy, module};
 use authgate_testing::pages::{Block, page};
 
@@ -16,11 +18,22 @@ const MARK: &str = "-- next step --";
 
 /// Runs the script of these blocks; returns a fault for each step whose output differs.
 fn follow(name: &str, blocks: &[Block], container: Option<&str>) -> Vec<String> {
+    // All are bound at the same time, so that they differ.
+    let listeners: Vec<TcpListener> =
+        (0..2).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port")).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
+    let ports: Vec<String> = listeners.iter().map(|listener| address(listener).port().to_string()).collect();
+    drop(listeners);
     let folder = directory(name);
     let bin = folder.join("bin");
     fs::create_dir(&bin).expect("a folder");
     symlink(envoy(), bin.join("envoy")).expect("envoy");
     if let Some(docker) = container {
+        let compose =
+            blocks.iter().find(|block| block.is("yaml save docker-compose.yaml")).expect("a Compose file");
+        let compose = compose.text.replace("10000", &ports[0]);
+        let compose: Value = serde_yaml_ng::from_str(&compose).expect("YAML");
+        fs::write(folder.join("compose.json"), compose.to_string()).expect("a file");
         fs::write(bin.join("docker"), docker).expect("a script");
         Command::new("chmod").arg("+x").arg(bin.join("docker")).status().expect("chmod");
     }
@@ -29,14 +42,11 @@ fn follow(name: &str, blocks: &[Block], container: Option<&str>) -> Vec<String> 
     fs::copy(module(), clean.join("authgate.wasm")).expect("the module");
     fs::copy(authgate_testing::tool(), clean.join("authgate")).expect("the tool");
 
-    // All are bound at the same time, so that they differ.
-    let listeners: Vec<TcpListener> =
-        (0..2).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port")).collect();
-    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
-    let ports: Vec<String> = listeners.iter().map(|listener| address(listener).port().to_string()).collect();
-    drop(listeners);
     let here = |text: &str| text.replace("10000", &ports[0]).replace("10001", &ports[1]);
-    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null; wait' EXIT\n".to_owned();
+    // Each background job is a process group, so that nothing below it outlives the script.
+    let mut script = "set -emuo pipefail\n\
+        trap 'for job in $(jobs -p); do kill -- -\"$job\"; done 2> /dev/null; wait' EXIT\n"
+        .to_owned();
     for block in blocks {
         let text = here(&block.text);
         match block.info.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -94,9 +104,9 @@ fn the_page_for_envoy_works_as_written() {
 /// Stands in for `docker compose up`: runs the command of the only service with its mounts and its environment, in a folder
 /// in place of the container.
 const DOCKER: &str = r#"#!/usr/bin/env python3
-import os, sys, yaml
+import json, os, sys
 assert sys.argv[1:] == ["compose", "up"], sys.argv
-service, = yaml.safe_load(open("docker-compose.yaml"))["services"].values()
+service, = json.load(open("../compose.json"))["services"].values() # docker-compose.yaml as JSON
 assert service["image"].startswith("envoyproxy/envoy:v")
 root = os.path.abspath("../container")
 for mount in service["volumes"]:
@@ -112,7 +122,6 @@ os.execvpe(command[0], command + ["--disable-hot-restart"], kept)
 /// Without a Docker engine, the command runs with the mounts and the environment of the Compose file.
 #[test]
 fn the_page_for_compose_works_as_written() {
-    let Some(_) = authgate_testing::e2e::programs::python_with("yaml") else { return };
     let envoy = page("docs/start/envoy.md");
     // Steps 1 to 3, as the page says.
     let steps = envoy.blocks.into_iter().take_while(|block| !block.text.contains("--mode validate"));
