@@ -11,7 +11,7 @@ use crate::config::{Config, Throttle, ThrottleBy};
 /// Maximum of `throttle.failures`. The time of each failure is stored.
 const MAX_FAILURES: usize = 1000;
 
-/// Limits of a [`CredentialCache`].
+/// Limits of a [`CredentialCache`](super::CredentialCache).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Maximum number of entries; 0 disables the cache.

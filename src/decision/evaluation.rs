@@ -207,7 +207,7 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         let refused = |reason| refused_at(Some(location), reason);
         let presented = Presented { credential, location };
         let scheme = &authenticator.scheme;
-        let generation = self.state.sources.get(at.index()).map_or(0, RemoteState::generation);
+        let generation = self.state.remote_states.get(at.index()).map_or(0, RemoteState::generation);
         let cache_key = self.state.cache.cache_key(at, generation, credential);
         let recall = self.guard.recall(&mut self.state.cache, scheme, cache_key, credential);
         let known = recall.known;
@@ -318,9 +318,9 @@ impl<'p, T: Trace> Evaluation<'_, 'p, '_, T> {
         cache_key: CacheKey,
         credential: &[u8],
     ) -> Result<Rc<Principal>, AuthError> {
-        let State { cache, sources, .. } = &mut *self.state;
+        let State { cache, remote_states, .. } = &mut *self.state;
         cache.note_miss();
-        let remote = sources.get_mut(at.index()).ok_or(Reason::Unavailable)?;
+        let remote = remote_states.get_mut(at.index()).ok_or(Reason::Unavailable)?;
         let checked = self.guard.with_rationed_signatures(cache, |context| {
             token.authenticate(credential, cache_key, context, remote)
         });

@@ -157,7 +157,7 @@ fn examine(text: &str, found: &Found, environment: &Environment) -> Vec<Diagnost
             return diagnostics;
         }
     };
-    let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
+    let variables = |name: &str| environment.find(name).or_else(|| missing.placeholder(name));
     match policy::build(&config, &variables) {
         Ok(built) => {
             diagnostics.extend(built.warnings.iter().map(|found| {

@@ -81,7 +81,7 @@ pub struct Missing {
 
 impl Missing {
     /// The placeholder for a variable.
-    pub fn stand_in(&self, name: &str) -> Option<String> {
+    pub fn placeholder(&self, name: &str) -> Option<String> {
         let hash = format!("$2b$10${}", ".".repeat(53));
         Some(match self.kinds.get(name)? {
             Kind::Hash => hash,
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_has_a_stand_in_that_fits() {
+    fn a_missing_variable_has_a_placeholder_that_fits() {
         let env = |name: &str| json!({"env": name});
         let configuration = json!({
             "authenticators": {
@@ -171,7 +171,7 @@ mod tests {
         let names: Vec<&str> = missing.places.iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(names, ["A", "B", "C", "D", "E", "F", "G", "H"]);
         let config = config::from_value(configuration).unwrap();
-        let built = policy::build(&config, &|name| missing.stand_in(name));
+        let built = policy::build(&config, &|name| missing.placeholder(name));
         assert!(built.is_ok(), "{:?}", built.err());
     }
 }

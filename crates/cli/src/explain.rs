@@ -74,6 +74,7 @@ pub struct RequestLine {
     path: String,
     host: Option<String>,
     /// The interpretations of the path.
+    #[serde(rename = "readings")]
     interpretations: Vec<String>,
     /// The MCP call of a POST, if the policy has rules for MCP calls.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -90,7 +90,7 @@ impl Beside {
             put_keys(&mut value, given)?;
         }
         let missing = environment.missing(&value);
-        let variables = |name: &str| environment.find(name).or_else(|| missing.stand_in(name));
+        let variables = |name: &str| environment.find(name).or_else(|| missing.placeholder(name));
         let config = config::from_value(value.clone());
         match config.and_then(|config| Ok((policy::build(&config, &variables)?.policy, config))) {
             Ok((policy, config)) => {

@@ -47,8 +47,8 @@ pub fn current(policy: &Policy, state: &State, waiting: usize, now: NumericDate)
             value: waiting as u64, // a worker has far fewer
         },
     ];
-    for (authenticator, source) in policy.authenticators.iter().zip(&state.sources) {
-        let RemoteState::Keys(keys) = source else { continue };
+    for (authenticator, remote) in policy.authenticators.iter().zip(&state.remote_states) {
+        let RemoteState::Keys(keys) = remote else { continue };
         let of_keys = |name: &str, kind, value| {
             let name = Cow::Owned(format!("{name}.authenticator.{}", authenticator.name));
             Reading { name, kind, value }

@@ -191,7 +191,7 @@ fn keys_are_kept_while_refreshes_fail_but_not_for_ever() {
         }
     }
     assert_eq!(desk.keys(), "stale");
-    assert_ne!(desk.source.generation(), generation, "what held by them does not count");
+    assert_ne!(desk.source.generation(), generation, "results of the old keys do not count");
     assert!(desk.reports.iter().any(|report| report.starts_with("Error: the keys could not be refreshed")));
     // The provider recovers.
     while !desk.tick(1.0) {}

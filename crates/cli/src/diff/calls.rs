@@ -88,6 +88,7 @@ fn encoded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use authgate::config;
     use authgate::http::mcp::McpCall;
     use authgate::http::request::Request;
     use serde_json::json;
@@ -95,7 +96,11 @@ mod tests {
     use super::*;
 
     fn calls(rules: serde_json::Value) -> (Vec<String>, Vec<String>) {
-        let matches: Vec<Match> = serde_json::from_value(rules).unwrap();
+        let rules = rules.as_array().unwrap().iter().map(|matched| json!({"match": matched, "deny": true}));
+        let rules: Vec<serde_json::Value> = rules.collect();
+        let config = config::from_value(json!({ "rules": rules })).unwrap();
+        let matches = config.rules.0.into_iter().flat_map(|rule| rule.matches.unwrap().0);
+        let matches: Vec<Match> = matches.collect();
         let mut unknown = Vec::new();
         let found = of(&matches.iter().collect::<Vec<_>>(), &mut unknown);
         let found = found.iter().filter_map(|fields| {
