@@ -46,7 +46,7 @@ tool-archive: ## Pack the tool, its man pages and completions into dist/authgate
 check: ## Check formatting, lints and documentation, with warnings as errors
 	@$(XTASK) check
 
-docs: ## Build the documentation site, target/site/index.html, and check its spelling and links
+docs: ## Build the documentation site with the playground, target/site/index.html, and check its spelling and links
 	@$(XTASK) docs
 
 check-site: docs ## Check the accessibility of the site, light and dark; needs Chromium

@@ -174,11 +174,15 @@ function showMatrix(matrix) {
   }
   const head = create("tr", {}, create("th", { scope: "col", textContent: "Rule and request" }),
     ...matrix.callers.map((caller) => create("th", { scope: "col", textContent: caller })));
-  const rows = matrix.rows.map(({ rule, request: { method, host, path, peer }, decisions }) => {
+  const rows = matrix.rows.map(({ rule, request: { method, host, path, peer, headers = [] }, decisions }) => {
     const address = `https://${host ?? "api.example.com"}${path}`;
-    const attempt = create("button", { type: "button", textContent: `${method} ${host ?? ""}${path}${peer ? ` from ${peer}` : ""}` });
+    const fields = headers.map(([name, text]) => `${name}: ${text}`);
+    const source = peer ? ` from ${peer}` : "";
+    const textContent = `${method} ${host ?? ""}${path}${source}${fields.map((field) => ` ${field}`).join("")}`;
+    const attempt = create("button", { type: "button", textContent });
     attempt.addEventListener("click", () => {
-      Object.entries({ method, url: address, ...(peer && { peer }) }).forEach(([id, text]) => (element(id).value = text));
+      const filled = { method, url: address, ...(peer && { peer }), ...(fields.length > 0 && { headers: fields.join("\n") }) };
+      Object.entries(filled).forEach(([id, text]) => (element(id).value = text));
       edited();
       element("results").scrollIntoView({ block: "nearest" });
     });
