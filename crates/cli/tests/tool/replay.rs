@@ -45,6 +45,8 @@ impl Replay {
             Command::new("node").args([script.as_ref(), module.as_os_str(), runs.as_os_str()]).output();
         let output = output.unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let hint = "after a change, `cargo run -p xtask -- playground` builds the module anew";
+        assert!(output.status.success(), "{text}{errors}{hint}");
     }
 }
