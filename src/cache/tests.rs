@@ -291,9 +291,8 @@ fn without_randomness_nothing_is_remembered() {
 fn lookups_are_counted() {
     let mut memory = memory(8, 1 << 20);
     remember(&mut memory, "good", 1000.0, None);
-    let cache_key = |memory: &CredentialCache, name: &str| {
-        memory.cache_key(AuthenticatorId::new(0), 0, name.as_bytes())
-    };
+    let cache_key =
+        |memory: &CredentialCache, name: &str| memory.cache_key(AuthenticatorId::new(0), 0, name.as_bytes());
     let (good, bad) = (cache_key(&memory, "good"), cache_key(&memory, "bad"));
     memory.remember_failed(bad, at(1000.0));
     memory.held(good, at(1001.0)).unwrap();

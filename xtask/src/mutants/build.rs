@@ -77,7 +77,8 @@ impl Copy {
             let schemas = self.write_sources(mutants, &failed)?;
             let errors = self.errors(PACKAGES.map(|(package, _)| package).as_slice())?;
             if errors.is_empty() {
-                let failed_now = failed.iter().filter_map(|(number, code)| Some((code, mutants.get(*number)?)));
+                let failed_now =
+                    failed.iter().filter_map(|(number, code)| Some((code, mutants.get(*number)?)));
                 let lines = failed_now.map(|(code, mutant)| format!("{code}\t{}\n", mutant.name));
                 fs::write(record, lines.collect::<String>())?;
                 return Ok(failed);
@@ -94,7 +95,7 @@ impl Copy {
                 let Some(numbers) = found.filter(|numbers| !numbers.is_empty()) else {
                     return Err(format!("not an error of a mutation: {}", error["rendered"]).into());
                 };
-                let code = error["code"]["code"].as_str().unwrap_or_default();
+                let code = error.pointer("/code/code").and_then(Value::as_str).unwrap_or_default();
                 failed.extend(numbers.iter().map(|&number| (number, code.to_owned())));
             }
             println!("{} mutations do not compile in one build", failed.len());
@@ -107,14 +108,15 @@ impl Copy {
         without: &BTreeMap<usize, String>,
     ) -> Result<BTreeMap<String, Schema>> {
         let mut files: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
-        for (number, mutant) in mutants.iter().enumerate().filter(|(number, _)| !without.contains_key(number)) {
+        for (number, mutant) in mutants.iter().enumerate().filter(|(number, _)| !without.contains_key(number))
+        {
             files.entry(&mutant.file).or_default().push((number, mutant));
         }
         let mut schemas = BTreeMap::new();
         for file in &self.sources {
             let mutants = files.get(file.as_str()).map_or(&[][..], Vec::as_slice);
-            let schema =
-                Schema::new(&fs::read_to_string(file)?, mutants).map_err(|error| format!("{file}: {error}"))?;
+            let schema = Schema::new(&fs::read_to_string(file)?, mutants)
+                .map_err(|error| format!("{file}: {error}"))?;
             write(&self.root.join(file), self.with_module(file, &schema.text).as_bytes())?;
             schemas.insert(file.clone(), schema);
         }
@@ -158,15 +160,21 @@ impl Copy {
 
     fn build(&self, packages: &[&str]) -> Result<Vec<Executable>> {
         let configuration = fs::read_to_string(".cargo/mutants.toml")?;
-        let quoted = configuration.lines().map(str::trim).filter_map(|line| line.strip_prefix('"')?.strip_suffix("\","));
+        let quoted = configuration
+            .lines()
+            .map(str::trim)
+            .filter_map(|line| line.strip_prefix('"')?.strip_suffix("\","));
         let tests: Vec<&str> = quoted.filter(|text| text.starts_with("--")).collect();
         let messages = self.cargo(&["test", "--no-run"], packages, &tests)?;
-        let built = messages.iter().filter(|message| message["profile"]["test"] == true).filter_map(|message| {
-            let path = message["executable"].as_str()?.into();
-            let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
-            let package = package_of(folder.strip_prefix(&self.root).ok()?.join("src").to_str()?)?;
-            Some(Executable { path, folder, package })
-        });
+        let built = messages
+            .iter()
+            .filter(|message| message.pointer("/profile/test") == Some(&Value::Bool(true)))
+            .filter_map(|message| {
+                let path = message["executable"].as_str()?.into();
+                let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+                let package = package_of(folder.strip_prefix(&self.root).ok()?.join("src").to_str()?)?;
+                Some(Executable { path, folder, package })
+            });
         let executables: Vec<Executable> = built.collect();
         if executables.is_empty() { Err("the tests cannot be built".into()) } else { Ok(executables) }
     }
@@ -174,9 +182,11 @@ impl Copy {
     /// Checks packages, and returns the errors of the compiler.
     fn errors(&self, packages: &[&str]) -> Result<Vec<Value>> {
         let messages = self.cargo(&["check", "--quiet"], packages, &[])?;
-        let messages = messages.into_iter().map(|mut message| message["message"].take());
+        let messages =
+            messages.into_iter().filter_map(|mut message| Some(message.get_mut("message")?.take()));
         // The last error of a crate is a summary without a location.
-        let is_error = |message: &Value| message["level"] == "error" && message["spans"] != Value::Array(Vec::new());
+        let is_error =
+            |message: &Value| message["level"] == "error" && message["spans"] != Value::Array(Vec::new());
         Ok(messages.filter(is_error).collect())
     }
 

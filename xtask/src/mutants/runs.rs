@@ -93,7 +93,8 @@ impl<'c> Suite<'c> {
     fn run_tests<'t>(&self, tests: impl Iterator<Item = &'t Test>, file: &str) -> Result<Outcome> {
         let package = package_of(file);
         let runs = |test: &&Test| test.duration < SHORT || self.package(test) == package;
-        let (short, long): (Vec<&Test>, Vec<&Test>) = tests.filter(runs).partition(|test| test.duration < SHORT);
+        let (short, long): (Vec<&Test>, Vec<&Test>) =
+            tests.filter(runs).partition(|test| test.duration < SHORT);
         if short.is_empty() && long.is_empty() {
             return Ok(Outcome::Unreached);
         }

@@ -42,7 +42,9 @@ impl Mutant {
     pub fn from_json(json: &Value) -> Result<Mutant> {
         let text = |name: &str| Ok::<_, String>(json[name].as_str().ok_or(name)?.to_owned());
         let position = |end: &str| {
-            let number = |name: &str| json["span"][end][name].as_u64().ok_or(format!("span of {json}"));
+            let number = |name: &str| {
+                json.pointer(&format!("/span/{end}/{name}")).and_then(Value::as_u64).ok_or(name.to_owned())
+            };
             Ok::<_, String>(Position { line: number("line")? as usize, column: number("column")? as usize })
         };
         Ok(Mutant {
@@ -58,7 +60,8 @@ impl Mutant {
     /// Returns the text of the file with this mutation alone.
     pub fn apply(&self, text: &str) -> String {
         let Range { start, end } = self.range(text);
-        [text.get(..start).unwrap_or_default(), &self.replacement, text.get(end..).unwrap_or_default()].concat()
+        [text.get(..start).unwrap_or_default(), &self.replacement, text.get(end..).unwrap_or_default()]
+            .concat()
     }
 
     fn range(&self, text: &str) -> Range<usize> {
@@ -129,7 +132,8 @@ impl Schema {
 
     /// Returns the mutations in the smallest part of the text around a range.
     pub fn mutants_at(&self, range: &Range<usize>) -> Option<&[usize]> {
-        let around = self.regions.iter().filter(|(region, _)| region.start <= range.start && range.end <= region.end);
+        let around =
+            self.regions.iter().filter(|(region, _)| region.start <= range.start && range.end <= region.end);
         around.min_by_key(|(region, _)| region.len()).map(|(_, mutants)| mutants.as_slice())
     }
 
@@ -152,7 +156,9 @@ impl Schema {
                 self.text += &match node.form {
                     Form::Body => format!("if {IS_ACTIVE}({number}) {{ return {variant}; }} "),
                     Form::Iterator => {
-                        format!("if {IS_ACTIVE}({number}) {{ {EITHER}::Left({variant}) }} else {{ {EITHER}::Right(")
+                        format!(
+                            "if {IS_ACTIVE}({number}) {{ {EITHER}::Left({variant}) }} else {{ {EITHER}::Right("
+                        )
                     }
                     Form::Expression => format!("if {IS_ACTIVE}({number}) {{ {variant} }} else "),
                     Form::Arm => format!(" if !{IS_ACTIVE}({number})"),
@@ -272,5 +278,94 @@ fn has_let(expression: &syn::Expr) -> bool {
         syn::Expr::Let(_) => true,
         syn::Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks the text with mutations, each as genre, text and replacement. The text occurs once.
+    fn check(text: &str, mutants: &[(&str, &str, &str)], expected: &str) {
+        let mutant = |(genre, part, replacement): &(&str, &str, &str)| {
+            let at = text.find(part).unwrap();
+            let position = |at: usize| {
+                let before = &text[..at];
+                let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+                let column = before[line_start..].chars().count() + 1;
+                Position { line: before.lines().count().max(1), column }
+            };
+            Mutant {
+                name: part.to_string(),
+                file: "src/a.rs".to_owned(),
+                genre: genre.to_string(),
+                replacement: replacement.to_string(),
+                start: position(at),
+                end: position(at + part.len()),
+            }
+        };
+        let mutants: Vec<Mutant> = mutants.iter().map(mutant).collect();
+        let numbered: Vec<(usize, &Mutant)> = mutants.iter().enumerate().collect();
+        let schema = Schema::new(text, &numbered).unwrap();
+        assert_eq!(schema.text.replace(IS_ACTIVE, "on").replace(EITHER, "E"), expected);
+        syn::parse_file(&schema.text).unwrap();
+        for number in 0..mutants.len() {
+            let call = schema.text.find(&format!("{IS_ACTIVE}({number})")).unwrap();
+            assert_eq!(schema.mutants_at(&(call..call + 1)), Some(&[number][..]), "{expected}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_mutation_has_its_form() {
+        check(
+            "fn ä() -> bool { a < 1 && !g() }",
+            &[
+                ("FnValue", "a < 1 && !g()", "true"),
+                ("BinaryOperator", "<", "=="),
+                ("BinaryOperator", "&&", "||"),
+                ("UnaryOperator", "!", ""),
+            ],
+            "fn ä() -> bool { if on(0) { return true; } (if on(2) { a < 1 || !g() } else { (if on(1) { a == 1 } \
+             else { a < 1 }) && (if on(3) { g() } else { !g() }) }) }",
+        );
+        check(
+            "fn f() { match x { A => 1, B if b => 2, C if c => 3, _ => 4 } }",
+            &[("MatchArm", "A => 1,", ""), ("MatchArm", "B if b => 2,", ""), ("MatchArmGuard", "c", "true")],
+            "fn f() { match x { A if !on(0) => 1, B if (if on(1) { false } else { b }) => 2, \
+             C if (if on(2) { true } else { c }) => 3, _ => 4 } }",
+        );
+        check(
+            "fn f() -> impl Iterator<Item = u8> { a.iter() }",
+            &[("FnValue", "a.iter()", "::std::iter::empty()")],
+            "fn f() -> impl Iterator<Item = u8> { if on(0) { E::Left(::std::iter::empty()) } else { \
+             E::Right({ a.iter() }) } }",
+        );
+        check(
+            "fn f() -> S {\n    S { a: 1, ..s }\n}",
+            &[("StructField", "a: 1,", "")],
+            "fn f() -> S {\n    (if on(0) { S {  ..s } } else { S { a: 1, ..s } })\n}",
+        );
+    }
+
+    /// A `let` in a condition has no value, so the operator beside it stays as it is.
+    #[test]
+    fn conditions_with_let_are_left_alone() {
+        let text = "fn f() { if let Some(a) = b && a < 1 {} }";
+        let (mut finder, file) = (
+            Finder { text, mutants: BTreeMap::new(), nodes: BTreeMap::new() },
+            syn::parse_file(text).unwrap(),
+        );
+        let and = Mutant {
+            name: String::new(),
+            file: String::new(),
+            genre: "BinaryOperator".to_owned(),
+            replacement: "||".to_owned(),
+            start: Position { line: 1, column: 29 },
+            end: Position { line: 1, column: 31 },
+        };
+        assert_eq!(&text[and.range(text)], "&&");
+        finder.mutants.insert(and.range(text).start, vec![(0, &and)]);
+        finder.visit_file(&file);
+        assert!(finder.nodes.is_empty());
     }
 }
