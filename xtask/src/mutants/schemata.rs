@@ -290,16 +290,14 @@ mod tests {
         let mutant = |(genre, part, replacement): &(&str, &str, &str)| {
             let at = text.find(part).unwrap();
             let position = |at: usize| {
-                let before = &text[..at];
-                let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-                let column = before[line_start..].chars().count() + 1;
-                Position { line: before.lines().count().max(1), column }
+                let lines: Vec<&str> = text.split_at(at).0.split('\n').collect();
+                Position { line: lines.len(), column: lines[lines.len() - 1].chars().count() + 1 }
             };
             Mutant {
-                name: part.to_string(),
+                name: (*part).to_owned(),
                 file: "src/a.rs".to_owned(),
-                genre: genre.to_string(),
-                replacement: replacement.to_string(),
+                genre: (*genre).to_owned(),
+                replacement: (*replacement).to_owned(),
                 start: position(at),
                 end: position(at + part.len()),
             }
@@ -311,7 +309,7 @@ mod tests {
         syn::parse_file(&schema.text).unwrap();
         for number in 0..mutants.len() {
             let call = schema.text.find(&format!("{IS_ACTIVE}({number})")).unwrap();
-            assert_eq!(schema.mutants_at(&(call..call + 1)), Some(&[number][..]), "{expected}");
+            assert_eq!(schema.mutants_at(&(call..call + 1)), Some([number].as_slice()), "{expected}");
         }
     }
 
@@ -363,7 +361,7 @@ mod tests {
             start: Position { line: 1, column: 29 },
             end: Position { line: 1, column: 31 },
         };
-        assert_eq!(&text[and.range(text)], "&&");
+        assert_eq!(text.get(and.range(text)), Some("&&"));
         finder.mutants.insert(and.range(text).start, vec![(0, &and)]);
         finder.visit_file(&file);
         assert!(finder.nodes.is_empty());
