@@ -327,10 +327,14 @@ mod tests {
              else { a < 1 }) && (if on(3) { g() } else { !g() }) }) }",
         );
         check(
-            "fn f() { match x { A => 1, B if b => 2, C if c => 3, _ => 4 } }",
-            &[("MatchArm", "A => 1,", ""), ("MatchArm", "B if b => 2,", ""), ("MatchArmGuard", "c", "true")],
+            "fn f() { match x { A => 1, B if b => 2, C if third => 3, _ => 4 } }",
+            &[
+                ("MatchArm", "A => 1,", ""),
+                ("MatchArm", "B if b => 2,", ""),
+                ("MatchArmGuard", "third", "true"),
+            ],
             "fn f() { match x { A if !on(0) => 1, B if (if on(1) { false } else { b }) => 2, \
-             C if (if on(2) { true } else { c }) => 3, _ => 4 } }",
+             C if (if on(2) { true } else { third }) => 3, _ => 4 } }",
         );
         check(
             "fn f() -> impl Iterator<Item = u8> { a.iter() }",
