@@ -84,7 +84,7 @@ impl Copy {
                 return Ok(failed);
             }
             for error in errors {
-                let spans = || error["spans"].as_array().into_iter().flatten();
+                let spans = || error.get("spans").and_then(Value::as_array).into_iter().flatten();
                 // Without a primary span in a mutation, any other that the compiler mentions.
                 let is_primary = |span: &&Value| span["is_primary"] == true;
                 let found = spans().filter(is_primary).chain(spans()).find_map(|span| {
@@ -93,7 +93,11 @@ impl Copy {
                     schema.mutants_at(&(offset("byte_start")?..offset("byte_end")?))
                 });
                 let Some(numbers) = found.filter(|numbers| !numbers.is_empty()) else {
-                    return Err(format!("not an error of a mutation: {}", error["rendered"]).into());
+                    return Err(format!(
+                        "not an error of a mutation: {}",
+                        error.get("rendered").unwrap_or(&error)
+                    )
+                    .into());
                 };
                 let code = error.pointer("/code/code").and_then(Value::as_str).unwrap_or_default();
                 failed.extend(numbers.iter().map(|&number| (number, code.to_owned())));
