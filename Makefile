@@ -128,3 +128,4 @@ test-host: build ## Run the module in a host other than Envoy; builds wasmtime, 
 	@$(XTASK) install clients idp browser mcp routers
 .testing:
 	@$(XTASK) build-testing
+	@$(XTASK) playground

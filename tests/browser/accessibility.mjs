@@ -6,7 +6,8 @@ import { chromium } from "playwright-core";
 
 const [executablePath, site] = process.argv.slice(2);
 // One of each kind. The reference is the largest; it takes minutes.
-const PAGES = ["index", "docs/start", "docs/start/envoy", "docs/providers/keycloak", "docs/recipes/cors", "docs/operations/alerts"];
+const PAGES = ["index", "docs/start", "docs/start/envoy", "docs/providers/keycloak", "docs/recipes/cors", "docs/operations/alerts",
+  "docs/playground"];
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await chromium.launch({

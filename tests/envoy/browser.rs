@@ -8,19 +8,8 @@ use serde_json::{Value, json};
 
 use authgate_testing::e2e::fixture::{ALICE, default_listener};
 use authgate_testing::e2e::process::{directory, root};
-use authgate_testing::e2e::programs::{is_there, or_skip};
+use authgate_testing::e2e::programs::{chromium, has_browser_packages, is_there, or_skip};
 use authgate_testing::e2e::proxy::Proxy;
-
-/// Returns a Chromium: `CHROMIUM`, or the first of its usual names that exists.
-pub fn chromium() -> Option<String> {
-    let named = std::env::var("CHROMIUM").ok();
-    let names = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
-    named.into_iter().chain(names).find_map(|name| {
-        let path = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().ok()?;
-        let path = String::from_utf8_lossy(&path.stdout).trim().to_owned();
-        (!path.is_empty()).then_some(path)
-    })
-}
 
 /// Returns width and height from a PNG header.
 fn size(path: &Path) -> (u32, u32) {
@@ -45,8 +34,7 @@ fn a_browser_shows_the_page_and_its_prompt_lets_in() {
     if or_skip("Node", is_there("node", &["--version"]).then_some(())).is_none() {
         return;
     }
-    let installed = script.join("node_modules/playwright-core").exists();
-    if or_skip("`npm ci` in tests/browser, which `make test` does", installed.then_some(())).is_none() {
+    if !has_browser_packages() {
         return;
     }
     let proxy = Proxy::start("browser", vec![default_listener()]);

@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 use authgate_testing::e2e::client::{Connection, get};
 use authgate_testing::e2e::idp::{Idp, MACHINE};
 use authgate_testing::e2e::process::{Envoy, directory, module, root};
-use authgate_testing::e2e::programs::{is_there, or_skip};
+use authgate_testing::e2e::programs::{chromium, is_there, or_skip};
 use authgate_testing::e2e::upstream::Upstream;
 use authgate_testing::pages::page;
-
-use crate::browser::chromium;
 
 const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 

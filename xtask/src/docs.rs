@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::command::{Result, run, target_folder};
 use crate::install;
+use crate::playground;
 
 /// Files and folders of the site beside `docs/`.
 const BESIDE: [&str; 8] = [
@@ -49,8 +50,18 @@ pub fn build() -> Result {
     let mut mdbook = Command::new(target.join("tools/bin/mdbook"));
     run(mdbook.arg("build").arg("--dest-dir").arg(&site).arg(&book).env("RUST_LOG", "warn"))?;
     run(Command::new(".venv/bin/typos").args(["README.md", "docs"]))?;
+    add_playground(&site.join("docs/playground"))?;
     let count = check_links(&site)?;
     println!("{}: {count} links checked", target_folder().join("site/index.html").display());
+    Ok(())
+}
+
+/// Adds the built files of the playground to those that mdBook copied.
+fn add_playground(folder: &Path) -> Result {
+    let built = playground::build()?;
+    for name in ["examples.js", "module.js"] {
+        copy(&built.join(name), &folder.join(name))?;
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@
 //! xtask push [OPTION…]     pushes dist/oci to $IMAGE; skopeo gets the options
 //! xtask check              formatting, lints and documentation
 //! xtask docs               target/site, the documentation site, with its links checked
+//! xtask playground         target/playground, the tool for a browser with its page
 //! xtask fuzz SECONDS [TARGET…]
 //! xtask mutants [--resume] [OPTION…]   tests mutations; cargo-mutants gets the options
 //! xtask test-matrix VERSION… -- [TEST…]
@@ -26,6 +27,7 @@ mod install;
 mod module;
 mod mutants;
 mod oci;
+mod playground;
 mod push;
 mod tool;
 mod trim;
@@ -34,7 +36,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask install TOOL… | build | build-testing | build-yardsticks | tool | tool-archive \
                      | trim IN.wasm OUT.wasm | oci IN.wasm OUT-FOLDER SECONDS-SINCE-1970 REVISION | push [OPTION…] \
-                     | check | docs | fuzz SECONDS [TARGET…] | mutants [--resume] [OPTION…] \
+                     | check | docs | playground | fuzz SECONDS [TARGET…] | mutants [--resume] [OPTION…] \
                      | test-matrix VERSION… -- [TEST…]";
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn step(arguments: &[&str]) -> command::Result {
         }
         ["check"] => assure::check(),
         ["docs"] => docs::build(),
+        ["playground"] => playground::build().map(drop),
         ["fuzz", seconds, targets @ ..] => assure::fuzz(seconds, targets),
         ["mutants", options @ ..] => mutants::test(options),
         ["test-matrix", arguments @ ..] => {

@@ -47,16 +47,30 @@ pub fn build() -> Result {
     let trimmed = target_folder().join("authgate-trimmed.wasm");
     trim::file(&link(&[])?, &trimmed)?;
     fs::create_dir_all("dist")?;
-    let new = Path::new("dist/authgate.wasm.new");
+    optimize(&trimmed, Path::new(MODULE))
+}
+
+/// Builds the command-line tool for a browser.
+///
+/// # Errors
+/// If a tool is missing or a step fails.
+pub fn build_tool(output: &Path) -> Result {
+    run(compiler()?.args(["-p", "authgate-cli"]))?;
+    optimize(&target_folder().join(WASM_TARGET).join("release/authgate.wasm"), output)
+}
+
+/// Optimizes a module, if npm can install the optimizer.
+fn optimize(input: &Path, output: &Path) -> Result {
+    let new = output.with_extension("wasm.new");
     if is_available("npm") {
         install::tool("wasm-opt")?;
-        println!("wasm-opt {} {MODULE}", OPTIMIZER_OPTIONS.join(" "));
-        run(Command::new(install::WASM_OPT).args(OPTIMIZER_OPTIONS).arg(&trimmed).arg("-o").arg(new))?;
+        println!("wasm-opt {} {}", OPTIMIZER_OPTIONS.join(" "), output.display());
+        run(Command::new(install::WASM_OPT).args(OPTIMIZER_OPTIONS).arg(input).arg("-o").arg(&new))?;
     } else {
-        fs::copy(&trimmed, new)?;
-        println!("{MODULE}: without npm it is a tenth larger than it could be");
+        fs::copy(input, &new)?;
+        println!("{}: without npm it is a tenth larger than it could be", output.display());
     }
-    Ok(fs::rename(new, MODULE)?)
+    Ok(fs::rename(new, output)?)
 }
 
 /// Builds the module for tests, which verifies a list of signatures with both verifiers, given as its configuration,

@@ -2,13 +2,13 @@
 
 mod callers;
 mod calls;
-mod classes;
-mod compare;
-mod credentials;
+pub mod classes;
+pub mod compare;
+pub mod credentials;
 mod examples;
 mod pattern;
-mod probes;
-mod report;
+pub mod probes;
+pub mod report;
 mod settings;
 mod side;
 
@@ -96,19 +96,7 @@ fn compare(
     class: &Class,
     differences: &mut Vec<Difference>,
 ) -> Result<usize, Failure> {
-    let [of_old, of_new] = &class.values;
-    let both = [(old, class.selected[0], of_old), (new, class.selected[1], of_new)];
-    let sides = both.map(|(policy, selected, values)| Side {
-        config: &policy.loaded.config,
-        policy: &policy.loaded.policy,
-        rule: match selected {
-            Selected::Rule(rule) => Some(rule),
-            Selected::Nothing | Selected::Ambiguous => None,
-        },
-        values,
-        now: class.own.now,
-    });
-    let mut all = credentials::of(sides);
+    let mut all = credentials_for(old, new, class);
     if class.is_preflight {
         all.truncate(1);
     }
@@ -135,6 +123,22 @@ fn compare(
     Ok(all.len())
 }
 
+/// Returns all credentials to try for the rules that a request selects.
+pub fn credentials_for(old: &Policy, new: &Policy, class: &Class) -> Vec<Credentials> {
+    let [of_old, of_new] = &class.values;
+    let both = [(old, class.selected[0], of_old), (new, class.selected[1], of_new)];
+    credentials::of(both.map(|(policy, selected, values)| Side {
+        config: &policy.loaded.config,
+        policy: &policy.loaded.policy,
+        rule: match selected {
+            Selected::Rule(rule) => Some(rule),
+            Selected::Nothing | Selected::Ambiguous => None,
+        },
+        values,
+        now: class.own.now,
+    }))
+}
+
 fn kind(old: &Seen, new: &Seen) -> Option<Kind> {
     Some(match (old.effect, new.effect) {
         (Effect::Allowed, Effect::Allowed) if old.identity != new.identity => Kind::Identified,
@@ -159,7 +163,8 @@ fn change(kind: Kind, old: &Seen, new: &Seen) -> [String; 2] {
     }
 }
 
-fn describe(class: &Class) -> report::Request {
+/// Describes a request without the values that represent all that no rule names.
+pub fn describe(class: &Class) -> report::Request {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let host = text(&class.own.authority);
     report::Request {

@@ -11,16 +11,18 @@ use authgate::authn::Context;
 use authgate::cache::CredentialCache;
 use authgate::config::{Authenticator, Keys};
 use authgate::decision::state::State;
-use authgate::decision::{Verdict, decide_traced};
+use authgate::decision::{Trace as _, Verdict, decide_traced};
 use authgate::http::location::Found;
 use authgate::jose::jwt::SoftwareVerifier;
 use authgate::policy::Access;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::authorization::{self, ClaimValues, Object};
 use super::load::{Loaded, Source};
 use super::report::TextOrJson as Format;
 use super::request::{self, OwnRequest};
+use super::test_identity::{self, TestIdentities};
 use super::trace::Record;
 use super::{CommandOutput, Failure, input, report};
 use recording::{Entry, Kind, Recording};
@@ -37,6 +39,10 @@ pub struct Arguments {
     request: request::Curl,
     #[command(flatten)]
     recorded: recording::RecordedRequests,
+    /// An authenticator, and the subject or the claims (as JSON) that it is assumed to have verified. May be given
+    /// several times.
+    #[arg(long = "as", value_name = "NAME=IDENTITY", value_parser = test_identity::argument)]
+    identities: Vec<(String, Value)>,
     /// The output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -90,7 +96,7 @@ struct Recorded {
 pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     let loaded = arguments.source.load()?;
     let explanation = match arguments.recorded.read()? {
-        None => explain(&loaded, &arguments.request.own()?, ClaimValues::Shown)?,
+        None => explain(&loaded, &arguments.request.own()?, &arguments.identities, ClaimValues::Shown)?,
         Some(recording) if !recording.is_one => {
             return summarise(arguments, &loaded, recording);
         }
@@ -100,8 +106,11 @@ pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
                 return Err(format!("{name}: no requests"));
             };
             arguments.request.complete(&mut own)?;
-            let mut explanation = explain(&loaded, &own, ClaimValues::Hidden)?;
-            if !explanation.authenticators.is_empty() && !has_credentials(&loaded, &own) {
+            let mut explanation = explain(&loaded, &own, &arguments.identities, ClaimValues::Hidden)?;
+            if !explanation.authenticators.is_empty()
+                && arguments.identities.is_empty()
+                && !has_credentials(&loaded, &own)
+            {
                 explanation.notes.insert(0, no_credentials(kind).to_owned());
             }
             explanation.recorded = Some(Recorded { file: name, entry: number, status });
@@ -118,14 +127,21 @@ pub fn run(arguments: &Arguments) -> Result<CommandOutput, Failure> {
     Ok(CommandOutput { text, notes: String::new(), is_success })
 }
 
-/// Explains one request as the first request that the filter sees.
-fn explain(loaded: &Loaded, own: &OwnRequest, claims: ClaimValues) -> Result<Explanation, Failure> {
+/// Explains one request as the first request that the filter sees, with the given identities as verified.
+fn explain(
+    loaded: &Loaded,
+    own: &OwnRequest,
+    identities: &[(String, Value)],
+    claims: ClaimValues,
+) -> Result<Explanation, Failure> {
     let (policy, request) = (&loaded.policy, own.borrowed());
     let mut state = State::new(policy, CredentialCache::new(input::random()?, policy.limits));
     let context = Context { now: own.now, signatures: &SoftwareVerifier, host: own, may_wait: false };
-    let mut record = Record::default();
+    let identities = TestIdentities::read(&loaded.config, policy, identities)?;
+    let mut record = Record { identities, ..Record::default() };
     let decision = decide_traced(policy, &request, &mut state, context, &mut record);
-    let Record { events, authorizing } = record;
+    let Record { events, authorizing, identities } = record;
+    let assumed = |id| identities.assumed(id).map(|principal| principal.subject);
     let path = String::from_utf8_lossy(&outcome::without_credentials(policy, &request)).into_owned();
     let written = decision.rule.and_then(|rule| loaded.config.rules.0.get(rule.number));
     let protection = match decision.rule.map(|rule| &rule.access) {
@@ -144,7 +160,7 @@ fn explain(loaded: &Loaded, own: &OwnRequest, claims: ClaimValues) -> Result<Exp
         recorded: None,
         rules: rules::consider(&loaded.config, policy, &request, decision.rule),
         authenticators: protection
-            .map(|protection| credentials::tried(policy, protection, &request, &events, own.now))
+            .map(|protection| credentials::tried(policy, protection, &request, &events, own.now, &assumed))
             .unwrap_or_default(),
         authorization,
         ambiguous: rules::ambiguous(policy, &request),
@@ -165,8 +181,8 @@ fn summarise(arguments: &Arguments, loaded: &Loaded, recording: Recording) -> Re
             Ok(mut own) => {
                 arguments.request.complete(&mut own)?;
                 lacks_peer |= loaded.policy.index.wants_peer() && own.peer.is_none();
-                let has_credentials = has_credentials(loaded, &own);
-                let explanation = explain(loaded, &own, ClaimValues::Hidden)?;
+                let has_credentials = !arguments.identities.is_empty() || has_credentials(loaded, &own);
+                let explanation = explain(loaded, &own, &arguments.identities, ClaimValues::Hidden)?;
                 lacks_credentials |= !has_credentials && !explanation.authenticators.is_empty();
                 summary::Line::of(number, status, explanation, has_credentials)
             }

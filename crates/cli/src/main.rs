@@ -19,6 +19,7 @@ mod key;
 mod key_file;
 mod lint;
 mod load;
+mod matrix;
 mod place;
 mod redaction;
 mod report;
@@ -27,6 +28,7 @@ mod schema;
 mod shell;
 mod sign;
 mod test;
+mod test_identity;
 mod time;
 mod token;
 mod trace;
@@ -53,6 +55,7 @@ enum Command {
     Explain(explain::Arguments),
     Test(test::Arguments),
     Diff(diff::Arguments),
+    Matrix(matrix::Arguments),
     Hash(hash::Arguments),
     Key(key::Arguments),
     Jwks(jwks::Arguments),
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Jwks(arguments) => jwks::run(&arguments),

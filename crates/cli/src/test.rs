@@ -3,7 +3,6 @@
 mod coverage;
 mod expectation;
 mod junit;
-pub mod test_identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,10 +25,10 @@ use super::explain::outcome;
 use super::explain::rules::{self, AmbiguousVariable};
 use super::load::{Beside, Loaded};
 use super::request::{self, OwnRequest};
+use super::test_identity::TestIdentities;
 use super::{CommandOutput, Failure, input, report};
 use coverage::Coverage;
 use expectation::{Difference, Expectation};
-use test_identity::TestIdentities;
 
 /// Run tests of a policy.
 ///

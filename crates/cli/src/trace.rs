@@ -7,6 +7,7 @@ use authgate::principal::{Authenticated, AuthenticatorId, Principal};
 use authgate::response::Reason;
 
 use super::authorization::Authorizing;
+use super::test_identity::TestIdentities;
 
 /// The result of a check by an authenticator.
 pub struct Event {
@@ -37,6 +38,8 @@ pub struct Record {
     pub events: Vec<Event>,
     /// The check of the authorization, if there was one.
     pub authorizing: Option<Authorizing>,
+    /// The principals that the decision assumes.
+    pub identities: TestIdentities,
 }
 
 impl Record {
@@ -46,6 +49,10 @@ impl Record {
 }
 
 impl Trace for Record {
+    fn assumed(&self, authenticator: AuthenticatorId) -> Option<Principal> {
+        self.identities.assumed(authenticator)
+    }
+
     fn admitted(&mut self, authenticator: AuthenticatorId, result: Result<(), Reason>) {
         self.add(authenticator, Check::Request(result));
     }

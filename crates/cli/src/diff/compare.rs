@@ -22,7 +22,7 @@ use crate::explain::outcome::{self, Outcome};
 use crate::input;
 use crate::load::Loaded;
 use crate::request::OwnRequest;
-use crate::test::test_identity::TestIdentities;
+use crate::test_identity::TestIdentities;
 
 /// A policy to compare.
 pub struct Policy {

@@ -138,7 +138,8 @@ impl Report {
     }
 }
 
-fn title(request: &Request) -> String {
+/// A request in one line.
+pub fn title(request: &Request) -> String {
     let host = request.host.as_deref().unwrap_or_default();
     let peer = request.peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
     let asked = request.preflight_for.as_deref().map(|method| format!(", a preflight for {method}"));

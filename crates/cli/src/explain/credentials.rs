@@ -4,6 +4,7 @@ use authgate::http::location::{CredentialLocation, Found};
 use authgate::http::request::Request;
 use authgate::jose::jwt::{Jwt, TokenError};
 use authgate::policy::{Policy, Protection};
+use authgate::principal::AuthenticatorId;
 use authgate::response::Reason;
 use authgate::timestamp::NumericDate;
 use serde::Serialize;
@@ -42,13 +43,15 @@ pub struct Step {
     pub why: Option<String>,
 }
 
-/// The results of the authenticators of a rule, in the order of the rule.
+/// The results of the authenticators of a rule, in the order of the rule. `assumed` is the subject of a principal that is
+/// assumed to be verified.
 pub fn tried(
     policy: &Policy,
     protection: &Protection,
     request: &Request<'_>,
     heard: &[Event],
     now: NumericDate,
+    assumed: &dyn Fn(AuthenticatorId) -> Option<String>,
 ) -> Vec<Tried> {
     let members = protection.members.iter().filter_map(|id| Some((*id, policy.authenticator(*id)?)));
     let tried = members.map(|(at, authenticator)| {
@@ -65,7 +68,10 @@ pub fn tried(
             })
             .collect();
         let finds_some = locations.iter().any(|looked| looked.found != NOTHING);
-        let (verdict, is_accepted) = verdict(&heard, finds_some);
+        let (verdict, is_accepted) = match assumed(at) {
+            Some(subject) => (format!("assumed: {subject:?}"), true),
+            None => verdict(&heard, finds_some),
+        };
         Tried {
             name: authenticator.name.clone(),
             scheme,

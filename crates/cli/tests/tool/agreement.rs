@@ -1,4 +1,5 @@
-//! The tool reports the errors and decisions of the core, for configurations and requests.
+//! The tool reports the errors and decisions of the core, for configurations and requests, and so does the tool of the
+//! playground.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,6 +9,7 @@ use authgate::jose::jwk::Algorithm;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::replay::Replay;
 use super::run::{Run, scratch, tool};
 use authgate_testing::config_cases::{cases, shows_secret};
 use authgate_testing::{mint, placeholders};
@@ -16,6 +18,7 @@ use authgate_testing::{mint, placeholders};
 #[test]
 fn check_finds_what_the_core_finds() {
     let folder = scratch("check");
+    let mut replay = Replay::default();
     let (mut failures, mut count) = (Vec::new(), 0);
     for (number, case) in cases().into_iter().enumerate() {
         // Envoy passes a string, which is JSON or empty, while a file may be YAML. A variable in a file is one line.
@@ -46,6 +49,7 @@ fn check_finds_what_the_core_finds() {
         };
         let run = tool(&arguments("json"), "");
         let shown = tool(&arguments("text"), "");
+        replay.add(&arguments("json"), &[&file, &environment], &run);
         count += 1;
         let why = compare(&case.errors, &case.warnings, &configuration, &yaml, &run);
         failures.extend(why.err().map(|why| format!("{}: {why}", case.name)));
@@ -55,6 +59,7 @@ fn check_finds_what_the_core_finds() {
     }
     assert!(failures.is_empty(), "{} of {count} cases:\n{}", failures.len(), failures.join("\n"));
     assert!(count > 200);
+    replay.compare("check");
 }
 
 fn compare(
@@ -130,6 +135,7 @@ fn placed(found: &Value, configuration: &Value, yaml: &str) -> Result<(), String
 #[test]
 fn explain_says_what_the_core_decides() {
     let folder = scratch("explain");
+    let mut replay = Replay::default();
     let cases = authgate_testing::path("tests/cases/decide");
     let mut paths: Vec<_> = fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -160,6 +166,7 @@ fn explain_says_what_the_core_decides() {
                 command.push(file.clone().into());
                 command.extend(arguments);
                 let run = tool(&command, "");
+                replay.add(&command, &[&file], &run);
                 count += 1;
                 let outcome = outcome(&run);
                 if outcome != case["expect"].as_str().unwrap() {
@@ -172,6 +179,7 @@ fn explain_says_what_the_core_decides() {
     }
     assert!(failures.is_empty(), "{} of {count} cases:\n{}", failures.len(), failures.join("\n"));
     assert!(count > 150, "{count} cases");
+    replay.compare("explain");
 }
 
 /// The outcome in the form of the cases.

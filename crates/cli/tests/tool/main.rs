@@ -7,6 +7,7 @@ mod diff;
 mod diff_cases;
 mod files;
 mod policies;
+mod replay;
 mod run;
 mod schema;
 mod secrets;

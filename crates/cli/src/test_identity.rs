@@ -1,4 +1,4 @@
-//! `as`: principals that a test assumes to be authenticated, without credentials.
+//! `as`: principals that `test`, `explain` and `diff` assume to be authenticated, without credentials.
 //!
 //! The decision uses these principals in place of credentials. Everything else, including real credentials, is decided
 //! as usual.
@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use authgate::config::{Authenticator, Config};
 use authgate::decision::Trace;
 use authgate::jose::claims::{ClaimSelector, Claims};
+use authgate::json;
 use authgate::policy::variables::VariableValues;
 use authgate::policy::{Policy, Protection};
 use authgate::principal::{Authenticated, AuthenticatorId, Principal};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::authorization::{Authorizing, ClaimValues};
 
@@ -61,6 +62,19 @@ impl TestIdentities {
         }
         Ok(TestIdentities { assumed, authorizing: None })
     }
+}
+
+/// Parses the argument of `--as`: the name of an authenticator, and a subject or claims.
+///
+/// # Errors
+/// If the text has no `=`, or begins like an object and is not valid JSON.
+pub fn argument(text: &str) -> Result<(String, Value), String> {
+    let (name, identity) = text.split_once('=').ok_or("expected NAME=SUBJECT or NAME=CLAIMS")?;
+    let identity = match identity.trim_start().starts_with('{') {
+        true => json::parse(identity.trim().as_bytes()).map_err(|error| format!("claims: {error}"))?,
+        false => Value::from(identity),
+    };
+    Ok((name.to_owned(), identity))
 }
 
 /// The principal that the authenticator creates from a subject or claims.
@@ -128,9 +142,9 @@ fn known_by(authenticator: &Authenticator, subject: &str) -> Map<String, Value> 
     };
     let mut claims = known.map(|(_, claims)| claims.clone()).unwrap_or_default();
     let scopes = known.map(|(scopes, _)| scopes.as_slice()).unwrap_or_default();
-    claims.entry("sub").or_insert_with(|| json!(subject));
+    claims.entry("sub").or_insert_with(|| Value::from(subject));
     if !scopes.is_empty() {
-        claims.entry("scope").or_insert_with(|| json!(scopes));
+        claims.entry("scope").or_insert_with(|| Value::from(scopes));
     }
     claims
 }
