@@ -44,7 +44,7 @@ fn check(case: Case) -> Result<(), String> {
     if shows_secret(&shown) { Err(format!("a secret is shown: {shown}")) } else { Ok(()) }
 }
 
-/// Asks each scheme everything that a decision asks, whatever the credential.
+/// The properties of schemes on which decisions depend.
 #[test]
 fn each_scheme_has_its_properties() {
     let configuration = serde_json::json!({

@@ -1,4 +1,4 @@
-//! Mutation testing with one build. cargo-mutants builds once for each mutation, which takes days; here all mutations
+//! Mutation testing with one build. cargo-mutants builds once for each mutation, which needs days; here all mutations
 //! that it lists become part of one copy of the checkout, each behind a condition, and only the tests that reach a
 //! mutation run with it.
 

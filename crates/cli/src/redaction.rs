@@ -242,5 +242,10 @@ mod tests {
             shown,
             "authenticators:\n  a: {basic: {htpasswd: \"***\"}}\n  b:\n    basic:\n      htpasswd: |\n        u:***\n        ***\n      realm: r\n"
         );
+        // Only the text before a colon in a file of users is the name of a user.
+        let text = "authenticators:\n  a:\n    introspection:\n      client_secret: |\n        hunter2:x\n";
+        let root = document::parse(text).unwrap().remove(0);
+        let (shown, _) = shown_line(text, &hidden(text, &root));
+        assert_eq!(shown, "authenticators:\n  a:\n    introspection:\n      client_secret: |\n        ***\n");
     }
 }

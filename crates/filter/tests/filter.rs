@@ -190,6 +190,16 @@ fn a_host_that_puts_no_stream_in_effect_lets_nothing_wait() {
     assert_eq!(fixture.outcome(stream), Refused(503));
 }
 
+/// Otherwise the decision would read and change the headers of whatever is in effect instead.
+#[test]
+fn a_request_that_is_not_put_in_effect_again_is_left_alone() {
+    let fixture = Fixture::new(&[opaque(json!({}))]);
+    let stream = send(&fixture, "token-a");
+    fixture.refuse(Operation::SetEffective);
+    fixture.answer("token-a", Some("ann"));
+    assert_eq!(fixture.outcome(stream), Waiting);
+}
+
 /// Its header section stays paused; content that passed would take it along.
 #[test]
 fn no_content_of_a_request_passes_that_the_host_does_not_answer() {

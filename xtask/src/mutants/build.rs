@@ -84,7 +84,7 @@ impl Copy {
                 return Ok(failed);
             }
             for error in errors {
-                let spans = || error["spans"].as_array().into_iter().flatten();
+                let spans = || error.get("spans").and_then(Value::as_array).into_iter().flatten();
                 // Without a primary span in a mutation, any other that the compiler mentions.
                 let is_primary = |span: &&Value| span["is_primary"] == true;
                 let found = spans().filter(is_primary).chain(spans()).find_map(|span| {
@@ -93,9 +93,13 @@ impl Copy {
                     schema.mutants_at(&(offset("byte_start")?..offset("byte_end")?))
                 });
                 let Some(numbers) = found.filter(|numbers| !numbers.is_empty()) else {
-                    return Err(format!("not an error of a mutation: {}", error["rendered"]).into());
+                    return Err(format!(
+                        "not an error of a mutation: {}",
+                        error.get("rendered").unwrap_or(&error)
+                    )
+                    .into());
                 };
-                let code = error["code"]["code"].as_str().unwrap_or_default();
+                let code = error.pointer("/code/code").and_then(Value::as_str).unwrap_or_default();
                 failed.extend(numbers.iter().map(|&number| (number, code.to_owned())));
             }
             println!("{} mutations do not compile in one build", failed.len());
@@ -166,8 +170,10 @@ impl Copy {
             .filter_map(|line| line.strip_prefix('"')?.strip_suffix("\","));
         let tests: Vec<&str> = quoted.filter(|text| text.starts_with("--")).collect();
         let messages = self.cargo(&["test", "--no-run"], packages, &tests)?;
-        let built =
-            messages.iter().filter(|message| message["profile"]["test"] == true).filter_map(|message| {
+        let built = messages
+            .iter()
+            .filter(|message| message.pointer("/profile/test") == Some(&Value::Bool(true)))
+            .filter_map(|message| {
                 let path = message["executable"].as_str()?.into();
                 let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
                 let package = package_of(folder.strip_prefix(&self.root).ok()?.join("src").to_str()?)?;
@@ -180,7 +186,8 @@ impl Copy {
     /// Checks packages, and returns the errors of the compiler.
     fn errors(&self, packages: &[&str]) -> Result<Vec<Value>> {
         let messages = self.cargo(&["check", "--quiet"], packages, &[])?;
-        let messages = messages.into_iter().map(|mut message| message["message"].take());
+        let messages =
+            messages.into_iter().filter_map(|mut message| Some(message.get_mut("message")?.take()));
         // The last error of a crate is a summary without a location.
         let is_error =
             |message: &Value| message["level"] == "error" && message["spans"] != Value::Array(Vec::new());

@@ -42,7 +42,9 @@ impl Mutant {
     pub fn from_json(json: &Value) -> Result<Mutant> {
         let text = |name: &str| Ok::<_, String>(json[name].as_str().ok_or(name)?.to_owned());
         let position = |end: &str| {
-            let number = |name: &str| json["span"][end][name].as_u64().ok_or(format!("span of {json}"));
+            let number = |name: &str| {
+                json.pointer(&format!("/span/{end}/{name}")).and_then(Value::as_u64).ok_or(name.to_owned())
+            };
             Ok::<_, String>(Position { line: number("line")? as usize, column: number("column")? as usize })
         };
         Ok(Mutant {
@@ -276,5 +278,96 @@ fn has_let(expression: &syn::Expr) -> bool {
         syn::Expr::Let(_) => true,
         syn::Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks the text with mutations, each as genre, text and replacement. The text occurs once.
+    fn check(text: &str, mutants: &[(&str, &str, &str)], expected: &str) {
+        let mutant = |(genre, part, replacement): &(&str, &str, &str)| {
+            let at = text.find(part).unwrap();
+            let position = |at: usize| {
+                let lines: Vec<&str> = text.split_at(at).0.split('\n').collect();
+                Position { line: lines.len(), column: lines[lines.len() - 1].chars().count() + 1 }
+            };
+            Mutant {
+                name: (*part).to_owned(),
+                file: "src/a.rs".to_owned(),
+                genre: (*genre).to_owned(),
+                replacement: (*replacement).to_owned(),
+                start: position(at),
+                end: position(at + part.len()),
+            }
+        };
+        let mutants: Vec<Mutant> = mutants.iter().map(mutant).collect();
+        let numbered: Vec<(usize, &Mutant)> = mutants.iter().enumerate().collect();
+        let schema = Schema::new(text, &numbered).unwrap();
+        assert_eq!(schema.text.replace(IS_ACTIVE, "on").replace(EITHER, "E"), expected);
+        syn::parse_file(&schema.text).unwrap();
+        for number in 0..mutants.len() {
+            let call = schema.text.find(&format!("{IS_ACTIVE}({number})")).unwrap();
+            assert_eq!(schema.mutants_at(&(call..call + 1)), Some([number].as_slice()), "{expected}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_mutation_has_its_form() {
+        check(
+            "fn ä() -> bool { a < 1 && !g() }",
+            &[
+                ("FnValue", "a < 1 && !g()", "true"),
+                ("BinaryOperator", "<", "=="),
+                ("BinaryOperator", "&&", "||"),
+                ("UnaryOperator", "!", ""),
+            ],
+            "fn ä() -> bool { if on(0) { return true; } (if on(2) { a < 1 || !g() } else { (if on(1) { a == 1 } \
+             else { a < 1 }) && (if on(3) { g() } else { !g() }) }) }",
+        );
+        check(
+            "fn f() { match x { A => 1, B if b => 2, C if third => 3, _ => 4 } }",
+            &[
+                ("MatchArm", "A => 1,", ""),
+                ("MatchArm", "B if b => 2,", ""),
+                ("MatchArmGuard", "third", "true"),
+            ],
+            "fn f() { match x { A if !on(0) => 1, B if (if on(1) { false } else { b }) => 2, \
+             C if (if on(2) { true } else { third }) => 3, _ => 4 } }",
+        );
+        check(
+            "fn f() -> impl Iterator<Item = u8> { a.iter() }",
+            &[("FnValue", "a.iter()", "::std::iter::empty()")],
+            "fn f() -> impl Iterator<Item = u8> { if on(0) { E::Left(::std::iter::empty()) } else { \
+             E::Right({ a.iter() }) } }",
+        );
+        check(
+            "fn f() -> S {\n    S { a: 1, ..s }\n}",
+            &[("StructField", "a: 1,", "")],
+            "fn f() -> S {\n    (if on(0) { S {  ..s } } else { S { a: 1, ..s } })\n}",
+        );
+    }
+
+    /// A `let` in a condition has no value, so the operator beside it stays as it is.
+    #[test]
+    fn conditions_with_let_are_left_alone() {
+        let text = "fn f() { if let Some(a) = b && a < 1 {} }";
+        let (mut finder, file) = (
+            Finder { text, mutants: BTreeMap::new(), nodes: BTreeMap::new() },
+            syn::parse_file(text).unwrap(),
+        );
+        let and = Mutant {
+            name: String::new(),
+            file: String::new(),
+            genre: "BinaryOperator".to_owned(),
+            replacement: "||".to_owned(),
+            start: Position { line: 1, column: 29 },
+            end: Position { line: 1, column: 31 },
+        };
+        assert_eq!(text.get(and.range(text)), Some("&&"));
+        finder.mutants.insert(and.range(text).start, vec![(0, &and)]);
+        finder.visit_file(&file);
+        assert!(finder.nodes.is_empty());
     }
 }

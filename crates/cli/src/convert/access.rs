@@ -475,3 +475,26 @@ fn join(known: &mut Map<String, Value>, other: &Map<String, Value>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The union of two lists would match combinations that neither match has.
+    #[test]
+    fn matches_are_joined_only_if_one_list_differs() {
+        let check = |other: Value, expected: Option<Value>| {
+            let mut known = json!({"hosts": ["a"], "methods": ["GET"]}).as_object().cloned().unwrap();
+            let is_joined = join(&mut known, other.as_object().unwrap());
+            assert_eq!(is_joined.then_some(Value::Object(known)), expected, "{other}");
+        };
+        check(
+            json!({"hosts": ["b"], "methods": ["GET"]}),
+            Some(json!({"hosts": ["a", "b"], "methods": ["GET"]})),
+        );
+        check(json!({"hosts": ["b"], "methods": ["PUT"]}), None);
+        check(json!({"hosts": ["a"]}), None);
+        check(json!({"hosts": ["a"], "sources": ["GET"]}), None);
+        check(json!({"hosts": "b", "methods": ["GET"]}), None);
+    }
+}

@@ -197,3 +197,22 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_may_contain_credentials_are_not_shown() {
+        let json = br#"{"authenticators": {"a": {"api_key": {
+            "from": [{"header": "x-api-key"}, {"cookie": "session"}],
+            "keys": [{"id": "ci", "sha256": "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"}]
+        }}}, "rules": [{"require": "a"}]}"#;
+        let config = authgate::config::parse(json).unwrap();
+        let policy = authgate::policy::build(&config, &|_| None).unwrap().policy;
+        for name in ["authorization", "proxy-authorization", "cookie", "x-api-key"] {
+            assert!(is_secret(&policy, name.as_bytes()), "{name}");
+        }
+        assert!(!is_secret(&policy, b"x-request-id"));
+    }
+}
