@@ -75,8 +75,13 @@ fn the_answer_in_the_readme_is_the_real_one() {
     let first = blocks.iter().find(|block| block.info.get(1) == Some(&"authgate")).unwrap();
     let configuration = find(value(first, "README.md"), first.info.get(2), "README.md");
     let policy = policy(configuration).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let pairs =
-        [(":method", "GET"), (":scheme", "http"), (":authority", "127.0.0.1:10000"), (":path", "/basic")];
+    let pairs = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "127.0.0.1:10000"),
+        (":path", "/basic"),
+        ("x-request-id", "0cb6ad0b-6c3e-4f3a-8d3a-2f9b1f0d7c11"),
+    ];
     let request = Request::new(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())), None);
     let context =
         Context { now: NumericDate::EPOCH, signatures: &SoftwareVerifier, host: &NullHost, may_wait: false };
