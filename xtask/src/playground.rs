@@ -10,6 +10,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -66,44 +68,7 @@ fn write_module(tool: &[u8], script: &Path) -> Result<String> {
     if tool.len() > most || compressed.len() > most_compressed {
         return Err(format!("the tool for the browser is too large: {size}").into());
     }
-    let text = base64(&compressed);
+    let text = STANDARD.encode(&compressed);
     fs::write(script, format!("// The tool, compressed with gzip.\nglobalThis.TOOL_MODULE = \"{text}\";\n"))?;
     Ok(size)
-}
-
-/// Encodes bytes in base64.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4usize {
-            let index = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or_default();
-            let letter = ALPHABET.get(index).copied().map_or('=', char::from);
-            text.push(if at <= chunk.len() { letter } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The vectors of [RFC 4648 §10](https://www.rfc-editor.org/rfc/rfc4648#section-10).
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xbf]), "+/+/");
-    }
 }
