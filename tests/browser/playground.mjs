@@ -164,7 +164,10 @@ const scenarios = {
         // The result, which is next, is not there while it is computed.
         await decides(page, /^Allowed by rule "health"$/);
       }
-      if (focus.id === "share") await page.keyboard.press("Enter");
+      if (focus.id === "share") {
+        await page.keyboard.press("Enter");
+        await page.locator("#link").waitFor();
+      }
     }
     await decides(page, /^Allowed by rule "health"$/);
     for (const id of ["example", "case", "policy", "method", "url", "user", "password", "headers", "share", "link",
