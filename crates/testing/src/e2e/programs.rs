@@ -88,7 +88,7 @@ impl Server {
         Self { child, watchdog: None, port }
     }
 
-    /// Starts nginx with the contents of its `http` block, in which `$PORT` stands for the port to listen on.
+    /// Starts nginx with the contents of its `http` block, in which `$PORT` is replaced by the port to listen on.
     pub fn nginx(program: impl AsRef<OsStr>, directory: &Path, http: &str) -> Self {
         let port =
             TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a port").port();
