@@ -7,7 +7,7 @@ use super::requirement::authenticator_named;
 use crate::authn::Authenticator;
 use crate::authn::token::build_matchers;
 use crate::config;
-use crate::config::context::BuildContext;
+use crate::config::context::{BuildContext, is_scope};
 use crate::config::path::ConfigPath;
 use crate::config::shape::OneOrMany;
 use crate::http::request::is_token;
@@ -105,7 +105,17 @@ fn authentication(
     if max_age.is_some_and(|age| age.as_secs() == 0 || age.subsec_nanos() != 0) {
         cx.expected(&at.member("max_auth_age"), "whole seconds, at least one: challenges cannot name others");
     }
-    RequiredAuthentication { acr: cx.scopes(&at.member("acr"), config.acr.as_deref()), max_age }
+    let acr = config.acr.clone().unwrap_or_default();
+    if config.acr.is_some() {
+        let at = &at.member("acr");
+        cx.non_empty(at, &acr);
+        // Challenges separate the values with spaces.
+        for (index, _) in acr.iter().enumerate().filter(|(_, value)| !is_scope(value)) {
+            let expected = "a value of visible ASCII characters, without spaces, quotes and backslashes";
+            cx.expected(&at.index(index), expected);
+        }
+    }
+    RequiredAuthentication { acr, max_age }
 }
 
 /// Adds a variable to those of the rule, or records why the rule cannot use it.
